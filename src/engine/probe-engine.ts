@@ -1,0 +1,187 @@
+import type { Outcome, ProbeResult, ProbeState } from '../model/outcome.js';
+import type { HttpGetOptions, ProbeTiming } from '../model/probe.js';
+import type { Reason } from '../model/reasons.js';
+
+/** Where a stream probe connects: an IP literal and port, or a Unix socket. Names are resolved by the caller. */
+export type Endpoint = { readonly ip: string; readonly port: number } | { readonly unix: string };
+
+/** What the engine runs, lowered from a ProbeCheck. */
+export type TargetCheck =
+  | { readonly kind: 'tcpSocket'; readonly endpoint: Endpoint; readonly close: 'rst' | 'fin' }
+  | { readonly kind: 'httpGet'; readonly endpoint: Endpoint; readonly http: HttpGetOptions; readonly caPem?: string }
+  /** guest-ping on an agent channel. */
+  | { readonly kind: 'guestAgentPing'; readonly channel: number }
+  /** query-status on a monitor channel. */
+  | { readonly kind: 'vmState'; readonly channel: number }
+  /** The engine duplicates the pidfd; `pid` is read in /proc for the states T and Z only while the pidfd lives. */
+  | { readonly kind: 'vmmProcess'; readonly pidfd: number; readonly pid: number }
+  /** Runs elsewhere: the engine schedules and counts, emits `due`, and takes `report`. */
+  | { readonly kind: 'external' };
+
+export interface Target {
+  /** Stable name, for example `default/web-1/readiness`: decides the phase and keys the snapshot. */
+  readonly id: string;
+  readonly check: TargetCheck;
+  readonly timing: ProbeTiming;
+  readonly startState: ProbeState;
+}
+
+/** A target's thresholds changed state. Delivered at least once for the latest state of a target. */
+export interface Transition {
+  readonly type: 'transition';
+  readonly handle: number;
+  /** Counts instances; a transition of an older epoch is stale. */
+  readonly epoch: number;
+  readonly from: ProbeState;
+  readonly to: ProbeState;
+  /** Why, for `failed` and `blind`. */
+  readonly reason?: Reason;
+  /** Wall-clock ms of the verdict. */
+  readonly atMs: number;
+  /** Wall-clock ms of the first outcome of the streak that led here. */
+  readonly streakStartMs: number;
+  /** Outcomes in that streak. */
+  readonly count: number;
+  /** Wall-clock ms of the last ok in this instance, or 0. */
+  readonly lastOkMs: number;
+  /** Duration of the deciding probe. */
+  readonly durationMs: number;
+  /** Transitions of this target that were overwritten before they could be delivered. */
+  readonly coalesced: number;
+}
+
+/** An `external` target must be probed now; answer with `report(handle, epoch, …)` before `deadlineMs` (wall clock). */
+export interface Due {
+  readonly type: 'due';
+  readonly handle: number;
+  readonly epoch: number;
+  readonly deadlineMs: number;
+}
+
+export type EngineEvent = Transition | Due;
+
+export interface TargetStatus {
+  readonly epoch: number;
+  readonly state: ProbeState;
+  readonly suspended: boolean;
+  readonly reason?: Reason;
+  readonly consecutiveOk: number;
+  readonly consecutiveFailed: number;
+  readonly consecutiveInconclusive: number;
+  readonly lastOutcome?: Outcome;
+  readonly lastAtMs: number;
+  readonly lastDurationMs: number;
+  readonly lastOkMs: number;
+}
+
+export interface EngineStats {
+  readonly targets: number;
+  readonly inFlight: number;
+  readonly probesStarted: number;
+  /** Totals by kind and reason (`ok` for none), for metrics. */
+  readonly outcomes: readonly { readonly kind: string; readonly reason: Reason | 'ok'; readonly count: number }[];
+  /** Cumulative duration histogram by kind: upper bounds in seconds and counts, last bucket +Inf. */
+  readonly durations: readonly { readonly kind: string; readonly bounds: readonly number[]; readonly counts: readonly number[]; readonly sumSeconds: number }[];
+  /** How late probes start, ms: p50, p99 and maximum since the last call of stats(). */
+  readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  readonly coalesced: number;
+  readonly backend: 'native' | 'portable';
+  readonly reactor: 'epoll' | 'node';
+}
+
+/** Message of a channel that is not the answer to a request. */
+export type ChannelEvent =
+  | { readonly type: 'connected'; readonly atMs: number }
+  /** `reason`: connection-closed, connection-refused, protocol-error, channel-busy, … */
+  | { readonly type: 'disconnected'; readonly reason: Reason; readonly detail: string; readonly atMs: number }
+  /** An asynchronous event of the peer, for example QMP `GUEST_PANICKED`. `data` is untrusted JSON. */
+  | { readonly type: 'event'; readonly name: string; readonly data: unknown; readonly atMs: number };
+
+export interface ChannelOptions {
+  readonly protocol: 'qmp' | 'qga';
+  /** Unix socket of the monitor or agent. */
+  readonly path: string;
+  /** First reconnection delay; doubles up to 16 times. Default 100 ms. */
+  readonly reconnectMs?: number;
+  /** A connection that is accepted but sends no greeting within this is `channel-busy`. Default 2000 ms. */
+  readonly greetingTimeoutMs?: number;
+}
+
+/**
+ * The one owner of a monitor or agent socket. Probes and commands queue on it. It reconnects by itself until closed.
+ */
+export interface Channel {
+  readonly handle: number;
+  readonly connected: boolean;
+  /**
+   * Sends one command and resolves with its `return` value (untrusted JSON).
+   * Errors: ERR_VMPULSE_TIMEOUT at the deadline, ERR_VMPULSE_CHANNEL when not connected or lost, ERR_VMPULSE_COMMAND
+   * with `details.class` when the peer answers with an error.
+   */
+  request(
+    command: string,
+    args: Readonly<Record<string, unknown>> | undefined,
+    options: { readonly deadlineMs: number; readonly signal?: AbortSignal },
+  ): Promise<unknown>;
+  /** One listener; events that came before it was set are kept (bounded) and delivered first. */
+  onEvent(listener: (event: ChannelEvent) => void): void;
+  /** Idempotent. Outstanding requests end with ERR_VMPULSE_CLOSED; targets on it turn inconclusive. */
+  close(): void;
+}
+
+export interface EngineOptions {
+  /** Probes in flight at once; default 4096. */
+  readonly maxInFlight?: number;
+  /** Probes in flight to one destination address at once; default 64. */
+  readonly maxInFlightPerDestination?: number;
+  /** Wheel tick, ms; default 2. */
+  readonly tickMs?: number;
+  /** Results handled later than this after they were ready are inconclusive (`prober-late`), ms; default 250. */
+  readonly lateMs?: number;
+  /** Consecutive inconclusive outcomes after which a target turns `blind`; default 3. */
+  readonly blindAfter?: number;
+  /** Reactor threads, native only; default 1. */
+  readonly threads?: number;
+}
+
+/**
+ * Schedules, runs and counts probes; only changes of state leave it.
+ * Every method after close() throws ERR_VMPULSE_CLOSED. Native and portable engines behave alike.
+ */
+export interface ProbeEngine {
+  readonly backend: 'native' | 'portable';
+  /** Registers targets; the result has their handles in the same order. Nothing is kept of the objects given. */
+  add(targets: readonly Target[]): Uint32Array;
+  /** Live change of timing (thresholds count on with the streaks they have). */
+  update(changes: readonly { readonly handle: number; readonly timing: ProbeTiming }[]): void;
+  remove(handles: ArrayLike<number>): void;
+  /** No probe starts; running ones end as inconclusive(suspended). */
+  suspend(handles: ArrayLike<number>): void;
+  resume(handles: ArrayLike<number>): void;
+  /** A new boot of the VM: epoch + 1, start state, counters cleared, initial delay counts from now. */
+  newInstance(handles: ArrayLike<number>): void;
+  /** An extra probe outside the schedule; it never moves thresholds. */
+  probeNow(handle: number, options: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<ProbeResult>;
+  /** Probes something that is not registered. */
+  probeOnce(
+    check: TargetCheck,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly debug?: boolean },
+  ): Promise<ProbeResult>;
+  /** Answers a `due`. False: the epoch is over or the target is gone, and nothing happened. */
+  report(handle: number, epoch: number, outcome: Outcome, durationMs: number): boolean;
+  status(handle: number): TargetStatus;
+  stats(): EngineStats;
+  /** Thresholds of all targets, to be given to restore() after a restart. Opaque, versioned. */
+  snapshot(): Uint8Array;
+  /** Applies to targets of the same id, whether registered already or later. Throws ERR_VMPULSE_ARGUMENT if damaged. */
+  restore(snapshot: Uint8Array): void;
+  openChannel(options: ChannelOptions): Channel;
+  /** Batches of events until close() or abort. One consumer. */
+  transitions(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<readonly EngineEvent[]>;
+  /** Keeps / does not keep the process alive; default ref while transitions() is being consumed. */
+  ref(): void;
+  unref(): void;
+  /** Idempotent; ends within the deadline whatever is outstanding. Default 1000 ms. */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}

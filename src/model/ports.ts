@@ -1,0 +1,102 @@
+import type { LadderStep } from './action.js';
+import type { ProcessIdentity, VmId, VmSpec } from './vm.js';
+
+/** What happened to a VMM or its guest, in the words of no particular hypervisor. */
+export type VmmEvent =
+  | { readonly type: 'exited' }
+  | { readonly type: 'panicked'; readonly action: string }
+  | { readonly type: 'crash-loaded' }
+  | { readonly type: 'watchdog'; readonly action: string }
+  /** The guest began a new boot. `guest`: it did so by itself. Debounced: one event a burst. */
+  | { readonly type: 'reset'; readonly guest: boolean; readonly reason: string }
+  | { readonly type: 'shutdown'; readonly guest: boolean; readonly reason: string }
+  | { readonly type: 'powerdown' }
+  | { readonly type: 'paused' }
+  | { readonly type: 'resumed' }
+  | { readonly type: 'io-error'; readonly device: string; readonly noSpace: boolean }
+  /** The management socket: lost, back, held by another client. */
+  | { readonly type: 'monitor'; readonly state: 'connected' | 'lost' | 'busy' };
+
+/** What a look at a VM found, without changing anything. */
+export type Look =
+  | { readonly running: false; readonly leftovers: readonly string[] }
+  | { readonly running: true; readonly process: ProcessIdentity; readonly startedAtMs: number };
+
+/** Evidence saved before a guest is ended. */
+export interface CapturedEvidence {
+  readonly consoleTail: string;
+  readonly status: string;
+  readonly files: readonly string[];
+}
+
+export interface CallOptions {
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** An open attachment to one running VMM: it owns the monitor, the agent channel and the pidfd. */
+export interface VmmSession {
+  readonly process: ProcessIdentity;
+  readonly startedAtMs: number;
+  /** Bounded queue; a listener is called in order, from the engine's delivery turn. */
+  onEvent(listener: (event: VmmEvent, atMs: number) => void): void;
+  /** Run state as the hypervisor names it, for example `running`, `paused`, `guest-panicked`. */
+  status(options: CallOptions): Promise<string>;
+  reset(options: CallOptions): Promise<void>;
+  /** ACPI power button, then the VMM stays or ends; a reboot is asked through the agent where it answers. */
+  reboot(options: CallOptions): Promise<void>;
+  pause(options: CallOptions): Promise<void>;
+  resume(options: CallOptions): Promise<void>;
+  /** SIGCONT. */
+  continueProcess(): void;
+  /** Graceful: ACPI and wait, then quit; force: SIGKILL by pidfd. Resolves once the process is confirmed dead. */
+  stop(mode: 'graceful' | 'force', options: CallOptions): Promise<void>;
+  /** Runs argv in the guest through its agent; output bounded. */
+  exec(argv: readonly string[], options: CallOptions): Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  capture(options: CallOptions): Promise<CapturedEvidence>;
+  /** Closes channels and pidfd; the VMM runs on. Idempotent. */
+  detach(): Promise<void>;
+}
+
+/** A hypervisor behind one port. Every call has a hard deadline. */
+export interface Driver<Session extends VmmSession = VmmSession> {
+  readonly name: string;
+  /** Ladder steps that this driver can carry out for this VM; others are skipped by the ladder. */
+  supports(vm: VmSpec, step: LadderStep): boolean;
+  look(vm: VmSpec, options: CallOptions): Promise<Look>;
+  /** Opens the attachment to the running VMM that `look` found. */
+  attach(vm: VmSpec, process: ProcessIdentity, options: CallOptions): Promise<Session>;
+  /** Proves that a start will be possible; throws ERR_VMPULSE_START_IMPOSSIBLE naming what is missing. Changes nothing. */
+  proveStart(vm: VmSpec, options: CallOptions): Promise<void>;
+  /** Starts the VMM (the guest then boots by itself) and resolves with its process once the monitor answers. */
+  start(vm: VmSpec, options: CallOptions): Promise<ProcessIdentity>;
+}
+
+/** One line of the journal. */
+export interface JournalEntry {
+  readonly atMs: number;
+  readonly vm: VmId | null;
+  readonly type: 'transition' | 'health' | 'decision' | 'action-start' | 'action-end' | 'vmm-event' | 'operator' | 'daemon';
+  /** Groups what belongs to one action or episode. */
+  readonly actionId: string | null;
+  /** One sentence for a person. */
+  readonly text: string;
+  /** Plain JSON. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface StoredJournalEntry extends JournalEntry {
+  readonly seq: number;
+}
+
+/** Durable record of what happened and why. `append` resolves once the entry is on disk. */
+export interface Journal {
+  append(entries: readonly JournalEntry[], options: CallOptions): Promise<void>;
+  read(query: { vm?: VmId; afterSeq?: number; limit: number }): Promise<readonly StoredJournalEntry[]>;
+  /** Actions with a durable start and no end: a daemon died in between. */
+  unfinished(): Promise<readonly StoredJournalEntry[]>;
+  /** Small durable values: policy and engine snapshots. */
+  saveState(key: string, value: string, options: CallOptions): Promise<void>;
+  loadState(key: string): Promise<string | undefined>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,90 @@
+import type { ProbeState } from './outcome.js';
+
+/** What a probe is for. Semantics are the kubelet's; `check` is an extra probe that has no Kubernetes role. */
+export type ProbeRole = 'startup' | 'liveness' | 'readiness' | 'check';
+
+/** When and how often a probe runs, and what it takes to change its state. Milliseconds and counts. */
+export interface ProbeTiming {
+  /** Delay after the start of each instance, default 0. */
+  readonly initialDelayMs: number;
+  /** Default 10000, at least 50. */
+  readonly periodMs: number;
+  /** Default 1000, less than the period. */
+  readonly timeoutMs: number;
+  /** Consecutive oks from failed to ok, default 1; 1 for liveness and startup. */
+  readonly successThreshold: number;
+  /** Consecutive failures from ok to failed, default 3. */
+  readonly failureThreshold: number;
+  /** Period while a failure is being confirmed; default the period. */
+  readonly retryPeriodMs?: number;
+  /** Period while failed; default the period. */
+  readonly downPeriodMs?: number;
+}
+
+/** HTTP probe options (PROBES: httpGet). */
+export interface HttpGetOptions {
+  readonly scheme: 'http' | 'https';
+  /** Address to connect to; default the VM's address. */
+  readonly host?: string;
+  readonly port: number;
+  readonly path: string;
+  readonly method?: string;
+  /** User headers; an empty value removes a default header. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body?: string;
+  readonly unixSocket?: string;
+  readonly keepAlive?: boolean;
+  /** Verify the certificate (CA, name); default false. */
+  readonly verify?: boolean;
+  /** PEM bundle used with `verify`; default the host's. */
+  readonly caFile?: string;
+  readonly certificateExpiresWithinDays?: number;
+  readonly expect?: {
+    /** Accepted statuses as inclusive ranges; default 200–399. */
+    readonly status?: readonly (readonly [from: number, to: number])[];
+    readonly bodyContains?: string;
+    readonly bodyRegex?: string;
+    readonly headers?: readonly (readonly [name: string, value: string])[];
+  };
+  /** A larger body fails with response-too-large; unset: the rest is dropped without failing. */
+  readonly maxBodyBytes?: number;
+}
+
+/** What to probe: one member a kind. */
+export type ProbeCheck =
+  | { readonly kind: 'tcpSocket'; readonly host?: string; readonly port: number; readonly close?: 'rst' | 'fin' }
+  | { readonly kind: 'httpGet'; readonly http: HttpGetOptions }
+  | { readonly kind: 'guestAgentPing' }
+  | { readonly kind: 'vmState' }
+  | { readonly kind: 'vmmProcess' };
+
+export type ProbeKind = ProbeCheck['kind'];
+
+/** One probe of one VM, validated. */
+export interface ProbeSpec {
+  /** Unique within the VM, for example `readiness` or `liveness`. */
+  readonly name: string;
+  readonly role: ProbeRole;
+  readonly check: ProbeCheck;
+  readonly timing: ProbeTiming;
+  readonly enabled: boolean;
+  /** For the displayed score only; default 1. */
+  readonly weight: number;
+  /** A failed critical probe makes the VM unhealthy; default: role is liveness. */
+  readonly critical: boolean;
+}
+
+/** Kubernetes start values: readiness begins failed, liveness ok, startup (and check) unknown. */
+export function startState(role: ProbeRole): ProbeState {
+  if (role === 'readiness') return 'failed';
+  return role === 'liveness' ? 'ok' : 'unknown';
+}
+
+/** Kubernetes defaults. */
+export const DEFAULT_TIMING: ProbeTiming = {
+  initialDelayMs: 0,
+  periodMs: 10_000,
+  timeoutMs: 1_000,
+  successThreshold: 1,
+  failureThreshold: 3,
+};

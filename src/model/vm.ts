@@ -1,0 +1,95 @@
+import type { ProbeSpec } from './probe.js';
+
+/** `namespace/name`. Unique on a host; records that may leave the host carry the host beside it. */
+export type VmId = string;
+
+export type RunStrategy = 'Always' | 'RerunOnFailure' | 'Once' | 'Manual' | 'Halted';
+
+/** A process that cannot be confused with a later one of the same PID. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat, clock ticks since the host booted. */
+  readonly startTimeTicks: number;
+}
+
+export interface WatchdogDevice {
+  readonly name: string;
+  readonly model: 'i6300esb' | 'diag288';
+  /** As KubeVirt: what happens in the guest's hardware; vmpulse takes `pause` by default so that evidence survives. */
+  readonly action: 'poweroff' | 'reset' | 'shutdown' | 'pause';
+}
+
+export interface DiskSpec {
+  readonly name: string;
+  /** Absolute path of the image or block device. */
+  readonly path: string;
+  readonly format: 'raw' | 'qcow2';
+  readonly readOnly: boolean;
+}
+
+export type NetworkInterface =
+  | {
+      readonly type: 'user';
+      /** Host loopback port → guest port. */
+      readonly forwards: readonly { readonly hostPort: number; readonly guestPort: number; readonly hostAddress: string }[];
+    }
+  | { readonly type: 'tap'; readonly device: string; readonly mac?: string };
+
+/** How a QEMU VM is built when vmpulse starts it, or found when it adopts it. */
+export interface QemuSpec {
+  readonly driver: 'qemu';
+  /** Program, looked up in PATH unless absolute; default qemu-system-<arch>. */
+  readonly binary: string;
+  readonly machine: string;
+  /** `auto` uses KVM only where guests really run under it. */
+  readonly accel: 'auto' | 'kvm' | 'tcg';
+  readonly cpu?: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  readonly kernel?: { readonly image: string; readonly initrd?: string; readonly append: string };
+  readonly disks: readonly DiskSpec[];
+  readonly interfaces: readonly NetworkInterface[];
+  readonly guestAgent: boolean;
+  readonly pvpanic: boolean;
+  readonly watchdog?: WatchdogDevice;
+  /** Further arguments, passed as they are after ours. */
+  readonly extraArgs: readonly string[];
+  /** Sockets of a QEMU that vmpulse did not start; its presence means: adopt, do not build a command line. */
+  readonly adopt?: { readonly qmpSocket: string; readonly agentSocket?: string; readonly pidFile?: string };
+}
+
+/** How a failure of this VM may be answered. Defaults and meaning: docs/reference/policy.md. */
+export interface RecoverySpec {
+  /** False: observe only, decisions are recorded as "would". */
+  readonly enabled: boolean;
+  readonly graceMs: number;
+  readonly stableForMs: number;
+  readonly wedgedAfterMs: number;
+  readonly vetoWindowMs: number;
+  readonly maxConsecutive: number;
+  readonly maxPer24h: number;
+  readonly backoff: { readonly baseMs: number; readonly capMs: number; readonly jitter: number };
+  readonly breaker: { readonly failures: number; readonly holdMs: number };
+  /** Guest command that restarts the service that the probes ask; run through the guest agent, no shell. */
+  readonly restartService?: readonly string[];
+  readonly stepTimeoutMs: number;
+  readonly gracefulStopMs: number;
+}
+
+/** One VM as vmpulse knows it: manifest, host binding and defaults merged and validated. */
+export interface VmSpec {
+  readonly id: VmId;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uuid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly runStrategy: RunStrategy;
+  /** Where probes connect to: an IP address; unset until known (agent, lease). */
+  readonly address?: string;
+  readonly hypervisor: QemuSpec;
+  readonly probes: readonly ProbeSpec[];
+  readonly recovery: RecoverySpec;
+  /** Digest of everything above that needs a restart of the VM to change. */
+  readonly machineDigest: string;
+}
