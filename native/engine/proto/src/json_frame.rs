@@ -1,0 +1,1 @@
+//! Splits a stream into JSON objects.

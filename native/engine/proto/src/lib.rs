@@ -1,0 +1,26 @@
+//! Protocol conversations of the vmpulse engine, without I/O.
+//!
+//! No sockets, no threads, no clock: the caller moves bytes and time, this crate says what to send and what the
+//! answer means. Peers are untrusted guests, so every buffer, count and nesting depth has a bound.
+
+#![forbid(unsafe_code)]
+
+pub mod channel;
+pub mod exchange;
+pub mod http;
+mod json_frame;
+pub mod qga;
+pub mod qmp;
+pub mod reason;
+pub mod run_state;
+mod text;
+pub mod tls;
+
+pub use channel::{ChannelFault, ChannelMessage, ChannelSession, Json, SendError};
+pub use exchange::{Details, Exchange, ExchangeResult, Progress, Warning};
+pub use http::{HttpConversation, HttpHop, HttpPlan, HttpSpec, OpenOptions};
+pub use qga::QgaSession;
+pub use qmp::QmpSession;
+pub use reason::{Class, Outcome, Reason};
+pub use run_state::{RunState, run_state_outcome};
+pub use tls::{TlsClient, TlsClientError};

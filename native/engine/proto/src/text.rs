@@ -1,0 +1,1 @@
+//! Bounded, escaped text of untrusted bytes.
