@@ -1,0 +1,179 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildLabImage, labImageFresh, partsFresh } from '../../lab/image/build.mjs';
+import { aptInstall, aptRefusal, installCommand } from './apt.mjs';
+import { hashFiles, isFresh, listFiles, writeStamp } from './fresh.mjs';
+import { findProgram, run } from './run.mjs';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const STAMPS = join(ROOT, '.lab', 'stamps');
+
+/** A step cannot be done here; `fix` is what the user types or does about it. */
+export class StepMissing extends Error {
+  constructor(reason, fix) {
+    super(reason);
+    this.name = 'StepMissing';
+    this.fix = fix;
+  }
+}
+
+/**
+ * The steps of set-up in their order. `fresh()` costs milliseconds; `make()` does the work or throws.
+ * A step whose `needs` are missing is not tried.
+ */
+export const STEPS = [
+  {
+    name: 'toolchain',
+    title: 'compilers for the native addons',
+    group: 'build',
+    needs: [],
+    fresh: () => addonsFresh() || missingPackages(TOOLCHAIN).length === 0,
+    make: async (log) => {
+      await installPrograms(TOOLCHAIN, log);
+      if (findProgram('cargo') === undefined) {
+        throw new StepMissing('no Rust compiler (cargo)', 'install Rust 1.85 or newer: https://rustup.rs');
+      }
+    },
+  },
+  {
+    name: 'dependencies',
+    title: 'npm dependencies',
+    group: 'build',
+    needs: [],
+    fresh: () => isFresh(dependencies()),
+    make: async (log) => {
+      await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
+      stamp(dependencies());
+    },
+  },
+  {
+    name: 'addons',
+    title: 'native addons',
+    group: 'build',
+    needs: ['dependencies', 'toolchain'],
+    fresh: addonsFresh,
+    make: async (log) => {
+      await run('npm', ['run', 'build:native'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
+      stamp(addons());
+    },
+  },
+  {
+    name: 'typescript',
+    title: 'TypeScript build',
+    group: 'build',
+    needs: ['dependencies'],
+    fresh: () => isFresh(typescript()),
+    make: async (log) => {
+      await run('npm', ['run', 'build'], { cwd: ROOT, log });
+      stamp(typescript());
+    },
+  },
+  {
+    name: 'hypervisor',
+    title: 'QEMU and network tools',
+    group: 'lab',
+    needs: [],
+    fresh: () => missingPackages(HYPERVISOR).length === 0,
+    make: (log) => installPrograms(HYPERVISOR, log),
+  },
+  {
+    name: 'lab-image',
+    title: 'lab VM image',
+    group: 'lab',
+    needs: ['hypervisor'],
+    fresh: labImageFresh,
+    make: async (log) => {
+      const refusal = partsFresh() ? undefined : imageRefusal();
+      if (refusal !== undefined) throw new StepMissing(refusal.reason, refusal.fix);
+      await buildLabImage(log);
+    },
+  },
+  {
+    name: 'ci-tools',
+    title: 'tools for checks',
+    group: 'ci',
+    needs: [],
+    fresh: () => missingPackages(CI_TOOLS).length === 0,
+    make: (log) => installPrograms(CI_TOOLS, log),
+  },
+];
+
+/** What is looked for, and the Debian package that has it. */
+const TOOLCHAIN = { 'c++': 'g++', cmake: 'cmake', make: 'make' };
+const HYPERVISOR = { 'qemu-system-x86_64': 'qemu-system-x86', ip: 'iproute2', xz: 'xz-utils' };
+const CI_TOOLS = {
+  ...TOOLCHAIN,
+  'clang-format': 'clang-format',
+  '/usr/src/googletest/CMakeLists.txt': 'libgtest-dev',
+};
+
+function missingPackages(programs) {
+  return Object.entries(programs)
+    .filter(([program]) =>
+      program.startsWith('/') ? !existsSync(program) : findProgram(program) === undefined,
+    )
+    .map(([, name]) => name);
+}
+
+async function installPrograms(programs, log) {
+  const packages = missingPackages(programs);
+  if (packages.length === 0) return;
+  const refusal = aptRefusal({ asRoot: true });
+  if (refusal !== undefined) {
+    throw new StepMissing(`${packages.join(', ')} not installed, and ${refusal}`, installCommand(packages));
+  }
+  await aptInstall(packages, log);
+  const still = missingPackages(programs);
+  if (still.length > 0)
+    throw new StepMissing(`${still.join(', ')} installed, but not found`, installCommand(still));
+}
+
+function imageRefusal() {
+  if (process.arch !== 'x64') return { reason: 'the lab VMs are x86-64 only', fix: 'use an x86-64 host' };
+  const refusal = aptRefusal({ asRoot: false });
+  if (refusal === undefined) return undefined;
+  return {
+    reason: `the guest's packages are not downloaded, and ${refusal}`,
+    fix: 'node scripts/setup.mjs (with apt)',
+  };
+}
+
+function dependencies() {
+  return {
+    inputs: [join(ROOT, 'package-lock.json')],
+    outputs: [join(ROOT, 'node_modules/.package-lock.json')],
+    stamp: join(STAMPS, 'dependencies'),
+  };
+}
+
+function addons() {
+  const sources = ['native', 'Cargo.toml', 'Cargo.lock', 'CMakeLists.txt', 'binding.gyp'];
+  const skip = (name) =>
+    name === 'target' || name.startsWith('build') || name.endsWith('.node') || name === 'test';
+  return {
+    inputs: listFiles(
+      sources.map((name) => join(ROOT, name)),
+      skip,
+    ),
+    outputs: [join(ROOT, 'build-cmake/Release/kernel.node'), join(ROOT, 'native/engine/engine.node')],
+    stamp: join(STAMPS, 'addons'),
+  };
+}
+
+function addonsFresh() {
+  return isFresh(addons());
+}
+
+function typescript() {
+  const sources = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  return {
+    inputs: listFiles(sources.map((name) => join(ROOT, name))),
+    outputs: [join(ROOT, 'dist/.tsbuildinfo')],
+    stamp: join(STAMPS, 'typescript'),
+  };
+}
+
+function stamp({ inputs, stamp: path }) {
+  writeStamp(path, hashFiles(inputs));
+}
