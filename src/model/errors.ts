@@ -11,7 +11,8 @@ export const ERROR_CODES = {
   ERR_VMPULSE_NATIVE: 'A native addon could not be loaded; the message lists every path tried.',
   ERR_VMPULSE_SYSCALL: 'A system call failed; `errno` and `syscall` say which and how.',
   ERR_VMPULSE_CONFIG: 'A configuration document is not valid; the message gives file, line, path and remedy.',
-  ERR_VMPULSE_CHANNEL: 'A monitor or agent socket failed, is held by another client, or does not speak its protocol.',
+  ERR_VMPULSE_CHANNEL:
+    'A monitor or agent socket failed, is held by another client, or does not speak its protocol.',
   ERR_VMPULSE_COMMAND: 'The hypervisor or the guest agent answered a command with an error.',
   ERR_VMPULSE_VM_UNKNOWN: 'No VM of that name is watched.',
   ERR_VMPULSE_VM_RUNNING: 'The VM already runs; it is not started twice.',
@@ -19,6 +20,8 @@ export const ERROR_CODES = {
   ERR_VMPULSE_DISK_IN_USE: 'Another process holds a writable disk of the VM open.',
   ERR_VMPULSE_START_IMPOSSIBLE: 'A start would fail: a disk, helper, accelerator or memory is missing.',
   ERR_VMPULSE_START_FAILED: 'The VMM was started but did not come up; its log has the cause.',
+  ERR_VMPULSE_PROCESS_STUCK:
+    'The VMM process does not die: it hangs in the kernel (state D); nothing is started before it is gone.',
   ERR_VMPULSE_IDENTITY: 'A process is not the one it was expected to be (PID reuse, another VM).',
   ERR_VMPULSE_LOCKED: 'Another process holds the lock; two daemons cannot share one state directory.',
   ERR_VMPULSE_JOURNAL: 'The journal cannot be read or written; recovery holds until it can.',

@@ -30,15 +30,29 @@ export interface CapturedEvidence {
 }
 
 export interface CallOptions {
+  /** The call ends within this many milliseconds, counted from the call. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
+}
+
+/** A management socket in the engine; probes of the VM are requests on it, by its handle. */
+export interface ChannelRef {
+  readonly handle: number;
+  readonly connected: boolean;
 }
 
 /** An open attachment to one running VMM: it owns the monitor, the agent channel and the pidfd. */
 export interface VmmSession {
   readonly process: ProcessIdentity;
   readonly startedAtMs: number;
-  /** Bounded queue; a listener is called in order, from the engine's delivery turn. */
+  /** VmSpec.machineDigest that the VMM was started with; unset where nobody knows (adopted, record lost). */
+  readonly machineDigest?: string;
+  /** Owned by the session; whoever watches it duplicates it. */
+  readonly pidfd: number;
+  readonly monitor: ChannelRef;
+  /** Unset: the VM has no agent channel. */
+  readonly agent?: ChannelRef;
+  /** One listener, called in order from the engine's delivery turn; events that came before it are kept (bounded). */
   onEvent(listener: (event: VmmEvent, atMs: number) => void): void;
   /** Run state as the hypervisor names it, for example `running`, `paused`, `guest-panicked`. */
   status(options: CallOptions): Promise<string>;
@@ -47,13 +61,17 @@ export interface VmmSession {
   reboot(options: CallOptions): Promise<void>;
   pause(options: CallOptions): Promise<void>;
   resume(options: CallOptions): Promise<void>;
-  /** SIGCONT. */
-  continueProcess(): void;
+  /** SIGCONT; resolves once the process is out of the state T. */
+  continueProcess(options: CallOptions): Promise<void>;
   /** Graceful: ACPI and wait, then quit; force: SIGKILL by pidfd. Resolves once the process is confirmed dead. */
   stop(mode: 'graceful' | 'force', options: CallOptions): Promise<void>;
   /** Runs argv in the guest through its agent; output bounded. */
-  exec(argv: readonly string[], options: CallOptions): Promise<{ exitCode: number; stdout: string; stderr: string }>;
-  capture(options: CallOptions): Promise<CapturedEvidence>;
+  exec(
+    argv: readonly string[],
+    options: CallOptions,
+  ): Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  /** Saves what may explain the failure, best effort; `label` (an action's id) names the folder. Never throws for a hung VMM. */
+  capture(options: CallOptions & { readonly label: string }): Promise<CapturedEvidence>;
   /** Closes channels and pidfd; the VMM runs on. Idempotent. */
   detach(): Promise<void>;
 }
@@ -66,7 +84,10 @@ export interface Driver<Session extends VmmSession = VmmSession> {
   look(vm: VmSpec, options: CallOptions): Promise<Look>;
   /** Opens the attachment to the running VMM that `look` found. */
   attach(vm: VmSpec, process: ProcessIdentity, options: CallOptions): Promise<Session>;
-  /** Proves that a start will be possible; throws ERR_VMPULSE_START_IMPOSSIBLE naming what is missing. Changes nothing. */
+  /**
+   * Proves that a start will be possible, now or after the running VMM has ended; changes nothing. Throws
+   * ERR_VMPULSE_START_IMPOSSIBLE naming everything that is missing, or ERR_VMPULSE_DISK_IN_USE.
+   */
   proveStart(vm: VmSpec, options: CallOptions): Promise<void>;
   /** Starts the VMM (the guest then boots by itself) and resolves with its process once the monitor answers. */
   start(vm: VmSpec, options: CallOptions): Promise<ProcessIdentity>;
@@ -76,7 +97,15 @@ export interface Driver<Session extends VmmSession = VmmSession> {
 export interface JournalEntry {
   readonly atMs: number;
   readonly vm: VmId | null;
-  readonly type: 'transition' | 'health' | 'decision' | 'action-start' | 'action-end' | 'vmm-event' | 'operator' | 'daemon';
+  readonly type:
+    | 'transition'
+    | 'health'
+    | 'decision'
+    | 'action-start'
+    | 'action-end'
+    | 'vmm-event'
+    | 'operator'
+    | 'daemon';
   /** Groups what belongs to one action or episode. */
   readonly actionId: string | null;
   /** One sentence for a person. */
