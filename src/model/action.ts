@@ -2,12 +2,28 @@ import type { Diagnosis } from './health.js';
 import type { VmId } from './vm.js';
 
 /** Steps of the recovery ladder that exist today, mildest first. */
-export const LADDER_STEPS = ['continue-process', 'restart-service', 'start', 'reboot', 'reset', 'power-cycle', 'escalate'] as const;
+export const LADDER_STEPS = [
+  'continue-process',
+  'restart-service',
+  'start',
+  'reboot',
+  'reset',
+  'power-cycle',
+  'escalate',
+] as const;
 
 export type LadderStep = (typeof LADDER_STEPS)[number];
 
 /** Steps after which the guest is a new boot. */
-export const NEW_INSTANCE_STEPS: ReadonlySet<LadderStep> = new Set(['start', 'reboot', 'reset', 'power-cycle']);
+export const NEW_INSTANCE_STEPS: ReadonlySet<LadderStep> = new Set([
+  'start',
+  'reboot',
+  'reset',
+  'power-cycle',
+]);
+
+/** Steps after which the VMM is a new process. */
+export const NEW_VMM_STEPS: ReadonlySet<LadderStep> = new Set(['start', 'power-cycle']);
 
 /** A recovery action that the policy asks for. */
 export interface RecoveryAction {

@@ -52,7 +52,12 @@ export interface HttpGetOptions {
 
 /** What to probe: one member a kind. */
 export type ProbeCheck =
-  | { readonly kind: 'tcpSocket'; readonly host?: string; readonly port: number; readonly close?: 'rst' | 'fin' }
+  | {
+      readonly kind: 'tcpSocket';
+      readonly host?: string;
+      readonly port: number;
+      readonly close?: 'rst' | 'fin';
+    }
   | { readonly kind: 'httpGet'; readonly http: HttpGetOptions }
   | { readonly kind: 'guestAgentPing' }
   | { readonly kind: 'vmState' }

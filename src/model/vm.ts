@@ -31,7 +31,11 @@ export type NetworkInterface =
   | {
       readonly type: 'user';
       /** Host loopback port → guest port. */
-      readonly forwards: readonly { readonly hostPort: number; readonly guestPort: number; readonly hostAddress: string }[];
+      readonly forwards: readonly {
+        readonly hostPort: number;
+        readonly guestPort: number;
+        readonly hostAddress: string;
+      }[];
     }
   | { readonly type: 'tap'; readonly device: string; readonly mac?: string };
 

@@ -1,0 +1,9 @@
+// Control characters (C0, DEL, C1), bidirectional overrides and line separators.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** Text of a guest made safe to show and to log: control characters escaped, at most `maxChars` long. */
+export function plainText(text: string, maxChars = 200): string {
+  const cut = text.length > maxChars ? `${text.slice(0, maxChars)}…` : text;
+  return cut.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
