@@ -21,6 +21,12 @@ pub trait Exchange {
     /// The conversation ends for a cause outside it, for example `connection-reset`.
     fn on_abort(&mut self, reason: Reason) -> ExchangeResult;
 
+    /// The conversation fails for a reason that a layer below found; `message` is bounded and escaped.
+    fn fail(&mut self, reason: Reason, message: String) -> ExchangeResult;
+
+    /// Adds a line to the transcript, if one is kept.
+    fn note(&mut self, text: &str);
+
     /// What a deadline means now: `tls-timeout` during the handshake, else `response-timeout`.
     fn timeout_reason(&self) -> Reason;
 

@@ -15,10 +15,11 @@ pub mod reason;
 pub mod run_state;
 mod text;
 pub mod tls;
+mod transcript;
 
 pub use channel::{ChannelFault, ChannelMessage, ChannelSession, Json, SendError};
 pub use exchange::{Details, Exchange, ExchangeResult, Progress, Warning};
-pub use http::{HttpConversation, HttpHop, HttpPlan, HttpSpec, OpenOptions};
+pub use http::{HttpConversation, HttpHop, HttpPlan, HttpSpec, HttpSpecError, OpenOptions};
 pub use qga::QgaSession;
 pub use qmp::QmpSession;
 pub use reason::{Class, Outcome, Reason};
