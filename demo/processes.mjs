@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+
+/** PID, state letter and start time of a process, or undefined when it is gone. */
+export function processIdentity(pid) {
+  let stat;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  // The name may hold spaces and parentheses: count fields from the last ')'.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { pid, state: fields[0], startTimeTicks: Number(fields[19]) };
+}
+
+/** True while that very process lives (not merely its PID). */
+export function isAlive({ pid, startTimeTicks }) {
+  const seen = processIdentity(pid);
+  return seen !== undefined && seen.startTimeTicks === startTimeTicks && seen.state !== 'Z';
+}

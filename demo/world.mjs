@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CLI, vmpulse } from './cli.mjs';
+import { daemonConfig, vmDocuments } from './manifests.mjs';
+import { isAlive, processIdentity } from './processes.mjs';
+import { final, until } from './wait.mjs';
+
+const BOOT_DEADLINE_MS = 120_000;
+const STOP_DEADLINE_MS = 15_000;
+
+/** A free loopback port; taken again between now and its use only by bad luck, which the start then reports. */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A directory of its own with everything that the daemon gets: its configuration and the manifests of three VMs. */
+export async function createWorld(lab) {
+  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-demo-'));
+  const names = ['web-1', 'web-2', 'web-3'];
+  const vms = [];
+  for (const name of names) {
+    const port = await freePort();
+    vms.push({ id: `demo/${name}`, name, port, url: `http://127.0.0.1:${port}` });
+  }
+  const world = { dir, socket: join(dir, 'run', 'vmpulse.sock'), config: join(dir, 'config.yaml'), vms };
+  mkdirSync(join(dir, 'vms.d'));
+  writeFileSync(world.config, daemonConfig(world));
+  for (const vm of vms) writeFileSync(join(dir, 'vms.d', `${vm.name}.yaml`), vmDocuments(vm, lab));
+  writeFileSync(join(dir, 'world.json'), JSON.stringify(world));
+  return world;
+}
+
+/** Starts the daemon on the world; its log goes to a file. */
+export function startDaemon(world) {
+  const log = openSync(join(world.dir, 'daemon.log'), 'a');
+  const child = spawn(process.execPath, [CLI, 'run', '--config', world.config], {
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+  return child;
+}
+
+/** Resolves once every VM is healthy. */
+export async function allHealthy(world, daemon, signal) {
+  await until('three healthy VMs', BOOT_DEADLINE_MS, async () => {
+    if (signal.aborted) throw final(signal.reason);
+    if (daemon.exitCode !== null) throw final(new Error(`the daemon ended with status ${daemon.exitCode}`));
+    const status = await vmpulse(world, 'status');
+    return status.vms.length === world.vms.length && status.vms.every((vm) => vm.health === 'healthy')
+      ? true
+      : undefined;
+  });
+}
+
+export function daemonLog(world, lines = 20) {
+  return readFileSync(join(world.dir, 'daemon.log'), 'utf8').trim().split('\n').slice(-lines).join('\n');
+}
+
+/** Ends daemon and VMs and removes every file. VMMs outlive the daemon by design, so they are ended here. */
+export async function destroyWorld(world, daemon) {
+  const ended = () => daemon.exitCode !== null || daemon.signalCode !== null;
+  if (!ended()) daemon.kill('SIGTERM');
+  await until('the daemon to end', STOP_DEADLINE_MS, () => (ended() ? true : undefined));
+  const vmms = processesNaming(world.dir);
+  for (const vmm of vmms) if (isAlive(vmm)) process.kill(vmm.pid, 'SIGKILL');
+  await until('the VMs to end', STOP_DEADLINE_MS, () => (vmms.some(isAlive) ? undefined : true));
+  rmSync(world.dir, { recursive: true });
+}
+
+/** Processes whose command line names this directory, which is ours alone: the VMMs, even if no record of them is left. */
+function processesNaming(dir) {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => commandLine(name).includes(`${dir}/`))
+    .flatMap((name) => processIdentity(Number(name)) ?? []);
+}
+
+function commandLine(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}

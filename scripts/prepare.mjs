@@ -1,0 +1,18 @@
+// Run by npm after an install from a checkout: builds what is stale of the addons, then the TypeScript.
+// VMPULSE_SKIP_NATIVE=1 leaves the addons out.
+
+import { STEPS } from './lib/steps.mjs';
+import { doStep } from './setup.mjs';
+
+const wanted =
+  process.env.VMPULSE_SKIP_NATIVE === '1' ? ['typescript'] : ['toolchain', 'addons', 'typescript'];
+const report = {};
+// npm is installing the dependencies right now: they are there.
+for (const step of STEPS.filter(({ name }) => wanted.includes(name))) {
+  report[step.name] = await doStep(step, report, console.log);
+  const { state, reason, fix } = report[step.name];
+  if (state !== 'missing') continue;
+  console.error(`vmpulse: ${step.title}: ${reason}\n  fix: ${fix}`);
+  process.exitCode = 1;
+}
+if (process.exitCode === 1) console.error('VMPULSE_SKIP_NATIVE=1 npm ci installs without the native addons.');

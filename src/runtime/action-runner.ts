@@ -1,0 +1,199 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { ActionResult, RecoveryAction } from '../model/action.js';
+import { NEW_VMM_STEPS } from '../model/action.js';
+import type { Clock } from '../model/clock.js';
+import { errorMessage, isVmpulseError } from '../model/errors.js';
+import { plainText } from '../model/plain-text.js';
+import type { CapturedEvidence } from '../model/ports.js';
+import type { PolicyEvent } from '../policy/types.js';
+import type { RecoveryRegistry } from '../recovery/registry.js';
+import type { Recorder } from './recorder.js';
+import type { VmUnit } from './vm-unit.js';
+
+/** How soon an action that something outside held is offered again, ms. */
+const HELD_RETRY_MS = 10_000;
+const LOOK_DEADLINE_MS = 5_000;
+
+/** Allow an action, or hold it with a reason that is journalled. */
+export type Verdict = { readonly allow: true } | { readonly hold: string };
+
+export type BeforeAction = (
+  action: RecoveryAction,
+  options: { readonly signal: AbortSignal },
+) => Verdict | Promise<Verdict>;
+
+export interface ActionRunnerOptions {
+  readonly recoveries: RecoveryRegistry;
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly beforeAction: BeforeAction | undefined;
+  /** Looked at before every action; while it exists nothing is done. Its first line is the reason. */
+  readonly holdFile: string | undefined;
+  readonly post: (event: PolicyEvent) => void;
+  /** Stores the policy's state, so that a budget charged for an action outlives the daemon. */
+  readonly persist: () => Promise<void>;
+  readonly onResult: (action: RecoveryAction, result: ActionResult) => void;
+}
+
+/** Carries out one recovery: ask, record durably, act with a deadline, record the end, tell the policy. */
+export class ActionRunner {
+  readonly #options: ActionRunnerOptions;
+  readonly #running = new Set<Promise<void>>();
+  readonly #abort = new AbortController();
+
+  constructor(options: ActionRunnerOptions) {
+    this.#options = options;
+  }
+
+  run(action: RecoveryAction, unit: VmUnit): void {
+    const done = this.#carryOut(action, unit).finally(() => this.#running.delete(done));
+    this.#running.add(done);
+  }
+
+  /** Withdraws what runs and waits for it to end. A withdrawn action has no end entry: the next start looks. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await Promise.all(this.#running);
+  }
+
+  async #carryOut(action: RecoveryAction, unit: VmUnit): Promise<void> {
+    const held = (await this.#heldBy(action)) ?? (await this.#recordStart(action));
+    if (held !== undefined) {
+      this.#hold(action, held);
+      return;
+    }
+    const result = await this.#act(action, unit);
+    if (this.#abort.signal.aborted) return;
+    this.#options.recorder.note({
+      vm: action.vm,
+      type: 'action-end',
+      actionId: action.id,
+      text:
+        result.result === 'done'
+          ? `${action.step} carried out`
+          : `${action.step} ${result.result}: ${result.message}`,
+      data: { step: action.step, attempt: action.attempt, ...result },
+    });
+    this.#options.onResult(action, result);
+    this.#options.post({ type: 'action-ended', vm: action.vm, actionId: action.id, result });
+  }
+
+  async #heldBy(action: RecoveryAction): Promise<string | undefined> {
+    const { holdFile, beforeAction } = this.#options;
+    if (holdFile !== undefined && existsSync(holdFile))
+      return `hold file ${holdFile}: ${firstLine(holdFile)}`;
+    if (beforeAction === undefined) return undefined;
+    try {
+      const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(action.timeoutMs)]);
+      const verdict = await withSignal(Promise.resolve(beforeAction(action, { signal })), signal);
+      return 'hold' in verdict ? `beforeAction: ${plainText(verdict.hold)}` : undefined;
+    } catch (error) {
+      // A veto that cannot answer holds: doing nothing is always allowed.
+      return `beforeAction failed: ${plainText(errorMessage(error))}`;
+    }
+  }
+
+  async #recordStart(action: RecoveryAction): Promise<string | undefined> {
+    try {
+      await this.#options.persist();
+      await this.#options.recorder.durable({
+        vm: action.vm,
+        type: 'action-start',
+        actionId: action.id,
+        text: `${action.step} begins (${action.diagnosis.kind}: ${action.diagnosis.cause})`,
+        data: { step: action.step, attempt: action.attempt, diagnosis: action.diagnosis },
+      });
+      return undefined;
+    } catch (error) {
+      return `journal-unavailable: ${errorMessage(error)}`;
+    }
+  }
+
+  #hold(action: RecoveryAction, reason: string): void {
+    if (this.#abort.signal.aborted) return;
+    const { clock, recorder, post } = this.#options;
+    recorder.note({
+      vm: action.vm,
+      type: 'action-end',
+      actionId: action.id,
+      text: `${action.step} held: ${reason}`,
+      data: { step: action.step, result: 'held', reason },
+    });
+    post({
+      type: 'action-held',
+      vm: action.vm,
+      actionId: action.id,
+      reason,
+      retryAtMs: clock.now() + HELD_RETRY_MS,
+    });
+  }
+
+  async #act(action: RecoveryAction, unit: VmUnit): Promise<ActionResult> {
+    const { recoveries, clock } = this.#options;
+    const recovery = recoveries.get(action.step);
+    if (recovery === undefined) {
+      return {
+        result: 'impossible',
+        code: 'ERR_VMPULSE_UNSUPPORTED',
+        message: `no recovery is registered for ${action.step}`,
+      };
+    }
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(action.timeoutMs)]);
+    try {
+      const context = {
+        vm: unit.spec,
+        driver: unit.driver,
+        clock,
+        signal,
+        ...(unit.session === undefined ? {} : { session: unit.session }),
+        save: (evidence: CapturedEvidence) => this.#saveEvidence(action, evidence),
+      };
+      const result = await withSignal(recovery.run(action, context), signal);
+      if (result.result === 'done' && NEW_VMM_STEPS.has(action.step)) await this.#attachNew(unit);
+      return result;
+    } catch (error) {
+      const code = isVmpulseError(error) ? error.code : 'ERR_VMPULSE_INTERNAL';
+      return { result: 'failed', code, message: plainText(errorMessage(error), 2000) };
+    }
+  }
+
+  async #attachNew(unit: VmUnit): Promise<void> {
+    const look = await unit.driver.look(unit.spec, {
+      deadlineMs: LOOK_DEADLINE_MS,
+      signal: this.#abort.signal,
+    });
+    if (look.running) await unit.attach(look.process, true);
+  }
+
+  #saveEvidence(action: RecoveryAction, evidence: CapturedEvidence): void {
+    this.#options.recorder.note({
+      vm: action.vm,
+      type: 'decision',
+      actionId: action.id,
+      text: `evidence captured: VMM status ${plainText(evidence.status)}, ${evidence.consoleTail.length} characters of console`,
+      data: {
+        status: plainText(evidence.status),
+        files: evidence.files,
+        consoleTail: plainText(evidence.consoleTail.slice(-2000), 4000),
+      },
+    });
+  }
+}
+
+function firstLine(path: string): string {
+  try {
+    return plainText(readFileSync(path, 'utf8').split('\n', 1)[0] ?? '') || 'no reason given';
+  } catch {
+    return 'no reason readable';
+  }
+}
+
+/** The promise, or a rejection as soon as the signal fires: no step outlives its time in the policy's eyes. */
+function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

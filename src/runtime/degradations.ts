@@ -1,0 +1,25 @@
+import type { Clock } from '../model/clock.js';
+import type { Degradation } from './views.js';
+
+/** What does not work as it should right now, by name. */
+export class Degradations {
+  readonly #clock: Clock;
+  readonly #byName = new Map<string, Degradation>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  set(what: string, why: string): void {
+    const known = this.#byName.get(what);
+    this.#byName.set(what, { what, why, sinceMs: known?.sinceMs ?? this.#clock.now() });
+  }
+
+  clear(what: string): void {
+    this.#byName.delete(what);
+  }
+
+  list(): readonly Degradation[] {
+    return [...this.#byName.values()];
+  }
+}

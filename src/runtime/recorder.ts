@@ -1,0 +1,120 @@
+import type { Clock } from '../model/clock.js';
+import { errorMessage } from '../model/errors.js';
+import type { Logger } from '../model/logger.js';
+import type { Journal, JournalEntry } from '../model/ports.js';
+import type { RuntimeEvent } from './views.js';
+
+const RING_SIZE = 1024;
+const SUBSCRIBER_LIMIT = 4096;
+
+export interface RecorderOptions {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Longest wait for one durable write, ms. */
+  readonly deadlineMs: number;
+  /** Told when writing begins to fail and when it works again. */
+  readonly onAvailability: (available: boolean, why: string) => void;
+}
+
+/**
+ * Everything that happened goes through here once: into the journal, and to whoever listens live.
+ * `note` does not wait; `durable` resolves only when the entry is on disk.
+ */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  readonly #ring: RuntimeEvent[] = [];
+  readonly #wakers = new Set<() => void>();
+  #nextId = 1;
+  #pending: JournalEntry[] = [];
+  #flushing: Promise<void> | undefined;
+  #available = true;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  /** Records without waiting. Entries of one turn are written together, in order. */
+  note(entry: Omit<JournalEntry, 'atMs'> & { readonly atMs?: number }): void {
+    this.#pending.push(this.#publish(entry));
+    this.#flushing ??= Promise.resolve().then(() => this.#flush());
+  }
+
+  /** Records and resolves once durable; rejects with ERR_VMPULSE_JOURNAL when it is not by the deadline. */
+  async durable(entry: Omit<JournalEntry, 'atMs'>): Promise<void> {
+    // What came before must not overtake: the journal keeps the order of append calls.
+    const before = this.#pending;
+    this.#pending = [];
+    await this.#write([...before, this.#publish(entry)]);
+  }
+
+  /** Resolves when everything noted so far was handed to the journal and answered. */
+  async settled(): Promise<void> {
+    while (this.#flushing) await this.#flushing;
+  }
+
+  /** Events after `afterId` that the ring still has, then live ones, until abort. */
+  async *events(options: { afterId?: number; signal: AbortSignal }): AsyncIterableIterator<RuntimeEvent> {
+    let lastId = options.afterId ?? this.#nextId - 1;
+    let wake = () => {};
+    const waker = () => wake();
+    this.#wakers.add(waker);
+    options.signal.addEventListener('abort', waker, { once: true });
+    try {
+      while (!options.signal.aborted) {
+        const fresh = this.#ring.filter((event) => event.id > lastId).slice(0, SUBSCRIBER_LIMIT);
+        for (const event of fresh) {
+          lastId = event.id;
+          yield event;
+        }
+        if (fresh.length > 0) continue;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          if (options.signal.aborted || this.#nextId - 1 > lastId) resolve();
+        });
+      }
+    } finally {
+      this.#wakers.delete(waker);
+      options.signal.removeEventListener('abort', waker);
+    }
+  }
+
+  #publish(entry: Omit<JournalEntry, 'atMs'> & { readonly atMs?: number }): JournalEntry {
+    const full: JournalEntry = { ...entry, atMs: entry.atMs ?? this.#options.clock.now() };
+    const { atMs, vm, type, text, data } = full;
+    this.#ring.push({ id: this.#nextId++, atMs, vm, type, text, data });
+    if (this.#ring.length > RING_SIZE) this.#ring.shift();
+    for (const wake of this.#wakers) wake();
+    this.#options.logger.info({ vm, type, ...data }, text);
+    return full;
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      while (this.#pending.length > 0) {
+        const batch = this.#pending;
+        this.#pending = [];
+        // A failed write is reported by #write and the journal itself retries what it has taken.
+        await this.#write(batch).catch(() => {});
+      }
+    } finally {
+      this.#flushing = undefined;
+    }
+  }
+
+  async #write(entries: readonly JournalEntry[]): Promise<void> {
+    try {
+      await this.#options.journal.append(entries, { deadlineMs: this.#options.deadlineMs });
+      this.#setAvailable(true, 'writes succeed again');
+    } catch (error) {
+      this.#setAvailable(false, errorMessage(error));
+      throw error;
+    }
+  }
+
+  #setAvailable(available: boolean, why: string): void {
+    if (available === this.#available) return;
+    this.#available = available;
+    this.#options.onAvailability(available, why);
+  }
+}

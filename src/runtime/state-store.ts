@@ -1,0 +1,59 @@
+import type { ProbeEngine } from '../engine/probe-engine.js';
+import { errorMessage } from '../model/errors.js';
+import type { Logger } from '../model/logger.js';
+import type { Journal } from '../model/ports.js';
+import { createPolicy, restore, serialize } from '../policy/index.js';
+import type { PolicyConfig, PolicyState } from '../policy/types.js';
+
+const POLICY_KEY = 'policy';
+const ENGINE_KEY = 'engine';
+
+/** What survives a restart of the daemon: the policy's state and the engine's thresholds, in the journal's store. */
+export class StateStore {
+  readonly #journal: Journal;
+  readonly #deadlineMs: number;
+  readonly #logger: Logger;
+  #saved = '';
+
+  constructor(journal: Journal, deadlineMs: number, logger: Logger) {
+    this.#journal = journal;
+    this.#deadlineMs = deadlineMs;
+    this.#logger = logger;
+  }
+
+  /**
+   * The stored policy state, or a new one where none was stored. Damaged state throws ERR_VMPULSE_ARGUMENT: budgets
+   * and quarantines must not be forgotten silently.
+   */
+  async loadPolicy(config: PolicyConfig): Promise<PolicyState> {
+    const text = await this.#journal.loadState(POLICY_KEY);
+    return text === undefined ? createPolicy(config) : restore(text, config);
+  }
+
+  /** Stores the policy state if it changed. */
+  async savePolicy(state: PolicyState): Promise<void> {
+    const text = serialize(state);
+    if (text === this.#saved) return;
+    await this.#journal.saveState(POLICY_KEY, text, { deadlineMs: this.#deadlineMs });
+    this.#saved = text;
+  }
+
+  /** Gives the engine its thresholds back. Damaged ones are dropped and said: probes find the truth again by themselves. */
+  async restoreEngine(engine: ProbeEngine): Promise<void> {
+    const text = await this.#journal.loadState(ENGINE_KEY);
+    if (text === undefined) return;
+    try {
+      engine.restore(Buffer.from(text, 'base64'));
+    } catch (error) {
+      this.#logger.warn(
+        { error: errorMessage(error) },
+        'stored probe thresholds are damaged and were dropped',
+      );
+    }
+  }
+
+  async saveEngine(engine: ProbeEngine): Promise<void> {
+    const text = Buffer.from(engine.snapshot()).toString('base64');
+    await this.#journal.saveState(ENGINE_KEY, text, { deadlineMs: this.#deadlineMs });
+  }
+}

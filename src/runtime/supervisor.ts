@@ -1,0 +1,430 @@
+import { channel } from 'node:diagnostics_channel';
+import type { EngineEvent, ProbeEngine } from '../engine/probe-engine.js';
+import { type ActionResult, LADDER_STEPS, type RecoveryAction } from '../model/action.js';
+import type { Clock } from '../model/clock.js';
+import { errorMessage, VmpulseError } from '../model/errors.js';
+import type { Logger } from '../model/logger.js';
+import type { Driver, Journal } from '../model/ports.js';
+import type { ProbeSpec } from '../model/probe.js';
+import { startState } from '../model/probe.js';
+import type { VmId, VmSpec } from '../model/vm.js';
+import type {
+  Decision,
+  PolicyConfig,
+  PolicyEffect,
+  PolicyEvent,
+  PolicyState,
+  PolicyVm,
+} from '../policy/types.js';
+import type { RecoveryRegistry } from '../recovery/registry.js';
+import { ActionRunner, type BeforeAction } from './action-runner.js';
+import { Degradations } from './degradations.js';
+import { PolicyLoop } from './policy-loop.js';
+import { Recorder } from './recorder.js';
+import { StateStore } from './state-store.js';
+import type { Degradation, ReloadView } from './views.js';
+import { VmUnit } from './vm-unit.js';
+
+const LOOK_DEADLINE_MS = 5_000;
+const SAVE_EVERY_MS = 1_000;
+
+export interface SupervisorOptions {
+  /** Name of this host in views and journal. */
+  readonly host: string;
+  readonly version: string;
+  readonly engine: ProbeEngine;
+  readonly journal: Journal;
+  readonly drivers: Readonly<Record<string, Driver>>;
+  readonly recoveries: RecoveryRegistry;
+  readonly policy: PolicyConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly journalDeadlineMs: number;
+  readonly beforeAction?: BeforeAction;
+  readonly holdFile?: string;
+  readonly onRecovery?: (action: RecoveryAction, result: ActionResult) => void;
+}
+
+/**
+ * Ties engine, policy, drivers and journal together: transitions and VMM events in, policy decides, effects out.
+ * Everything it is made of comes from outside, so that it runs the same on a fake clock with recording drivers.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #units = new Map<VmId, VmUnit>();
+  readonly #index = new Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>();
+  readonly #degradations: Degradations;
+  readonly #recorder: Recorder;
+  readonly #store: StateStore;
+  readonly #runner: ActionRunner;
+  readonly #abort = new AbortController();
+  readonly #startedAtMs: number;
+  #loop: PolicyLoop | undefined;
+  #pump: Promise<void> = Promise.resolve();
+  #cancelSave: () => void = () => {};
+  #saveArmed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const { clock, journal, logger, journalDeadlineMs } = options;
+    this.#startedAtMs = clock.now();
+    this.#degradations = new Degradations(clock);
+    this.#store = new StateStore(journal, journalDeadlineMs, logger);
+    this.#recorder = new Recorder({
+      journal,
+      clock,
+      logger,
+      deadlineMs: journalDeadlineMs,
+      onAvailability: (available, why) => this.#onJournal(available, why),
+    });
+    this.#runner = new ActionRunner({
+      recoveries: options.recoveries,
+      recorder: this.#recorder,
+      clock,
+      beforeAction: options.beforeAction,
+      holdFile: options.holdFile,
+      post: (event) => this.#post(event),
+      persist: () => this.#store.savePolicy(this.#policyLoop.state),
+      onResult: (action, result) => options.onRecovery?.(action, result),
+    });
+  }
+
+  /** Restores what a former run knew, looks at every VM, adopts those that run, and begins to probe. */
+  async start(vms: readonly VmSpec[]): Promise<void> {
+    this.#assertOpen();
+    const { engine, clock, policy, host, version } = this.#options;
+    const state = await this.#store.loadPolicy(policy);
+    await this.#store.restoreEngine(engine);
+    await this.#closeUnfinished();
+    this.#loop = new PolicyLoop({
+      state,
+      clock,
+      onDecisions: (decisions) => this.#onDecisions(decisions),
+      onEffect: (effect) => this.#onEffect(effect),
+    });
+    this.#recorder.note({
+      vm: null,
+      type: 'daemon',
+      actionId: null,
+      text: `vmpulse ${version} watches ${vms.length} VMs on ${host}`,
+      data: { version, host, vms: vms.length, engine: engine.backend },
+    });
+    const known = new Set(vms.map((vm) => vm.id));
+    for (const id of state.vms.keys()) if (!known.has(id)) this.#post({ type: 'vm-removed', vm: id });
+    this.#pump = this.#pumpEvents(engine.transitions({ signal: this.#abort.signal }));
+    await Promise.all(vms.map((vm) => this.#watch(vm)));
+    this.#saveLater();
+  }
+
+  /** Applies a new set of VMs. A VM that is no longer named is only not watched any more; nothing is stopped. */
+  async apply(vms: readonly VmSpec[]): Promise<Omit<ReloadView, 'warnings'>> {
+    this.#assertOpen();
+    const next = new Map(vms.map((vm) => [vm.id, vm]));
+    const removed = [...this.#units.keys()].filter((id) => !next.has(id));
+    for (const id of removed) await this.#unwatch(id);
+    const added: VmId[] = [];
+    const changed: { id: VmId; restartRequired: boolean }[] = [];
+    for (const vm of vms) {
+      const unit = this.#units.get(vm.id);
+      if (!unit) {
+        added.push(vm.id);
+        await this.#watch(vm);
+      } else if (JSON.stringify(unit.spec) !== JSON.stringify(vm)) {
+        await unit.reconfigure(vm);
+        this.#post({ type: 'vm-configured', vm: this.#policyVm(unit) });
+        changed.push({ id: vm.id, restartRequired: unit.restartRequired });
+      }
+    }
+    const text = `configuration applied: ${added.length} added, ${removed.length} removed, ${changed.length} changed`;
+    this.#recorder.note({
+      vm: null,
+      type: 'operator',
+      actionId: null,
+      text,
+      data: { added, removed, changed },
+    });
+    return { added, removed, changed };
+  }
+
+  /** Something outside the supervisor works only in part. */
+  degrade(what: string, why: string): void {
+    this.#degradations.set(what, why);
+    this.#options.logger.warn({ what }, why);
+  }
+
+  /** Everything the policy knows. */
+  get state(): PolicyState {
+    return this.#policyLoop.state;
+  }
+
+  get units(): ReadonlyMap<VmId, VmUnit> {
+    return this.#units;
+  }
+
+  get recorder(): Recorder {
+    return this.#recorder;
+  }
+
+  get degradations(): readonly Degradation[] {
+    return this.#degradations.list();
+  }
+
+  /** A person's command: recorded with its author, given to the policy, and kept across a restart. */
+  async command(
+    event: PolicyEvent,
+    record: { vm: VmId | null; text: string; data: Record<string, unknown> },
+  ): Promise<void> {
+    this.#assertOpen();
+    this.#recorder.note({ ...record, type: 'operator', actionId: null });
+    this.#post(event);
+    await this.#save();
+  }
+
+  /** Saves what is known and lets go of everything; VMMs run on. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelSave();
+    await this.#runner.close();
+    if (this.#loop) {
+      await this.#save();
+      await this.#store.saveEngine(this.#options.engine).catch((error) => this.#saveFailed(error));
+      this.#loop.stop();
+    }
+    this.#abort.abort();
+    await this.#pump;
+    await Promise.all([...this.#units.values()].map((unit) => unit.detach()));
+    await this.#recorder.settled();
+  }
+
+  get #policyLoop(): PolicyLoop {
+    if (!this.#loop)
+      throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the supervisor was not started; call start() first');
+    return this.#loop;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the supervisor is closed');
+  }
+
+  #post(event: PolicyEvent): void {
+    this.#loop?.post(event);
+  }
+
+  async #watch(spec: VmSpec): Promise<void> {
+    const driver = this.#options.drivers[spec.hypervisor.driver];
+    if (!driver) {
+      this.degrade(
+        `driver/${spec.id}`,
+        `no driver ${spec.hypervisor.driver} is registered; ${spec.id} is not watched`,
+      );
+      return;
+    }
+    const unit: VmUnit = new VmUnit({
+      spec,
+      driver,
+      engine: this.#options.engine,
+      clock: this.#options.clock,
+      index: this.#index,
+      events: {
+        attached: (session, fresh, status) =>
+          this.#post({ type: 'vm-attached', vm: spec.id, startedAtMs: session.startedAtMs, fresh, status }),
+        vmmEvent: (event, atMs) => this.#onVmmEvent(unit, event, atMs),
+        probeUnavailable: (probe, why) => this.degrade(`probe/${spec.id}/${probe}`, why),
+      },
+    });
+    this.#units.set(spec.id, unit);
+    this.#post({ type: 'vm-configured', vm: this.#policyVm(unit) });
+    await this.#adopt(unit);
+  }
+
+  async #adopt(unit: VmUnit): Promise<void> {
+    const id = unit.spec.id;
+    try {
+      const look = await unit.driver.look(unit.spec, {
+        deadlineMs: LOOK_DEADLINE_MS,
+        signal: this.#abort.signal,
+      });
+      if (look.running) await unit.attach(look.process, false);
+      else this.#post({ type: 'vm-looked', vm: id, running: false });
+      this.#degradations.clear(`look/${id}`);
+    } catch (error) {
+      // Not knowing is no reason to act: the VM stays unknown until a look succeeds.
+      this.degrade(`look/${id}`, `could not look at ${id}: ${errorMessage(error)}`);
+      const { clock } = this.#options;
+      clock.at(clock.now() + LOOK_DEADLINE_MS, () => {
+        if (this.#units.get(id) === unit && !this.#closing) void this.#adopt(unit);
+      });
+    }
+  }
+
+  async #unwatch(id: VmId): Promise<void> {
+    const unit = this.#units.get(id);
+    this.#units.delete(id);
+    await unit?.detach();
+    this.#post({ type: 'vm-removed', vm: id });
+  }
+
+  #policyVm(unit: VmUnit): PolicyVm {
+    const { spec, driver } = unit;
+    const canRestartService = spec.recovery.restartService !== undefined;
+    return {
+      id: spec.id,
+      runStrategy: spec.runStrategy,
+      recovery: spec.recovery,
+      steps: LADDER_STEPS.filter(
+        (step) =>
+          step === 'escalate' ||
+          (driver.supports(spec, step) && (step !== 'restart-service' || canRestartService)),
+      ),
+      probes: spec.probes
+        .filter((probe) => probe.enabled)
+        .map(({ name, role, check, critical }) => ({
+          name,
+          role,
+          kind: check.kind,
+          critical,
+          startState: startState(role),
+        })),
+    };
+  }
+
+  async #pumpEvents(batches: AsyncIterableIterator<readonly EngineEvent[]>): Promise<void> {
+    for await (const batch of batches) {
+      for (const event of batch) {
+        if (event.type === 'transition') this.#onTransition(event);
+      }
+    }
+  }
+
+  #onTransition(transition: EngineEvent & { type: 'transition' }): void {
+    const known = this.#index.get(transition.handle);
+    if (!known) return;
+    const { unit, probe } = known;
+    const { from, to, reason, atMs, streakStartMs, lastOkMs, count, durationMs, coalesced } = transition;
+    const why = reason === undefined ? '' : ` (${reason})`;
+    this.#recorder.note({
+      vm: unit.spec.id,
+      type: 'transition',
+      actionId: null,
+      atMs,
+      text: `probe ${probe.name} ${from} → ${to}${why}`,
+      data: {
+        probe: probe.name,
+        kind: probe.check.kind,
+        from,
+        to,
+        reason: reason ?? null,
+        count,
+        durationMs,
+        coalesced,
+      },
+    });
+    this.#post({
+      type: 'probe',
+      vm: unit.spec.id,
+      probe: probe.name,
+      state: to,
+      ...(reason === undefined ? {} : { reason }),
+      atMs,
+      streakStartMs,
+      lastOkMs,
+      count,
+    });
+    if (reason === 'process-gone' && to === 'failed') {
+      unit.exited(transition).catch((error) => this.degrade(`exit/${unit.spec.id}`, errorMessage(error)));
+    }
+  }
+
+  #onVmmEvent(unit: VmUnit, event: Extract<PolicyEvent, { type: 'vmm-event' }>['event'], atMs: number): void {
+    this.#recorder.note({
+      vm: unit.spec.id,
+      type: 'vmm-event',
+      actionId: null,
+      atMs,
+      text: `VMM: ${event.type}`,
+      data: { ...event },
+    });
+    this.#post({ type: 'vmm-event', vm: unit.spec.id, event, atMs });
+  }
+
+  #onDecisions(decisions: readonly Decision[]): void {
+    for (const { vm, kind, rule, text, actionId, data } of decisions) {
+      const type = kind === 'health' ? 'health' : 'decision';
+      this.#recorder.note({ vm, type, actionId, text, data: { kind, rule, ...data } });
+    }
+    this.#saveLater();
+  }
+
+  #onEffect(effect: PolicyEffect): void {
+    const id = effect.type === 'recover' ? effect.action.vm : effect.vm;
+    const unit = this.#units.get(id);
+    if (!unit) return;
+    switch (effect.type) {
+      case 'confirm':
+        void unit
+          .confirm(effect.probes, effect.timeoutMs)
+          .then((outcomes) =>
+            this.#post({ type: 'confirmed', vm: id, confirmId: effect.confirmId, outcomes }),
+          );
+        return;
+      case 'recover':
+        this.#runner.run(effect.action, unit);
+        return;
+      case 'suspend-probes':
+        unit.suspend(true);
+        return;
+      case 'resume-probes':
+        unit.suspend(false);
+        return;
+      case 'new-instance':
+        unit.newInstance();
+        return;
+      case 'escalate':
+        this.#options.logger.error({ vm: id }, effect.text);
+        channel('vmpulse:escalate').publish({ vm: id, text: effect.text });
+        return;
+    }
+  }
+
+  #onJournal(available: boolean, why: string): void {
+    if (available) this.#degradations.clear('journal');
+    else this.degrade('journal', `the journal cannot be written, recovery holds: ${why}`);
+    this.#post({ type: 'journal', available });
+  }
+
+  /** An action that began and never ended: the former daemon died in it. It is resolved by looking, not by repeating. */
+  async #closeUnfinished(): Promise<void> {
+    for (const entry of await this.#options.journal.unfinished()) {
+      this.#recorder.note({
+        vm: entry.vm,
+        type: 'action-end',
+        actionId: entry.actionId,
+        text: 'the daemon ended during this action; what it did is found out by looking',
+        data: { result: 'unresolved' },
+      });
+    }
+  }
+
+  #saveLater(): void {
+    if (this.#saveArmed) return;
+    this.#saveArmed = true;
+    const { clock } = this.#options;
+    this.#cancelSave = clock.at(clock.now() + SAVE_EVERY_MS, () => {
+      this.#saveArmed = false;
+      void this.#save();
+    });
+  }
+
+  async #save(): Promise<void> {
+    await this.#store.savePolicy(this.#policyLoop.state).catch((error) => this.#saveFailed(error));
+  }
+
+  #saveFailed(error: unknown): void {
+    this.#onJournal(false, errorMessage(error));
+  }
+}

@@ -1,0 +1,33 @@
+import type { VmId } from '../model/vm.js';
+import { holdsOf, summarize } from '../policy/index.js';
+import type { PolicyState } from '../policy/types.js';
+import type { HostView, VmView } from './views.js';
+import type { VmUnit } from './vm-unit.js';
+
+/** One VM as views show it: configuration, what the policy knows, and the VMM it runs in. */
+export function buildVmView(state: PolicyState, unit: VmUnit): VmView {
+  const { spec, session } = unit;
+  const summary = summarize(state, spec.id);
+  return {
+    id: spec.id,
+    health: summary.health,
+    sinceMs: summary.sinceMs,
+    ready: summary.ready,
+    runStrategy: spec.runStrategy,
+    recoveryEnabled: spec.recovery.enabled,
+    address: spec.address ?? null,
+    vmm: session ? { ...session.process, startedAtMs: session.startedAtMs } : null,
+    note: summary.note,
+    probes: summary.probes,
+    restartRequired: unit.restartRequired,
+  };
+}
+
+/** The whole host; `facts` are what neither policy nor units know. */
+export function buildHostView(
+  source: { readonly state: PolicyState; readonly units: ReadonlyMap<VmId, VmUnit> },
+  facts: Omit<HostView, 'vms' | 'holds'>,
+): HostView {
+  const vms = [...source.units.values()].map((unit) => buildVmView(source.state, unit));
+  return { ...facts, holds: holdsOf(source.state), vms: vms.sort((a, b) => a.id.localeCompare(b.id)) };
+}

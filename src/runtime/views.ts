@@ -1,0 +1,119 @@
+import type { HealthState } from '../model/health.js';
+import type { ProbeState } from '../model/outcome.js';
+import type { ProbeKind, ProbeRole } from '../model/probe.js';
+import type { Reason } from '../model/reasons.js';
+import type { RunStrategy, VmId } from '../model/vm.js';
+import type { Explanation } from '../policy/types.js';
+
+/** Something that does not work as it should, while the rest goes on. */
+export interface Degradation {
+  /** Stable name, for example `journal`, `kernel-addon`, `kvm`. */
+  readonly what: string;
+  readonly why: string;
+  readonly sinceMs: number;
+}
+
+export interface ProbeView {
+  readonly name: string;
+  readonly role: ProbeRole;
+  readonly kind: ProbeKind;
+  readonly state: ProbeState;
+  readonly reason: Reason | null;
+  /** Wall-clock ms of the last change of state, 0 when none yet. */
+  readonly sinceMs: number;
+}
+
+/** One VM as status, API and dashboard show it. */
+export interface VmView {
+  readonly id: VmId;
+  readonly health: HealthState;
+  readonly sinceMs: number;
+  /** Whether it would stand in the list of endpoints. */
+  readonly ready: boolean;
+  readonly runStrategy: RunStrategy;
+  readonly recoveryEnabled: boolean;
+  readonly address: string | null;
+  readonly vmm: {
+    readonly pid: number;
+    readonly startTimeTicks: number;
+    readonly startedAtMs: number;
+  } | null;
+  /** One line: the diagnosis, the action in flight or what holds it; empty when healthy. */
+  readonly note: string;
+  readonly probes: readonly ProbeView[];
+  /** A configuration change waits for a restart of the VM. */
+  readonly restartRequired: boolean;
+}
+
+export interface HoldView {
+  readonly vm: VmId | null;
+  readonly reason: string;
+  readonly author: string;
+  readonly untilMs: number | null;
+}
+
+/** The whole host as `vmpulse status` shows it. */
+export interface HostView {
+  readonly version: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly nowMs: number;
+  readonly engine: 'native' | 'portable';
+  readonly holds: readonly HoldView[];
+  readonly degradations: readonly Degradation[];
+  readonly vms: readonly VmView[];
+}
+
+/** What `vmpulse explain` shows: the policy's explanation and the VM's last journal entries. */
+export interface ExplainView extends Explanation {
+  readonly vmm: VmView['vmm'];
+  readonly journal: readonly {
+    readonly seq: number;
+    readonly atMs: number;
+    readonly type: string;
+    readonly text: string;
+  }[];
+}
+
+/** An event as the API streams it. `id` grows within one daemon; ids of the journal where there is one. */
+export interface RuntimeEvent {
+  readonly id: number;
+  readonly atMs: number;
+  readonly vm: VmId | null;
+  readonly type:
+    | 'transition'
+    | 'health'
+    | 'decision'
+    | 'action-start'
+    | 'action-end'
+    | 'vmm-event'
+    | 'operator'
+    | 'daemon';
+  readonly text: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface ReloadView {
+  readonly added: readonly VmId[];
+  readonly removed: readonly VmId[];
+  readonly changed: readonly { readonly id: VmId; readonly restartRequired: boolean }[];
+  readonly warnings: readonly string[];
+}
+
+/** What the daemon needs of the runtime; the runtime's Vmpulse class has it. */
+export interface RuntimeApi {
+  view(): HostView;
+  /** Throws ERR_VMPULSE_VM_UNKNOWN. */
+  viewVm(vm: VmId): VmView;
+  explain(vm: VmId): Promise<ExplainView>;
+  /** Name or namespace/name → id; throws ERR_VMPULSE_VM_UNKNOWN (with near misses) or ERR_VMPULSE_ARGUMENT when ambiguous. */
+  resolveVm(text: string): VmId;
+  hold(options: { vm: VmId | null; reason: string; author: string; forMs: number | null }): Promise<void>;
+  resume(options: { vm: VmId | null; author: string }): Promise<void>;
+  release(options: { vm: VmId; author: string }): Promise<void>;
+  /** Prometheus text of everything. */
+  metricsText(): Promise<string>;
+  /** Events after `afterId` that are still in the ring (1,024), then live ones. */
+  events(options: { afterId?: number; signal: AbortSignal }): AsyncIterableIterator<RuntimeEvent>;
+}

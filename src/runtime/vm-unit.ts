@@ -1,0 +1,214 @@
+import { readFile } from 'node:fs/promises';
+import type { ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
+import type { Clock } from '../model/clock.js';
+import { errorMessage } from '../model/errors.js';
+import type { Outcome } from '../model/outcome.js';
+import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
+import { type ProbeSpec, startState } from '../model/probe.js';
+import type { ProcessIdentity, VmSpec } from '../model/vm.js';
+import { prepareCheck } from '../probes/prepare-check.js';
+import { resolveHost } from '../probes/resolve-host.js';
+
+const ATTACH_DEADLINE_MS = 5_000;
+const RESOLVE_DEADLINE_MS = 2_000;
+const STATUS_DEADLINE_MS = 1_000;
+/** How long an exit waits for the monitor's last words (SHUTDOWN), which say whether it was meant. */
+const LAST_WORDS_MS = 20;
+
+export interface VmUnitEvents {
+  readonly attached: (session: VmmSession, fresh: boolean, status: string) => void;
+  readonly vmmEvent: (event: VmmEvent, atMs: number) => void;
+  /** A probe could not be registered; the rest goes on. */
+  readonly probeUnavailable: (probe: string, why: string) => void;
+}
+
+export interface VmUnitOptions {
+  readonly spec: VmSpec;
+  readonly driver: Driver;
+  readonly engine: ProbeEngine;
+  readonly clock: Clock;
+  /** Handle → probe, shared by all units of one runtime. */
+  readonly index: Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>;
+  readonly events: VmUnitEvents;
+}
+
+/**
+ * One VM at run time: owns the session to its VMM and its targets in the engine. Both exist only while the VMM runs.
+ */
+export class VmUnit {
+  readonly driver: Driver;
+  readonly #options: VmUnitOptions;
+  readonly #handles = new Map<string, number>();
+  #spec: VmSpec;
+  /** Machine digest that the running VMM was started with, where known. */
+  #runningDigest: string | undefined;
+  #session: VmmSession | undefined;
+  #suspended = false;
+  #monitorUp = false;
+  #onMonitorLost: () => void = () => {};
+
+  constructor(options: VmUnitOptions) {
+    this.#options = options;
+    this.#spec = options.spec;
+    this.driver = options.driver;
+  }
+
+  get spec(): VmSpec {
+    return this.#spec;
+  }
+
+  get session(): VmmSession | undefined {
+    return this.#session;
+  }
+
+  get restartRequired(): boolean {
+    return this.#runningDigest !== undefined && this.#runningDigest !== this.#spec.machineDigest;
+  }
+
+  /** Opens the session to a running VMM and registers the probes. `fresh`: its guest has just begun to boot. */
+  async attach(process: ProcessIdentity, fresh: boolean): Promise<void> {
+    await this.detach();
+    const session = await this.driver.attach(this.#spec, process, { deadlineMs: ATTACH_DEADLINE_MS });
+    this.#session = session;
+    this.#runningDigest = session.machineDigest;
+    await this.#register(session, fresh ? this.#options.clock.now() : session.startedAtMs);
+    const status = await session.status({ deadlineMs: STATUS_DEADLINE_MS }).catch(() => 'unknown');
+    if (this.#session !== session) return;
+    this.#options.events.attached(session, fresh, status);
+    this.#monitorUp = session.monitor.connected;
+    session.onEvent((event, atMs) => this.#onVmmEvent(session, event, atMs));
+  }
+
+  /** Lets go of the VMM, which runs on, and of the targets. */
+  async detach(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#runningDigest = undefined;
+    this.#monitorUp = false;
+    this.#unregister();
+    await session?.detach();
+  }
+
+  /** Takes a new configuration; what needs a new VMM is only noted (restartRequired). */
+  async reconfigure(spec: VmSpec): Promise<void> {
+    this.#spec = spec;
+    if (!this.#session) return;
+    this.#unregister();
+    await this.#register(this.#session, this.#session.startedAtMs);
+  }
+
+  /** The VMM is gone: hears its last words, then lets go. */
+  async exited(transition: Transition): Promise<void> {
+    const session = this.#session;
+    if (!session) return;
+    if (this.#monitorUp) await this.#monitorLost();
+    if (this.#session !== session) return;
+    await this.detach();
+    this.#options.events.vmmEvent({ type: 'exited' }, transition.atMs);
+  }
+
+  #monitorLost(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LAST_WORDS_MS);
+      this.#onMonitorLost = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  suspend(suspended: boolean): void {
+    this.#suspended = suspended;
+    const handles = this.#guestHandles();
+    if (suspended) this.#options.engine.suspend(handles);
+    else this.#options.engine.resume(handles);
+  }
+
+  newInstance(): void {
+    // An adopted VM's initial delays were shortened by the time it had run; a new boot has them whole.
+    const changes = this.#spec.probes.flatMap((probe) => {
+      const handle = this.#handles.get(probe.name);
+      return handle === undefined ? [] : [{ handle, timing: probe.timing }];
+    });
+    this.#options.engine.update(changes);
+    this.#options.engine.newInstance(this.#guestHandles());
+  }
+
+  /** Asks the probes at once; one that cannot answer by the deadline is left out. */
+  async confirm(probes: readonly string[], timeoutMs: number): Promise<Record<string, Outcome>> {
+    const outcomes: Record<string, Outcome> = {};
+    const ask = async (name: string) => {
+      const handle = this.#handles.get(name);
+      if (handle === undefined) return;
+      const result = await this.#options.engine.probeNow(handle, { timeoutMs });
+      outcomes[name] = result.outcome;
+    };
+    // A probe that throws (closed, removed) has no answer, which is what leaving it out says.
+    await Promise.all(probes.map((name) => ask(name).catch(() => {})));
+    return outcomes;
+  }
+
+  /** The process watch goes on when the guest's probes are suspended or start over. */
+  #guestHandles(): number[] {
+    const probes = this.#spec.probes.filter((probe) => probe.check.kind !== 'vmmProcess');
+    return probes.flatMap((probe) => this.#handles.get(probe.name) ?? []);
+  }
+
+  async #register(session: VmmSession, bootedAtMs: number): Promise<void> {
+    const { engine, index } = this.#options;
+    const spec = this.#spec;
+    const enabled = spec.probes.filter((probe) => probe.enabled);
+    const prepared = await Promise.all(enabled.map((probe) => this.#prepare(probe, session, bootedAtMs)));
+    // Meanwhile the VMM may have gone, or another configuration come; whoever did that registers anew.
+    if (this.#session !== session || this.#spec !== spec) return;
+    const ready = prepared.filter((item) => item !== undefined);
+    const handles = engine.add(ready.map(({ target }) => target));
+    ready.forEach(({ probe }, i) => {
+      const handle = handles[i];
+      if (handle === undefined) return;
+      this.#handles.set(probe.name, handle);
+      index.set(handle, { unit: this, probe });
+    });
+    if (this.#suspended) this.suspend(true);
+  }
+
+  async #prepare(
+    probe: ProbeSpec,
+    session: VmmSession,
+    bootedAtMs: number,
+  ): Promise<{ readonly probe: ProbeSpec; readonly target: Target } | undefined> {
+    try {
+      const prepared = await prepareCheck(probe.check, {
+        address: this.#spec.address,
+        channels: { monitor: session.monitor.handle, agent: session.agent?.handle },
+        process: { pidfd: session.pidfd, pid: session.process.pid },
+        resolveHost: (host) => resolveHost(host, { deadlineMs: RESOLVE_DEADLINE_MS }),
+        readFile: (path) => readFile(path, 'utf8'),
+      });
+      if ('failure' in prepared) throw new Error(`${prepared.failure}: ${prepared.detail}`);
+      const elapsedMs = Math.max(0, this.#options.clock.now() - bootedAtMs);
+      const initialDelayMs = Math.max(0, probe.timing.initialDelayMs - elapsedMs);
+      const id = `${this.#spec.id}/${probe.name}`;
+      const timing = { ...probe.timing, initialDelayMs };
+      return { probe, target: { id, check: prepared.check, timing, startState: startState(probe.role) } };
+    } catch (error) {
+      this.#options.events.probeUnavailable(probe.name, errorMessage(error));
+      return undefined;
+    }
+  }
+
+  #unregister(): void {
+    const handles = [...this.#handles.values()];
+    this.#handles.clear();
+    for (const handle of handles) this.#options.index.delete(handle);
+    if (handles.length > 0) this.#options.engine.remove(handles);
+  }
+
+  #onVmmEvent(session: VmmSession, event: VmmEvent, atMs: number): void {
+    if (this.#session !== session) return;
+    this.#options.events.vmmEvent(event, atMs);
+    if (event.type !== 'monitor') return;
+    this.#monitorUp = event.state === 'connected';
+    if (event.state === 'lost') this.#onMonitorLost();
+  }
+}

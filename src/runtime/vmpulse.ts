@@ -1,0 +1,234 @@
+import { hostname } from 'node:os';
+import { ProbeEngine } from '../engine/index.js';
+import type { ProbeEngine as Engine } from '../engine/probe-engine.js';
+import { createDrivers } from '../hypervisors/registry.js';
+import type { ActionResult, RecoveryAction } from '../model/action.js';
+import { type Clock, systemClock } from '../model/clock.js';
+import { VmpulseError } from '../model/errors.js';
+import { type Logger, silentLogger } from '../model/logger.js';
+import type { Driver, Journal } from '../model/ports.js';
+import type { VmId, VmSpec } from '../model/vm.js';
+import { DEFAULT_POLICY_CONFIG, explain } from '../policy/index.js';
+import type { PolicyConfig } from '../policy/types.js';
+import { createRecoveries, type RecoveryRegistry } from '../recovery/registry.js';
+import type { BeforeAction } from './action-runner.js';
+import { MemoryJournal } from './journal/memory.js';
+import { createMetrics, type Metrics } from './metrics.js';
+import { Supervisor } from './supervisor.js';
+import { VERSION } from './version.js';
+import { buildHostView, buildVmView } from './view-builder.js';
+import type { ExplainView, HostView, ReloadView, RuntimeApi, RuntimeEvent, VmView } from './views.js';
+import type { VmUnit } from './vm-unit.js';
+
+const EXPLAIN_JOURNAL_ENTRIES = 50;
+
+export interface VmpulseOptions {
+  /** The VMs to watch; loadConfig gives them from files. More by apply(). */
+  readonly vms: readonly VmSpec[];
+  /** Sockets and per-VM run-time files; default /run/vmpulse. */
+  readonly runDir?: string;
+  /** Evidence and locks that outlive a run; default /var/lib/vmpulse. */
+  readonly stateDir?: string;
+  /** Name of this host; default the system's. */
+  readonly host?: string;
+  /** A ProbeEngine to share; not closed by this object. Default: one of its own. */
+  readonly engine?: Engine;
+  /** Default: in memory, so that nothing survives a restart. Not closed by this object. */
+  readonly journal?: Journal;
+  /** Drivers by name, beside or instead of the built-in ones. */
+  readonly drivers?: Readonly<Record<string, Driver>>;
+  /** Recoveries by ladder step, beside or instead of the built-in ones. */
+  readonly recoveries?: Partial<RecoveryRegistry>;
+  /** Host-wide limits; the rest are defaults. */
+  readonly policy?: Partial<PolicyConfig>;
+  /** Asked before every action; holding is journalled and asked again later. A throw or a time-out holds. */
+  readonly beforeAction?: BeforeAction;
+  /** While this file exists nothing is done; default `<runDir>/hold`. */
+  readonly holdFile?: string;
+  readonly metrics?: Metrics;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** Longest wait for one durable journal write, ms; default 5000. */
+  readonly journalDeadlineMs?: number;
+}
+
+/**
+ * The whole runtime, to be embedded: watches VMs, decides, recovers. Takes no signals, reads no environment, writes
+ * nothing to the console. The constructor does no I/O; start() does.
+ */
+export class Vmpulse implements RuntimeApi {
+  readonly #options: VmpulseOptions;
+  readonly #clock: Clock;
+  readonly #host: string;
+  readonly #engine: Engine;
+  readonly #ownsEngine: boolean;
+  readonly #journal: Journal;
+  readonly #metrics: Metrics;
+  readonly #supervisor: Supervisor;
+  readonly #startedAtMs: number;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: VmpulseOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#startedAtMs = this.#clock.now();
+    this.#host = options.host ?? hostname();
+    this.#ownsEngine = options.engine === undefined;
+    this.#engine = options.engine ?? new ProbeEngine();
+    this.#journal = options.journal ?? new MemoryJournal();
+    this.#metrics = options.metrics ?? createMetrics();
+    const logger = options.logger ?? silentLogger;
+    const runDir = options.runDir ?? '/run/vmpulse';
+    const stateDir = options.stateDir ?? '/var/lib/vmpulse';
+    this.#supervisor = new Supervisor({
+      host: this.#host,
+      version: VERSION,
+      engine: this.#engine,
+      journal: this.#journal,
+      drivers: {
+        ...createDrivers({ engine: this.#engine, runDir, stateDir, clock: this.#clock }),
+        ...options.drivers,
+      },
+      recoveries: createRecoveries(options.recoveries),
+      policy: { ...DEFAULT_POLICY_CONFIG, ...options.policy },
+      clock: this.#clock,
+      logger,
+      journalDeadlineMs: options.journalDeadlineMs ?? 5_000,
+      holdFile: options.holdFile ?? `${runDir}/hold`,
+      ...(options.beforeAction === undefined ? {} : { beforeAction: options.beforeAction }),
+      onRecovery: (action: RecoveryAction, result: ActionResult) =>
+        this.#metrics.recovery(action.step, result.result),
+    });
+    this.#metrics.bind({ engineStats: () => this.#engine.stats(), hostView: () => this.view() });
+  }
+
+  /** Looks at every VM, adopts those that run, starts those that should run (where recovery is enabled), probes. */
+  async start(): Promise<void> {
+    await this.#supervisor.start(this.#options.vms);
+  }
+
+  /** Replaces the set of VMs. A VM that is not named any more is only not watched; its VMM runs on. */
+  apply(vms: readonly VmSpec[]): Promise<Omit<ReloadView, 'warnings'>> {
+    return this.#supervisor.apply(vms);
+  }
+
+  /** Shows that something beside the runtime works only in part; status lists it. */
+  degrade(what: string, why: string): void {
+    this.#supervisor.degrade(what, why);
+  }
+
+  view(): HostView {
+    return buildHostView(this.#supervisor, {
+      version: VERSION,
+      host: this.#host,
+      pid: process.pid,
+      startedAtMs: this.#startedAtMs,
+      nowMs: this.#clock.now(),
+      engine: this.#engine.backend,
+      degradations: this.#supervisor.degradations,
+    });
+  }
+
+  viewVm(vm: VmId): VmView {
+    return buildVmView(this.#supervisor.state, this.#unit(vm));
+  }
+
+  async explain(vm: VmId): Promise<ExplainView> {
+    const unit = this.#unit(vm);
+    await this.#supervisor.recorder.settled();
+    const entries = await this.#journal.read({ vm, limit: EXPLAIN_JOURNAL_ENTRIES });
+    const explanation = explain(this.#supervisor.state, vm, this.#clock.now());
+    return {
+      ...explanation,
+      vmm: buildVmView(this.#supervisor.state, unit).vmm,
+      journal: entries.map(({ seq, atMs, type, text }) => ({ seq, atMs, type, text })),
+    };
+  }
+
+  resolveVm(text: string): VmId {
+    const ids = [...this.#supervisor.units.keys()];
+    if (ids.includes(text)) return text;
+    const named = ids.filter((id) => id.endsWith(`/${text}`));
+    if (named.length === 1 && named[0] !== undefined) return named[0];
+    if (named.length > 1) {
+      throw new VmpulseError(
+        'ERR_VMPULSE_ARGUMENT',
+        `VM name ${text} is ambiguous; say which: ${named.join(', ')}`,
+      );
+    }
+    const near = ids.filter((id) => id.includes(text)).slice(0, 5);
+    const hint = near.length > 0 ? `; did you mean ${near.join(', ')}?` : '; vmpulse status lists the VMs';
+    throw new VmpulseError('ERR_VMPULSE_VM_UNKNOWN', `no VM named ${text} is watched${hint}`);
+  }
+
+  async hold(options: {
+    vm: VmId | null;
+    reason: string;
+    author: string;
+    forMs: number | null;
+  }): Promise<void> {
+    const { vm, reason, author, forMs } = options;
+    if (vm !== null) this.#unit(vm);
+    const untilMs = forMs === null ? null : this.#clock.now() + forMs;
+    const until = untilMs === null ? '' : ` until ${new Date(untilMs).toISOString()}`;
+    await this.#supervisor.command(
+      { type: 'hold', vm, reason, author, untilMs },
+      {
+        vm,
+        text: `recovery of ${vm ?? 'all VMs'} held by ${author}${until}: ${reason}`,
+        data: { verb: 'hold', author, reason, untilMs },
+      },
+    );
+  }
+
+  async resume(options: { vm: VmId | null; author: string }): Promise<void> {
+    const { vm, author } = options;
+    if (vm !== null) this.#unit(vm);
+    await this.#supervisor.command(
+      { type: 'unhold', vm, author },
+      { vm, text: `recovery of ${vm ?? 'all VMs'} resumed by ${author}`, data: { verb: 'resume', author } },
+    );
+  }
+
+  async release(options: { vm: VmId; author: string }): Promise<void> {
+    const { vm, author } = options;
+    this.#unit(vm);
+    await this.#supervisor.command(
+      { type: 'release', vm, author },
+      { vm, text: `${vm} released from quarantine by ${author}`, data: { verb: 'release', author } },
+    );
+  }
+
+  metricsText(): Promise<string> {
+    return this.#metrics.text();
+  }
+
+  events(options: { afterId?: number; signal: AbortSignal }): AsyncIterableIterator<RuntimeEvent> {
+    return this.#supervisor.recorder.events(options);
+  }
+
+  /** Saves what is known and lets go; VMMs run on. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#supervisor.close();
+    if (this.#ownsEngine) await this.#engine.close();
+  }
+
+  #unit(vm: VmId): VmUnit {
+    const unit = this.#supervisor.units.get(vm);
+    if (!unit)
+      throw new VmpulseError(
+        'ERR_VMPULSE_VM_UNKNOWN',
+        `no VM ${vm} is watched; vmpulse status lists the VMs`,
+      );
+    return unit;
+  }
+}

@@ -1,0 +1,75 @@
+import type { RecoveryAction } from '../../../src/model/action.js';
+import { silentLogger } from '../../../src/model/logger.js';
+import type { Journal } from '../../../src/model/ports.js';
+import type { VmSpec } from '../../../src/model/vm.js';
+import { DEFAULT_POLICY_CONFIG, explain } from '../../../src/policy/index.js';
+import type { Explanation } from '../../../src/policy/types.js';
+import { createRecoveries } from '../../../src/recovery/registry.js';
+import type { BeforeAction } from '../../../src/runtime/action-runner.js';
+import { MemoryJournal } from '../../../src/runtime/journal/memory.js';
+import { Supervisor } from '../../../src/runtime/supervisor.js';
+import { ManualClock, settle } from '../../fakes/manual-clock.js';
+import { RecordingDriver } from '../../fakes/recording-driver.js';
+import { ScriptedEngine } from '../../fakes/scripted-engine.js';
+
+export interface HarnessOptions {
+  readonly journal?: Journal;
+  readonly beforeAction?: BeforeAction;
+  readonly holdFile?: string;
+  /** Shared with a former harness: a daemon that was restarted sees the same VMMs. */
+  readonly clock?: ManualClock;
+  readonly driver?: RecordingDriver;
+}
+
+/** A supervisor on a manual clock, a scripted engine and a recording driver. */
+export class Harness {
+  readonly clock: ManualClock;
+  readonly engine: ScriptedEngine;
+  readonly driver: RecordingDriver;
+  readonly journal: Journal;
+  readonly supervisor: Supervisor;
+  readonly actions: RecoveryAction[] = [];
+
+  constructor(options: HarnessOptions = {}) {
+    const clock = options.clock ?? new ManualClock();
+    this.clock = clock;
+    this.engine = new ScriptedEngine(() => clock.now());
+    this.driver = options.driver ?? new RecordingDriver(() => clock.now());
+    this.journal = options.journal ?? new MemoryJournal();
+    this.supervisor = new Supervisor({
+      host: 'test-host',
+      version: '0.0.0',
+      engine: this.engine,
+      journal: this.journal,
+      drivers: { qemu: this.driver },
+      recoveries: createRecoveries(),
+      policy: DEFAULT_POLICY_CONFIG,
+      clock,
+      logger: silentLogger,
+      journalDeadlineMs: 1000,
+      onRecovery: (action) => this.actions.push(action),
+      ...(options.beforeAction === undefined ? {} : { beforeAction: options.beforeAction }),
+      ...(options.holdFile === undefined ? {} : { holdFile: options.holdFile }),
+    });
+  }
+
+  /** Starts on VMs that run already, and lets every probe say ok. */
+  async startHealthy(...vms: VmSpec[]): Promise<void> {
+    for (const vm of vms) if (!this.driver.processOf(vm)) this.driver.boot(vm);
+    await this.supervisor.start(vms);
+    for (const vm of vms) await this.allOk(vm);
+  }
+
+  async allOk(vm: VmSpec): Promise<void> {
+    for (const probe of vm.probes) this.engine.transition(`${vm.id}/${probe.name}`, 'ok');
+    await settle();
+  }
+
+  explain(vm: VmSpec): Explanation {
+    return explain(this.supervisor.state, vm.id, this.clock.now());
+  }
+
+  steps(): string[] {
+    return this.actions.map((action) => action.step);
+  }
+}

@@ -1,0 +1,230 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { VmSpec } from '../../../src/model/vm.js';
+import { settle } from '../../fakes/manual-clock.js';
+import { vmSpec } from '../../fixtures/vm-spec.js';
+import { Harness } from './harness.js';
+
+const web = vmSpec('web');
+
+/** Health is back and stays: the episode must close as recovered. */
+async function recovers(h: Harness, vm: VmSpec): Promise<void> {
+  await h.allOk(vm);
+  await h.clock.advance(vm.recovery.stableForMs + 1000);
+  const { episode, pastEpisodes, health } = h.explain(vm);
+  expect(health).toBe('healthy');
+  expect(episode).toBeNull();
+  expect(pastEpisodes.at(-1)?.outcome).toBe('recovered');
+}
+
+function lastDiagnosis(h: Harness, vm: VmSpec) {
+  const diagnosis = h.explain(vm).pastEpisodes.at(-1)?.diagnosis;
+  return [diagnosis?.kind, diagnosis?.cause];
+}
+
+describe('one scenario a fault', () => {
+  it('restarts the service when it fails while the agent answers', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    h.engine.answers.set('test/web/readiness', { result: 'failed', reason: 'connection-refused' });
+    h.engine.answers.set('test/web/liveness', { result: 'failed', reason: 'connection-refused' });
+    h.engine.transition('test/web/readiness', 'failed', 'connection-refused');
+    h.engine.transition('test/web/liveness', 'failed', 'connection-refused');
+    await h.clock.advance(5000);
+    expect(h.driver.calls).toContain('exec /sbin/svc restart httpd test/web');
+    h.engine.answers.clear();
+    await recovers(h, web);
+    expect(lastDiagnosis(h, web)).toEqual(['service', 'service-unreachable']);
+    expect(h.steps()).toEqual(['restart-service']);
+  });
+
+  it('resets a guest that panicked, after saving the evidence', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    const epoch = h.engine.epochOf('test/web/liveness');
+    h.driver.emit(web, { type: 'panicked', action: 'pause' });
+    await h.clock.advance(100);
+    const act = h.driver.calls.filter((call) => /capture|reset|stop/.test(call));
+    expect(act).toEqual(['capture test/web', 'reset test/web']);
+    expect(h.engine.epochOf('test/web/liveness')).toBeGreaterThan(epoch);
+    await recovers(h, web);
+    expect(lastDiagnosis(h, web)).toEqual(['guest-hung', 'guest-panicked']);
+    expect(h.steps()).toEqual(['reset']);
+  });
+
+  it('resets a guest whose watchdog fired', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    h.driver.emit(web, { type: 'watchdog', action: 'pause' });
+    h.driver.emit(web, { type: 'paused' });
+    await h.clock.advance(100);
+    await recovers(h, web);
+    expect(lastDiagnosis(h, web)).toEqual(['guest-hung', 'watchdog-expired']);
+    expect(h.steps()).toEqual(['reset']);
+  });
+
+  it('starts a VM whose VMM is gone', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    const before = h.driver.processOf(web);
+    h.driver.vanish(web);
+    h.engine.transition('test/web/vmm-process', 'failed', 'process-gone');
+    await h.clock.advance(100);
+    expect(h.driver.processOf(web)?.pid).not.toBe(before?.pid);
+    await recovers(h, web);
+    expect(lastDiagnosis(h, web)).toEqual(['vmm-dead', 'process-gone']);
+    expect(h.steps()).toEqual(['start']);
+  });
+
+  it('continues a stopped VMM and nothing more', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    h.engine.answers.set('test/web/liveness', { result: 'failed', reason: 'response-timeout' });
+    h.engine.transition('test/web/vmm-process', 'failed', 'process-stopped');
+    h.engine.transition('test/web/liveness', 'failed', 'response-timeout');
+    await h.clock.advance(5000);
+    expect(h.driver.calls.filter((call) => /continue|reset|stop|start /.test(call))).toEqual([
+      'continue test/web',
+    ]);
+    h.engine.answers.clear();
+    await recovers(h, web);
+    expect(lastDiagnosis(h, web)).toEqual(['vmm-stopped', 'process-stopped']);
+    expect(h.steps()).toEqual(['continue-process']);
+  });
+});
+
+describe('what keeps a recovery back', () => {
+  it('holds while beforeAction says so, journals it, and acts once it allows', async () => {
+    let allowed = false;
+    const h = new Harness({ beforeAction: () => (allowed ? { allow: true } : { hold: 'backup runs' }) });
+    await h.startHealthy(web);
+    h.driver.emit(web, { type: 'panicked', action: 'pause' });
+    await h.clock.advance(1000);
+    expect(h.driver.calls).not.toContain('reset test/web');
+    const entries = await h.journal.read({ vm: web.id, limit: 100 });
+    expect(entries.some((entry) => entry.text.includes('backup runs'))).toBe(true);
+    allowed = true;
+    await h.clock.advance(30_000);
+    expect(h.driver.calls).toContain('reset test/web');
+  });
+
+  it('holds when beforeAction throws: doing nothing is always allowed', async () => {
+    const h = new Harness({ beforeAction: () => Promise.reject(new Error('lost its mind')) });
+    await h.startHealthy(web);
+    h.driver.emit(web, { type: 'panicked', action: 'pause' });
+    await h.clock.advance(1000);
+    expect(h.driver.calls).not.toContain('reset test/web');
+  });
+
+  it('does nothing while the hold file is there', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'vmpulse-hold-'));
+    try {
+      const holdFile = join(dir, 'hold');
+      writeFileSync(holdFile, 'switch maintenance\n');
+      const h = new Harness({ holdFile });
+      await h.startHealthy(web);
+      h.driver.emit(web, { type: 'panicked', action: 'pause' });
+      await h.clock.advance(1000);
+      expect(h.driver.calls).not.toContain('reset test/web');
+      rmSync(holdFile);
+      await h.clock.advance(30_000);
+      expect(h.driver.calls).toContain('reset test/web');
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  it('only says what it would do while recovery is off', async () => {
+    const quiet = vmSpec('quiet', { recovery: { ...web.recovery, enabled: false } });
+    const h = new Harness();
+    await h.startHealthy(quiet);
+    h.driver.emit(quiet, { type: 'panicked', action: 'pause' });
+    await h.clock.advance(60_000);
+    expect(h.driver.calls.filter((call) => call.startsWith('reset'))).toEqual([]);
+    const entries = await h.journal.read({ vm: quiet.id, limit: 100 });
+    expect(entries.some((entry) => entry.data.kind === 'would')).toBe(true);
+  });
+
+  it('holds while a person holds, and goes on after resume', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    const record = { vm: null, text: 'held', data: {} };
+    await h.supervisor.command(
+      { type: 'hold', vm: null, reason: 'drill', author: 'ada', untilMs: null },
+      record,
+    );
+    h.driver.emit(web, { type: 'panicked', action: 'pause' });
+    await h.clock.advance(10_000);
+    expect(h.driver.calls).not.toContain('reset test/web');
+    await h.supervisor.command({ type: 'unhold', vm: null, author: 'ada' }, record);
+    await h.clock.advance(10_000);
+    expect(h.driver.calls).toContain('reset test/web');
+  });
+});
+
+describe('a restart of the daemon', () => {
+  it('adopts what runs and touches nothing', async () => {
+    const first = new Harness();
+    await first.startHealthy(web);
+    await first.supervisor.close();
+    const { clock, driver, journal } = first;
+    driver.calls.length = 0;
+    const second = new Harness({ clock, driver, journal });
+    await second.startHealthy(web);
+    await clock.advance(10_000);
+    expect(driver.calls.filter((call) => /start|reset|stop|continue/.test(call))).toEqual([]);
+    expect(second.explain(web).health).toBe('healthy');
+  });
+
+  it('resolves an action that it died in by looking, not by repeating it', async () => {
+    const first = new Harness();
+    await first.startHealthy(web);
+    const { clock, driver, journal } = first;
+    // The start hangs for good: the daemon dies while it is in flight.
+    let started = false;
+    driver.start = () => {
+      started = true;
+      return new Promise(() => {});
+    };
+    driver.vanish(web);
+    first.engine.transition('test/web/vmm-process', 'failed', 'process-gone');
+    await clock.advance(1000);
+    expect(started).toBe(true);
+    expect(await journal.unfinished()).toHaveLength(1);
+    // It had worked all the same.
+    driver.boot(web);
+    driver.calls.length = 0;
+    const second = new Harness({ clock, driver, journal });
+    await second.startHealthy(web);
+    await clock.advance(200_000);
+    expect(driver.calls.filter((call) => call.startsWith('start'))).toEqual([]);
+    expect(await journal.unfinished()).toEqual([]);
+    expect(second.explain(web).health).toBe('healthy');
+  });
+
+  it('starts at first start what should run', async () => {
+    const h = new Harness();
+    await h.supervisor.start([web]);
+    await h.clock.advance(1000);
+    expect(h.driver.calls).toContain('start test/web');
+    await h.allOk(web);
+    expect(h.explain(web).health).toBe('healthy');
+  });
+
+  it('leaves a VM alone whose look fails, and looks again', async () => {
+    const h = new Harness();
+    const { VmpulseError } = await import('../../../src/model/errors.js');
+    h.driver.failures.set('look', new VmpulseError('ERR_VMPULSE_TIMEOUT', 'no answer'));
+    await h.supervisor.start([web]);
+    await settle();
+    expect(h.supervisor.degradations.map(({ what }) => what)).toEqual(['look/test/web']);
+    expect(h.driver.calls.filter((call) => call.startsWith('start'))).toEqual([]);
+    h.driver.failures.clear();
+    h.driver.boot(web);
+    await h.clock.advance(6000);
+    expect(h.supervisor.degradations).toEqual([]);
+    expect(h.engine.ids()).toContain('test/web/liveness');
+  });
+});
