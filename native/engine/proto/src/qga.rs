@@ -175,3 +175,7 @@ impl ChannelSession for QgaSession {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "qga_tests.rs"]
+mod tests;

@@ -135,3 +135,7 @@ impl ChannelSession for QmpSession {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "qmp_tests.rs"]
+mod tests;

@@ -39,7 +39,11 @@ pub enum Redirect {
 
 impl HttpHop {
     pub(super) fn first(plan: &HttpPlan, host: &str) -> Result<Self, HttpSpecError> {
-        let host = host.split('%').next().unwrap_or_default();
+        // The zone of a link-local address is ours alone.
+        let zoned = host.split_once('%').map(|(address, _)| address);
+        let host = zoned
+            .filter(|address| address.parse::<Ipv6Addr>().is_ok())
+            .unwrap_or(host);
         let is_name = host
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));

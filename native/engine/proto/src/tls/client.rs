@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// How servers are authenticated; cheap to clone, share one among all targets of the same settings.
@@ -54,9 +54,11 @@ fn at(now_unix_s: u64) -> Arc<Fixed> {
 }
 
 impl TlsClient {
-    /// Accepts any certificate, as the kubelet does.
+    /// Accepts any certificate, as the kubelet does. All share one configuration.
     pub fn insecure() -> Self {
-        Self::with(Arc::new(AnyCertificate::new()))
+        static INSECURE: LazyLock<TlsClient> =
+            LazyLock::new(|| TlsClient::with(Arc::new(AnyCertificate::new())));
+        INSECURE.clone()
     }
 
     /// Verifies chain, dates and name against a PEM bundle (the caller reads the host's or the user's file).

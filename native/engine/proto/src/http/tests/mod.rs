@@ -1,6 +1,7 @@
 //! Each rule of HTTP probes, fed whole, byte by byte and in halves.
 
 mod expect;
+mod lifecycle;
 mod properties;
 mod redirect;
 mod request;
@@ -93,4 +94,9 @@ fn outcome(response: impl AsRef<[u8]>, end: End) -> Outcome {
 fn failed(reason: Reason) -> Outcome {
     assert!(!reason.is_inconclusive());
     Outcome::Failed(reason)
+}
+
+/// A response with status 200: the rest of its head and its body.
+fn ok(rest: impl AsRef<str>) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\n{}", rest.as_ref()).into_bytes()
 }

@@ -96,6 +96,7 @@ fn hosts_that_are_none_are_refused() {
         "a\r\nX: y",
         "[::1]",
         "1:2:3",
+        "app%2e",
         &"a".repeat(300),
     ] {
         assert_eq!(plan.first_hop(host).unwrap_err().field, "host", "{host:?}");
