@@ -1,0 +1,43 @@
+import type { ErrorCode } from '../../model/errors.js';
+import type { StoredJournalEntry } from '../../model/ports.js';
+import type { EntryRow } from './entry-codec.js';
+
+/** What the journal asks its Worker to do; answered in order. */
+export type JournalCommand =
+  /** Every other command opens the file too, where it is not open; this one only tells whether that works. */
+  | { readonly op: 'open' }
+  | { readonly op: 'append'; readonly batch: string; readonly rows: readonly EntryRow[] }
+  | {
+      readonly op: 'read';
+      readonly query: {
+        readonly vm?: string | undefined;
+        readonly afterSeq?: number | undefined;
+        readonly limit: number;
+      };
+    }
+  | { readonly op: 'unfinished' }
+  | { readonly op: 'saveState'; readonly key: string; readonly value: string }
+  | { readonly op: 'loadState'; readonly key: string }
+  | { readonly op: 'close' };
+
+/** What each command is answered with. */
+export interface JournalResults {
+  readonly open: null;
+  readonly append: null;
+  readonly read: readonly StoredJournalEntry[];
+  readonly unfinished: readonly StoredJournalEntry[];
+  readonly saveState: null;
+  readonly loadState: string | undefined;
+  readonly close: null;
+}
+
+export type JournalOp = JournalCommand['op'];
+
+export interface JournalRequest {
+  readonly id: number;
+  readonly command: JournalCommand;
+}
+
+export type JournalReply =
+  | { readonly id: number; readonly ok: true; readonly value: JournalResults[JournalOp] }
+  | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string };

@@ -1,0 +1,270 @@
+import { Deadline } from '../../model/deadline.js';
+import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
+import { type Logger, silentLogger } from '../../model/logger.js';
+import type { CallOptions, JournalEntry, StoredJournalEntry } from '../../model/ports.js';
+import type { Availability, ObservableJournal } from './availability.js';
+import { Backlog, type Batch } from './backlog.js';
+import type { JournalCommand, JournalResults } from './protocol.js';
+import { WorkerLink } from './worker-link.js';
+
+export interface SqliteJournalOptions {
+  /** The SQLite file; made when missing, its folder must exist. */
+  readonly path: string;
+  /** Entries kept; default 200,000. */
+  readonly maxEntries?: number;
+  /** Age at which entries go, ms; default 30 days. */
+  readonly maxAgeMs?: number;
+  /** Entries that wait for the disk while it fails, bytes; default 16 MiB. */
+  readonly maxBacklogBytes?: number;
+  /** Longest wait of open(), reads and close(), ms; default 5000. */
+  readonly deadlineMs?: number;
+  readonly logger?: Logger;
+}
+
+const DAY_MS = 24 * 3_600_000;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 10_000;
+const MAX_READ = 10_000;
+const TERMINATE_MS = 1_000;
+
+/**
+ * The journal in an SQLite file, on a Worker of its own. Appends of one moment share a commit (synchronous=FULL).
+ *
+ * While the disk fails or is full, `append` rejects at once with ERR_VMPULSE_JOURNAL, but what it was given is kept
+ * (bounded), in order, and written once the disk works again; `availability` says which it is.
+ */
+export class SqliteJournal implements ObservableJournal {
+  readonly #options: Required<SqliteJournalOptions>;
+  readonly #link: WorkerLink;
+  readonly #backlog: Backlog;
+  readonly #listeners = new Set<(availability: Availability) => void>();
+  /** Names batches across restarts of the Worker and of the process. */
+  readonly #writer = crypto.randomUUID();
+  #availability: Availability = { available: true, sinceMs: Date.now() };
+  #batch: (Batch & { readonly name: string }) | undefined;
+  #batches = 0;
+  #pumping: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #retries = 0;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: SqliteJournalOptions) {
+    this.#options = {
+      maxEntries: 200_000,
+      maxAgeMs: 30 * DAY_MS,
+      maxBacklogBytes: 16 * 1024 * 1024,
+      deadlineMs: 5_000,
+      logger: silentLogger,
+      ...options,
+    };
+    const { path, maxEntries, maxAgeMs } = this.#options;
+    this.#link = new WorkerLink({ path, maxEntries, maxAgeMs });
+    this.#backlog = new Backlog(this.#options.maxBacklogBytes);
+  }
+
+  /**
+   * Opens the journal. Rejects with ERR_VMPULSE_JOURNAL_VERSION when a newer vmpulse wrote it. Any other trouble (a full
+   * disk, a damaged file, missing rights) gives a journal that is unavailable with its cause and goes on trying: probing
+   * must not depend on a disk.
+   */
+  static async open(options: SqliteJournalOptions): Promise<SqliteJournal> {
+    const journal = new SqliteJournal(options);
+    await journal.#within(journal.#pump(), journal.#options).catch((error) => journal.#unavailable(error));
+    const { availability } = journal;
+    if (!availability.available && availability.error.code === 'ERR_VMPULSE_JOURNAL_VERSION') {
+      await journal.close();
+      throw availability.error;
+    }
+    return journal;
+  }
+
+  get availability(): Availability {
+    return this.#availability;
+  }
+
+  onAvailability(listener: (availability: Availability) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Resolves once the entries are on disk. Rejects with ERR_VMPULSE_JOURNAL at the deadline or when writing fails: the
+   * entries are then still written as soon as that works. ERR_VMPULSE_ARGUMENT: data that is no JSON; nothing is written.
+   */
+  async append(entries: readonly JournalEntry[], options: CallOptions): Promise<void> {
+    this.#assertOpen();
+    if (entries.length === 0) return;
+    const { promise, settle } = waiting();
+    this.#backlog.push(entries, settle, () => this.#overflow());
+    if (this.#availability.available) void this.#pump();
+    else settle(this.#availability.error);
+    await this.#within(promise, options, (late) => this.#unavailable(late));
+  }
+
+  /** With `afterSeq` the entries after it; without, the newest. At most `limit` (10,000), oldest first. */
+  async read(query: {
+    vm?: string;
+    afterSeq?: number;
+    limit: number;
+  }): Promise<readonly StoredJournalEntry[]> {
+    const limit = Math.max(0, Math.min(MAX_READ, Math.trunc(query.limit)));
+    return this.#ask({ op: 'read', query: { vm: query.vm, afterSeq: query.afterSeq, limit } });
+  }
+
+  async unfinished(): Promise<readonly StoredJournalEntry[]> {
+    return this.#ask({ op: 'unfinished' });
+  }
+
+  async saveState(key: string, value: string, options: CallOptions): Promise<void> {
+    await this.#ask({ op: 'saveState', key, value }, options);
+  }
+
+  async loadState(key: string): Promise<string | undefined> {
+    return this.#ask({ op: 'loadState', key });
+  }
+
+  /** Writes what waits, as long as the disk takes it, and frees the Worker. Idempotent; ends in bounded time. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { deadlineMs, logger, path } = this.#options;
+    clearTimeout(this.#retry);
+    const flushed = this.#flush().then(() => this.#link.request({ op: 'close' }));
+    await this.#within(flushed, { deadlineMs }).catch((error: unknown) => {
+      logger.error(
+        { path, error: errorMessage(error) },
+        'the journal was closed before everything was written',
+      );
+    });
+    this.#refuse(new VmpulseError('ERR_VMPULSE_CLOSED', 'the journal was closed'));
+    await this.#link.terminate(TERMINATE_MS);
+  }
+
+  async #flush(): Promise<void> {
+    while (!this.#idle) {
+      await this.#pump();
+      if (!this.#availability.available) throw this.#availability.error;
+    }
+  }
+
+  /** Writes until nothing waits; one at a time. Never rejects: a failure shows in `availability`, and a retry is set. */
+  #pump(): Promise<void> {
+    this.#pumping ??= this.#write().then((written) => {
+      this.#pumping = undefined;
+      // What was appended between the last look and this turn.
+      if (written && !this.#backlog.empty) void this.#pump();
+    });
+    return this.#pumping;
+  }
+
+  async #write(): Promise<boolean> {
+    try {
+      // Either way at least a turn, so that appends of the same moment share the commit.
+      await (this.#idle ? this.#link.request({ op: 'open' }) : Promise.resolve());
+      while (!this.#idle) {
+        this.#batch ??= this.#nextBatch();
+        await this.#link.request({ op: 'append', batch: this.#batch.name, rows: this.#batch.rows });
+        this.#batch.settle();
+        this.#batch = undefined;
+        this.#setAvailability({ available: true, sinceMs: Date.now() });
+      }
+      this.#setAvailability({ available: true, sinceMs: Date.now() });
+      this.#retries = 0;
+      return true;
+    } catch (error) {
+      this.#unavailable(error);
+      this.#retryLater();
+      return false;
+    }
+  }
+
+  #nextBatch(): Batch & { readonly name: string } {
+    const why = this.#availability.available ? 'too many at once' : this.#availability.error.message;
+    this.#batches += 1;
+    return { name: `${this.#writer}/${this.#batches}`, ...this.#backlog.take(why, Date.now()) };
+  }
+
+  get #idle(): boolean {
+    return this.#batch === undefined && this.#backlog.empty;
+  }
+
+  #retryLater(): void {
+    if (this.#closing) return;
+    clearTimeout(this.#retry);
+    const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#retries);
+    this.#retries += 1;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      void this.#pump();
+    }, delayMs).unref();
+  }
+
+  async #ask<C extends JournalCommand>(
+    command: C,
+    options: CallOptions = { deadlineMs: this.#options.deadlineMs },
+  ): Promise<JournalResults[C['op']]> {
+    this.#assertOpen();
+    return this.#within(this.#link.request(command), options);
+  }
+
+  async #within<T>(
+    promise: Promise<T>,
+    options: CallOptions,
+    onLate?: (late: VmpulseError) => void,
+  ): Promise<T> {
+    const { path } = this.#options;
+    try {
+      return await new Deadline(`the journal ${path}`, options).race(promise);
+    } catch (error) {
+      if (!isVmpulseError(error, 'ERR_VMPULSE_TIMEOUT')) throw error;
+      const text = `${path} did not take or give anything for ${options.deadlineMs} ms; is its disk stalled?`;
+      const late = new VmpulseError('ERR_VMPULSE_JOURNAL', text);
+      onLate?.(late);
+      throw late;
+    }
+  }
+
+  #unavailable(error: unknown): void {
+    const coded = isVmpulseError(error)
+      ? error
+      : new VmpulseError('ERR_VMPULSE_JOURNAL', errorMessage(error), { cause: error });
+    this.#setAvailability({ available: false, sinceMs: Date.now(), error: coded });
+    this.#refuse(coded);
+  }
+
+  #refuse(error: VmpulseError): void {
+    this.#batch?.settle(error);
+    this.#backlog.refuse(error);
+  }
+
+  #setAvailability(next: Availability): void {
+    const before = this.#availability;
+    const sinceMs = before.available === next.available ? before.sinceMs : next.sinceMs;
+    this.#availability = { ...next, sinceMs };
+    if (before.available === next.available) return;
+    for (const listener of this.#listeners) listener(this.#availability);
+  }
+
+  #overflow(): VmpulseError {
+    const megabytes = Math.round(this.#options.maxBacklogBytes / 1024 / 1024);
+    return new VmpulseError(
+      'ERR_VMPULSE_JOURNAL',
+      `more than ${megabytes} MiB of journal entries wait for the disk; the oldest were given up`,
+    );
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the journal was closed');
+  }
+}
+
+function waiting(): { promise: Promise<void>; settle: (error?: Error) => void } {
+  let settle: (error?: Error) => void = () => {};
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = (error) => (error ? reject(error) : resolve());
+  });
+  return { promise, settle };
+}

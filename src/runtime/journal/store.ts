@@ -1,0 +1,185 @@
+import { statSync } from 'node:fs';
+import Database from 'libsql';
+import { VmpulseError } from '../../model/errors.js';
+import type { StoredJournalEntry } from '../../model/ports.js';
+import { decodeRows, type EntryRow } from './entry-codec.js';
+import { migrate } from './schema.js';
+
+export interface StoreOptions {
+  /** Path of the SQLite file; its folder exists. */
+  readonly path: string;
+  /** Older entries go first once there are more. */
+  readonly maxEntries: number;
+  /** Entries older than this go. */
+  readonly maxAgeMs: number;
+}
+
+/** How long a statement waits for another writer, ms. */
+const BUSY_TIMEOUT_MS = 2_000;
+/** Pages of the write-ahead log before they go into the file: 1 MiB, so that a nearly full disk is not taken up by it. */
+const WAL_PAGES = 256;
+const PRUNE_STEP = 500;
+
+/**
+ * The journal's SQLite file: synchronous, so it lives on its own Worker. Every commit is on disk when it returns
+ * (WAL with synchronous=FULL). Throws ERR_VMPULSE_JOURNAL, or ERR_VMPULSE_JOURNAL_VERSION for a newer file.
+ */
+export class JournalStore {
+  readonly #db: Database.Database;
+  readonly #options: StoreOptions;
+  readonly #inode: number;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#db = new Database(options.path, { timeout: BUSY_TIMEOUT_MS });
+    try {
+      this.#db.exec('PRAGMA journal_mode = WAL');
+      this.#db.exec('PRAGMA synchronous = FULL');
+      this.#db.exec(`PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);
+      this.#check();
+      migrate(this.#db, options.path);
+      this.#inode = statSync(options.path).ino;
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Writes rows in order, in one transaction. `batch` names it: a batch that is already there is not written again, so
+   * that a commit whose answer was lost can be repeated.
+   */
+  append(batch: string, rows: readonly EntryRow[]): void {
+    this.#assertSameFile();
+    this.#transaction(() => {
+      if (this.#lastBatch() === batch) return;
+      const insert = this.#db.prepare(
+        'INSERT INTO entries (at_ms, vm, type, action_id, text, data) VALUES (?, ?, ?, ?, ?, ?)',
+      );
+      for (const row of rows) insert.run([row.atMs, row.vm, row.type, row.actionId, row.text, row.data]);
+      this.#db
+        .prepare(
+          'INSERT INTO writer (id, batch) VALUES (1, ?) ON CONFLICT DO UPDATE SET batch = excluded.batch',
+        )
+        .run([batch]);
+    });
+  }
+
+  /** Entries after `afterSeq`, oldest first; without it the newest `limit`, also oldest first. */
+  read(query: {
+    vm?: string | undefined;
+    afterSeq?: number | undefined;
+    limit: number;
+  }): StoredJournalEntry[] {
+    const where: string[] = [];
+    const params: (string | number)[] = [];
+    if (query.vm !== undefined) {
+      where.push('vm = ?');
+      params.push(query.vm);
+    }
+    if (query.afterSeq !== undefined) {
+      where.push('seq > ?');
+      params.push(query.afterSeq);
+    }
+    const filter = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
+    const order = query.afterSeq === undefined ? 'DESC' : 'ASC';
+    const rows = this.#db
+      .prepare(`SELECT * FROM entries ${filter} ORDER BY seq ${order} LIMIT ?`)
+      .all([...params, query.limit]);
+    return decodeRows(order === 'DESC' ? rows.reverse() : rows);
+  }
+
+  /** Starts of actions that have no end, oldest first. */
+  unfinished(): StoredJournalEntry[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT * FROM entries AS started WHERE action_id IS NOT NULL AND type = 'action-start' AND NOT EXISTS (
+           SELECT 1 FROM entries WHERE type = 'action-end' AND action_id = started.action_id AND seq > started.seq
+         ) ORDER BY seq`,
+      )
+      .all([]);
+    return decodeRows(rows);
+  }
+
+  saveState(key: string, value: string): void {
+    this.#assertSameFile();
+    this.#db
+      .prepare(
+        'INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+      )
+      .run([key, value]);
+  }
+
+  loadState(key: string): string | undefined {
+    const row: unknown = this.#db.prepare('SELECT value FROM state WHERE key = ?').get([key]);
+    if (row === undefined || row === null) return undefined;
+    if (typeof row === 'object' && 'value' in row && typeof row.value === 'string') return row.value;
+    throw new VmpulseError('ERR_VMPULSE_JOURNAL', `the state "${key}" in ${this.#options.path} is no text`);
+  }
+
+  /**
+   * Removes the oldest entries that are over the bounds, a small step at a time; starts without an end stay.
+   * True: there is more to remove.
+   */
+  prune(nowMs: number): boolean {
+    const info = this.#db
+      .prepare(
+        `DELETE FROM entries WHERE seq IN (
+           SELECT seq FROM (SELECT seq, at_ms, type, action_id FROM entries ORDER BY seq LIMIT ${PRUNE_STEP}) AS oldest
+           WHERE (seq <= (SELECT max(seq) FROM entries) - ? OR at_ms < ?)
+             AND NOT (type = 'action-start' AND NOT EXISTS (
+               SELECT 1 FROM entries WHERE type = 'action-end' AND action_id = oldest.action_id AND seq > oldest.seq)))`,
+      )
+      .run([this.#options.maxEntries, nowMs - this.#options.maxAgeMs]);
+    return info.changes > 0;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #lastBatch(): string | undefined {
+    const row: unknown = this.#db.prepare('SELECT batch FROM writer WHERE id = 1').get([]);
+    return typeof row === 'object' && row !== null && 'batch' in row && typeof row.batch === 'string'
+      ? row.batch
+      : undefined;
+  }
+
+  #transaction(work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      // After a full disk SQLite has rolled back by itself; a second ROLLBACK says so, and the first error is the one to tell.
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #check(): void {
+    const found: unknown = this.#db.prepare('PRAGMA quick_check(1)').get([]);
+    if (typeof found === 'object' && found !== null && 'quick_check' in found && found.quick_check === 'ok')
+      return;
+    const what =
+      typeof found === 'object' && found !== null && 'quick_check' in found
+        ? String(found.quick_check)
+        : 'no answer';
+    throw new VmpulseError('ERR_VMPULSE_JOURNAL', damaged(this.#options.path, what));
+  }
+
+  // SQLite goes on writing into a file that was removed or replaced under it; those entries would be lost unseen.
+  #assertSameFile(): void {
+    const inode = statSync(this.#options.path, { throwIfNoEntry: false })?.ino;
+    if (inode === this.#inode) return;
+    throw new VmpulseError(
+      'ERR_VMPULSE_JOURNAL',
+      `${this.#options.path} was removed or replaced while in use; it is opened again`,
+    );
+  }
+}
+
+/** What to tell of a damaged file. */
+export function damaged(path: string, what: string): string {
+  return `${path} is damaged (${what}); move it and its -wal and -shm files away to begin a new journal, or restore a copy`;
+}

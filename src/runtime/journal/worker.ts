@@ -1,0 +1,118 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
+import type { JournalCommand, JournalOp, JournalReply, JournalRequest, JournalResults } from './protocol.js';
+import { damaged, JournalStore, type StoreOptions } from './store.js';
+
+/** How long after a write the history is pruned, ms. */
+const PRUNE_DELAY_MS = 2_000;
+/** Between two steps of pruning, so that writes come in between, ms. */
+const PRUNE_PAUSE_MS = 20;
+
+/** Runs the commands of one journal, one after another, on this Worker. */
+class JournalHost {
+  readonly #options: StoreOptions;
+  #store: JournalStore | undefined;
+  #pruning: NodeJS.Timeout | undefined;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+  }
+
+  handle(command: JournalCommand): JournalResults[JournalOp] {
+    switch (command.op) {
+      case 'open':
+        this.#opened();
+        return null;
+      case 'append':
+        this.#opened().append(command.batch, command.rows);
+        this.#pruneIn(PRUNE_DELAY_MS);
+        return null;
+      case 'read':
+        return this.#opened().read(command.query);
+      case 'unfinished':
+        return this.#opened().unfinished();
+      case 'saveState':
+        this.#opened().saveState(command.key, command.value);
+        return null;
+      case 'loadState':
+        return this.#opened().loadState(command.key);
+      case 'close':
+        this.#shut();
+        return null;
+    }
+  }
+
+  /**
+   * The coded error of whatever SQLite or the file system threw. The file is closed unless the error passes by itself,
+   * so that the next command sees what a person has put in order.
+   */
+  fail(thrown: unknown): VmpulseError {
+    const sqlite = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+    if (!passing(sqlite)) this.#shut();
+    if (isVmpulseError(thrown)) return thrown;
+    return new VmpulseError(
+      'ERR_VMPULSE_JOURNAL',
+      describe(this.#options.path, sqlite, errorMessage(thrown)),
+    );
+  }
+
+  #opened(): JournalStore {
+    this.#store ??= new JournalStore(this.#options);
+    return this.#store;
+  }
+
+  #pruneIn(delayMs: number): void {
+    this.#pruning ??= setTimeout(() => {
+      this.#pruning = undefined;
+      if (this.#pruneStep()) this.#pruneIn(PRUNE_PAUSE_MS);
+    }, delayMs).unref();
+  }
+
+  #pruneStep(): boolean {
+    try {
+      return this.#store?.prune(Date.now()) ?? false;
+    } catch {
+      // A failing disk shows at the next write, which is retried; pruning comes back after it.
+      return false;
+    }
+  }
+
+  #shut(): void {
+    clearTimeout(this.#pruning);
+    this.#pruning = undefined;
+    this.#store?.close();
+    this.#store = undefined;
+  }
+}
+
+/** What goes away without opening the file again. */
+function passing(code: string): boolean {
+  return code === 'SQLITE_FULL' || code.startsWith('SQLITE_BUSY');
+}
+
+function describe(path: string, code: string, message: string): string {
+  if (code === 'SQLITE_FULL') return `no space left to write ${path}; free some, it is tried again by itself`;
+  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB') return damaged(path, message);
+  if (code.startsWith('SQLITE_BUSY'))
+    return `${path} is locked by another process; end that one, it is tried again by itself`;
+  if (code.startsWith('SQLITE_READONLY') || message.endsWith(': 14")') || code === 'SQLITE_CANTOPEN') {
+    return `${path} cannot be opened for writing (${message}); check that its folder exists and who owns it`;
+  }
+  return `${path}: ${message}${code === '' ? '' : ` (${code})`}`;
+}
+
+function serve(port: NonNullable<typeof parentPort>, options: StoreOptions): void {
+  const host = new JournalHost(options);
+  port.on('message', (request: JournalRequest) => {
+    let reply: JournalReply;
+    try {
+      reply = { id: request.id, ok: true, value: host.handle(request.command) };
+    } catch (thrown) {
+      const error = host.fail(thrown);
+      reply = { id: request.id, ok: false, code: error.code, message: error.message };
+    }
+    port.postMessage(reply);
+  });
+}
+
+if (parentPort) serve(parentPort, workerData);

@@ -1,0 +1,225 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { describe, expect, it } from 'vitest';
+import { encodeEntry, MAX_DATA_CHARS, MAX_TEXT_CHARS } from '../../../src/runtime/journal/entry-codec.js';
+import { MIGRATIONS, migrate } from '../../../src/runtime/journal/schema.js';
+import { JournalStore } from '../../../src/runtime/journal/store.js';
+import { entry, tempDir } from './helpers.js';
+
+const KEEP_ALL = { maxEntries: 1_000_000, maxAgeMs: 1e15 };
+
+function row(text: string, more: Parameters<typeof entry>[1] = {}) {
+  return encodeEntry(entry(text, more));
+}
+
+function texts(store: JournalStore): string[] {
+  return store.read({ limit: 10_000 }).map(({ text }) => text);
+}
+
+describe('JournalStore', () => {
+  it('gives back what it was given, in order, after it was opened again', () => {
+    const path = join(tempDir(), 'journal.db');
+    const first = new JournalStore({ path, ...KEEP_ALL });
+    const data = { step: 'reset', attempt: 1, evidence: ['a', { b: null }] };
+    first.append('w/1', [row('one'), row('two', { vm: null, type: 'action-start', actionId: 'a-1', data })]);
+    first.close();
+    const again = new JournalStore({ path, ...KEEP_ALL });
+    expect(again.read({ limit: 10 })).toEqual([
+      { ...entry('one'), seq: 1 },
+      { ...entry('two', { vm: null, type: 'action-start', actionId: 'a-1', data }), seq: 2 },
+    ]);
+    again.close();
+  });
+
+  it('reads the newest entries, or those after a number, of one VM or of all, oldest first', () => {
+    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    store.append(
+      'w/1',
+      ['1', '2', '3', '4', '5', '6'].map((text) => row(text, { vm: Number(text) % 2 ? 'a/odd' : 'a/even' })),
+    );
+    const read = (query: Parameters<JournalStore['read']>[0]) => store.read(query).map(({ text }) => text);
+    expect(read({ limit: 2 })).toEqual(['5', '6']);
+    expect(read({ limit: 2, afterSeq: 2 })).toEqual(['3', '4']);
+    expect(read({ limit: 2, vm: 'a/odd' })).toEqual(['3', '5']);
+    expect(read({ limit: 9, vm: 'a/odd', afterSeq: 1 })).toEqual(['3', '5']);
+    expect(read({ limit: 9, vm: 'a/nobody' })).toEqual([]);
+    expect(read({ limit: 0 })).toEqual([]);
+    store.close();
+  });
+
+  it('does not write a batch twice when it is repeated', () => {
+    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    store.append('w/1', [row('one')]);
+    store.append('w/1', [row('one')]);
+    store.append('w/2', [row('two')]);
+    expect(texts(store)).toEqual(['one', 'two']);
+    store.close();
+  });
+
+  it('writes a batch whole or not at all', () => {
+    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    const broken = { ...row('two'), type: null as unknown as string };
+    expect(() => store.append('w/1', [row('one'), broken])).toThrow(/NOT NULL/);
+    expect(texts(store)).toEqual([]);
+    store.append('w/1', [row('one')]);
+    expect(texts(store)).toEqual(['one']);
+    store.close();
+  });
+
+  it('finds actions that began and did not end', () => {
+    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    store.append('w/1', [
+      row('start a', { type: 'action-start', actionId: 'a' }),
+      row('start b', { type: 'action-start', actionId: 'b' }),
+      row('about b', { type: 'decision', actionId: 'b' }),
+      row('end a', { type: 'action-end', actionId: 'a' }),
+    ]);
+    expect(store.unfinished().map(({ actionId }) => actionId)).toEqual(['b']);
+    store.append('w/2', [row('end b', { type: 'action-end', actionId: 'b' })]);
+    expect(store.unfinished()).toEqual([]);
+    store.close();
+  });
+
+  it('prunes by number and by age, in small steps, but keeps starts without an end', () => {
+    const store = new JournalStore({ path: join(tempDir(), 'j.db'), maxEntries: 10, maxAgeMs: 5_000 });
+    store.append('w/1', [row('unfinished', { type: 'action-start', actionId: 'x' })]);
+    store.append(
+      'w/2',
+      Array.from({ length: 1_200 }, (_, i) => row(`n${i}`, { atMs: 100_000 })),
+    );
+    let steps = 0;
+    while (store.prune(100_000)) steps += 1;
+    expect(steps).toBe(3);
+    expect(texts(store)).toEqual(['unfinished', ...Array.from({ length: 10 }, (_, i) => `n${1_190 + i}`)]);
+    while (store.prune(106_000));
+    expect(texts(store)).toEqual(['unfinished']);
+    store.append('w/3', [row('next')]);
+    expect(store.read({ limit: 1 })[0]?.seq).toBe(1_202);
+    store.close();
+  });
+
+  it('keeps small values by key', () => {
+    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    expect(store.loadState('policy')).toBeUndefined();
+    store.saveState('policy', '{"a":1}');
+    store.saveState('policy', '{"a":2}');
+    store.saveState('empty', '');
+    expect(store.loadState('policy')).toBe('{"a":2}');
+    expect(store.loadState('empty')).toBe('');
+    store.close();
+  });
+
+  it('notices that its file was taken away, rather than write into nowhere', () => {
+    const path = join(tempDir(), 'j.db');
+    const store = new JournalStore({ path, ...KEEP_ALL });
+    renameSync(path, `${path}.away`);
+    expect(() => store.append('w/1', [row('lost')])).toThrow(/removed or replaced/);
+    expect(() => store.saveState('k', 'v')).toThrow(/removed or replaced/);
+    store.close();
+  });
+
+  it('refuses a damaged file, another database, and a newer journal, and leaves each as it was', () => {
+    const dir = tempDir();
+    const open = (name: string) => () => new JournalStore({ path: join(dir, name), ...KEEP_ALL }).close();
+    writeFileSync(join(dir, 'text.db'), 'no database '.repeat(1_000));
+    expect(open('text.db')).toThrow(/not a database/);
+    expect(readFileSync(join(dir, 'text.db'), 'utf8')).toBe('no database '.repeat(1_000));
+
+    const foreign = new Database(join(dir, 'foreign.db'));
+    foreign.exec('CREATE TABLE theirs (a); PRAGMA user_version = 1');
+    foreign.close();
+    expect(open('foreign.db')).toThrow(/not a vmpulse journal/);
+
+    open('newer.db')();
+    const newer = new Database(join(dir, 'newer.db'));
+    newer.exec('PRAGMA user_version = 99');
+    newer.close();
+    expect(open('newer.db')).toThrow(expect.objectContaining({ code: 'ERR_VMPULSE_JOURNAL_VERSION' }));
+    expect(open('newer.db')).toThrow(/schema version 99.*newer\.db|newer\.db.*schema version 99/);
+  });
+
+  it('finds pages that were overwritten', () => {
+    const path = join(tempDir(), 'j.db');
+    const store = new JournalStore({ path, ...KEEP_ALL });
+    store.append(
+      'w/1',
+      Array.from({ length: 500 }, (_, i) => row(`entry ${i} ${'x'.repeat(200)}`)),
+    );
+    store.close();
+    const flat = `${path}.flat`;
+    const copy = new Database(path);
+    copy.exec(`VACUUM INTO '${flat}'`);
+    copy.close();
+    const bytes = readFileSync(flat);
+    bytes.fill(0x55, 4096 * 6, 4096 * 12);
+    writeFileSync(flat, bytes);
+    expect(() => new JournalStore({ path: flat, ...KEEP_ALL })).toThrow(/damaged|malformed/);
+  });
+
+  it('does not take rows of somebody else for its own', () => {
+    const path = join(tempDir(), 'j.db');
+    const store = new JournalStore({ path, ...KEEP_ALL });
+    const other = new Database(path);
+    other.exec("INSERT INTO entries (at_ms, type, text, data) VALUES (1, 'nonsense', 't', '{}')");
+    other.close();
+    expect(() => store.read({ limit: 1 })).toThrow(/an entry that vmpulse did not write/);
+    store.close();
+  });
+});
+
+describe('migration', () => {
+  it('saves a copy of the old journal before it changes it', () => {
+    const path = join(tempDir(), "it's.db");
+    const store = new JournalStore({ path, ...KEEP_ALL });
+    store.append('w/1', [row('old')]);
+    store.close();
+    writeFileSync(`${path}.v1.bak.partial`, 'left over by a crash');
+    const db = new Database(path);
+    migrate(db, path, [...MIGRATIONS, 'ALTER TABLE entries ADD COLUMN extra TEXT']);
+    expect(db.prepare('SELECT text, extra FROM entries').all([])).toEqual([{ text: 'old', extra: null }]);
+    expect(db.pragma('user_version')).toEqual([{ user_version: 2 }]);
+    db.close();
+    const backup = new JournalStore({ path: `${path}.v1.bak`, ...KEEP_ALL });
+    expect(texts(backup)).toEqual(['old']);
+    backup.close();
+    expect(existsSync(`${path}.v1.bak.partial`)).toBe(false);
+    expect(() => new JournalStore({ path, ...KEEP_ALL })).toThrow(
+      /schema version 2, this vmpulse knows up to 1/,
+    );
+  });
+
+  it('leaves the old version when a step fails', () => {
+    const path = join(tempDir(), 'j.db');
+    new JournalStore({ path, ...KEEP_ALL }).close();
+    const db = new Database(path);
+    const broken = [...MIGRATIONS, 'CREATE TABLE half (a)', 'this is no SQL'];
+    expect(() => migrate(db, path, broken)).toThrow(/syntax/);
+    expect(db.pragma('user_version')).toEqual([{ user_version: 1 }]);
+    expect(db.prepare("SELECT name FROM sqlite_master WHERE name = 'half'").all([])).toEqual([]);
+    db.close();
+  });
+});
+
+describe('encodeEntry', () => {
+  it('bounds text and data, and keeps what follows a NUL', () => {
+    const long = encodeEntry(
+      entry('x'.repeat(MAX_TEXT_CHARS + 1), { data: { blob: 'y'.repeat(MAX_DATA_CHARS) } }),
+    );
+    expect(long.text).toHaveLength(MAX_TEXT_CHARS + 1);
+    expect(JSON.parse(long.data)).toEqual({ dropped: expect.stringMatching(/^\d+ characters of data$/) });
+    const path = join(tempDir(), 'j.db');
+    const store = new JournalStore({ path, ...KEEP_ALL });
+    store.append('w/1', [row('before\0after', { data: { text: 'a\0b' } })]);
+    expect(store.read({ limit: 1 })[0]).toMatchObject({ text: 'before\\0after', data: { text: 'a\0b' } });
+    store.close();
+  });
+
+  it('refuses data that is no JSON', () => {
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    expect(() => encodeEntry(entry('t', { data: circular }))).toThrow(
+      expect.objectContaining({ code: 'ERR_VMPULSE_ARGUMENT' }),
+    );
+  });
+});
