@@ -4,6 +4,9 @@
 import { STEPS } from './lib/steps.mjs';
 import { doStep } from './setup.mjs';
 
+// Set-up runs `npm ci` as one of its steps and does these afterwards itself.
+if (process.env.VMPULSE_SKIP_PREPARE === '1') process.exit(0);
+
 const wanted =
   process.env.VMPULSE_SKIP_NATIVE === '1' ? ['typescript'] : ['toolchain', 'addons', 'typescript'];
 const report = {};

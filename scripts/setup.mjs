@@ -40,7 +40,8 @@ export function missingSteps(report) {
     .map(([name, { reason, fix }]) => `${name}: ${reason} (fix: ${fix})`);
 }
 
-async function doStep(step, report, log) {
+/** Does one step unless it is fresh or what it needs is missing; never throws. */
+export async function doStep(step, report, log) {
   const blocked = step.needs.find((name) => report[name]?.state === 'missing');
   try {
     if (step.fresh()) return { state: 'fresh' };

@@ -9,6 +9,12 @@ import { findProgram, run } from './run.mjs';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const STAMPS = join(ROOT, '.lab', 'stamps');
 
+/** Where each native addon is built. */
+export const ADDONS = {
+  kernel: join(ROOT, 'build-cmake', 'Release', 'kernel.node'),
+  engine: join(ROOT, 'native', 'engine', 'binding', 'engine.node'),
+};
+
 /** A step cannot be done here; `fix` is what the user types or does about it. */
 export class StepMissing extends Error {
   constructor(reason, fix) {
@@ -28,8 +34,10 @@ export const STEPS = [
     title: 'compilers for the native addons',
     group: 'build',
     needs: [],
-    fresh: () => addonsFresh() || missingPackages(TOOLCHAIN).length === 0,
+    fresh: () =>
+      addonsFresh() || (missingPackages(TOOLCHAIN).length === 0 && findProgram('cargo') !== undefined),
     make: async (log) => {
+      refuseSkipped();
       await installPrograms(TOOLCHAIN, log);
       if (findProgram('cargo') === undefined) {
         throw new StepMissing('no Rust compiler (cargo)', 'install Rust 1.85 or newer: https://rustup.rs');
@@ -43,7 +51,9 @@ export const STEPS = [
     needs: [],
     fresh: () => isFresh(dependencies()),
     make: async (log) => {
-      await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
+      // Its prepare script would do the next steps; here they are steps of their own, with their own report.
+      const env = { VMPULSE_SKIP_PREPARE: '1' };
+      await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: ROOT, env, log, deadlineMs: 1_800_000 });
       stamp(dependencies());
     },
   },
@@ -54,6 +64,7 @@ export const STEPS = [
     needs: ['dependencies', 'toolchain'],
     fresh: addonsFresh,
     make: async (log) => {
+      refuseSkipped();
       await run('npm', ['run', 'build:native'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
       stamp(addons());
     },
@@ -108,6 +119,11 @@ const CI_TOOLS = {
   '/usr/src/googletest/CMakeLists.txt': 'libgtest-dev',
 };
 
+function refuseSkipped() {
+  if (process.env.VMPULSE_SKIP_NATIVE !== '1') return;
+  throw new StepMissing('VMPULSE_SKIP_NATIVE=1 leaves them out', 'unset VMPULSE_SKIP_NATIVE');
+}
+
 function missingPackages(programs) {
   return Object.entries(programs)
     .filter(([program]) =>
@@ -149,14 +165,13 @@ function dependencies() {
 
 function addons() {
   const sources = ['native', 'Cargo.toml', 'Cargo.lock', 'CMakeLists.txt', 'binding.gyp'];
-  const skip = (name) =>
-    name === 'target' || name.startsWith('build') || name.endsWith('.node') || name === 'test';
+  const skip = (name) => ['target', 'test', 'tests'].includes(name) || /^build|\.node$/.test(name);
   return {
     inputs: listFiles(
       sources.map((name) => join(ROOT, name)),
       skip,
     ),
-    outputs: [join(ROOT, 'build-cmake/Release/kernel.node'), join(ROOT, 'native/engine/engine.node')],
+    outputs: Object.values(ADDONS),
     stamp: join(STAMPS, 'addons'),
   };
 }

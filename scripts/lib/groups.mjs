@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { labAvailable } from '../../lab/vm.mjs';
+import { aptRefusal } from './apt.mjs';
+import { listFiles } from './fresh.mjs';
+import { readCargo, readCtest, readVitest } from './reports.mjs';
+import { findProgram } from './run.mjs';
+import { ROOT } from './steps.mjs';
+
+const REPORTS = join(ROOT, 'reports');
+const GOOGLETEST = ['/usr/src/googletest/CMakeLists.txt', '/usr/include/gtest/gtest.h'];
+const BUILD_ASAN = join(ROOT, 'build-asan');
+
+/**
+ * The groups of tests. `commands` run in order until one fails; `report` is a file, or `undefined` where the
+ * output of the last command is the report. `obstacle` says why the group cannot run here: `fatal` if that is
+ * a failure of the whole run, as nothing here hinders the group but a fault.
+ */
+export const GROUPS = [
+  vitestGroup('unit', ['test/unit', 'test/config', 'test/tidy'], () => undefined),
+  vitestGroup('native', ['test/native'], addonsObstacle),
+  {
+    name: 'cargo',
+    commands: [['cargo', 'test', '--workspace', '--locked', '--no-fail-fast']],
+    report: undefined,
+    read: readCargo,
+    obstacle: () =>
+      findProgram('cargo') === undefined ? leftOut('there is no cargo: https://rustup.rs') : undefined,
+  },
+  {
+    name: 'ctest',
+    commands: [
+      ['cmake', '-S', ROOT, '-B', BUILD_ASAN, '-DVMPULSE_SANITIZE=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo'],
+      ['cmake', '--build', BUILD_ASAN, '--parallel', '2'],
+      [
+        'ctest',
+        '--test-dir',
+        BUILD_ASAN,
+        '--output-on-failure',
+        '--output-junit',
+        join(REPORTS, 'ctest.xml'),
+      ],
+    ],
+    report: join(REPORTS, 'ctest.xml'),
+    read: readCtest,
+    obstacle: (_report, { ci }) => {
+      if (findProgram('cmake') !== undefined && GOOGLETEST.some(existsSync)) return undefined;
+      const reason = 'CMake or GoogleTest is not installed: node scripts/setup.mjs --ci';
+      return ci ? fatal(reason) : leftOut(reason);
+    },
+  },
+  vitestGroup('vm', ['test/lab', 'test/e2e'], vmObstacle),
+];
+
+/**
+ * Test files that no group would run.
+ *
+ * @returns {string[]} relative to the root
+ */
+export function filesOfNoGroup() {
+  const folders = GROUPS.flatMap((group) => group.folders ?? []);
+  return listFiles([join(ROOT, 'test')])
+    .map((path) => relative(ROOT, path))
+    .filter((path) => path.endsWith('.test.ts') && !folders.some((folder) => path.startsWith(`${folder}/`)));
+}
+
+function vitestGroup(name, folders, obstacle) {
+  const report = join(REPORTS, `${name}.json`);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  return {
+    name,
+    folders,
+    commands: [
+      [
+        process.execPath,
+        join(ROOT, 'node_modules/vitest/vitest.mjs'),
+        'run',
+        ...folders.map((f) => `${f}/`),
+        ...reporters,
+      ],
+    ],
+    report,
+    read: readVitest,
+    obstacle,
+  };
+}
+
+function addonsObstacle(report) {
+  if (report.addons?.state !== 'missing') return undefined;
+  const reason = `no native addons: ${report.addons.reason}`;
+  return report.toolchain?.state === 'missing' || process.env.VMPULSE_SKIP_NATIVE === '1'
+    ? leftOut(reason)
+    : fatal(reason);
+}
+
+/** Real VMs may be left out only where QEMU cannot be installed, or the user forbids it. */
+function vmObstacle() {
+  const lab = labAvailable();
+  if (lab.ok) return undefined;
+  const refusal = aptRefusal({ asRoot: true });
+  return refusal === undefined
+    ? fatal(lab.reason)
+    : leftOut(`${lab.reason}; set-up cannot do it: ${refusal}`);
+}
+
+function leftOut(reason) {
+  return { fatal: false, reason };
+}
+
+function fatal(reason) {
+  return { fatal: true, reason };
+}
