@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Deadline } from '../../model/deadline.js';
+import { errorMessage, VmpulseError } from '../../model/errors.js';
+import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
+import type { DriverHost } from '../host.js';
+import { identify } from '../process.js';
+import { printable, readTail } from './logs.js';
+import { QemuMonitor } from './monitor.js';
+import type { VmPaths } from './paths.js';
+
+const SYSTEMD_RUNS = '/run/systemd/system';
+const LOG_TAIL_BYTES = 4096;
+const LOG_TAIL_LINES = 12;
+
+/** A VMM that was just spawned. */
+export interface LaunchedVmm {
+  readonly process: ProcessIdentity;
+  /** Rejects as soon as it ends; never resolves. */
+  readonly ended: Promise<never>;
+}
+
+/** The program and arguments, in a transient scope of their own where systemd runs: a stop of the daemon's unit leaves them alone. */
+export function launchCommand(vm: VmSpec, argv: readonly string[], systemdRun: string | undefined): string[] {
+  if (systemdRun === undefined) return [...argv];
+  const options = [
+    '--scope',
+    '--slice=vmpulse.slice',
+    '--collect',
+    '--quiet',
+    `--description=vmpulse VM ${vm.id}`,
+  ];
+  return [systemdRun, ...options, '--', ...argv];
+}
+
+/** systemd-run, if this process may and should use it. */
+export function findSystemdRun(searchPath: string): string | undefined {
+  if (process.geteuid?.() !== 0 || !existsSync(SYSTEMD_RUNS)) return undefined;
+  return searchPath
+    .split(':')
+    .map((folder) => join(folder, 'systemd-run'))
+    .find((path) => existsSync(path));
+}
+
+/**
+ * Spawns the VMM in a session of its own with files for its output, so that it outlives this process in every case.
+ * Throws ERR_VMPULSE_START_FAILED.
+ */
+export async function launch(
+  vm: VmSpec,
+  command: readonly string[],
+  paths: VmPaths,
+  searchPath: string,
+): Promise<LaunchedVmm> {
+  const log = await open(paths.vmmLog, 'a', 0o600);
+  try {
+    const [program = '', ...args] = command;
+    const child = spawn(program, args, {
+      detached: true,
+      cwd: '/',
+      env: { PATH: searchPath, LANG: 'C.UTF-8' },
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    child.unref();
+    return await adoptChild(vm, child);
+  } finally {
+    await log.close();
+  }
+}
+
+async function adoptChild(vm: VmSpec, child: ChildProcess): Promise<LaunchedVmm> {
+  const ended = new Promise<never>((_, reject) => {
+    child.once('error', (error) => reject(startFailed(vm, `it could not be run: ${error.message}`)));
+    child.once('exit', (code, signal) =>
+      reject(startFailed(vm, signal ? `it was ended by ${signal}` : `it ended with status ${code}`)),
+    );
+  });
+  // Whoever awaits it hears of it; when nobody does, it is not an unhandled rejection.
+  ended.catch(() => {});
+  // Not yet reaped at this point, so that the PID is the child's even if it has ended.
+  const process = child.pid === undefined ? undefined : identify(child.pid);
+  if (process === undefined) return await ended;
+  return { process, ended };
+}
+
+/** Waits until the monitor of the new VMM answers a command. Throws ERR_VMPULSE_START_FAILED if the VMM ends before. */
+export async function waitForMonitor(
+  host: DriverHost,
+  paths: VmPaths,
+  vmm: LaunchedVmm,
+  deadline: Deadline,
+): Promise<void> {
+  const monitor = new QemuMonitor(
+    host.openChannel({ protocol: 'qmp', path: paths.qmpSocket, reconnectMs: 10 }),
+  );
+  try {
+    await deadline.race(Promise.race([vmm.ended, monitor.connected]));
+    await Promise.race([vmm.ended, monitor.status(deadline)]);
+  } finally {
+    monitor.channel.close();
+  }
+}
+
+/** The error of a start that did not succeed, with the end of the VMM's log. */
+export async function withLogTail(vm: VmSpec, error: unknown, paths: VmPaths): Promise<VmpulseError> {
+  const tail = printable(await readTail(paths.vmmLog, LOG_TAIL_BYTES));
+  const lines = tail.split('\n').filter((line) => line !== '');
+  const said =
+    lines.length === 0
+      ? `${paths.vmmLog} is empty`
+      : `its log ends:\n  ${lines.slice(-LOG_TAIL_LINES).join('\n  ')}`;
+  const reason =
+    error instanceof VmpulseError && error.code === 'ERR_VMPULSE_START_FAILED'
+      ? error.message
+      : startFailed(vm, errorMessage(error)).message;
+  return new VmpulseError('ERR_VMPULSE_START_FAILED', `${reason}; ${said}`, { cause: error });
+}
+
+function startFailed(vm: VmSpec, why: string): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_START_FAILED', `the VMM of ${vm.id} did not come up: ${why}`);
+}

@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { Channel, ChannelEvent } from '../../engine/probe-engine.js';
+import type { Deadline } from '../../model/deadline.js';
+import { isVmpulseError, VmpulseError } from '../../model/errors.js';
+import { plainText } from '../../model/plain-text.js';
+import type { VmmEvent } from '../../model/ports.js';
+import { EventMapper } from './events.js';
+
+const MAX_KEPT_EVENTS = 256;
+const STATUS = z.object({ status: z.string() });
+
+/** A QMP event that somebody waits for. */
+export interface ExpectedEvent {
+  /** Resolves with the first event of that name after `expect`. */
+  readonly seen: Promise<unknown>;
+  cancel(): void;
+}
+
+/** The QMP side of one VMM: commands with deadlines, and its events for one listener. */
+export class QemuMonitor {
+  readonly channel: Channel;
+  /** Resolves when the monitor has answered for the first time. */
+  readonly connected: Promise<void>;
+  readonly #mapper = new EventMapper();
+  readonly #kept: { event: VmmEvent; atMs: number }[] = [];
+  readonly #expected = new Set<{ name: string; resolve: (data: unknown) => void }>();
+  #listener: ((event: VmmEvent, atMs: number) => void) | undefined;
+
+  constructor(channel: Channel) {
+    this.channel = channel;
+    this.connected = new Promise((resolve) => {
+      channel.onEvent((event) => {
+        if (event.type === 'connected') resolve();
+        this.#onEvent(event);
+      });
+    });
+  }
+
+  onEvent(listener: (event: VmmEvent, atMs: number) => void): void {
+    this.#listener = listener;
+    for (const { event, atMs } of this.#kept.splice(0)) listener(event, atMs);
+  }
+
+  /** Run state in QEMU's words, for example `running`, `paused`, `guest-panicked`, `prelaunch`. */
+  async status(deadline: Deadline, maxMs?: number): Promise<string> {
+    const answer = STATUS.safeParse(await this.request('query-status', undefined, deadline, maxMs));
+    if (answer.success) return plainText(answer.data.status, 64);
+    throw new VmpulseError(
+      'ERR_VMPULSE_CHANNEL',
+      'query-status was answered without a status: this is no QEMU monitor',
+    );
+  }
+
+  /** A monitor that has never answered yet gets the time to connect; one that was lost fails at once. */
+  async request(
+    command: string,
+    args: Readonly<Record<string, unknown>> | undefined,
+    deadline: Deadline,
+    maxMs?: number,
+  ): Promise<unknown> {
+    const part = deadline.part(maxMs ?? deadline.remainingMs());
+    if (!this.channel.connected) await this.#firstConnection(part);
+    return this.channel.request(command, args, part.step());
+  }
+
+  async #firstConnection(deadline: Deadline): Promise<void> {
+    try {
+      await deadline.race(this.connected);
+    } catch (error) {
+      if (!isVmpulseError(error, 'ERR_VMPULSE_TIMEOUT')) throw error;
+      const text = 'the monitor does not greet: its QEMU hangs, or another client holds it';
+      throw new VmpulseError('ERR_VMPULSE_CHANNEL', text, { cause: error });
+    }
+  }
+
+  /** To be called before the command that causes the event, and cancelled in any case. */
+  expect(name: string): ExpectedEvent {
+    let resolve: (data: unknown) => void = () => {};
+    const seen = new Promise<unknown>((done) => {
+      resolve = done;
+    });
+    const entry = { name, resolve };
+    this.#expected.add(entry);
+    return { seen, cancel: () => this.#expected.delete(entry) };
+  }
+
+  #onEvent(event: ChannelEvent): void {
+    if (event.type === 'event') this.#settle(event.name, event.data);
+    const mapped = this.#mapper.map(event);
+    if (mapped === undefined) return;
+    if (this.#listener) {
+      this.#listener(mapped, event.atMs);
+      return;
+    }
+    this.#kept.push({ event: mapped, atMs: event.atMs });
+    if (this.#kept.length > MAX_KEPT_EVENTS) this.#kept.shift();
+  }
+
+  #settle(name: string, data: unknown): void {
+    for (const entry of this.#expected) {
+      if (entry.name !== name) continue;
+      this.#expected.delete(entry);
+      entry.resolve(data);
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import type { Channel } from '../../engine/probe-engine.js';
+import type { Deadline } from '../../model/deadline.js';
+import { isVmpulseError } from '../../model/errors.js';
+import type { QemuMonitor } from './monitor.js';
+import { resetGuest, untilRunning } from './reset-guest.js';
+
+const AGENT_PING_MS = 2_000;
+const RESTORE_MS = 500;
+
+/**
+ * Asks the guest for an orderly reboot: through its agent if that answers, else by the power button, where the VMM
+ * holds the guest after it has powered off and starts it again. Resolves once the new boot has begun.
+ */
+export async function rebootGuest(
+  monitor: QemuMonitor,
+  agent: Channel | undefined,
+  restoreShutdown: ShutdownAction,
+  deadline: Deadline,
+): Promise<void> {
+  if (agent !== undefined && (await answers(agent, deadline))) await rebootByAgent(monitor, agent, deadline);
+  else await rebootByPowerButton(monitor, restoreShutdown, deadline);
+}
+
+/** What QEMU does with itself when the guest powers off. */
+export type ShutdownAction = 'poweroff' | 'pause';
+
+async function answers(agent: Channel, deadline: Deadline): Promise<boolean> {
+  try {
+    await agent.request(
+      'guest-ping',
+      undefined,
+      deadline.step(Math.min(AGENT_PING_MS, deadline.remainingMs() / 4)),
+    );
+    return true;
+  } catch {
+    deadline.check();
+    return false;
+  }
+}
+
+async function rebootByAgent(monitor: QemuMonitor, agent: Channel, deadline: Deadline): Promise<void> {
+  const reset = monitor.expect('RESET');
+  const done = new AbortController();
+  const { deadlineMs, signal } = deadline.step();
+  const signals = signal === undefined ? [done.signal] : [done.signal, signal];
+  // Success has no reply: the request then ends with the connection or by `done`. Only a refusal counts.
+  const refused = new Promise<never>((_, reject) => {
+    agent
+      .request('guest-shutdown', { mode: 'reboot' }, { deadlineMs, signal: AbortSignal.any(signals) })
+      .catch((error: unknown) => {
+        if (isVmpulseError(error, 'ERR_VMPULSE_COMMAND')) reject(error);
+      });
+  });
+  try {
+    await deadline.race(Promise.race([reset.seen, refused]));
+  } finally {
+    reset.cancel();
+    done.abort();
+  }
+  await untilRunning(monitor, deadline);
+}
+
+async function rebootByPowerButton(
+  monitor: QemuMonitor,
+  restore: ShutdownAction,
+  deadline: Deadline,
+): Promise<void> {
+  const shutdown = monitor.expect('SHUTDOWN');
+  try {
+    await monitor.request('set-action', { shutdown: 'pause' }, deadline);
+    await monitor.request('system_powerdown', undefined, deadline);
+    await deadline.race(shutdown.seen);
+    await resetGuest(monitor, deadline);
+  } finally {
+    shutdown.cancel();
+    await restoreShutdownAction(monitor, restore);
+  }
+}
+
+/** Best effort; a session says it again when it first connects. */
+export async function restoreShutdownAction(monitor: QemuMonitor, action: ShutdownAction): Promise<void> {
+  await monitor.channel
+    .request('set-action', { shutdown: action }, { deadlineMs: RESTORE_MS })
+    .catch(() => {});
+}

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import type { ProcessIdentity } from '../../model/vm.js';
+import { hostBootId } from '../process.js';
+
+const RECORD = z.object({
+  pid: z.int().positive(),
+  startTimeTicks: z.int().nonnegative(),
+  /** Start times of another boot of the host mean nothing. */
+  hostBootId: z.string(),
+  /** SHA-256 of the command line: the record speaks only of a process that has it. */
+  argvDigest: z.string(),
+  machineDigest: z.string(),
+  /** Wall-clock ms. */
+  startedAt: z.number(),
+});
+
+/** What a start leaves in the run directory for whoever comes next. A hint: /proc has the last word. */
+export type VmmRecord = z.infer<typeof RECORD>;
+
+export function newRecord(
+  process: ProcessIdentity,
+  argv: readonly string[],
+  machineDigest: string,
+  startedAt: number,
+): VmmRecord {
+  return { ...process, hostBootId: hostBootId(), argvDigest: digestOf(argv), machineDigest, startedAt };
+}
+
+/** Digest of a command line, program included. */
+export function digestOf(argv: readonly string[]): string {
+  return createHash('sha256').update(argv.join('\0')).digest('hex');
+}
+
+/** Replaces the record whole. */
+export async function writeRecord(path: string, record: VmmRecord): Promise<void> {
+  await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+/** The record of this boot of the host; undefined when missing, damaged or older. */
+export async function readRecord(path: string): Promise<VmmRecord | undefined> {
+  try {
+    const record = RECORD.parse(JSON.parse(await readFile(path, 'utf8')));
+    return record.hostBootId === hostBootId() ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,155 @@
+import type { Channel } from '../../engine/probe-engine.js';
+import { Deadline } from '../../model/deadline.js';
+import { VmpulseError } from '../../model/errors.js';
+import type { CallOptions, CapturedEvidence, VmmEvent, VmmSession } from '../../model/ports.js';
+import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
+import type { ProcessHandle } from '../host.js';
+import { livingState } from '../process.js';
+import { capture } from './capture.js';
+import { endingsOf } from './command-line.js';
+import type { FoundVmm } from './find-vmm.js';
+import { type GuestCommandResult, guestExec } from './guest-exec.js';
+import { LogKeeper, removeFiles } from './logs.js';
+import type { QemuMonitor } from './monitor.js';
+import type { VmPaths } from './paths.js';
+import { rebootGuest, restoreShutdownAction, type ShutdownAction } from './reboot-guest.js';
+import { resetGuest, untilRunning } from './reset-guest.js';
+import { stopVmm } from './stop-vmm.js';
+
+const POLL_MS = 10;
+
+export interface QemuSessionParts {
+  readonly vm: VmSpec;
+  readonly vmm: FoundVmm;
+  readonly handle: ProcessHandle;
+  readonly monitor: QemuMonitor;
+  readonly agent: Channel | undefined;
+  /** The folder of a VMM that vmpulse started; undefined for an adopted one. */
+  readonly paths: VmPaths | undefined;
+  readonly evidenceDir: string;
+}
+
+/** The attachment to one running QEMU. Owns its two channels and its pidfd. */
+export class QemuSession implements VmmSession {
+  readonly process: ProcessIdentity;
+  readonly startedAtMs: number;
+  readonly machineDigest?: string;
+  readonly pidfd: number;
+  readonly monitor: Channel;
+  readonly agent?: Channel;
+  readonly #parts: QemuSessionParts;
+  readonly #logs: LogKeeper | undefined;
+  #detached = false;
+
+  constructor(parts: QemuSessionParts) {
+    const { vmm, handle, monitor, agent, paths } = parts;
+    this.#parts = parts;
+    this.process = { pid: vmm.pid, startTimeTicks: vmm.startTimeTicks };
+    this.startedAtMs = vmm.startedAtMs;
+    if (vmm.machineDigest !== undefined) this.machineDigest = vmm.machineDigest;
+    this.pidfd = handle.fd;
+    this.monitor = monitor.channel;
+    if (agent !== undefined) this.agent = agent;
+    this.#logs = paths && new LogKeeper([paths.consoleLog, paths.vmmLog]);
+    // A daemon that died in a reboot by power button left `pause` behind.
+    if (paths) void monitor.connected.then(() => restoreShutdownAction(monitor, this.#shutdownAction));
+  }
+
+  onEvent(listener: (event: VmmEvent, atMs: number) => void): void {
+    this.#parts.monitor.onEvent(listener);
+  }
+
+  async status(options: CallOptions): Promise<string> {
+    return this.#parts.monitor.status(this.#deadline('status', options));
+  }
+
+  async reset(options: CallOptions): Promise<void> {
+    this.#refuseIfItWouldEnd('reset');
+    await resetGuest(this.#parts.monitor, this.#deadline('reset', options));
+  }
+
+  async reboot(options: CallOptions): Promise<void> {
+    this.#refuseIfItWouldEnd('reboot');
+    await rebootGuest(
+      this.#parts.monitor,
+      this.agent,
+      this.#shutdownAction,
+      this.#deadline('reboot', options),
+    );
+  }
+
+  async pause(options: CallOptions): Promise<void> {
+    await this.#parts.monitor.request('stop', undefined, this.#deadline('pause', options));
+  }
+
+  async resume(options: CallOptions): Promise<void> {
+    const deadline = this.#deadline('resume', options);
+    const { monitor } = this.#parts;
+    const status = await monitor.status(deadline);
+    if (status === 'watchdog') {
+      const text = `${this.#name} was stopped by its watchdog, which would stay dead after a resume; reset it`;
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+    }
+    await monitor.request('cont', undefined, deadline);
+    await untilRunning(monitor, deadline);
+  }
+
+  async continueProcess(options: CallOptions): Promise<void> {
+    const deadline = this.#deadline('SIGCONT', options);
+    this.#parts.handle.signal('SIGCONT');
+    await deadline.until(POLL_MS, () => livingState(this.process) !== 'T' || undefined);
+  }
+
+  async stop(mode: 'graceful' | 'force', options: CallOptions): Promise<void> {
+    const { handle, monitor, paths } = this.#parts;
+    const deadline = this.#deadline(`${mode} stop`, options);
+    await stopVmm({ name: this.#name, monitor, process: this.process, handle }, mode, deadline);
+    if (paths) await deadline.race(removeFiles([paths.qmpSocket, paths.agentSocket, paths.record]));
+  }
+
+  async exec(argv: readonly string[], options: CallOptions): Promise<GuestCommandResult> {
+    if (this.agent === undefined) {
+      const text = `${this.#name} has no guest agent channel; give it one (guestAgent) to run commands in it`;
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+    }
+    return guestExec(this.agent, argv, this.#deadline(`guest command ${argv[0]}`, options));
+  }
+
+  async capture(options: CallOptions & { readonly label: string }): Promise<CapturedEvidence> {
+    return capture(this.#parts, options.label, this.#deadline('evidence', options));
+  }
+
+  async detach(): Promise<void> {
+    if (this.#detached) return;
+    this.#detached = true;
+    this.#logs?.close();
+    this.monitor.close();
+    this.agent?.close();
+    this.#parts.handle.close();
+  }
+
+  get #name(): string {
+    return this.#parts.vm.id;
+  }
+
+  get #shutdownAction(): ShutdownAction {
+    return endingsOf(this.#parts.vmm.argv).shutdownPauses ? 'pause' : 'poweroff';
+  }
+
+  #deadline(what: string, options: CallOptions): Deadline {
+    if (this.#detached) {
+      throw new VmpulseError(
+        'ERR_VMPULSE_CLOSED',
+        `the session of ${this.#name} was detached before the call of ${what}`,
+      );
+    }
+    return new Deadline(`${what} of ${this.#name}`, options);
+  }
+
+  /** QEMU can be told to end when its guest reboots; a reset would then kill the VM. */
+  #refuseIfItWouldEnd(what: string): void {
+    if (!endingsOf(this.#parts.vmm.argv).rebootEndsVmm) return;
+    const text = `${what} of ${this.#name}: its QEMU was started with -no-reboot and would end; stop and start it instead`;
+    throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+  }
+}
