@@ -46,6 +46,7 @@ struct Identity {
     key: KeyPair,
 }
 
+/// A certificate of a CA, or self-signed as `openssl req -x509` makes them: a CA by its own words.
 fn identity(authority: Option<&Authority>, name: &str, years: (i32, i32)) -> Identity {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -53,7 +54,10 @@ fn identity(authority: Option<&Authority>, name: &str, years: (i32, i32)) -> Ide
     params.not_after = date_time_ymd(years.1, 1, 1);
     let certificate = match authority {
         Some(authority) => params.signed_by(&key, &authority.issuer).unwrap(),
-        None => params.self_signed(&key).unwrap(),
+        None => {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.self_signed(&key).unwrap()
+        }
     };
     Identity { certificate, key }
 }
