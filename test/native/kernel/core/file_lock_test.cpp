@@ -1,0 +1,54 @@
+#include "core/file_lock.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "support.h"
+
+namespace vmpulse {
+namespace {
+
+using testing::failureOf;
+using testing::TemporaryDirectory;
+
+TEST(FileLock, IsExclusiveUntilItsDescriptorCloses) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("lock");
+  UniqueFd first = lockFile(path);
+  EXPECT_EQ(failureOf("flock", [&] { lockFile(path); }), EWOULDBLOCK);
+  first.reset();
+  EXPECT_EQ(failureOf("flock", [&] { lockFile(path); }), 0);
+}
+
+TEST(FileLock, CreatesThePrivateFileCloseOnExec) {
+  const TemporaryDirectory directory;
+  const UniqueFd lock = lockFile(directory.file("lock"));
+  EXPECT_NE(::fcntl(lock.get(), F_GETFD) & FD_CLOEXEC, 0);
+  struct stat found {};
+  ASSERT_EQ(::fstat(lock.get(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0077, 0u);
+}
+
+TEST(FileLock, DoesNotFollowASymbolicLink) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_symlink(directory.file("elsewhere"), directory.file("lock"));
+  EXPECT_EQ(failureOf("open", [&] { lockFile(directory.file("lock")); }), ELOOP);
+  EXPECT_FALSE(std::filesystem::exists(directory.file("elsewhere")));
+}
+
+TEST(FileLock, EndsOnAFifoInsteadOfWaiting) {
+  const TemporaryDirectory directory;
+  ASSERT_EQ(::mkfifo(directory.file("fifo").c_str(), 0600), 0);
+  EXPECT_TRUE(lockFile(directory.file("fifo")).valid());
+}
+
+TEST(FileLock, NamesAMissingDirectory) {
+  const TemporaryDirectory directory;
+  EXPECT_EQ(failureOf("open", [&] { lockFile(directory.file("none/lock")); }), ENOENT);
+  EXPECT_EQ(failureOf("open", [&] { lockFile(directory.file(".")); }), EISDIR);
+}
+
+}  // namespace
+}  // namespace vmpulse
