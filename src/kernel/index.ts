@@ -1,0 +1,16 @@
+/**
+ * Typed access to the kernel addon: processes by pidfd, KVM, vsock, service manager, file locks. Importing it loads
+ * nothing; the first call does. Every error is a VmpulseError.
+ */
+export { FileLock } from './file-lock.js';
+export { sdNotify, vsockLocalCid } from './host.js';
+export { type CanaryReason, type CanaryResult, type KvmInfo, kvmCanary, kvmInfo } from './kvm.js';
+export { type LoadKernelOptions, loadKernel } from './loader.js';
+export { Pidfd } from './pidfd.js';
+export {
+  type OpenedProcess,
+  openProcess,
+  type ProcessStat,
+  processState,
+  readProcessStat,
+} from './process.js';
