@@ -1,5 +1,4 @@
 import type { Clock } from '../model/clock.js';
-import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Journal, JournalEntry } from '../model/ports.js';
 import type { RuntimeEvent } from './views.js';
@@ -13,8 +12,6 @@ export interface RecorderOptions {
   readonly logger: Logger;
   /** Longest wait for one durable write, ms. */
   readonly deadlineMs: number;
-  /** Told when writing begins to fail and when it works again. */
-  readonly onAvailability: (available: boolean, why: string) => void;
 }
 
 /**
@@ -28,7 +25,6 @@ export class Recorder {
   #nextId = 1;
   #pending: JournalEntry[] = [];
   #flushing: Promise<void> | undefined;
-  #available = true;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -94,7 +90,7 @@ export class Recorder {
       while (this.#pending.length > 0) {
         const batch = this.#pending;
         this.#pending = [];
-        // A failed write is reported by #write and the journal itself retries what it has taken.
+        // The journal tells by itself that it fails, keeps what it was given, and writes it later.
         await this.#write(batch).catch(() => {});
       }
     } finally {
@@ -102,19 +98,7 @@ export class Recorder {
     }
   }
 
-  async #write(entries: readonly JournalEntry[]): Promise<void> {
-    try {
-      await this.#options.journal.append(entries, { deadlineMs: this.#options.deadlineMs });
-      this.#setAvailable(true, 'writes succeed again');
-    } catch (error) {
-      this.#setAvailable(false, errorMessage(error));
-      throw error;
-    }
-  }
-
-  #setAvailable(available: boolean, why: string): void {
-    if (available === this.#available) return;
-    this.#available = available;
-    this.#options.onAvailability(available, why);
+  #write(entries: readonly JournalEntry[]): Promise<void> {
+    return this.#options.journal.append(entries, { deadlineMs: this.#options.deadlineMs });
   }
 }

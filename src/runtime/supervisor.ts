@@ -4,7 +4,7 @@ import { type ActionResult, LADDER_STEPS, type RecoveryAction } from '../model/a
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
-import type { Driver, Journal } from '../model/ports.js';
+import type { Driver } from '../model/ports.js';
 import type { ProbeSpec } from '../model/probe.js';
 import { startState } from '../model/probe.js';
 import type { VmId, VmSpec } from '../model/vm.js';
@@ -19,6 +19,7 @@ import type {
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { ActionRunner, type BeforeAction } from './action-runner.js';
 import { Degradations } from './degradations.js';
+import type { Availability, ObservableJournal } from './journal/index.js';
 import { PolicyLoop } from './policy-loop.js';
 import { Recorder } from './recorder.js';
 import { StateStore } from './state-store.js';
@@ -33,7 +34,7 @@ export interface SupervisorOptions {
   readonly host: string;
   readonly version: string;
   readonly engine: ProbeEngine;
-  readonly journal: Journal;
+  readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
   readonly recoveries: RecoveryRegistry;
   readonly policy: PolicyConfig;
@@ -63,6 +64,7 @@ export class Supervisor {
   #pump: Promise<void> = Promise.resolve();
   #cancelSave: () => void = () => {};
   #saveArmed = false;
+  #ignoreJournal: () => void = () => {};
   #closing: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -76,7 +78,6 @@ export class Supervisor {
       clock,
       logger,
       deadlineMs: journalDeadlineMs,
-      onAvailability: (available, why) => this.#onJournal(available, why),
     });
     this.#runner = new ActionRunner({
       recoveries: options.recoveries,
@@ -93,7 +94,7 @@ export class Supervisor {
   /** Restores what a former run knew, looks at every VM, adopts those that run, and begins to probe. */
   async start(vms: readonly VmSpec[]): Promise<void> {
     this.#assertOpen();
-    const { engine, clock, policy, host, version } = this.#options;
+    const { engine, journal, clock, policy, host, version } = this.#options;
     const state = await this.#store.loadPolicy(policy);
     await this.#store.restoreEngine(engine);
     await this.#closeUnfinished();
@@ -112,6 +113,8 @@ export class Supervisor {
     });
     const known = new Set(vms.map((vm) => vm.id));
     for (const id of state.vms.keys()) if (!known.has(id)) this.#post({ type: 'vm-removed', vm: id });
+    this.#ignoreJournal = journal.onAvailability((availability) => this.#onJournal(availability));
+    if (!journal.availability.available) this.#onJournal(journal.availability);
     this.#pump = this.#pumpEvents(engine.transitions({ signal: this.#abort.signal }));
     await Promise.all(vms.map((vm) => this.#watch(vm)));
     this.#saveLater();
@@ -189,6 +192,7 @@ export class Supervisor {
 
   async #close(): Promise<void> {
     this.#cancelSave();
+    this.#ignoreJournal();
     await this.#runner.close();
     if (this.#loop) {
       await this.#save();
@@ -391,9 +395,11 @@ export class Supervisor {
     }
   }
 
-  #onJournal(available: boolean, why: string): void {
+  #onJournal(availability: Availability): void {
+    const { available } = availability;
     if (available) this.#degradations.clear('journal');
-    else this.degrade('journal', `the journal cannot be written, recovery holds: ${why}`);
+    else
+      this.degrade('journal', `the journal cannot be written, recovery holds: ${availability.error.message}`);
     this.#post({ type: 'journal', available });
   }
 
@@ -425,6 +431,6 @@ export class Supervisor {
   }
 
   #saveFailed(error: unknown): void {
-    this.#onJournal(false, errorMessage(error));
+    this.#options.logger.warn({ error: errorMessage(error) }, 'the state could not be stored');
   }
 }

@@ -6,13 +6,14 @@ import type { ActionResult, RecoveryAction } from '../model/action.js';
 import { type Clock, systemClock } from '../model/clock.js';
 import { VmpulseError } from '../model/errors.js';
 import { type Logger, silentLogger } from '../model/logger.js';
-import type { Driver, Journal } from '../model/ports.js';
+import type { Driver } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, explain } from '../policy/index.js';
 import type { PolicyConfig } from '../policy/types.js';
-import { createRecoveries, type RecoveryRegistry } from '../recovery/registry.js';
+import { WorkerPool } from '../pool/index.js';
+import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
-import { MemoryJournal } from './journal/memory.js';
+import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { Supervisor } from './supervisor.js';
 import { VERSION } from './version.js';
@@ -34,11 +35,11 @@ export interface VmpulseOptions {
   /** A ProbeEngine to share; not closed by this object. Default: one of its own. */
   readonly engine?: Engine;
   /** Default: in memory, so that nothing survives a restart. Not closed by this object. */
-  readonly journal?: Journal;
+  readonly journal?: ObservableJournal;
   /** Drivers by name, beside or instead of the built-in ones. */
   readonly drivers?: Readonly<Record<string, Driver>>;
   /** Recoveries by ladder step, beside or instead of the built-in ones. */
-  readonly recoveries?: Partial<RecoveryRegistry>;
+  readonly recoveries?: RecoveryOverrides;
   /** Host-wide limits; the rest are defaults. */
   readonly policy?: Partial<PolicyConfig>;
   /** Asked before every action; holding is journalled and asked again later. A throw or a time-out holds. */
@@ -62,7 +63,8 @@ export class Vmpulse implements RuntimeApi {
   readonly #host: string;
   readonly #engine: Engine;
   readonly #ownsEngine: boolean;
-  readonly #journal: Journal;
+  readonly #journal: ObservableJournal;
+  readonly #pool = new WorkerPool();
   readonly #metrics: Metrics;
   readonly #supervisor: Supervisor;
   readonly #startedAtMs: number;
@@ -86,7 +88,7 @@ export class Vmpulse implements RuntimeApi {
       engine: this.#engine,
       journal: this.#journal,
       drivers: {
-        ...createDrivers({ engine: this.#engine, runDir, stateDir, clock: this.#clock }),
+        ...createDrivers({ engine: this.#engine, pool: this.#pool, runDir, stateDir }),
         ...options.drivers,
       },
       recoveries: createRecoveries(options.recoveries),
@@ -219,6 +221,7 @@ export class Vmpulse implements RuntimeApi {
 
   async #close(): Promise<void> {
     await this.#supervisor.close();
+    await this.#pool.close();
     if (this.#ownsEngine) await this.#engine.close();
   }
 

@@ -14,6 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['config'],
   ['probes', 'recovery', 'hypervisors', 'network'],
   ['engine', 'kernel', 'pool', 'policy'],
+  ['addon'],
   ['model'],
 ];
 

@@ -1,19 +1,18 @@
 import type { RecoveryAction } from '../../../src/model/action.js';
 import { silentLogger } from '../../../src/model/logger.js';
-import type { Journal } from '../../../src/model/ports.js';
 import type { VmSpec } from '../../../src/model/vm.js';
 import { DEFAULT_POLICY_CONFIG, explain } from '../../../src/policy/index.js';
 import type { Explanation } from '../../../src/policy/types.js';
 import { createRecoveries } from '../../../src/recovery/registry.js';
 import type { BeforeAction } from '../../../src/runtime/action-runner.js';
-import { MemoryJournal } from '../../../src/runtime/journal/memory.js';
+import { MemoryJournal, type ObservableJournal } from '../../../src/runtime/journal/index.js';
 import { Supervisor } from '../../../src/runtime/supervisor.js';
 import { ManualClock, settle } from '../../fakes/manual-clock.js';
 import { RecordingDriver } from '../../fakes/recording-driver.js';
 import { ScriptedEngine } from '../../fakes/scripted-engine.js';
 
 export interface HarnessOptions {
-  readonly journal?: Journal;
+  readonly journal?: ObservableJournal;
   readonly beforeAction?: BeforeAction;
   readonly holdFile?: string;
   /** Shared with a former harness: a daemon that was restarted sees the same VMMs. */
@@ -26,7 +25,7 @@ export class Harness {
   readonly clock: ManualClock;
   readonly engine: ScriptedEngine;
   readonly driver: RecordingDriver;
-  readonly journal: Journal;
+  readonly journal: ObservableJournal;
   readonly supervisor: Supervisor;
   readonly actions: RecoveryAction[] = [];
 

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type AddonSearch, loadAddon } from '../../../src/kernel/load-addon.js';
-import { loadKernel } from '../../../src/kernel/loader.js';
+import { type AddonSearch, loadAddon } from '../../src/addon/load-addon.js';
+import { loadKernel } from '../../src/kernel/loader.js';
 import { TemporaryFolder, thrownBy } from './support.js';
 
 const LOCAL = ['build-cmake/Release/demo.node', 'build/Release/demo.node'] as const;

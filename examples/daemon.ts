@@ -1,0 +1,29 @@
+// The whole runtime inside another daemon, which has the last word before every recovery:
+// npx tsx examples/daemon.ts CONFIG.yaml
+import { existsSync } from 'node:fs';
+import { loadConfig, openJournal, Vmpulse } from 'vmpulse';
+
+const [configPath = '/etc/vmpulse/config.yaml'] = process.argv.slice(2);
+const { config, vms } = await loadConfig(configPath);
+const journal = await openJournal({ path: `${config.stateDir}/journal.db` });
+
+const vmpulse = new Vmpulse({
+  vms,
+  runDir: config.runDir,
+  stateDir: config.stateDir,
+  journal,
+  // No recovery while our own backup runs; the refusal is journalled and asked again later.
+  beforeAction: (action) =>
+    existsSync(`${config.runDir}/backup-running`) ? { hold: `backup of ${action.vm} runs` } : { allow: true },
+});
+
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.once('SIGTERM', () => stop.abort());
+
+await vmpulse.start();
+console.log(`watching ${vms.length} VMs`);
+for await (const event of vmpulse.events({ signal: stop.signal }))
+  console.log(`${event.vm ?? '-'}: ${event.text}`);
+await vmpulse.close();
+await journal.close();
