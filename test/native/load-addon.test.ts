@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type AddonSearch, loadAddon } from '../../src/addon/load-addon.js';
 import { loadKernel } from '../../src/kernel/loader.js';
-import { TemporaryFolder, thrownBy } from './support.js';
+import { TemporaryFolder, thrownBy } from './kernel/support.js';
 
 const LOCAL = ['build-cmake/Release/demo.node', 'build/Release/demo.node'] as const;
 const PREBUILT = new RegExp(`prebuilds/linux-${process.arch}-(glibc|musl)/demo\\.node`);
