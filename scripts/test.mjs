@@ -29,7 +29,14 @@ async function main() {
   const wanted = GROUPS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const results = [];
   for (const group of wanted) results.push(await runGroup(group, report, values));
-  process.exitCode = summarise(results) ? 0 : 1;
+  process.exitCode = summarise(results, brokenSteps(report)) ? 0 : 1;
+}
+
+/** Steps that no host has a reason to lack. */
+function brokenSteps(report) {
+  return ['dependencies', 'typescript']
+    .filter((name) => report[name].state === 'missing')
+    .map((name) => `set-up: ${name} is missing, see above`);
 }
 
 /** Runs one group; never throws. */
@@ -70,9 +77,8 @@ function runCommand([program, ...args], keepOutput) {
 }
 
 /** Prints the result of every group and the sums; true if all is well. */
-function summarise(results) {
+function summarise(results, problems) {
   const sums = { passed: 0, failed: 0, skipped: 0 };
-  const problems = [];
   console.log('');
   for (const { name, obstacle, problem, counts, status, seconds } of results) {
     if (obstacle !== undefined) {

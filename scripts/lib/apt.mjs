@@ -4,9 +4,12 @@ import { findProgram, run } from './run.mjs';
 const ENVIRONMENT = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
 const COMMON = ['-q', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=3'];
 
-/** The command that a user types to get packages. */
+/** What a user types or does to get packages. */
 export function installCommand(packages) {
-  return `sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+  const names = packages.join(' ');
+  if (findProgram('apt-get') === undefined)
+    return `install what Debian calls ${names} with your package manager`;
+  return `sudo apt-get install -y --no-install-recommends ${names}`;
 }
 
 /**

@@ -38,18 +38,20 @@ export function hashFiles(files) {
 }
 
 /**
- * Whether outputs are up to date with their inputs. They are if all exist and either the stamp of the last
- * build has the hash of today's inputs, or every output is newer than every input (somebody built them by
- * hand; the stamp alone would build them again).
+ * Whether outputs are up to date with their inputs. They are if all exist and the stamp of the last build has
+ * the hash of today's inputs. With `trustTimes` they also are if every output is newer than every input: somebody
+ * built them by hand, and the stamp alone would build them again. That fits only tools that write nothing when
+ * they fail.
  *
- * @param {{ inputs: readonly string[], outputs: readonly string[], stamp: string }} what `inputs` are files
+ * @param {{ inputs: readonly string[], outputs: readonly string[], stamp: string, trustTimes: boolean }} what
+ *   `inputs` are files
  */
-export function isFresh({ inputs, outputs, stamp }) {
+export function isFresh({ inputs, outputs, stamp, trustTimes }) {
   const outputTimes = outputs.map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs);
   if (outputTimes.some((time) => time === undefined)) return false;
   if (readStamp(stamp) === hashFiles(inputs)) return true;
   const newestInputMs = Math.max(...inputs.map((path) => statSync(path).mtimeMs));
-  return outputTimes.every((time) => time > newestInputMs);
+  return trustTimes && outputTimes.every((time) => time > newestInputMs);
 }
 
 /** The text of a stamp file, `undefined` if there is none. */

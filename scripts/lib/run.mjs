@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** A command ended badly, could not be started, or outlived its deadline. `output` is its tail. */
+/** A command ended badly, could not be started, or outlived its deadline. `output` are its first and last lines. */
 export class CommandError extends Error {
   constructor(message, output) {
     super(message);
@@ -22,7 +22,7 @@ const HEARTBEAT_MS = 10_000;
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: Record<string, string>, deadlineMs?: number, log?: (line: string) => void }} [options]
  * @returns {Promise<string>} standard output, at most the last MiB
- * @throws {CommandError} with the last lines of both outputs
+ * @throws {CommandError} with the first and last lines of both outputs
  */
 export function run(program, args, { cwd, env, deadlineMs = 600_000, log = () => {} } = {}) {
   const title = [program, ...args].join(' ').slice(0, 120);
@@ -88,7 +88,7 @@ export function run(program, args, { cwd, env, deadlineMs = 600_000, log = () =>
         const how = timedOut
           ? `no end after ${deadlineMs / 1000} s`
           : `ended with ${signal ?? `status ${status}`}`;
-        reject(new CommandError(`${title}: ${how}`, tail(output.all, 25)));
+        reject(new CommandError(`${title}: ${how}`, excerpt(output.all)));
       }),
     );
   });
@@ -120,6 +120,9 @@ function lastLine(text) {
   return (lines.at(-1) ?? '').slice(0, 70);
 }
 
-function tail(text, lineCount) {
-  return text.trimEnd().split('\n').slice(-lineCount).join('\n');
+/** The first and the last lines: some programs name the cause before pages of advice, others after them. */
+function excerpt(text) {
+  const lines = text.trimEnd().split('\n');
+  if (lines.length <= 30) return lines.join('\n');
+  return [...lines.slice(0, 12), `… ${lines.length - 30} more lines …`, ...lines.slice(-18)].join('\n');
 }

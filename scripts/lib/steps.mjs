@@ -38,9 +38,21 @@ export const STEPS = [
       addonsFresh() || (missingPackages(TOOLCHAIN).length === 0 && findProgram('cargo') !== undefined),
     make: async (log) => {
       refuseSkipped();
-      await installPrograms(TOOLCHAIN, log);
+      const missing = await installPrograms(TOOLCHAIN, log).then(
+        () => [],
+        (error) => [error],
+      );
       if (findProgram('cargo') === undefined) {
-        throw new StepMissing('no Rust compiler (cargo)', 'install Rust 1.85 or newer: https://rustup.rs');
+        missing.push(
+          new StepMissing('no Rust compiler (cargo)', 'install Rust 1.85 or newer, https://rustup.rs'),
+        );
+      }
+      if (missing.length === 1) throw missing[0];
+      if (missing.length > 1) {
+        throw new StepMissing(
+          missing.map((error) => error.message).join('; '),
+          missing.map((error) => error.fix ?? 'see above').join('; '),
+        );
       }
     },
   },
@@ -160,6 +172,7 @@ function dependencies() {
     inputs: [join(ROOT, 'package-lock.json')],
     outputs: [join(ROOT, 'node_modules/.package-lock.json')],
     stamp: join(STAMPS, 'dependencies'),
+    trustTimes: true,
   };
 }
 
@@ -173,6 +186,7 @@ function addons() {
     ),
     outputs: Object.values(ADDONS),
     stamp: join(STAMPS, 'addons'),
+    trustTimes: true,
   };
 }
 
@@ -186,6 +200,7 @@ function typescript() {
     inputs: listFiles(sources.map((name) => join(ROOT, name))),
     outputs: [join(ROOT, 'dist/.tsbuildinfo')],
     stamp: join(STAMPS, 'typescript'),
+    trustTimes: false,
   };
 }
 
