@@ -1,0 +1,123 @@
+import type { ProbeCheck, ProbeSpec } from '../model/probe.js';
+import type { NetworkInterface, QemuSpec } from '../model/vm.js';
+import { PROBE_KINDS } from '../probes/registry.js';
+import { DEFAULT_PROBES } from './probe-schema.js';
+import { formatPlace, type PathStep, type ProblemList } from './problems.js';
+import type { SourceDocument } from './source-document.js';
+import type { Manifest } from './virtual-machine.js';
+import type { HostBinding } from './virtual-machine-host.js';
+
+/** A probe and where it was written. */
+interface Written {
+  readonly probe: ProbeSpec;
+  readonly document: SourceDocument;
+  readonly path: readonly PathStep[];
+}
+
+/** How probes reach the guest. */
+interface Reach {
+  readonly address: string | undefined;
+  readonly interfaces: readonly NetworkInterface[];
+}
+
+/** The host's end of a forwarded port. */
+function forwardOf(
+  port: number,
+  interfaces: readonly NetworkInterface[],
+): { readonly host: string; readonly port: number } | undefined {
+  const forwards = interfaces.flatMap((each) => (each.type === 'user' ? each.forwards : []));
+  const found = forwards.find(({ guestPort }) => guestPort === port);
+  if (found === undefined) return undefined;
+  return { host: found.hostAddress === '0.0.0.0' ? '127.0.0.1' : found.hostAddress, port: found.hostPort };
+}
+
+/**
+ * Gives a check that asks the VM's own address a way there: the address, or for a VM without one the forwarded port.
+ * Undefined when there is none.
+ */
+function reachable(check: ProbeCheck, { address, interfaces }: Reach): ProbeCheck | undefined {
+  if (address !== undefined || PROBE_KINDS[check.kind].lookups(check).vmAddress !== true) return check;
+  if (check.kind === 'tcpSocket') {
+    const forward = forwardOf(check.port, interfaces);
+    return forward === undefined ? undefined : { ...check, ...forward };
+  }
+  if (check.kind === 'httpGet') {
+    const forward = forwardOf(check.http.port, interfaces);
+    return forward === undefined ? undefined : { ...check, http: { ...check.http, ...forward } };
+  }
+  return check;
+}
+
+function portOf(check: ProbeCheck): string {
+  if (check.kind === 'tcpSocket') return `port ${check.port}`;
+  return check.kind === 'httpGet' ? `port ${check.http.port}` : 'it';
+}
+
+function written(manifest: Manifest, host: HostBinding): readonly Written[] {
+  const fromManifest = manifest.probes.map((probe) => ({
+    probe,
+    document: manifest.document,
+    path: ['spec', 'template', 'spec', `${probe.role}Probe`],
+  }));
+  return [
+    ...fromManifest,
+    ...host.probes.map(({ probe, path }) => ({ probe, document: host.document, path })),
+  ];
+}
+
+function refuseDuplicates(probes: readonly Written[], problems: ProblemList): void {
+  const first = new Map<string, Written>();
+  for (const each of probes) {
+    const { probe, document, path } = each;
+    const earlier = first.get(probe.name);
+    if (earlier === undefined) {
+      first.set(probe.name, each);
+      continue;
+    }
+    const place = formatPlace(earlier.document.placeOf(earlier.path));
+    problems.add(
+      document.placeOf(path),
+      path,
+      `is a second probe "${probe.name}" (the first: ${place}); remove or rename one`,
+    );
+  }
+}
+
+/** All probes of a VM: the manifest's, the host document's, and vmpulse's own where neither has one of their kind. */
+export function buildProbes(
+  manifest: Manifest,
+  host: HostBinding,
+  qemu: QemuSpec,
+  problems: ProblemList,
+): readonly ProbeSpec[] {
+  const probes = written(manifest, host);
+  refuseDuplicates(probes, problems);
+  const reach = { address: host.address, interfaces: qemu.interfaces };
+  const specs = probes.map(({ probe, document, path }): ProbeSpec => {
+    const refuse = (message: string) => problems.add(document.placeOf(path), path, message);
+    if (!probe.enabled) return probe;
+    if (probe.check.kind === 'guestAgentPing' && !qemu.guestAgent) {
+      const remedy = qemu.adopt === undefined ? 'remove guestAgent: false' : 'add adopt.agentSocket';
+      refuse(`needs the guest agent, which this VM has not; ${remedy} in the VirtualMachineHost document`);
+    }
+    const check = reachable(probe.check, reach);
+    if (check === undefined) {
+      const what = `cannot reach ${portOf(probe.check)}: the VM has neither an address nor a forward of that port`;
+      refuse(`${what}; set spec.address or add the forward in the VirtualMachineHost document`);
+    }
+    return { ...probe, check: check ?? probe.check };
+  });
+  const kinds = new Set(specs.map(({ check }) => check.kind));
+  const own = DEFAULT_PROBES.filter(({ check }) => !kinds.has(check.kind));
+  for (const { name } of own) {
+    const taken = probes.find(({ probe }) => probe.name === name);
+    if (taken === undefined) continue;
+    const { document, path } = taken;
+    problems.add(
+      document.placeOf(path),
+      path,
+      `has the name of vmpulse's own probe "${name}"; choose another`,
+    );
+  }
+  return [...specs, ...own];
+}

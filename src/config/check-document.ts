@@ -1,0 +1,49 @@
+import type { z } from 'zod';
+import { explainIssue, remedyFor } from './explain-issue.js';
+import type { PathStep, ProblemList } from './problems.js';
+import { shapeAt, shapeOf } from './schema-shape.js';
+import type { Placeholder, SourceDocument } from './source-document.js';
+
+type Path = readonly PathStep[];
+
+function startsWith(path: Path, prefix: Path): boolean {
+  return prefix.every((step, index) => path[index] === step);
+}
+
+/** An issue that is only there because something was not filled in yet. */
+function isConsequence(path: Path, placeholder: Placeholder): boolean {
+  if (startsWith(path, placeholder.path)) return true;
+  const parent = placeholder.path.slice(0, -1);
+  return placeholder.isKey && path.length === parent.length && startsWith(path, parent);
+}
+
+function placeholderMessage({ text, path, isKey }: Placeholder, root: ReturnType<typeof shapeOf>): string {
+  if (!isKey) return `is still the placeholder ${text}; ${remedyFor(shapeAt(root, path))}`;
+  const parent = shapeAt(root, path.slice(0, -1));
+  return `is still the placeholder ${text}; ${parent?.keyChoices ?? remedyFor(parent)}`;
+}
+
+/**
+ * Validates a document. Everything that is wrong goes to `problems`, with its place; then the result is undefined.
+ * `documentName` names the document in messages, for example `VirtualMachineHost`.
+ */
+export function checkDocument<T>(
+  document: SourceDocument,
+  schema: z.ZodType<T>,
+  documentName: string,
+  problems: ProblemList,
+): T | undefined {
+  const root = shapeOf(schema);
+  for (const placeholder of document.placeholders) {
+    problems.add(placeholder.place, placeholder.path, placeholderMessage(placeholder, root));
+  }
+  const result = schema.safeParse(document.value, { reportInput: true });
+  if (result.success) return document.placeholders.length === 0 ? result.data : undefined;
+  for (const issue of result.error.issues) {
+    for (const { path, isKey, message } of explainIssue(issue, root, documentName)) {
+      if (document.placeholders.some((placeholder) => isConsequence(path, placeholder))) continue;
+      problems.add(isKey ? document.placeOfKey(path) : document.placeOf(path), path, message);
+    }
+  }
+  return undefined;
+}

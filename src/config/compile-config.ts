@@ -1,0 +1,201 @@
+import { VmpulseError } from '../model/errors.js';
+import type { VmSpec } from '../model/vm.js';
+import { bindVm, placeOfName } from './bind-vm.js';
+import { checkAcrossVms } from './cross-checks.js';
+import { type DaemonConfig, readDaemonConfig } from './daemon-schema.js';
+import { describeValue } from './explain-issue.js';
+import { ProblemList } from './problems.js';
+import {
+  parseDocuments,
+  type SourceDocument,
+  type SourceFile,
+  type UnreadableFile,
+} from './source-document.js';
+import { closest } from './suggest.js';
+import { type Architecture, type Manifest, readManifest } from './virtual-machine.js';
+import { type HostBinding, readHostBinding } from './virtual-machine-host.js';
+
+/** What configuration depends on besides its files. */
+export interface HostFacts {
+  readonly hostName: string;
+  readonly architecture: Architecture;
+}
+
+/** VMs that documents define, complete, sorted by id; and what a person should know although it is no error. */
+export interface CompiledVms {
+  readonly vms: readonly VmSpec[];
+  readonly warnings: readonly string[];
+}
+
+type Documents<T> = Map<string, T>;
+
+/** What has been read so far. `unknown`: something was unreadable, so a counterpart may be in it. */
+interface Inventory {
+  readonly manifests: Documents<Manifest>;
+  readonly hosts: Documents<HostBinding>;
+  /** Ids of documents that are wrong in themselves. */
+  readonly broken: Set<string>;
+  unknown: boolean;
+}
+
+const KINDS = 'kubevirt.io/v1 VirtualMachine or vmpulse.dev/v1 VirtualMachineHost';
+
+function textAt(value: unknown, ...path: readonly string[]): string | undefined {
+  let at = value;
+  for (const step of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, step)) return undefined;
+    at = Object.entries(at).find(([key]) => key === step)?.[1];
+  }
+  return typeof at === 'string' ? at : undefined;
+}
+
+function idOf(document: SourceDocument): string | undefined {
+  const name = textAt(document.value, 'metadata', 'name');
+  return name === undefined
+    ? undefined
+    : `${textAt(document.value, 'metadata', 'namespace') ?? 'default'}/${name}`;
+}
+
+/** Says what is wrong with a document of a kind that vmpulse does not read. */
+function refuseKind(document: SourceDocument, problems: ProblemList): void {
+  const { value } = document;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    problems.add(document.placeOf([]), [], `is ${describeValue(value)}, not a document; write a ${KINDS}`);
+    return;
+  }
+  const apiVersion = textAt(value, 'apiVersion');
+  const kind = textAt(value, 'kind');
+  const field = apiVersion === 'kubevirt.io/v1' || apiVersion === 'vmpulse.dev/v1' ? 'kind' : 'apiVersion';
+  const what = `${apiVersion ?? 'no apiVersion'} ${kind ?? 'without kind'}`;
+  problems.add(
+    document.placeOf([field]),
+    [field],
+    `is of a document that vmpulse does not read (${what}); write a ${KINDS}`,
+  );
+}
+
+function take<T extends Manifest | HostBinding>(
+  read: T | undefined,
+  document: SourceDocument,
+  into: Documents<T>,
+  inventory: Inventory,
+  problems: ProblemList,
+): void {
+  if (read === undefined) {
+    const id = idOf(document);
+    if (id === undefined) inventory.unknown = true;
+    else inventory.broken.add(id);
+    return;
+  }
+  const id = `${read.namespace}/${read.name}`;
+  const earlier = into.get(id);
+  if (earlier === undefined) {
+    into.set(id, read);
+    return;
+  }
+  const message = `"${id}" is already defined at ${placeOfName(earlier)}; remove or rename one`;
+  problems.add(document.placeOf(['metadata', 'name']), ['metadata', 'name'], message);
+}
+
+function readDocument(document: SourceDocument, inventory: Inventory, problems: ProblemList): void {
+  const type = `${textAt(document.value, 'apiVersion')} ${textAt(document.value, 'kind')}`;
+  if (type === 'kubevirt.io/v1 VirtualMachine') {
+    take(readManifest(document, problems), document, inventory.manifests, inventory, problems);
+  } else if (type === 'vmpulse.dev/v1 VirtualMachineHost') {
+    take(readHostBinding(document, problems), document, inventory.hosts, inventory, problems);
+  } else {
+    refuseKind(document, problems);
+    inventory.unknown = true;
+  }
+}
+
+/** A manifest and its host document need each other; says which is missing and how to write it. */
+function refuseUnpaired(inventory: Inventory, problems: ProblemList): void {
+  const { manifests, hosts, broken, unknown } = inventory;
+  if (unknown) return;
+  const refuse = (
+    from: Manifest | HostBinding,
+    others: Documents<unknown>,
+    missing: string,
+    remedy: string,
+  ) => {
+    const id = `${from.namespace}/${from.name}`;
+    if (others.has(id) || broken.has(id)) return;
+    const lonely = [...others.keys()].filter((other) => !(manifests.has(other) && hosts.has(other)));
+    const near = closest(id, lonely);
+    const hint = near === undefined ? remedy : `did you mean "${near}"?`;
+    const path = ['metadata', 'name'];
+    from.document.placeOf(path);
+    problems.add(from.document.placeOf(path), path, `"${id}" has no ${missing}; ${hint}`);
+  };
+  for (const manifest of manifests.values()) {
+    const { namespace, name } = manifest;
+    const remedy = `add one: {apiVersion: vmpulse.dev/v1, kind: VirtualMachineHost, metadata: {name: ${name}, namespace: ${namespace}}, spec: {hypervisor: {qemu: {…}}}}`;
+    refuse(manifest, hosts, 'VirtualMachineHost document', remedy);
+  }
+  for (const host of hosts.values()) {
+    refuse(
+      host,
+      manifests,
+      'VirtualMachine manifest',
+      'add the kubevirt.io/v1 VirtualMachine, or remove this document',
+    );
+  }
+}
+
+/**
+ * Turns the text of the daemon's configuration into its value. `file.path` is where relative paths start.
+ * Throws ERR_VMPULSE_CONFIG with every problem.
+ */
+export function compileDaemonConfig(
+  file: SourceFile | UnreadableFile,
+  facts: HostFacts,
+): { readonly config: DaemonConfig; readonly warnings: readonly string[] } {
+  const problems = new ProblemList();
+  const { documents } = parseDocuments(file, problems);
+  const [first, second] = documents;
+  if (second !== undefined) {
+    problems.add(
+      second.placeOf([]),
+      [],
+      'is a second document; the daemon configuration is one, manifests stand in files of their own',
+    );
+  }
+  const empty: SourceDocument = {
+    file: file.path,
+    value: {},
+    placeholders: [],
+    placeOf: () => ({ file: file.path, line: 1, column: 1 }),
+    placeOfKey: () => ({ file: file.path, line: 1, column: 1 }),
+  };
+  const config = readDaemonConfig(first ?? empty, file.path, facts.hostName, problems);
+  problems.throwIfAny();
+  if (config === undefined)
+    throw new VmpulseError('ERR_VMPULSE_INTERNAL', `${file.path} has no problem and no value`);
+  return { config, warnings: problems.warnings() };
+}
+
+/** Turns the text of manifests and host documents into VMs. A pure function. Throws ERR_VMPULSE_CONFIG with every problem. */
+export function compileVms(
+  files: readonly (SourceFile | UnreadableFile)[],
+  config: DaemonConfig,
+  facts: HostFacts,
+): CompiledVms {
+  const problems = new ProblemList();
+  const inventory: Inventory = { manifests: new Map(), hosts: new Map(), broken: new Set(), unknown: false };
+  for (const file of files) {
+    const parsed = parseDocuments(file, problems);
+    inventory.unknown ||= parsed.broken;
+    for (const document of parsed.documents) readDocument(document, inventory, problems);
+  }
+  refuseUnpaired(inventory, problems);
+  const defaults = { recovery: config.recovery, architecture: facts.architecture };
+  const bound = [...inventory.manifests].flatMap(([id, manifest]) => {
+    const host = inventory.hosts.get(id);
+    return host === undefined ? [] : (bindVm(manifest, host, defaults, problems) ?? []);
+  });
+  checkAcrossVms(bound, config.metrics.listen, problems);
+  problems.throwIfAny();
+  const vms = bound.map(({ spec }) => spec).sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { vms, warnings: problems.warnings() };
+}

@@ -1,0 +1,176 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { RecoverySpec } from '../model/vm.js';
+import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../policy/defaults.js';
+import {
+  absolutePathField,
+  booleanField,
+  countField,
+  hasControlCharacters,
+  socketPathField,
+  textField,
+} from '../probes/fields.js';
+import { checkDocument } from './check-document.js';
+import type { ProblemList } from './problems.js';
+import { hostRecoverySchema, mergeRecovery, recoveryConflicts } from './recovery-schema.js';
+import type { SourceDocument } from './source-document.js';
+
+/** Where metrics are served by TCP. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/** What one daemon needs to know of itself and its host; every default filled in, every path absolute. */
+export interface DaemonConfig {
+  readonly hostName: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly socketPath: string;
+  /** Directories and files with documents. */
+  readonly manifests: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly metrics: {
+    /** Unset: metrics on the daemon's socket only. */
+    readonly listen?: ListenAddress;
+    /** Also under the names `vm_health_checks_total` and `vm_health_check_failed`. */
+    readonly seedNames: boolean;
+  };
+  readonly engine: {
+    readonly backend: 'auto' | 'native' | 'portable';
+    readonly maxInFlight: number;
+    readonly maxInFlightPerDestination: number;
+    readonly tickMs: number;
+    readonly lateMs: number;
+    readonly blindAfter: number;
+    readonly threads: number;
+  };
+  /** What VMs get that say nothing else. */
+  readonly recovery: RecoverySpec;
+  readonly limits: {
+    readonly maxConcurrentRecoveries: number;
+    readonly maxBootsPerMinute: number;
+  };
+}
+
+const listenField = z
+  .string()
+  .transform((text, ctx): ListenAddress => {
+    const match = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>[0-9]{1,5})$/.exec(text);
+    const host = match?.groups?.v6 ?? match?.groups?.v4 ?? '';
+    const port = Number(match?.groups?.port ?? 0);
+    const isLoopback = (isIPv4(host) && host.startsWith('127.')) || (isIPv6(host) && host === '::1');
+    if (isLoopback && port >= 1 && port <= 65_535) return { host, port };
+    const message =
+      match !== null && port >= 1 && port <= 65_535
+        ? `is not on loopback ("${text}"); write 127.0.0.1:${port}, and let a proxy with authentication serve others`
+        : `is not an address with a port ("${text}"); write one such as 127.0.0.1:9810`;
+    ctx.issues.push({ code: 'custom', message, input: text });
+    return z.NEVER;
+  })
+  .meta({ unit: 'address:port', example: '127.0.0.1:9810' });
+
+const hostNameField = textField({ unit: 'name', example: 'kvm-3' }, (text) =>
+  /^[A-Za-z0-9]([A-Za-z0-9._-]{0,252})$/.test(text)
+    ? undefined
+    : `is not a host name ("${text}"); use letters, digits, ., - and _`,
+);
+
+const manifestPathField = textField({ unit: 'path', example: 'vms.d' }, (text) =>
+  text === '' || hasControlCharacters(text)
+    ? 'is not a path; write a directory or file, relative to this file or absolute'
+    : undefined,
+);
+
+const engineSchema = z.strictObject({
+  backend: z.enum(['auto', 'native', 'portable']).meta({ unit: 'choice', example: 'auto' }).optional(),
+  maxInFlight: countField({ unit: 'count', example: '4096' }, 1, 1_000_000).optional(),
+  maxInFlightPerDestination: countField({ unit: 'count', example: '64' }, 1, 65_536).optional(),
+  tickMs: countField({ unit: 'ms', example: '2' }, 1, 1000).optional(),
+  lateMs: countField({ unit: 'ms', example: '250' }, 1, 60_000).optional(),
+  blindAfter: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
+  threads: countField({ unit: 'count', example: '1' }, 1, 64).optional(),
+});
+
+/** The daemon's configuration file. */
+export const daemonSchema = z.strictObject({
+  hostName: hostNameField.optional(),
+  stateDir: absolutePathField.optional(),
+  runDir: absolutePathField.optional(),
+  socket: socketPathField.optional(),
+  manifests: z
+    .array(manifestPathField)
+    .max(64)
+    .meta({ unit: 'list of paths', example: '[vms.d]' })
+    .optional(),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .meta({ unit: 'choice', example: 'info' })
+    .optional(),
+  metrics: z.strictObject({ listen: listenField.optional(), seedNames: booleanField.optional() }).optional(),
+  engine: engineSchema.optional(),
+  recovery: hostRecoverySchema.optional(),
+  limits: z
+    .strictObject({
+      concurrentRecoveries: countField({ unit: 'count', example: '2' }, 1, 1000).optional(),
+      bootsPerMinute: countField({ unit: 'count', example: '10' }, 1, 10_000).optional(),
+    })
+    .optional(),
+});
+
+type WrittenDaemon = z.output<typeof daemonSchema>;
+
+function fillIn(written: WrittenDaemon, file: string, hostName: string): DaemonConfig {
+  const { engine = {}, metrics = {}, limits = {} } = written;
+  const runDir = written.runDir ?? '/run/vmpulse';
+  return {
+    hostName: written.hostName ?? hostName,
+    stateDir: written.stateDir ?? '/var/lib/vmpulse',
+    runDir,
+    socketPath: written.socket ?? join(runDir, 'vmpulse.sock'),
+    manifests: (written.manifests ?? ['vms.d']).map((path) => resolve(dirname(file), path)),
+    logLevel: written.logLevel ?? 'info',
+    metrics: {
+      ...(metrics.listen === undefined ? {} : { listen: metrics.listen }),
+      seedNames: metrics.seedNames ?? false,
+    },
+    engine: {
+      backend: engine.backend ?? 'auto',
+      maxInFlight: engine.maxInFlight ?? 4096,
+      maxInFlightPerDestination: engine.maxInFlightPerDestination ?? 64,
+      tickMs: engine.tickMs ?? 2,
+      lateMs: engine.lateMs ?? 250,
+      blindAfter: engine.blindAfter ?? 3,
+      threads: engine.threads ?? 1,
+    },
+    recovery: mergeRecovery(DEFAULT_RECOVERY, written.recovery),
+    limits: {
+      maxConcurrentRecoveries: limits.concurrentRecoveries ?? DEFAULT_POLICY_CONFIG.maxConcurrentRecoveries,
+      maxBootsPerMinute: limits.bootsPerMinute ?? DEFAULT_POLICY_CONFIG.maxBootsPerMinute,
+    },
+  };
+}
+
+/**
+ * Reads the daemon's configuration. `file` is where relative paths start; `hostName` is what the host calls itself.
+ * Undefined when something is wrong; `problems` has it.
+ */
+export function readDaemonConfig(
+  document: SourceDocument,
+  file: string,
+  hostName: string,
+  problems: ProblemList,
+): DaemonConfig | undefined {
+  const written = checkDocument(document, daemonSchema, 'the daemon configuration', problems);
+  if (written === undefined) return undefined;
+  const config = fillIn(written, file, hostName);
+  const conflicts = recoveryConflicts(config.recovery);
+  for (const [below, message] of conflicts) {
+    const path = ['recovery', ...below];
+    problems.add(document.placeOf(path), path, message);
+  }
+  return conflicts.length === 0 ? config : undefined;
+}

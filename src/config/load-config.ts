@@ -1,0 +1,83 @@
+import { arch, hostname } from 'node:os';
+import { extname } from 'node:path';
+import { Deadline } from '../model/deadline.js';
+import { VmpulseError } from '../model/errors.js';
+import type { VmSpec } from '../model/vm.js';
+import { compileDaemonConfig, compileVms, type HostFacts } from './compile-config.js';
+import type { DaemonConfig } from './daemon-schema.js';
+import { type ManifestSource, readManifestSource, readSourceFile } from './read-sources.js';
+import type { Architecture } from './virtual-machine.js';
+
+/** One entry of `manifests`, and whether anything was there. */
+export interface ManifestSourceState {
+  readonly path: string;
+  readonly state: ManifestSource['state'];
+  readonly files: number;
+}
+
+/** A whole configuration: every value final, nothing applied yet. */
+export interface LoadedConfig {
+  readonly config: DaemonConfig;
+  /** Sorted by id. */
+  readonly vms: readonly VmSpec[];
+  /** `file:line:column path: what is worth knowing`, one a line. */
+  readonly warnings: readonly string[];
+  readonly sources: readonly ManifestSourceState[];
+}
+
+export interface LoadConfigOptions {
+  /** For everything together; default 30000. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+  /** What the host calls itself; default the operating system's name of it. */
+  readonly hostName?: string;
+}
+
+const DEADLINE_MS = 30_000;
+
+function hostArchitecture(): Architecture {
+  const name = arch();
+  return name === 's390x' || name === 'arm64' ? name : 'amd64';
+}
+
+/**
+ * Reads the daemon's configuration file and every document it leads to. Changes nothing.
+ * Throws ERR_VMPULSE_CONFIG with every problem, one a line as `file:line:column path: what is wrong; remedy`;
+ * ERR_VMPULSE_TIMEOUT and ERR_VMPULSE_ABORTED when reading does not end.
+ */
+export async function loadConfig(path: string, options: LoadConfigOptions = {}): Promise<LoadedConfig> {
+  const deadline = new Deadline(`loading of ${path}`, {
+    deadlineMs: options.deadlineMs ?? DEADLINE_MS,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  if (extname(path) === '.toml') {
+    const text = `${path}:1:1: is TOML, which is not read; write the configuration as YAML`;
+    throw new VmpulseError('ERR_VMPULSE_CONFIG', text, { details: { problems: [text] } });
+  }
+  const facts: HostFacts = { hostName: options.hostName ?? hostname(), architecture: hostArchitecture() };
+  const file = await readSourceFile(
+    path,
+    deadline,
+    'does not exist; create it, an empty file takes every default',
+  );
+  const { config, warnings } = compileDaemonConfig(file, facts);
+  const sources: ManifestSource[] = [];
+  for (const source of config.manifests) sources.push(await readManifestSource(source, deadline));
+  const compiled = compileVms(
+    sources.flatMap(({ files }) => files),
+    config,
+    facts,
+  );
+  const absent = sources
+    .filter(({ state }) => state !== 'read')
+    .map(
+      ({ path: where, state }) =>
+        `${where}: ${state === 'missing' ? 'there is no such directory or file' : 'has no documents'}; no VM is watched from it`,
+    );
+  return {
+    config,
+    vms: compiled.vms,
+    warnings: [...warnings, ...absent, ...compiled.warnings],
+    sources: sources.map(({ path: where, state, files }) => ({ path: where, state, files: files.length })),
+  };
+}

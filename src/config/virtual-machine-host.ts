@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import type { ProbeSpec } from '../model/probe.js';
+import { ipAddressField } from '../probes/fields.js';
+import { checkDocument } from './check-document.js';
+import { namespaceField, uuidField, vmNameField } from './fields.js';
+import { namedProbeSchema, roleProbeSchema } from './probe-schema.js';
+import type { ProblemList } from './problems.js';
+import { qemuSchema, type WrittenQemu } from './qemu-schema.js';
+import { vmRecoverySchema, type WrittenRecovery } from './recovery-schema.js';
+import type { SourceDocument } from './source-document.js';
+
+/** The document that binds a manifest to this host. */
+export const virtualMachineHostSchema = z.strictObject({
+  apiVersion: z.literal('vmpulse.dev/v1'),
+  kind: z.literal('VirtualMachineHost'),
+  metadata: z.strictObject({ name: vmNameField, namespace: namespaceField.optional() }),
+  spec: z.strictObject({
+    hypervisor: z.strictObject({ qemu: qemuSchema }),
+    address: ipAddressField.optional(),
+    uuid: uuidField.optional(),
+    startupProbe: roleProbeSchema('startup').optional(),
+    livenessProbe: roleProbeSchema('liveness').optional(),
+    readinessProbe: roleProbeSchema('readiness').optional(),
+    probes: z.array(namedProbeSchema).max(64).optional(),
+    recovery: vmRecoverySchema.optional(),
+  }),
+});
+
+/** A probe and where it was written, below `spec`. */
+export interface PlacedProbe {
+  readonly probe: ProbeSpec;
+  readonly path: readonly (string | number)[];
+}
+
+/** What a host document says of a VM. */
+export interface HostBinding {
+  readonly document: SourceDocument;
+  readonly namespace: string;
+  readonly name: string;
+  readonly qemu: WrittenQemu;
+  readonly address: string | undefined;
+  readonly uuid: string | undefined;
+  readonly probes: readonly PlacedProbe[];
+  readonly recovery: WrittenRecovery | undefined;
+}
+
+type WrittenSpec = z.output<typeof virtualMachineHostSchema>['spec'];
+
+function placedProbes(spec: WrittenSpec): readonly PlacedProbe[] {
+  const roles = (['startupProbe', 'livenessProbe', 'readinessProbe'] as const).flatMap((field) => {
+    const probe = spec[field];
+    return probe === undefined ? [] : [{ probe, path: ['spec', field] }];
+  });
+  return [
+    ...roles,
+    ...(spec.probes ?? []).map((probe, index) => ({ probe, path: ['spec', 'probes', index] })),
+  ];
+}
+
+/** Reads a `vmpulse.dev/v1 VirtualMachineHost`. */
+export function readHostBinding(document: SourceDocument, problems: ProblemList): HostBinding | undefined {
+  const written = checkDocument(document, virtualMachineHostSchema, 'VirtualMachineHost', problems);
+  if (written === undefined) return undefined;
+  const { metadata, spec } = written;
+  return {
+    document,
+    namespace: metadata.namespace ?? 'default',
+    name: metadata.name,
+    qemu: spec.hypervisor.qemu,
+    address: spec.address,
+    uuid: spec.uuid?.toLowerCase(),
+    probes: placedProbes(spec),
+    recovery: spec.recovery,
+  };
+}

@@ -1,0 +1,99 @@
+import type { z } from 'zod';
+import type { TargetCheck } from '../engine/probe-engine.js';
+import { VmpulseError } from '../model/errors.js';
+import type { ProbeCheck, ProbeKind } from '../model/probe.js';
+
+/** What a check is lowered with. Everything outside has been looked up before (see `CheckLookups`). */
+export interface LowerContext {
+  /** IP address to connect to: that of the check's own host where it names one, else that of the VM. */
+  readonly address?: string | undefined;
+  /** Contents of the check's CA file. */
+  readonly caPem?: string | undefined;
+  /** Handles of the VM's open channels. */
+  readonly channels?:
+    | { readonly monitor?: number | undefined; readonly agent?: number | undefined }
+    | undefined;
+  /** The VMM; the caller owns the pidfd. */
+  readonly process?: { readonly pidfd: number; readonly pid: number } | undefined;
+}
+
+/** What must be looked up before a check can be lowered. */
+export interface CheckLookups {
+  /** A host of its own, IP literal or DNS name. */
+  readonly host?: string;
+  /** The check connects to the VM's address. */
+  readonly vmAddress?: true;
+  /** PEM file to be read. */
+  readonly caFile?: string;
+  readonly channel?: 'monitor' | 'agent';
+  readonly process?: true;
+}
+
+/** A target of `vmpulse probe`: what to ask, and what has to be opened for it. */
+export interface ProbeTarget {
+  readonly check: ProbeCheck;
+  /** Socket to be opened as a channel of that protocol. */
+  readonly channel?: { readonly protocol: 'qmp' | 'qga'; readonly path: string };
+  /** The process to be watched, by PID or by a file that holds it. */
+  readonly process?: { readonly pid: number } | { readonly pidFile: string };
+}
+
+/** How one kind of probe is written, lowered and named. */
+export interface KindDefinition<C extends ProbeCheck> {
+  readonly kind: C['kind'];
+  /** Short names on the command line. */
+  readonly aliases: readonly string[];
+  /** One line for help. */
+  readonly summary: string;
+  /** What TARGET is on the command line, for help and messages. */
+  readonly targetHelp: string;
+  /** The options as a document writes them. */
+  readonly schema: z.ZodType<C>;
+  /** `name` is the kind or alias that was typed. Throws ERR_VMPULSE_USAGE. */
+  readonly parseTarget: (text: string, name: string) => ProbeTarget;
+  readonly lookups: (check: C) => CheckLookups;
+  readonly lower: (check: C, context: LowerContext) => TargetCheck;
+  /** For a person, for example `TCP connect to 192.0.2.10:22`. */
+  readonly label: (check: C) => string;
+}
+
+/** A kind in the registry: its definition, taking any check and refusing those of another kind. */
+export interface KindEntry {
+  readonly kind: ProbeKind;
+  readonly aliases: readonly string[];
+  readonly summary: string;
+  readonly targetHelp: string;
+  readonly schema: z.ZodType<ProbeCheck>;
+  parseTarget(text: string, name: string): ProbeTarget;
+  lookups(check: ProbeCheck): CheckLookups;
+  lower(check: ProbeCheck, context: LowerContext): TargetCheck;
+  label(check: ProbeCheck): string;
+}
+
+/** Makes a definition fit the registry. */
+export function defineKind<C extends ProbeCheck>(definition: KindDefinition<C>): KindEntry {
+  const isOwn = (check: ProbeCheck): check is C => check.kind === definition.kind;
+  const own = (check: ProbeCheck): C => {
+    if (isOwn(check)) return check;
+    throw new VmpulseError(
+      'ERR_VMPULSE_INTERNAL',
+      `a check of kind ${check.kind} was given to the kind ${definition.kind}`,
+    );
+  };
+  return {
+    kind: definition.kind,
+    aliases: definition.aliases,
+    summary: definition.summary,
+    targetHelp: definition.targetHelp,
+    schema: definition.schema,
+    parseTarget: definition.parseTarget,
+    lookups: (check) => definition.lookups(own(check)),
+    lower: (check, context) => definition.lower(own(check), context),
+    label: (check) => definition.label(own(check)),
+  };
+}
+
+/** A context without what the kind needs is the caller's mistake. */
+export function missingContext(kind: ProbeKind, what: string): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_ARGUMENT', `a ${kind} probe cannot be lowered without ${what}`);
+}

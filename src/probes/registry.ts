@@ -1,0 +1,36 @@
+import { VmpulseError } from '../model/errors.js';
+import { plainText } from '../model/plain-text.js';
+import type { ProbeKind } from '../model/probe.js';
+import { guestAgentPing } from './guest-agent-ping.js';
+import { httpGet } from './http-get.js';
+import type { KindEntry, ProbeTarget } from './probe-kind.js';
+import { tcpSocket } from './tcp-socket.js';
+import { vmState } from './vm-state.js';
+import { vmmProcess } from './vmm-process.js';
+
+/** Every kind of probe. A new kind is one file and one line here. */
+export const PROBE_KINDS: { readonly [K in ProbeKind]: KindEntry } = {
+  tcpSocket,
+  httpGet,
+  guestAgentPing,
+  vmState,
+  vmmProcess,
+};
+
+export const KIND_ENTRIES: readonly KindEntry[] = Object.values(PROBE_KINDS);
+
+/** The kind of that name or short name, for example `tcpSocket` or `tcp`. Throws ERR_VMPULSE_USAGE. */
+export function findKind(name: string): KindEntry {
+  const entry = KIND_ENTRIES.find(({ kind, aliases }) => kind === name || aliases.includes(name));
+  if (entry !== undefined) return entry;
+  const known = KIND_ENTRIES.map(({ kind, aliases }) => `${kind} (${aliases.join(', ')})`).join(', ');
+  throw new VmpulseError(
+    'ERR_VMPULSE_USAGE',
+    `there is no probe kind "${plainText(name)}"; choose one of ${known}`,
+  );
+}
+
+/** Reads KIND and TARGET of `vmpulse probe`. Throws ERR_VMPULSE_USAGE. */
+export function parseProbeTarget(name: string, target: string): ProbeTarget {
+  return findKind(name).parseTarget(target, name);
+}

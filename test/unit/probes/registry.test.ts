@@ -1,0 +1,243 @@
+import { describe, expect, it } from 'vitest';
+import { isVmpulseError } from '../../../src/model/errors.js';
+import type { ProbeCheck } from '../../../src/model/probe.js';
+import { parseHeader, parseStatusRanges } from '../../../src/probes/http-get.js';
+import { prepareCheck } from '../../../src/probes/prepare-check.js';
+import { findKind, KIND_ENTRIES, PROBE_KINDS, parseProbeTarget } from '../../../src/probes/registry.js';
+import { resolveHost } from '../../../src/probes/resolve-host.js';
+
+function messageOf(
+  run: () => unknown,
+  code: 'ERR_VMPULSE_USAGE' | 'ERR_VMPULSE_ARGUMENT' | 'ERR_VMPULSE_INTERNAL',
+): string {
+  try {
+    run();
+  } catch (error) {
+    if (isVmpulseError(error, code)) return error.message;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+const usage = (run: () => unknown) => messageOf(run, 'ERR_VMPULSE_USAGE');
+
+const CHECKS: readonly ProbeCheck[] = [
+  { kind: 'tcpSocket', port: 22 },
+  { kind: 'httpGet', http: { scheme: 'http', port: 80, path: '/', headers: [] } },
+  { kind: 'guestAgentPing' },
+  { kind: 'vmState' },
+  { kind: 'vmmProcess' },
+];
+
+describe('registry', () => {
+  it('has every kind under its own name, and no name twice', () => {
+    expect(CHECKS.map(({ kind }) => kind)).toEqual(Object.keys(PROBE_KINDS));
+    for (const [name, entry] of Object.entries(PROBE_KINDS)) expect(entry.kind).toBe(name);
+    const names = KIND_ENTRIES.flatMap(({ kind, aliases }) => [kind, ...aliases]);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it.each([
+    ['tcp', 'tcpSocket'],
+    ['http', 'httpGet'],
+    ['https', 'httpGet'],
+    ['qga', 'guestAgentPing'],
+    ['qmp', 'vmState'],
+    ['process', 'vmmProcess'],
+    ['httpGet', 'httpGet'],
+  ])('knows %s as %s', (name, kind) => {
+    expect(findKind(name).kind).toBe(kind);
+  });
+
+  it('names the kinds when it knows none of that name', () => {
+    expect(usage(() => findKind('ping'))).toBe(
+      'there is no probe kind "ping"; choose one of tcpSocket (tcp), httpGet (http, https), guestAgentPing (qga), vmState (qmp), vmmProcess (process)',
+    );
+  });
+
+  it('refuses a check of another kind', () => {
+    const message = messageOf(
+      () => PROBE_KINDS.tcpSocket.lower({ kind: 'vmState' }, {}),
+      'ERR_VMPULSE_INTERNAL',
+    );
+    expect(message).toContain('vmState');
+  });
+});
+
+describe('targets of the command line', () => {
+  it.each([
+    ['tcp', '192.0.2.10:22', { check: { kind: 'tcpSocket', host: '192.0.2.10', port: 22 } }],
+    ['tcp', '[2001:db8::1]:22', { check: { kind: 'tcpSocket', host: '2001:db8::1', port: 22 } }],
+    ['tcp', 'web.example:443', { check: { kind: 'tcpSocket', host: 'web.example', port: 443 } }],
+    [
+      'qga',
+      '/run/vm.qga',
+      { check: { kind: 'guestAgentPing' }, channel: { protocol: 'qga', path: '/run/vm.qga' } },
+    ],
+    [
+      'vmState',
+      '/run/vm.qmp',
+      { check: { kind: 'vmState' }, channel: { protocol: 'qmp', path: '/run/vm.qmp' } },
+    ],
+    ['process', '4711', { check: { kind: 'vmmProcess' }, process: { pid: 4711 } }],
+    ['process', '/run/vm.pid', { check: { kind: 'vmmProcess' }, process: { pidFile: '/run/vm.pid' } }],
+  ])('%s %s', (name, text, expected) => {
+    expect(parseProbeTarget(name, text)).toEqual(expected);
+  });
+
+  it.each([
+    ['http', 'http://192.0.2.10/', { scheme: 'http', host: '192.0.2.10', port: 80, path: '/' }],
+    [
+      'http',
+      'https://web.example/x?y=1',
+      { scheme: 'https', host: 'web.example', port: 443, path: '/x?y=1' },
+    ],
+    ['http', '127.0.0.1:8080/healthz', { scheme: 'http', host: '127.0.0.1', port: 8080, path: '/healthz' }],
+    ['https', 'web.example:8443', { scheme: 'https', host: 'web.example', port: 8443, path: '/' }],
+    ['httpGet', 'http://[::1]:8080/a', { scheme: 'http', host: '::1', port: 8080, path: '/a' }],
+    [
+      'http',
+      'unix:/run/app.sock:/healthz',
+      { scheme: 'http', unixSocket: '/run/app.sock', port: 80, path: '/healthz' },
+    ],
+    ['http', 'unix:/run/app.sock', { scheme: 'http', unixSocket: '/run/app.sock', port: 80, path: '/' }],
+  ])('%s %s', (name, text, http) => {
+    expect(parseProbeTarget(name, text)).toEqual({
+      check: { kind: 'httpGet', http: { ...http, headers: [] } },
+    });
+  });
+
+  it.each([
+    ['tcp', 'web.example', 'has no port;'],
+    ['tcp', '::1:22', 'has more than one colon (an IPv6 address stands in brackets)'],
+    ['tcp', '192.0.2.10:0', 'has no port between 1 and 65535'],
+    ['tcp', '192.0.2.10:65536', 'has no port between 1 and 65535'],
+    ['tcp', '[192.0.2]:22', 'has a host that is not an IP address ("192.0.2")'],
+    ['tcp', '300.1.1.1:22', 'has a host that is not an IP address ("300.1.1.1")'],
+    ['tcp', '[fe80::1%eth0]:22', 'has a host that has a zone'],
+    ['tcp', 'a b:22', 'has a host that is not a host ("a b")'],
+    ['http', 'ftp://web.example/', 'has the scheme ftp'],
+    ['http', 'http://', 'is not a URL'],
+    ['http', 'http://user:pw@web.example/', "--header 'Authorization: …'"],
+    ['http', 'unix:app.sock', 'is not an absolute path ("app.sock")'],
+    ['http', 'unix:/run/app.sock:healthz', 'has a path that does not begin with /'],
+    ['qga', 'vm.qga', 'is not an absolute path ("vm.qga")'],
+    ['qmp', `/${'x'.repeat(107)}`, 'is 108 bytes long'],
+    ['process', '0', 'is not a PID of Linux'],
+    ['process', 'vm.pid', 'is neither'],
+  ])('refuses %s %s', (name, text, problem) => {
+    const message = usage(() => parseProbeTarget(name, text));
+    expect(message).toContain(problem);
+    expect(message).toContain('; give ');
+  });
+
+  it('escapes what a terminal would obey', () => {
+    expect(usage(() => parseProbeTarget('tcp', 'a\u001b[2J'))).toContain('a\\u001b[2J');
+  });
+});
+
+describe('options of the command line', () => {
+  it('reads headers; an empty value removes one', () => {
+    expect(parseHeader('X-Probe: a: b')).toEqual(['X-Probe', 'a: b']);
+    expect(parseHeader('Accept:')).toEqual(['Accept', '']);
+    for (const wrong of ['X-Probe', ': x', 'X Y: z', 'X: a\nb'])
+      expect(usage(() => parseHeader(wrong))).toContain('is not a header');
+  });
+
+  it('reads statuses and ranges', () => {
+    expect(parseStatusRanges('200-299, 404')).toEqual([
+      [200, 299],
+      [404, 404],
+    ]);
+    for (const wrong of ['', '2xx', '399-200', '99', '600', '200,'])
+      expect(usage(() => parseStatusRanges(wrong))).toContain('is not a status');
+  });
+});
+
+describe('lowering', () => {
+  const options = {
+    address: '192.0.2.1',
+    channels: { monitor: 7, agent: 8 },
+    process: { pidfd: 9, pid: 10 },
+    resolveHost: async (host: string) =>
+      host === 'web.example'
+        ? { ip: '198.51.100.1' }
+        : { failure: 'dns-failure' as const, detail: `no ${host}` },
+    readFile: async (path: string) => `PEM of ${path}`,
+  };
+
+  it('gives each kind what the engine needs', async () => {
+    const prepared = await Promise.all(CHECKS.map((check) => prepareCheck(check, options)));
+    expect(prepared).toEqual([
+      { check: { kind: 'tcpSocket', endpoint: { ip: '192.0.2.1', port: 22 }, close: 'rst' } },
+      {
+        check: {
+          kind: 'httpGet',
+          endpoint: { ip: '192.0.2.1', port: 80 },
+          http: { scheme: 'http', port: 80, path: '/', headers: [] },
+        },
+      },
+      { check: { kind: 'guestAgentPing', channel: 8 } },
+      { check: { kind: 'vmState', channel: 7 } },
+      { check: { kind: 'vmmProcess', pidfd: 9, pid: 10 } },
+    ]);
+  });
+
+  it('resolves a host of the check itself and reads its CA file', async () => {
+    const http = {
+      scheme: 'https',
+      host: 'web.example',
+      port: 443,
+      path: '/',
+      headers: [],
+      verify: true,
+      caFile: '/ca.pem',
+    } as const;
+    expect(await prepareCheck({ kind: 'httpGet', http }, options)).toEqual({
+      check: { kind: 'httpGet', endpoint: { ip: '198.51.100.1', port: 443 }, http, caPem: 'PEM of /ca.pem' },
+    });
+    expect(await prepareCheck({ kind: 'tcpSocket', host: 'gone.example', port: 1 }, options)).toEqual({
+      failure: 'dns-failure',
+      detail: 'no gone.example',
+    });
+  });
+
+  it('connects to a Unix socket without any address', async () => {
+    const http = { scheme: 'http', port: 80, path: '/', headers: [], unixSocket: '/run/a.sock' } as const;
+    const { resolveHost: resolve, readFile } = options;
+    expect(await prepareCheck({ kind: 'httpGet', http }, { resolveHost: resolve, readFile })).toEqual({
+      check: { kind: 'httpGet', endpoint: { unix: '/run/a.sock' }, http },
+    });
+  });
+
+  it.each(
+    CHECKS.map((check) => [check.kind, check] as const),
+  )('refuses %s without what it needs', (kind, check) => {
+    expect(messageOf(() => PROBE_KINDS[kind].lower(check, {}), 'ERR_VMPULSE_ARGUMENT')).toContain(
+      'cannot be lowered without',
+    );
+  });
+
+  it('labels checks for people', () => {
+    expect(CHECKS.map((check) => PROBE_KINDS[check.kind].label(check))).toEqual([
+      'TCP connect to port 22',
+      'HTTP GET / on port 80',
+      'guest agent ping',
+      'run state of the VM',
+      'process of the VMM',
+    ]);
+    expect(PROBE_KINDS.tcpSocket.label({ kind: 'tcpSocket', host: '::1', port: 22 })).toBe(
+      'TCP connect to [::1]:22',
+    );
+  });
+});
+
+describe('resolveHost', () => {
+  it('takes an IP literal as it is, and reports a name that does not exist', async () => {
+    expect(await resolveHost('2001:db8::1', { deadlineMs: 1000 })).toEqual({ ip: '2001:db8::1' });
+    expect(await resolveHost('localhost', { deadlineMs: 5000 })).toHaveProperty('ip');
+    expect(await resolveHost('does-not-exist.invalid', { deadlineMs: 5000 })).toMatchObject({
+      failure: 'dns-failure',
+    });
+  });
+});
