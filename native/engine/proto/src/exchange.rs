@@ -8,6 +8,9 @@ use crate::reason::{Outcome, Reason};
 /// The caller connects, then loops: [`pull`](Exchange::pull) and send; read and [`on_bytes`](Exchange::on_bytes), until
 /// `Done` or `Redirect`, after which the conversation must not be fed again. How a stream is cut into calls of
 /// `on_bytes` never changes the outcome.
+///
+/// A send that fails (`ECONNRESET`, `EPIPE`) is no verdict yet: an answer may be waiting to be read. If reading ends
+/// undecided after it, even in order, that is `on_abort(connection-reset)`: the failed send took the error with it.
 pub trait Exchange {
     /// Appends what is to be sent now. Called once after the connect and after each `on_bytes` that said `More`.
     fn pull(&mut self, out: &mut Vec<u8>);
