@@ -33,22 +33,25 @@ export const DIAGNOSES = [
 export type DiagnosisKind = (typeof DIAGNOSES)[number];
 
 /** The evidence that decided a diagnosis, finer than its kind. */
-export type DiagnosisCause =
-  | 'process-gone'
-  | 'process-stopped'
-  | 'guest-panicked'
-  | 'watchdog-expired'
-  | 'all-paths-dead'
-  | 'service-unreachable'
-  | 'network-unreachable'
-  | 'agent-unreachable'
-  | 'api-silent'
-  | 'disk-io-error'
-  | 'out-of-memory'
-  | 'many-at-once'
-  | 'prober-blind'
-  | 'guest-shutdown'
-  | 'operator-stop';
+export const DIAGNOSIS_CAUSES = [
+  'process-gone',
+  'process-stopped',
+  'guest-panicked',
+  'watchdog-expired',
+  'all-paths-dead',
+  'service-unreachable',
+  'network-unreachable',
+  'agent-unreachable',
+  'api-silent',
+  'disk-io-error',
+  'out-of-memory',
+  'many-at-once',
+  'prober-blind',
+  'guest-shutdown',
+  'operator-stop',
+] as const;
+
+export type DiagnosisCause = (typeof DIAGNOSIS_CAUSES)[number];
 
 export interface Diagnosis {
   readonly kind: DiagnosisKind;

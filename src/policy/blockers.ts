@@ -1,0 +1,72 @@
+import type { LadderStep } from '../model/action.js';
+import { backoffMs, nextActionId } from './budget.js';
+import { ladderFor } from './ladder.js';
+import type { Rule } from './rules.js';
+import { inGrace } from './signals.js';
+import { span, utc } from './text.js';
+import type { PolicyState } from './types.js';
+import type { Blocker, HoldRecord, PolicyVmState, Verdict } from './vm-state.js';
+
+/** Every rule of the VM and of people that forbids the step now; the first one decides. Host slots come after. */
+export function blockersOf(
+  state: PolicyState,
+  vm: PolicyVmState,
+  step: LadderStep,
+  verdict: Verdict | null,
+  now: number,
+): Blocker[] {
+  const list: Blocker[] = [];
+  const add = (rule: Rule, text: string, untilMs: number | null) => list.push({ rule, text, untilMs });
+  addHold(list, state.host.hold, 'all recovery');
+  addHold(list, vm.hold, 'recovery of this VM');
+  if (state.host.journalHold) {
+    const how = state.host.journalAvailable
+      ? 'it is back; recovery goes on once a person resumes it'
+      : 'it cannot be written';
+    add('journal-unavailable', `the journal failed: ${how}`, null);
+  }
+  if (vm.spec?.runStrategy === 'Halted')
+    add('run-strategy', 'run strategy Halted: the VM should be off', null);
+  if (!verdict?.conclusive && inGrace(vm, now)) {
+    add('grace', 'the guest boots, or the last step is given time to work', vm.graceUntilMs);
+  }
+  const { actionHeld } = vm;
+  if (actionHeld && actionHeld.untilMs > now) add('action-held', actionHeld.reason, actionHeld.untilMs);
+  addPause(list, vm, now);
+  if (verdict && mustLast(vm, step, verdict)) {
+    const untilMs = (vm.episode?.startedAtMs ?? now) + (vm.spec?.recovery.wedgedAfterMs ?? 0);
+    if (untilMs > now) add('wedged-after', 'a stopped VMM is ended only after a while', untilMs);
+  }
+  return list;
+}
+
+function addHold(list: Blocker[], hold: HoldRecord | null, what: string): void {
+  if (!hold) return;
+  const text = `${hold.author} holds ${what} since ${utc(hold.sinceMs)}: ${hold.reason}`;
+  list.push({ rule: 'person-hold', text, untilMs: hold.untilMs });
+}
+
+/** Distance between attempts: back-off and breaker. */
+function addPause(list: Blocker[], vm: PolicyVmState, now: number): void {
+  const { budget, spec } = vm;
+  if (!spec) return;
+  if (budget.tries > 0) {
+    const id = nextActionId(vm, vm.episode?.startedAtMs ?? now);
+    const delayMs = backoffMs(spec.recovery.backoff, budget.tries, id);
+    const untilMs = budget.lastEndedAtMs + delayMs;
+    if (untilMs > now) {
+      const text = `${span(delayMs)} after the end of attempt ${budget.tries}`;
+      list.push({ rule: 'back-off', text, untilMs });
+    }
+  }
+  if (budget.breakerUntilMs !== null && budget.breakerUntilMs > now) {
+    const text = `${budget.failures} recoveries did not help; one trial after the pause`;
+    list.push({ rule: 'breaker', text, untilMs: budget.breakerUntilMs });
+  }
+}
+
+/** A process in state T that SIGCONT did not help is treated as wedged: it is ended only if that lasts. */
+function mustLast(vm: PolicyVmState, step: LadderStep, verdict: Verdict): boolean {
+  const { diagnosis } = verdict;
+  return diagnosis.kind === 'vmm-stopped' && step !== ladderFor(diagnosis).steps[0] && vm.episode !== null;
+}

@@ -1,0 +1,70 @@
+import type { LadderStep } from '../model/action.js';
+import type { RecoverySpec } from '../model/vm.js';
+import type { PolicyConfig } from './types.js';
+
+/** Host-wide limits when nothing else is configured. */
+export const DEFAULT_POLICY_CONFIG: PolicyConfig = {
+  maxConcurrentRecoveries: 2,
+  maxBootsPerMinute: 10,
+  confirmTimeoutMs: 2_000,
+  episodesKept: 10,
+};
+
+/** Recovery of a VM when nothing else is configured: observe only. */
+export const DEFAULT_RECOVERY: RecoverySpec = {
+  enabled: false,
+  graceMs: 120_000,
+  stableForMs: 60_000,
+  wedgedAfterMs: 60_000,
+  vetoWindowMs: 120_000,
+  maxConsecutive: 3,
+  maxPer24h: 10,
+  backoff: { baseMs: 10_000, capMs: 300_000, jitter: 0.5 },
+  breaker: { failures: 5, holdMs: 300_000 },
+  stepTimeoutMs: 60_000,
+  gracefulStopMs: 30_000,
+};
+
+/** Fixed bounds of the policy. Documented in docs/reference/policy.md. */
+export const LIMITS = {
+  /** A fresh look counts for this long; an inferred remedy on older evidence asks again. */
+  confirmFreshMs: 5_000,
+  /** The answer to a `confirm` is waited for this much longer than its own timeout. */
+  confirmSlackMs: 1_000,
+  /** Pause between two fresh looks that decided nothing: doubles from the first to the second. */
+  confirmRetryMs: 5_000,
+  confirmRetryCapMs: 60_000,
+  /** The same for the fresh look that asks whether a boot has brought the guest up. */
+  verifyRetryMs: 1_000,
+  verifyRetryCapMs: 10_000,
+  /** How long the last words of a VMM whose process is gone are waited for. */
+  lastWordsMs: 1_000,
+  /** A VMM whose start differs by less is the same one (its start is computed from the host's uptime). */
+  sameStartMs: 2_000,
+  /** A state that changed asks for a fresh look again no sooner than this after the last. */
+  confirmGapMs: 1_000,
+  /** How long a VMM may take to carry out what it announced itself (watchdog=reset, panic=shutdown …). */
+  selfActionMs: 10_000,
+  /** After an action that the runtime held, at least this long. */
+  heldRetryMs: 1_000,
+  /** Without an end this long after its timeout, an action is reported as overdue. */
+  overdueMs: 30_000,
+  bootWindowMs: 60_000,
+  dayMs: 86_400_000,
+  /** Boots by the guest itself without health in between that are reported as a boot loop. */
+  bootLoop: 5,
+  attemptsKept: 32,
+  evidenceKept: 16,
+  textChars: 240,
+} as const;
+
+/** How long after a completed step its effect is waited for, at most; null: the VM's whole graceMs. */
+export const STEP_GRACE_MS: Readonly<Record<LadderStep, number | null>> = {
+  'continue-process': 10_000,
+  'restart-service': 30_000,
+  start: null,
+  reboot: null,
+  reset: null,
+  'power-cycle': null,
+  escalate: 0,
+};

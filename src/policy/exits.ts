@@ -1,0 +1,70 @@
+import type { LadderStep } from '../model/action.js';
+import type { DiagnosisCause, DiagnosisKind, Evidence } from '../model/health.js';
+import { evidence, orderEvidence } from './text.js';
+import type { Ended, PolicyVmState } from './vm-state.js';
+
+/** Steps of ours in which the VMM may end without anybody else having a part in it. */
+const ENDS_VMM: ReadonlySet<LadderStep> = new Set(['power-cycle', 'reboot', 'start']);
+
+/** The run strategies under which a VM that failed is brought back. */
+export function wantsAfterFailure(vm: PolicyVmState): boolean {
+  const strategy = vm.spec?.runStrategy;
+  return strategy === 'Always' || strategy === 'RerunOnFailure';
+}
+
+/** The VMM ended: what its last words, and what we were doing, say about why. */
+export function interpretExit(vm: PolicyVmState, atMs: number): Ended {
+  const { facts } = vm;
+  const words = lastWords(vm, atMs);
+  const afterFailure = wantsAfterFailure(vm);
+  const build = (
+    kind: DiagnosisKind,
+    cause: DiagnosisCause,
+    wanted: boolean,
+    intended = kind === 'intended',
+  ): Ended => ({ atMs, intended, wanted, diagnosis: { kind, cause, evidence: words } });
+  if (vm.action && !vm.action.unresolved && ENDS_VMM.has(vm.action.action.step)) {
+    return build('vmm-dead', 'process-gone', true);
+  }
+  if (facts.watchdogAtMs !== null) return build('vmm-dead', 'watchdog-expired', afterFailure);
+  if (facts.panickedAtMs !== null || facts.shutdownReason === 'guest-panic') {
+    return build('vmm-dead', 'guest-panicked', afterFailure);
+  }
+  if (facts.shutdownAtMs === null || facts.shutdownReason === 'host-error') {
+    return build('vmm-dead', 'process-gone', afterFailure);
+  }
+  if (!facts.shutdownGuest || facts.powerdownAtMs !== null) return build('intended', 'operator-stop', false);
+  // A guest that reboots under a VMM told not to (-no-reboot) wants to come back.
+  if (facts.shutdownReason === 'guest-reset') return build('intended', 'guest-shutdown', afterFailure);
+  return build('intended', 'guest-shutdown', vm.spec?.runStrategy === 'Always');
+}
+
+function lastWords(vm: PolicyVmState, atMs: number): readonly Evidence[] {
+  const { facts } = vm;
+  const list: Evidence[] = [];
+  if (facts.panickedAtMs !== null) list.push(evidence(facts.panickedAtMs, 'vmm-event', 'the guest panicked'));
+  if (facts.watchdogAtMs !== null) {
+    const text = `the watchdog of the guest expired (action ${facts.watchdogAction})`;
+    list.push(evidence(facts.watchdogAtMs, 'vmm-event', text));
+  }
+  if (facts.powerdownAtMs !== null) {
+    list.push(evidence(facts.powerdownAtMs, 'vmm-event', 'somebody pressed the power button from outside'));
+  }
+  if (facts.shutdownAtMs !== null) {
+    const who = facts.shutdownGuest ? 'by the guest' : 'from outside';
+    list.push(evidence(facts.shutdownAtMs, 'vmm-event', `shut down ${who} (${facts.shutdownReason})`));
+  }
+  const said = facts.shutdownAtMs === null ? ' without a shutdown' : '';
+  list.push(evidence(atMs, 'process', `the VMM process ended${said}`));
+  return orderEvidence(list);
+}
+
+/** Not running when looked at, and nobody saw it end. */
+export function endedUnseen(atMs: number, wanted: boolean, text: string): Ended {
+  return {
+    atMs,
+    intended: false,
+    wanted,
+    diagnosis: { kind: 'vmm-dead', cause: 'process-gone', evidence: [evidence(atMs, 'process', text)] },
+  };
+}

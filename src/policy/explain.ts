@@ -1,0 +1,165 @@
+import type { Evidence } from '../model/health.js';
+import type { VmId } from '../model/vm.js';
+import { exhausted, rollingUsed } from './budget.js';
+import { bootsGuest } from './ladder.js';
+import { RULES, type Rule } from './rules.js';
+import { probeSummaries, vmOf } from './summary.js';
+import { span, utc } from './text.js';
+import type { Episode, Explanation, PolicyState } from './types.js';
+import type { AttemptRecord, EpisodeRecord, PolicyVmState } from './vm-state.js';
+
+/**
+ * Why the VM is as it is, what was done, what holds, and what comes next: sentences for people and the same facts as
+ * data. Reads the state only. Times are wall-clock ms, in sentences UTC. Throws ERR_VMPULSE_VM_UNKNOWN.
+ */
+export function explain(state: PolicyState, id: VmId, now: number): Explanation {
+  const vm = vmOf(state, id);
+  const spent = exhausted(vm, now);
+  const recovery = vm.spec?.recovery;
+  return {
+    vm: id,
+    health: vm.health,
+    sinceMs: vm.healthSinceMs,
+    sentences: sentences(vm, now, spent),
+    evidence: evidenceOf(vm),
+    episode: vm.episode ? copy(vm.episode) : null,
+    pastEpisodes: vm.past.map(copy),
+    holds: vm.blockers
+      .filter((b) => b.untilMs === null || b.untilMs > now)
+      .map(({ rule, text, untilMs }) => ({ rule, text, untilMs })),
+    budget: {
+      consecutiveUsed: vm.budget.consecutive,
+      consecutiveMax: recovery?.maxConsecutive ?? 0,
+      rolling24hUsed: rollingUsed(vm, now),
+      rolling24hMax: recovery?.maxPer24h ?? 0,
+    },
+    next: vm.next ? { ...vm.next } : null,
+    probes: probeSummaries(vm),
+  };
+}
+
+function copy(episode: EpisodeRecord): Episode {
+  return { ...episode, attempts: episode.attempts.map((attempt) => ({ ...attempt })) };
+}
+
+function evidenceOf(vm: PolicyVmState): readonly Evidence[] {
+  return vm.verdict?.diagnosis.evidence ?? vm.episode?.diagnosis.evidence ?? [];
+}
+
+function sentences(vm: PolicyVmState, now: number, spent: string | null): string[] {
+  const list = [`${vm.id} is ${vm.health} since ${utc(vm.healthSinceMs)} (${span(now - vm.healthSinceMs)}).`];
+  list.push(...probeSentences(vm));
+  if (vm.episode) list.push(...episodeSentences(vm, vm.episode, now));
+  else list.push(...lastEpisode(vm));
+  if (vm.doubt) list.push(`A fresh look settled nothing: ${vm.doubt.text}.`);
+  if (vm.confirm?.purpose === 'diagnose') {
+    list.push(`A fresh look at all its probes is under way since ${utc(vm.confirm.askedAtMs)}.`);
+  }
+  for (const blocker of vm.blockers) {
+    const until = blocker.untilMs === null ? '' : `, until ${utc(blocker.untilMs)}`;
+    list.push(`Rule ${blocker.rule}: ${blocker.text}${until}. ${meaning(blocker.rule)}`);
+    const change = whatWouldChange(blocker.rule);
+    if (change !== '') list.push(change);
+  }
+  if (vm.next) list.push(nextSentence(vm, now));
+  list.push(budgetSentence(vm, now, spent));
+  return list;
+}
+
+function meaning(rule: Rule): string {
+  return `(${RULES[rule]})`;
+}
+
+function probeSentences(vm: PolicyVmState): string[] {
+  const failed = [...vm.probes.values()].filter((p) => p.seen && (p.state === 'failed' || p.latched));
+  const list = failed.map((p) => {
+    const held =
+      p.latched && p.state !== 'failed' ? ' It answers again, but a failed liveness probe holds.' : '';
+    return `Probe ${p.spec.name} (${p.spec.role}) failed at ${utc(p.sinceMs)}: ${p.reason ?? 'no reason'}.${held}`;
+  });
+  const blind = [...vm.probes.values()].filter((p) => p.state === 'blind').map((p) => p.spec.name);
+  if (blind.length > 0) list.push(`Nothing conclusive comes from ${blind.join(', ')}.`);
+  return list;
+}
+
+function episodeSentences(vm: PolicyVmState, episode: EpisodeRecord, now: number): string[] {
+  const { kind, cause, evidence } = episode.diagnosis;
+  const list = [`Diagnosis at ${utc(episode.diagnosedAtMs)}: ${kind} (${cause}).`];
+  for (const e of evidence) list.push(`Seen at ${utc(e.atMs)} by ${e.source}: ${e.text}.`);
+  for (const attempt of episode.attempts) list.push(attemptSentence(attempt));
+  const latest = vm.verdict?.diagnosis;
+  if (latest && latest.cause !== cause) {
+    list.push(`By now it is ${latest.kind} (${latest.cause}): ${latest.evidence.at(-1)?.text ?? ''}.`);
+  }
+  if (vm.quarantine) {
+    list.push(`Quarantined since ${utc(vm.quarantine.sinceMs)}: ${vm.quarantine.text}.`);
+  } else if (episode.healedAtMs !== null) {
+    const stableAtMs = episode.healedAtMs + (vm.spec?.recovery.stableForMs ?? 0);
+    list.push(
+      `Health is back since ${utc(episode.healedAtMs)}; if it stays until ${utc(stableAtMs)} (${span(stableAtMs - now)}), the episode is over.`,
+    );
+  }
+  return list;
+}
+
+function attemptSentence(attempt: AttemptRecord): string {
+  const began = `At ${utc(attempt.startedAtMs)}: ${attempt.step}`;
+  if (attempt.endedAtMs === null || attempt.result === null) return `${began}, still in flight.`;
+  const { result } = attempt;
+  const why = result.result === 'done' ? '' : ` (${result.message})`;
+  return `${began}, ${result.result} after ${span(attempt.endedAtMs - attempt.startedAtMs)}${why}.`;
+}
+
+function lastEpisode(vm: PolicyVmState): string[] {
+  const last = vm.past.at(-1);
+  if (!last?.closedAtMs) return [];
+  const did = last.attempts.map((a) => a.step).join(', ') || 'nothing was done';
+  return [
+    `Last episode: ${last.diagnosis.kind} (${last.diagnosis.cause}) at ${utc(last.startedAtMs)}, ${did}; ${last.outcome} at ${utc(last.closedAtMs)}.`,
+  ];
+}
+
+function nextSentence(vm: PolicyVmState, now: number): string {
+  if (!vm.next) return '';
+  const { step, atMs, text } = vm.next;
+  const boots = bootsGuest(step) ? ', which boots the guest anew' : '';
+  if (atMs === null || atMs <= now) return `Next: ${step}${boots}, ${text}.`;
+  return `Next: ${step}${boots}, at ${utc(atMs)} (in ${span(atMs - now)}), ${text}.`;
+}
+
+function budgetSentence(vm: PolicyVmState, now: number, spent: string | null): string {
+  const { maxConsecutive, maxPer24h } = vm.spec?.recovery ?? { maxConsecutive: 0, maxPer24h: 0 };
+  const used = `${vm.budget.consecutive} of ${maxConsecutive} recoveries in a row and ${rollingUsed(vm, now)} of ${maxPer24h} in 24 hours are used`;
+  return spent && !vm.quarantine ? `${used}; the next failure quarantines it.` : `${used}.`;
+}
+
+/** What a person, or time, would have to do for the rule to let go. */
+function whatWouldChange(rule: Rule): string {
+  switch (rule) {
+    case 'observe-only':
+      return 'It would act if recovery were enabled in the configuration of this VM.';
+    case 'person-hold':
+      return '`vmpulse recovery resume` ends the hold.';
+    case 'journal-unavailable':
+      return '`vmpulse recovery resume` ends this hold once the journal can be written.';
+    case 'quarantine':
+      return '`vmpulse vm release` lets it out once somebody has looked at it.';
+    case 'external-stop':
+      return 'Starting the VM, or `vmpulse vm release`, ends this.';
+    case 'run-strategy':
+      return 'Starting the VM by hand, or run strategy Always, changes this.';
+    case 'api-silence':
+      return 'If the guest falls silent, too, and that lasts, the VMM is ended and started again.';
+    case 'storage':
+      return 'Once the disk works again, resume the VM.';
+    case 'observer':
+      return 'The next conclusive result changes this.';
+    case 'paused':
+      return 'Resuming the VM ends this.';
+    case 'host-budget':
+    case 'boot-budget':
+      return 'It waits in the queue of this host and goes on by itself.';
+    default:
+      return '';
+  }
+}

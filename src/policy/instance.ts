@@ -1,0 +1,75 @@
+import { type StepContext, say } from './context.js';
+import { interpretExit } from './exits.js';
+import { pathOf } from './signals.js';
+import { utc } from './text.js';
+import { newProbeRecord, noFacts, type PolicyVmState } from './vm-state.js';
+
+/** A new boot of the guest: thresholds, facts and conclusions of the last one are void; grace begins. */
+export function beginInstance(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  bootedAtMs: number,
+  options: {
+    readonly graceMs: number;
+    /** The engine's thresholds start over as well; false where they have only just begun. */
+    readonly tellEngine: boolean;
+    readonly newVmm: boolean;
+  },
+): void {
+  const { monitor, monitorAtMs } = vm.facts;
+  vm.facts = { ...noFacts(), monitor, monitorAtMs };
+  vm.instanceAtMs = bootedAtMs;
+  const graceUntilMs = bootedAtMs + options.graceMs;
+  vm.graceUntilMs = graceUntilMs > ctx.now ? graceUntilMs : null;
+  vm.verifyAll = false;
+  forget(vm);
+  if (options.tellEngine) startOver(vm, options.newVmm);
+  if (vm.action && !vm.action.unresolved) vm.action.sawInstance = true;
+  if (!options.tellEngine) return;
+  ctx.effects.push({ type: 'new-instance', vm: vm.id });
+  say(ctx, {
+    vm,
+    kind: 'note',
+    rule: 'new-instance',
+    text: `a new boot of the guest began at ${utc(bootedAtMs)}; thresholds start over`,
+  });
+}
+
+function startOver(vm: PolicyVmState, newVmm: boolean): void {
+  for (const [name, record] of vm.probes) {
+    // The process watch belongs to the VMM, not to the guest: its target starts over with the process only, and may
+    // have spoken before the attachment was reported.
+    if (pathOf(record) === 'process' && !(newVmm && record.state === 'failed')) continue;
+    vm.probes.set(name, newProbeRecord(record.spec));
+  }
+}
+
+/** Conclusions that hold only for what was seen before. */
+export function forget(vm: PolicyVmState): void {
+  vm.verdict = null;
+  vm.verdictFor = '';
+  vm.confirm = null;
+  vm.confirmRetryAtMs = 0;
+  vm.confirmTries = 0;
+  vm.doubt = null;
+  vm.verifyRetryAtMs = 0;
+  vm.verifyTries = 0;
+  vm.wedgedSinceMs = null;
+}
+
+/** The VMM ended. A second report of the same end changes nothing. */
+export function vmmEnded(vm: PolicyVmState, atMs: number): void {
+  if (vm.running === false) return;
+  vm.ended = interpretExit(vm, atMs);
+  vm.running = false;
+  // Conclusive evidence ends the instance, and with it the grace that was given to it.
+  vm.graceUntilMs = null;
+  vm.startupPending = false;
+  forget(vm);
+  if (vm.action) vm.action.sawExit = true;
+}
+
+/** A ladder step completed: a failed liveness probe no longer holds. */
+export function releaseLatches(vm: PolicyVmState): void {
+  for (const record of vm.probes.values()) record.latched = false;
+}

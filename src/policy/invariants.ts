@@ -1,0 +1,66 @@
+import type { RecoveryAction } from '../model/action.js';
+import { VmpulseError } from '../model/errors.js';
+import { LIMITS } from './defaults.js';
+import type { PolicyState, StepResult } from './types.js';
+import type { PolicyVmState } from './vm-state.js';
+
+/**
+ * Checks, apart from the rules that decide, what must hold after every step: throws ERR_VMPULSE_INTERNAL naming
+ * everything that does not. Whoever gets it holds all recovery. Costs O(actions of this step).
+ */
+export function assertInvariants(state: PolicyState, result: StepResult, now: number): void {
+  const broken: string[] = [];
+  const { busy } = state.host;
+  if (busy.size > state.config.maxConcurrentRecoveries) {
+    broken.push(`${busy.size} recoveries at once, ${state.config.maxConcurrentRecoveries} are allowed`);
+  }
+  const acted = new Set<string>();
+  for (const effect of result.effects) {
+    if (effect.type !== 'recover') continue;
+    if (acted.has(effect.action.vm)) broken.push(`${effect.action.vm}: two actions in one step`);
+    acted.add(effect.action.vm);
+    broken.push(...brokenBy(state, effect.action, now));
+  }
+  const boots = state.host.boots.filter((atMs) => atMs > now - LIMITS.bootWindowMs).length;
+  if (boots > state.config.maxBootsPerMinute) {
+    broken.push(`${boots} boots in a minute, ${state.config.maxBootsPerMinute} are allowed`);
+  }
+  if (broken.length === 0) return;
+  throw new VmpulseError(
+    'ERR_VMPULSE_INTERNAL',
+    `an invariant of the policy does not hold: ${broken.join('; ')}`,
+    {
+      details: { broken },
+    },
+  );
+}
+
+function brokenBy(state: PolicyState, action: RecoveryAction, now: number): string[] {
+  const vm = state.vms.get(action.vm);
+  if (!vm) return [`${action.vm}: an action for a VM that is not known`];
+  const broken: string[] = [];
+  const wrong = (what: string) => broken.push(`${action.id}: ${what}`);
+  if (vm.action?.action.id !== action.id) wrong('it is not the one action in flight of its VM');
+  if (!state.host.busy.has(vm.id)) wrong('it has no slot of the host');
+  if (!vm.spec) wrong('its VM is not configured');
+  if (!vm.spec?.recovery.enabled) wrong('recovery of its VM is not enabled');
+  if (!vm.spec?.steps.includes(action.step)) wrong(`${action.step} is not supported`);
+  if (vm.quarantine) wrong('its VM is quarantined');
+  if (vm.suspended) wrong('its VM is suspended');
+  if (state.host.journalHold) wrong('the journal failed');
+  for (const hold of [state.host.hold, vm.hold]) {
+    if (hold && (hold.untilMs === null || hold.untilMs > now)) wrong(`${hold.author} holds recovery`);
+  }
+  if (vm.graceUntilMs !== null && vm.graceUntilMs > now) wrong('its VM is in grace');
+  broken.push(...overBudget(vm).map((what) => `${action.id}: ${what}`));
+  return broken;
+}
+
+function overBudget(vm: PolicyVmState): string[] {
+  const recovery = vm.spec?.recovery;
+  if (!recovery) return [];
+  const broken: string[] = [];
+  if (vm.budget.consecutive > recovery.maxConsecutive) broken.push('its consecutive budget is used up');
+  if (vm.budget.rolling.length > recovery.maxPer24h) broken.push('its budget of 24 hours is used up');
+  return broken;
+}

@@ -1,0 +1,74 @@
+import { type StepContext, say } from './context.js';
+import { archive } from './episode.js';
+import { wantsAfterFailure } from './exits.js';
+import { bounded, utc } from './text.js';
+import type { HoldRecord, PolicyVmState } from './vm-state.js';
+
+/** A person holds recovery, of one VM or (null) of all. The newest hold counts. */
+export function noteHold(
+  ctx: StepContext,
+  vm: PolicyVmState | null,
+  event: { readonly reason: string; readonly author: string; readonly untilMs: number | null },
+): void {
+  const hold: HoldRecord = {
+    reason: bounded(event.reason),
+    author: bounded(event.author),
+    sinceMs: ctx.now,
+    untilMs: event.untilMs,
+  };
+  if (vm) vm.hold = hold;
+  else ctx.state.host.hold = hold;
+  const until = event.untilMs === null ? '' : ` until ${utc(event.untilMs)}`;
+  const text = `${hold.author} holds ${vm ? 'recovery' : 'all recovery'}${until}: ${hold.reason}`;
+  say(ctx, { vm, kind: 'hold', rule: 'person-hold', text });
+}
+
+/** Withdraws a person's hold; of all VMs, it also ends the hold that a failed journal left, if the journal is back. */
+export function noteUnhold(ctx: StepContext, vm: PolicyVmState | null, author: string): void {
+  if (vm) {
+    vm.hold = null;
+    say(ctx, { vm, kind: 'note', rule: 'person-hold', text: `${bounded(author)} resumes recovery` });
+    return;
+  }
+  const { host } = ctx.state;
+  host.hold = null;
+  const stillHeld = host.journalHold && !host.journalAvailable;
+  if (!stillHeld) host.journalHold = false;
+  const rest = stillHeld ? '; it still holds, for the journal cannot be written' : '';
+  const rule = stillHeld ? 'journal-unavailable' : 'person-hold';
+  say(ctx, { vm: null, kind: 'note', rule, text: `${bounded(author)} resumes all recovery${rest}` });
+}
+
+/** True: something changed. */
+export function noteJournal(ctx: StepContext, available: boolean): boolean {
+  const { host } = ctx.state;
+  if (host.journalAvailable === available) return false;
+  host.journalAvailable = available;
+  if (!available) host.journalHold = true;
+  const text = available
+    ? 'the journal can be written again; recovery still holds until a person resumes it'
+    : 'the journal cannot be written: all recovery holds, probing goes on';
+  say(ctx, { vm: null, kind: 'hold', rule: 'journal-unavailable', text });
+  return true;
+}
+
+/** A person hands the VM back to automation: out of quarantine, and an external stop is withdrawn. */
+export function noteRelease(ctx: StepContext, vm: PolicyVmState, author: string): void {
+  const was: string[] = [];
+  if (vm.quarantine) {
+    was.push('quarantine');
+    vm.quarantine = null;
+    archive(ctx, vm);
+  }
+  if (vm.ended?.diagnosis.cause === 'operator-stop' && !vm.ended.wanted && wantsAfterFailure(vm)) {
+    was.push('external stop');
+    vm.ended.wanted = true;
+  }
+  vm.budget.consecutive = 0;
+  vm.budget.tries = 0;
+  vm.budget.failures = 0;
+  vm.budget.breakerUntilMs = null;
+  vm.impossible = {};
+  const what = was.length > 0 ? was.join(' and ') : 'nothing that held it';
+  say(ctx, { vm, kind: 'note', rule: 'release', text: `${bounded(author)} released it from ${what}` });
+}

@@ -1,0 +1,148 @@
+import type { ProbeKind } from '../model/probe.js';
+import { REASON_CLASS, type Reason, type ReasonClass } from '../model/reasons.js';
+import type { PolicyVmState, ProbeRecord } from './vm-state.js';
+
+/** What a kind of probe can bear witness of. */
+export type Path = 'process' | 'api' | 'agent' | 'network';
+
+const PATH: Readonly<Record<ProbeKind, Path>> = {
+  vmmProcess: 'process',
+  vmState: 'api',
+  guestAgentPing: 'agent',
+  tcpSocket: 'network',
+  httpGet: 'network',
+};
+
+export function pathOf(record: ProbeRecord): Path {
+  return PATH[record.spec.kind];
+}
+
+export function isGuestPath(record: ProbeRecord): boolean {
+  const path = pathOf(record);
+  return path === 'agent' || path === 'network';
+}
+
+export function guestPaths(vm: PolicyVmState): ProbeRecord[] {
+  return [...vm.probes.values()].filter(isGuestPath);
+}
+
+/** Failures of a network probe that only somebody inside the guest can cause. */
+const ANSWERED: ReadonlySet<ReasonClass> = new Set(['refused', 'tls', 'auth', 'invalid-response']);
+
+/** The guest answered, if wrongly: what failed is a service in it, not the guest. */
+export function answered(record: ProbeRecord, reason: Reason | null): boolean {
+  if (reason === null) return false;
+  return pathOf(record) === 'network' ? ANSWERED.has(REASON_CLASS[reason]) : reason === 'agent-error';
+}
+
+/** Reasons of vmState that are an answer, as opposed to silence. */
+const API_ANSWERS: ReadonlySet<Reason> = new Set([
+  'guest-panicked',
+  'io-error',
+  'vm-not-running',
+  'process-gone',
+  'process-stopped',
+]);
+
+export function isSilence(reason: Reason | null): boolean {
+  return reason === null || !API_ANSWERS.has(reason);
+}
+
+function find(vm: PolicyVmState, path: Path): ProbeRecord | undefined {
+  for (const record of vm.probes.values()) if (pathOf(record) === path) return record;
+  return undefined;
+}
+
+export function apiProbe(vm: PolicyVmState): ProbeRecord | undefined {
+  return find(vm, 'api');
+}
+
+export function processProbe(vm: PolicyVmState): ProbeRecord | undefined {
+  return find(vm, 'process');
+}
+
+export function apiSilent(vm: PolicyVmState): boolean {
+  const api = apiProbe(vm);
+  return api?.state === 'failed' && isSilence(api.reason);
+}
+
+export function notRunningByApi(vm: PolicyVmState): boolean {
+  const api = apiProbe(vm);
+  return api?.state === 'failed' && api.reason === 'vm-not-running';
+}
+
+export function processStopped(vm: PolicyVmState): boolean {
+  const process = processProbe(vm);
+  return process?.state === 'failed' && process.reason === 'process-stopped';
+}
+
+/** A startup probe holds the liveness and readiness probes until it has been ok. */
+export function startupPassed(vm: PolicyVmState): boolean {
+  for (const record of vm.probes.values()) {
+    if (record.spec.role === 'startup' && record.state !== 'ok') return false;
+  }
+  return true;
+}
+
+export function inGrace(vm: PolicyVmState, now: number): boolean {
+  return vm.graceUntilMs !== null && vm.graceUntilMs > now;
+}
+
+/** A readiness probe begins as failed and says nothing until it changes; after this long that is an answer, too. */
+export function settled(vm: PolicyVmState, now: number): boolean {
+  const graceMs = vm.spec?.recovery.graceMs ?? 0;
+  return !inGrace(vm, now) && now >= vm.attachedAtMs + graceMs;
+}
+
+/** Failed probes that make the VM unhealthy: startup, liveness (it holds), critical ones. */
+export function failedTriggers(vm: PolicyVmState, now: number): ProbeRecord[] {
+  const open = startupPassed(vm);
+  return [...vm.probes.values()].filter((record) => {
+    if (!isGuestPath(record)) return false;
+    if (record.spec.role === 'startup') return record.state === 'failed';
+    if (!open) return false;
+    if (record.spec.role === 'liveness') return record.latched || (record.state === 'failed' && record.seen);
+    return record.spec.critical && record.state === 'failed' && (record.seen || settled(vm, now));
+  });
+}
+
+/** Every path into the guest is known to be dead, and there is at least one. */
+export function allPathsDead(vm: PolicyVmState): boolean {
+  const paths = guestPaths(vm);
+  return paths.length > 0 && paths.every((p) => p.seen && p.state === 'failed' && !answered(p, p.reason));
+}
+
+/** Somebody inside the guest has answered in this instance, or nobody is ever asked. */
+export function guestSeen(vm: PolicyVmState): boolean {
+  const paths = guestPaths(vm);
+  return paths.length === 0 || paths.some((p) => p.seen && p.state === 'ok');
+}
+
+/** Every readiness probe is ok, behind its startup probe. */
+export function readinessOk(vm: PolicyVmState): boolean {
+  if (!startupPassed(vm)) return false;
+  for (const record of vm.probes.values()) {
+    if (record.spec.role === 'readiness' && record.state !== 'ok') return false;
+  }
+  return true;
+}
+
+/** A probe whose results have been inconclusive for long, and which matters for health. */
+export function blindProbes(vm: PolicyVmState): ProbeRecord[] {
+  return [...vm.probes.values()].filter(
+    (r) => r.state === 'blind' && (isGuestPath(r) || pathOf(r) === 'api'),
+  );
+}
+
+/** Probes that failed without making the VM unhealthy. */
+export function degradingProbes(vm: PolicyVmState, now: number): ProbeRecord[] {
+  return [...vm.probes.values()].filter(
+    (r) => r.state === 'failed' && isGuestPath(r) && (r.seen || settled(vm, now)),
+  );
+}
+
+/** Nothing that matters fails, and the guest has been heard. `ready`: as far as its readiness probes go, too. */
+export function healthBack(vm: PolicyVmState, now: number, ready: boolean): boolean {
+  if (failedTriggers(vm, now).length > 0 || processStopped(vm) || apiSilent(vm)) return false;
+  return guestSeen(vm) && (!ready || readinessOk(vm));
+}

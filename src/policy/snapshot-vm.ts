@@ -1,0 +1,228 @@
+import { type ActionResult, LADDER_STEPS, type LadderStep } from '../model/action.js';
+import { DIAGNOSES, DIAGNOSIS_CAUSES, type Diagnosis, HEALTH_STATES } from '../model/health.js';
+import type { ProbeState } from '../model/outcome.js';
+import type { ProbeKind, ProbeRole } from '../model/probe.js';
+import { isReason, type Reason } from '../model/reasons.js';
+import { LIMITS } from './defaults.js';
+import type { Field } from './field.js';
+import type { Episode } from './types.js';
+import {
+  type ActionRecord,
+  type AttemptRecord,
+  type Budget,
+  type Ended,
+  type EpisodeRecord,
+  type Facts,
+  type HoldRecord,
+  newVmState,
+  type PolicyVmState,
+  type ProbeRecord,
+} from './vm-state.js';
+
+const STATES: readonly ProbeState[] = ['unknown', 'ok', 'failed', 'blind'];
+const ROLES: readonly ProbeRole[] = ['startup', 'liveness', 'readiness', 'check'];
+const KINDS: readonly ProbeKind[] = ['tcpSocket', 'httpGet', 'guestAgentPing', 'vmState', 'vmmProcess'];
+const RESULTS: readonly ActionResult['result'][] = ['done', 'failed', 'impossible'];
+const OUTCOMES: readonly Episode['outcome'][] = [
+  'open',
+  'recovered',
+  'quarantined',
+  'resolved-itself',
+  'intended',
+];
+const QUARANTINES = ['budget-consecutive', 'budget-24h'] as const;
+const MONITORS = ['connected', 'lost', 'busy'] as const;
+const MAX_PROBES = 1_000;
+const MAX_ATTEMPTS_A_DAY = 100_000;
+
+/** One VM of stored state, every field checked. */
+export function readVm(f: Field): PolicyVmState {
+  const vm = newVmState(f.get('id').string(512), f.get('healthSinceMs').whole());
+  vm.removedAtMs = f.get('removedAtMs').orNull(whole);
+  vm.health = f.get('health').oneOf(HEALTH_STATES);
+  vm.ready = f.get('ready').boolean();
+  vm.vmmStartedAtMs = f.get('vmmStartedAtMs').orNull(whole);
+  vm.attachedAtMs = f.get('attachedAtMs').whole();
+  vm.instanceAtMs = f.get('instanceAtMs').whole();
+  vm.graceUntilMs = f.get('graceUntilMs').orNull(whole);
+  vm.guestBoots = f.get('guestBoots').whole();
+  for (const record of f.get('probes').list(readProbe, MAX_PROBES)) vm.probes.set(record.spec.name, record);
+  vm.facts = readFacts(f.get('facts'));
+  vm.ended = f.get('ended').orNull(readEnded);
+  vm.episode = f.get('episode').orNull(readEpisode);
+  vm.past = f.get('past').list(readEpisode, 10_000);
+  vm.budget = readBudget(f.get('budget'));
+  vm.quarantine = f.get('quarantine').orNull((q) => ({
+    sinceMs: q.get('sinceMs').whole(),
+    rule: q.get('rule').oneOf(QUARANTINES),
+    text: q.get('text').string(),
+  }));
+  vm.hold = f.get('hold').orNull(readHold);
+  vm.actionHeld = f.get('actionHeld').orNull((h) => ({
+    reason: h.get('reason').string(),
+    untilMs: h.get('untilMs').whole(),
+  }));
+  vm.impossible = readImpossible(f.get('impossible'));
+  vm.action = f.get('action').orNull((a) => readAction(a, vm.id));
+  vm.seq = f.get('seq').whole();
+  vm.asked = f.get('asked').whole();
+  const told = f.get('told');
+  vm.told = {
+    hold: told.get('hold').string(),
+    would: told.get('would').string(),
+    escalated: told.get('escalated').string(),
+    diagnosis: told.get('diagnosis').string(),
+  };
+  return vm;
+}
+
+const whole = (f: Field): number => f.whole();
+
+export function readHold(f: Field): HoldRecord {
+  return {
+    reason: f.get('reason').string(),
+    author: f.get('author').string(),
+    sinceMs: f.get('sinceMs').whole(),
+    untilMs: f.get('untilMs').orNull(whole),
+  };
+}
+
+function readReason(f: Field): Reason {
+  const text = f.string();
+  return isReason(text) ? text : f.fail('not a reason');
+}
+
+function readProbe(f: Field): ProbeRecord {
+  return {
+    spec: {
+      name: f.get('name').string(),
+      role: f.get('role').oneOf(ROLES),
+      kind: f.get('kind').oneOf(KINDS),
+      critical: f.get('critical').boolean(),
+      startState: f.get('startState').oneOf(STATES),
+    },
+    state: f.get('state').oneOf(STATES),
+    seen: f.get('seen').boolean(),
+    reason: f.get('reason').orNull(readReason),
+    sinceMs: f.get('sinceMs').whole(),
+    streakStartMs: f.get('streakStartMs').whole(),
+    lastOkMs: f.get('lastOkMs').whole(),
+    count: f.get('count').whole(),
+    latched: f.get('latched').boolean(),
+    assumed: true,
+  };
+}
+
+function readFacts(f: Field): Facts {
+  return {
+    panickedAtMs: f.get('panickedAtMs').orNull(whole),
+    panicAction: f.get('panicAction').string(),
+    crashLoadedAtMs: f.get('crashLoadedAtMs').orNull(whole),
+    watchdogAtMs: f.get('watchdogAtMs').orNull(whole),
+    watchdogAction: f.get('watchdogAction').string(),
+    ioErrorAtMs: f.get('ioErrorAtMs').orNull(whole),
+    ioErrorText: f.get('ioErrorText').string(),
+    shutdownAtMs: f.get('shutdownAtMs').orNull(whole),
+    shutdownGuest: f.get('shutdownGuest').boolean(),
+    shutdownReason: f.get('shutdownReason').string(),
+    powerdownAtMs: f.get('powerdownAtMs').orNull(whole),
+    pausedAtMs: f.get('pausedAtMs').orNull(whole),
+    processGoneAtMs: f.get('processGoneAtMs').orNull(whole),
+    monitor: f.get('monitor').orNull((m) => m.oneOf(MONITORS)),
+    monitorAtMs: f.get('monitorAtMs').whole(),
+  };
+}
+
+function readDiagnosis(f: Field): Diagnosis {
+  return {
+    kind: f.get('kind').oneOf(DIAGNOSES),
+    cause: f.get('cause').oneOf(DIAGNOSIS_CAUSES),
+    evidence: f.get('evidence').list(
+      (e) => ({
+        atMs: e.get('atMs').whole(),
+        source: e.get('source').string(),
+        text: e.get('text').string(),
+      }),
+      LIMITS.evidenceKept,
+    ),
+  };
+}
+
+function readEnded(f: Field): Ended {
+  return {
+    atMs: f.get('atMs').whole(),
+    intended: f.get('intended').boolean(),
+    diagnosis: readDiagnosis(f.get('diagnosis')),
+    wanted: f.get('wanted').boolean(),
+  };
+}
+
+function readResult(f: Field): ActionResult {
+  const result = f.get('result').oneOf(RESULTS);
+  if (result === 'done') return { result };
+  return { result, code: f.get('code').string(), message: f.get('message').string() };
+}
+
+function readAttempt(f: Field): AttemptRecord {
+  return {
+    actionId: f.get('actionId').string(),
+    step: f.get('step').oneOf(LADDER_STEPS),
+    cause: f.get('cause').oneOf(DIAGNOSIS_CAUSES),
+    startedAtMs: f.get('startedAtMs').whole(),
+    endedAtMs: f.get('endedAtMs').orNull(whole),
+    result: f.get('result').orNull(readResult),
+  };
+}
+
+function readEpisode(f: Field): EpisodeRecord {
+  return {
+    diagnosis: readDiagnosis(f.get('diagnosis')),
+    startedAtMs: f.get('startedAtMs').whole(),
+    diagnosedAtMs: f.get('diagnosedAtMs').whole(),
+    attempts: f.get('attempts').list(readAttempt, LIMITS.attemptsKept),
+    healedAtMs: f.get('healedAtMs').orNull(whole),
+    closedAtMs: f.get('closedAtMs').orNull(whole),
+    outcome: f.get('outcome').oneOf(OUTCOMES),
+  };
+}
+
+function readBudget(f: Field): Budget {
+  return {
+    consecutive: f.get('consecutive').whole(),
+    tries: f.get('tries').whole(),
+    rolling: f.get('rolling').list(whole, MAX_ATTEMPTS_A_DAY),
+    failures: f.get('failures').whole(),
+    breakerUntilMs: f.get('breakerUntilMs').orNull(whole),
+    lastEndedAtMs: f.get('lastEndedAtMs').whole(),
+    judged: f.get('judged').boolean(),
+  };
+}
+
+function readImpossible(f: Field): Partial<Record<LadderStep, number>> {
+  const impossible: Partial<Record<LadderStep, number>> = {};
+  for (const step of LADDER_STEPS) if (Object.hasOwn(f.object, step)) impossible[step] = f.get(step).whole();
+  return impossible;
+}
+
+function readAction(f: Field, vm: string): ActionRecord {
+  const action = f.get('action');
+  if (action.get('vm').string() !== vm) action.get('vm').fail('another VM');
+  return {
+    action: {
+      id: action.get('id').string(),
+      vm,
+      step: action.get('step').oneOf(LADDER_STEPS),
+      attempt: action.get('attempt').whole(),
+      diagnosis: readDiagnosis(action.get('diagnosis')),
+      timeoutMs: action.get('timeoutMs').whole(),
+    },
+    startedAtMs: f.get('startedAtMs').whole(),
+    charged: f.get('charged').boolean(),
+    // The daemon that carried it out is gone.
+    unresolved: true,
+    sawInstance: false,
+    sawAttach: false,
+    sawExit: false,
+    overdueTold: false,
+  };
+}

@@ -1,0 +1,80 @@
+import { VmpulseError } from '../model/errors.js';
+import { Field } from './field.js';
+import { newHostState } from './host-state.js';
+import { readHold, readVm } from './snapshot-vm.js';
+import type { PolicyConfig, PolicyState } from './types.js';
+import type { PolicyVmState, ProbeRecord } from './vm-state.js';
+
+const FORMAT = 'vmpulse-policy';
+const VERSION = 1;
+/** More VMs than any host has. */
+const MAX_VMS = 1_000_000;
+
+/**
+ * The state as text (JSON) for a later `restore`. What only makes sense in this daemon is left out: configuration,
+ * fresh looks under way, queues, and the conclusions that a fresh look would have to repeat.
+ */
+export function serialize(state: PolicyState): string {
+  const { hold, journalHold, boots } = state.host;
+  return JSON.stringify({
+    format: FORMAT,
+    version: VERSION,
+    host: { hold, journalHold, boots },
+    vms: [...state.vms.values()].map(plain),
+  });
+}
+
+function plain(vm: PolicyVmState): Record<string, unknown> {
+  const { id, removedAtMs, health, healthSinceMs, ready, vmmStartedAtMs, attachedAtMs, instanceAtMs } = vm;
+  const { graceUntilMs, guestBoots, facts, ended, episode, past, budget, quarantine, hold, actionHeld } = vm;
+  const { impossible, action, seq, asked, told } = vm;
+  const probes = [...vm.probes.values()].map(plainProbe);
+  return {
+    ...{ id, removedAtMs, health, healthSinceMs, ready, vmmStartedAtMs, attachedAtMs, instanceAtMs },
+    ...{ graceUntilMs, guestBoots, facts, ended, episode, past, budget, quarantine, hold, actionHeld },
+    ...{ impossible, action, seq, asked, told, probes },
+  };
+}
+
+function plainProbe(record: ProbeRecord): Record<string, unknown> {
+  const { spec, state, seen, reason, sinceMs, streakStartMs, lastOkMs, count, latched } = record;
+  const { name, role, kind, critical, startState } = spec;
+  return {
+    ...{ name, role, kind, critical, startState },
+    ...{ state, seen, reason, sinceMs, streakStartMs, lastOkMs, count, latched },
+  };
+}
+
+/**
+ * The state that `serialize` wrote, for a new daemon: no VM is configured or has been looked at, so nothing is done
+ * to any before both; an action that was in flight is unresolved until a look tells what became of it. Throws
+ * ERR_VMPULSE_ARGUMENT naming the place if the text is damaged or of a newer version.
+ */
+export function restore(text: string, config: PolicyConfig): PolicyState {
+  const root = new Field(parse(text), 'state');
+  root.get('format').oneOf([FORMAT]);
+  const version = root.get('version').number();
+  if (version !== VERSION) root.get('version').fail(`version ${version}, this vmpulse reads ${VERSION}`);
+  const host = newHostState();
+  const stored = root.get('host');
+  host.hold = stored.get('hold').orNull(readHold);
+  host.journalHold = stored.get('journalHold').boolean();
+  host.boots = stored.get('boots').list((b) => b.whole(), 100_000);
+  const vms = new Map<string, PolicyVmState>();
+  for (const vm of root.get('vms').list(readVm, MAX_VMS)) {
+    if (vms.has(vm.id)) root.get('vms').fail(`${vm.id} twice`);
+    while (vm.past.length > config.episodesKept) vm.past.shift();
+    vms.set(vm.id, vm);
+  }
+  return { config, vms, host };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', 'stored policy state is damaged: not JSON', {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,202 @@
+import { noteActionEnded, noteActionHeld, resolveByLooking } from './actions.js';
+import { noteConfirmed } from './confirm.js';
+import { newContext, type StepContext } from './context.js';
+import { LIMITS } from './defaults.js';
+import { close } from './episode.js';
+import { evaluate, ignored, tellQueued } from './evaluate.js';
+import { endedUnseen, wantsAfterFailure } from './exits.js';
+import { noteProbe, noteStatus, noteVmmEvent } from './facts.js';
+import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
+import { newHostState } from './host-state.js';
+import { beginInstance, forget } from './instance.js';
+import { noteHold, noteJournal, noteRelease, noteUnhold } from './people.js';
+import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm, StepResult } from './types.js';
+import { newProbeRecord, newVmState, type PolicyVmState } from './vm-state.js';
+import { earliestWake, takeDue } from './wakes.js';
+
+/** A policy that knows of no VM yet. */
+export function createPolicy(config: PolicyConfig): PolicyState {
+  return { config, vms: new Map(), host: newHostState() };
+}
+
+/**
+ * Takes one event and says what follows from it. Deterministic: the same state, event and `now` (wall clock, ms) give
+ * the same result. The state is owned and changed by this call; use the returned one from here on. Costs O(log VMs)
+ * for an event of one VM, and O(VMs) only for what concerns all of them (a hold on all, the journal).
+ */
+export function step(state: PolicyState, event: PolicyEvent, now: number): StepResult {
+  const ctx = newContext(state, now);
+  const { hold } = state.host;
+  const holdOver = hold?.untilMs != null && hold.untilMs <= now;
+  if (holdOver) state.host.hold = null;
+  const concerned = apply(ctx, event);
+  if (concerned === 'all' || holdOver) for (const vm of state.vms.values()) evaluate(ctx, vm);
+  else if (concerned) evaluate(ctx, concerned);
+  for (let due = takeDue(state, now); due; due = takeDue(state, now)) evaluate(ctx, due);
+  for (let granted = grantSlot(ctx); granted; granted = grantSlot(ctx)) evaluate(ctx, granted);
+  for (const vm of ctx.queued) if (vm.ticket !== 0) tellQueued(ctx, vm, queueBlocker(ctx, vm));
+  return { state, effects: ctx.effects, decisions: ctx.decisions, wakeAtMs: nextWake(ctx) };
+}
+
+function nextWake(ctx: StepContext): number | null {
+  const vm = earliestWake(ctx.state);
+  const host = hostWakeAt(ctx);
+  if (vm === null || host === null) return vm ?? host;
+  return Math.min(vm, host);
+}
+
+/** Notes the event, and says whom it concerns. */
+function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | null {
+  switch (event.type) {
+    case 'tick':
+      return null;
+    case 'journal':
+      return noteJournal(ctx, event.available) ? 'all' : null;
+    case 'hold':
+    case 'unhold': {
+      if (event.vm === null) {
+        if (event.type === 'hold') noteHold(ctx, null, event);
+        else noteUnhold(ctx, null, event.author);
+        return 'all';
+      }
+      break;
+    }
+    case 'vm-configured':
+      return configured(ctx, event.vm);
+    default:
+  }
+  const vm = ctx.state.vms.get(event.vm ?? '');
+  if (!vm) {
+    ignored(ctx, null, `${event.type} for a VM that is not known: ${event.vm}`);
+    return null;
+  }
+  applyToVm(ctx, vm, event);
+  return ctx.state.vms.has(vm.id) ? vm : null;
+}
+
+function applyToVm(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  event: Exclude<PolicyEvent, { type: 'tick' | 'journal' | 'vm-configured' }>,
+): void {
+  switch (event.type) {
+    case 'vm-removed':
+      removed(ctx, vm);
+      return;
+    case 'vm-looked':
+      looked(ctx, vm, event.running);
+      return;
+    case 'vm-attached':
+      attached(ctx, vm, event);
+      return;
+    case 'probe':
+      noteProbe(ctx, vm, event);
+      return;
+    case 'vmm-event':
+      noteVmmEvent(ctx, vm, event.event, event.atMs);
+      return;
+    case 'confirmed':
+      noteConfirmed(ctx, vm, event.confirmId, event.outcomes);
+      return;
+    case 'action-ended':
+      noteActionEnded(ctx, vm, event.actionId, event.result);
+      return;
+    case 'action-held':
+      noteActionHeld(ctx, vm, event);
+      return;
+    case 'hold':
+      noteHold(ctx, vm, event);
+      return;
+    case 'unhold':
+      noteUnhold(ctx, vm, event.author);
+      return;
+    case 'release':
+      noteRelease(ctx, vm, event.author);
+      return;
+  }
+}
+
+function configured(ctx: StepContext, spec: PolicyVm): PolicyVmState {
+  let vm = ctx.state.vms.get(spec.id);
+  if (!vm) {
+    vm = newVmState(spec.id, ctx.now);
+    ctx.state.vms.set(spec.id, vm);
+  }
+  vm.spec = spec;
+  vm.removedAtMs = null;
+  const probes = new Map<string, ReturnType<typeof newProbeRecord>>();
+  for (const probe of spec.probes) {
+    const known = vm.probes.get(probe.name);
+    const same = known?.spec.kind === probe.kind && known.spec.role === probe.role;
+    probes.set(probe.name, same && known ? { ...known, spec: probe } : newProbeRecord(probe));
+  }
+  vm.probes = probes;
+  vm.impossible = {};
+  return vm;
+}
+
+/** No longer watched; nothing is stopped. Budgets, quarantine and holds are remembered for a day. */
+function removed(ctx: StepContext, vm: PolicyVmState): void {
+  vm.spec = null;
+  vm.removedAtMs = ctx.now;
+  close(ctx, vm, 'intended');
+  forget(vm);
+  vm.running = null;
+  vm.probes = new Map();
+  vm.suspended = false;
+  vm.startupPending = false;
+  if (vm.reserved) freeSlot(ctx.state, vm);
+  const { budget } = vm;
+  const worthIt = vm.quarantine || vm.hold || budget.consecutive > 0 || budget.rolling.length > 0 || vm.ended;
+  if (!worthIt && !vm.action) ctx.state.vms.delete(vm.id);
+}
+
+function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
+  // What runs is known once it is attached; only an absence is news.
+  if (running || vm.running === false) return;
+  const first = vm.running === null;
+  const tried = vm.action !== null || (vm.episode?.outcome === 'open' && vm.episode.attempts.length > 0);
+  vm.running = false;
+  vm.graceUntilMs = null;
+  forget(vm);
+  resolveByLooking(ctx, vm, { running: false, newVmm: false });
+  if (vm.ended) return;
+  const wanted = wantsAfterFailure(vm);
+  if (tried || !first) vm.ended = endedUnseen(ctx.now, tried || wanted, 'the VMM was found gone');
+  else vm.startupPending = vm.spec?.runStrategy === 'Always';
+}
+
+function attached(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  event: { readonly startedAtMs: number; readonly fresh: boolean; readonly status: string },
+): void {
+  const known = vm.vmmStartedAtMs;
+  const newVmm =
+    event.fresh ||
+    vm.ended !== null ||
+    vm.running === false ||
+    known === null ||
+    Math.abs(event.startedAtMs - known) > LIMITS.sameStartMs;
+  vm.running = true;
+  vm.ended = null;
+  vm.startupPending = false;
+  vm.vmmStartedAtMs = event.startedAtMs;
+  vm.attachedAtMs = ctx.now;
+  vm.facts.pausedAtMs = null;
+  vm.facts.processGoneAtMs = null;
+  if (vm.action && !vm.action.unresolved) {
+    vm.action.sawAttach = true;
+    vm.action.sawExit = false;
+  }
+  if (newVmm) {
+    const graceMs = vm.spec?.recovery.graceMs ?? 0;
+    // Thresholds that the engine restored belong to another VMM; an adopted VM that nobody knew has none to lose.
+    const tellEngine = event.fresh || known !== null;
+    const bootedAtMs = event.fresh ? ctx.now : event.startedAtMs;
+    beginInstance(ctx, vm, bootedAtMs, { graceMs, tellEngine, newVmm: true });
+  }
+  vm.verifyAll = !event.fresh;
+  noteStatus(ctx, vm, event.status, event.fresh);
+  resolveByLooking(ctx, vm, { running: true, newVmm });
+}

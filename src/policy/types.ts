@@ -1,0 +1,218 @@
+import type { ActionResult, LadderStep, RecoveryAction } from '../model/action.js';
+import type { Diagnosis, DiagnosisCause, Evidence, HealthState } from '../model/health.js';
+import type { Outcome, ProbeState } from '../model/outcome.js';
+import type { VmmEvent } from '../model/ports.js';
+import type { ProbeKind, ProbeRole } from '../model/probe.js';
+import type { Reason } from '../model/reasons.js';
+import type { RecoverySpec, RunStrategy, VmId } from '../model/vm.js';
+import type { HostState } from './host-state.js';
+import type { PolicyVmState } from './vm-state.js';
+
+/** What the policy needs to know of a probe. */
+export interface PolicyProbe {
+  readonly name: string;
+  readonly role: ProbeRole;
+  readonly kind: ProbeKind;
+  readonly critical: boolean;
+  readonly startState: ProbeState;
+}
+
+/** What the policy needs to know of a VM. */
+export interface PolicyVm {
+  readonly id: VmId;
+  readonly runStrategy: RunStrategy;
+  readonly recovery: RecoverySpec;
+  readonly probes: readonly PolicyProbe[];
+  /** Steps its driver can carry out, with the configuration it has. */
+  readonly steps: readonly LadderStep[];
+}
+
+/** Host-wide limits (docs/reference/policy.md). */
+export interface PolicyConfig {
+  /** Recoveries in flight at once on this host; default 2. */
+  readonly maxConcurrentRecoveries: number;
+  /** Boots (start, reboot, reset, power-cycle) in any 60 s; default 10. */
+  readonly maxBootsPerMinute: number;
+  /** How long a confirm may take, ms; default 2000. */
+  readonly confirmTimeoutMs: number;
+  /** Episodes kept per VM for explain; default 10. */
+  readonly episodesKept: number;
+}
+
+/** Everything that can happen. Times come with the event or as `now`; the policy reads no clock. */
+export type PolicyEvent =
+  /** A VM is watched from now on, or its configuration changed. */
+  | { readonly type: 'vm-configured'; readonly vm: PolicyVm }
+  | { readonly type: 'vm-removed'; readonly vm: VmId }
+  /** A look at start-up, or after an action that ended in the dark: is its VMM there? */
+  | { readonly type: 'vm-looked'; readonly vm: VmId; readonly running: boolean }
+  /** The runtime holds a session to a running VMM. `fresh`: this VMM was started just now, so its guest boots. */
+  | {
+      readonly type: 'vm-attached';
+      readonly vm: VmId;
+      readonly startedAtMs: number;
+      readonly fresh: boolean;
+      readonly status: string;
+    }
+  | {
+      readonly type: 'probe';
+      readonly vm: VmId;
+      readonly probe: string;
+      readonly state: ProbeState;
+      readonly reason?: Reason;
+      readonly atMs: number;
+      readonly streakStartMs: number;
+      readonly lastOkMs: number;
+      readonly count: number;
+    }
+  | { readonly type: 'vmm-event'; readonly vm: VmId; readonly event: VmmEvent; readonly atMs: number }
+  /** The answer to `confirm`; a probe without an answer in time is missing. */
+  | {
+      readonly type: 'confirmed';
+      readonly vm: VmId;
+      readonly confirmId: string;
+      readonly outcomes: Readonly<Record<string, Outcome>>;
+    }
+  | {
+      readonly type: 'action-ended';
+      readonly vm: VmId;
+      readonly actionId: string;
+      readonly result: ActionResult;
+    }
+  /** Something outside the policy held the action before it began (veto, hold file); it was not carried out. */
+  | {
+      readonly type: 'action-held';
+      readonly vm: VmId;
+      readonly actionId: string;
+      readonly reason: string;
+      readonly retryAtMs: number;
+    }
+  /** A person holds recovery. `vm` null: all. `untilMs` null: until withdrawn. */
+  | {
+      readonly type: 'hold';
+      readonly vm: VmId | null;
+      readonly reason: string;
+      readonly author: string;
+      readonly untilMs: number | null;
+    }
+  | { readonly type: 'unhold'; readonly vm: VmId | null; readonly author: string }
+  /** A person asks for the VM to leave quarantine. */
+  | { readonly type: 'release'; readonly vm: VmId; readonly author: string }
+  | { readonly type: 'journal'; readonly available: boolean }
+  | { readonly type: 'tick' };
+
+/** What the runtime must do now. */
+export type PolicyEffect =
+  /** Ask these probes of the VM at once, outside their schedule, and answer with `confirmed`. */
+  | {
+      readonly type: 'confirm';
+      readonly vm: VmId;
+      readonly confirmId: string;
+      readonly probes: readonly string[];
+      readonly timeoutMs: number;
+    }
+  | { readonly type: 'recover'; readonly action: RecoveryAction }
+  | { readonly type: 'suspend-probes'; readonly vm: VmId }
+  | { readonly type: 'resume-probes'; readonly vm: VmId }
+  /** A new boot of the guest: thresholds start over. */
+  | { readonly type: 'new-instance'; readonly vm: VmId }
+  /** Tell people. */
+  | { readonly type: 'escalate'; readonly vm: VmId; readonly text: string };
+
+export type DecisionKind =
+  | 'health'
+  | 'diagnosis'
+  | 'act'
+  | 'would'
+  | 'hold'
+  | 'result'
+  | 'recovered'
+  | 'quarantine'
+  | 'escalate'
+  | 'note';
+
+/** One decision with its reason; each is journalled. */
+export interface Decision {
+  readonly vm: VmId | null;
+  readonly kind: DecisionKind;
+  /** The rule that decided, a stable name, for example `grace`, `host-budget`, `diagnosis/service`. */
+  readonly rule: string;
+  /** One sentence for a person. */
+  readonly text: string;
+  readonly actionId: string | null;
+  /** Plain JSON. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface StepResult {
+  readonly state: PolicyState;
+  readonly effects: readonly PolicyEffect[];
+  readonly decisions: readonly Decision[];
+  /** Send `tick` then, if nothing comes before; null: nothing is pending. */
+  readonly wakeAtMs: number | null;
+}
+
+/** One attempt of an episode. */
+export interface Attempt {
+  readonly actionId: string;
+  readonly step: LadderStep;
+  /** The diagnosis at that time; it may change from attempt to attempt, `Episode.diagnosis` names the first one acted on. */
+  readonly cause: DiagnosisCause;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly result: ActionResult | null;
+}
+
+/** From the first evidence of a failure to health being back and stable, or to giving up. */
+export interface Episode {
+  readonly diagnosis: Diagnosis;
+  /** First evidence. */
+  readonly startedAtMs: number;
+  /** When the diagnosis stood. */
+  readonly diagnosedAtMs: number;
+  readonly attempts: readonly Attempt[];
+  /** Health was back. */
+  readonly healedAtMs: number | null;
+  /** Stable since long enough; the episode is over. */
+  readonly closedAtMs: number | null;
+  readonly outcome: 'open' | 'recovered' | 'quarantined' | 'resolved-itself' | 'intended';
+}
+
+/** Why the VM is as it is and what comes next. The same for people (`sentences`) and programs. */
+export interface Explanation {
+  readonly vm: VmId;
+  readonly health: HealthState;
+  readonly sinceMs: number;
+  readonly sentences: readonly string[];
+  readonly evidence: readonly Evidence[];
+  readonly episode: Episode | null;
+  /** Oldest first, at most PolicyConfig.episodesKept. */
+  readonly pastEpisodes: readonly Episode[];
+  readonly holds: readonly {
+    readonly rule: string;
+    readonly text: string;
+    readonly untilMs: number | null;
+  }[];
+  readonly budget: {
+    readonly consecutiveUsed: number;
+    readonly consecutiveMax: number;
+    readonly rolling24hUsed: number;
+    readonly rolling24hMax: number;
+  };
+  readonly next: { readonly step: LadderStep; readonly atMs: number | null; readonly text: string } | null;
+  readonly probes: readonly {
+    readonly name: string;
+    readonly role: ProbeRole;
+    readonly kind: ProbeKind;
+    readonly state: ProbeState;
+    readonly reason: Reason | null;
+    readonly sinceMs: number;
+  }[];
+}
+
+/** State of the whole policy. Owned by the caller, consumed by step(); plain data, so that it can be stored. */
+export interface PolicyState {
+  readonly config: PolicyConfig;
+  readonly vms: Map<VmId, PolicyVmState>;
+  readonly host: HostState;
+}
