@@ -8,7 +8,8 @@ import type { QemuMonitor } from './monitor.js';
 import type { VmPaths } from './paths.js';
 
 const CAPTURE_MS = 2_000;
-const MONITOR_MS = 1_000;
+/** The monitor's share: a VMM that hangs leaves time to save the rest. */
+const MONITOR_SHARE = 0.5;
 const TAIL_BYTES = 64 * 1024;
 const MAX_MONITOR_BYTES = 256 * 1024;
 const KEPT_FOLDERS = 200;
@@ -56,13 +57,14 @@ async function askMonitor(
   deadline: Deadline,
 ): Promise<{ status: string; text: string }> {
   const answers: Record<string, unknown> = {};
+  const part = deadline.part(deadline.remainingMs() * MONITOR_SHARE);
   const ask = async (query: string) => {
     answers[query] = await monitor
-      .request(query, undefined, deadline, MONITOR_MS)
+      .request(query, undefined, part)
       .catch((error: unknown) => ({ error: errorMessage(error) }));
   };
   const [status] = await Promise.all([
-    monitor.status(deadline, MONITOR_MS).catch(() => 'unknown'),
+    monitor.status(part).catch(() => 'unknown'),
     ...QUERIES.map(ask),
   ]);
   return { status, text: `${JSON.stringify(answers, null, 2).slice(0, MAX_MONITOR_BYTES)}\n` };

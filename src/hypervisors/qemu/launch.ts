@@ -96,7 +96,6 @@ export async function waitForMonitor(
     host.openChannel({ protocol: 'qmp', path: paths.qmpSocket, reconnectMs: 10 }),
   );
   try {
-    await deadline.race(Promise.race([vmm.ended, monitor.connected]));
     await Promise.race([vmm.ended, monitor.status(deadline)]);
   } finally {
     monitor.channel.close();

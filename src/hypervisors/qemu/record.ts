@@ -28,9 +28,10 @@ export function newRecord(
   return { ...process, hostBootId: hostBootId(), argvDigest: digestOf(argv), machineDigest, startedAt };
 }
 
-/** Digest of a command line, program included. */
+/** Digest of QEMU's arguments. What comes before the first of them may be a wrapper's. */
 export function digestOf(argv: readonly string[]): string {
-  return createHash('sha256').update(argv.join('\0')).digest('hex');
+  const first = Math.max(0, argv.indexOf('-name'));
+  return createHash('sha256').update(argv.slice(first).join('\0')).digest('hex');
 }
 
 /** Replaces the record whole. */
