@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { VmSpec } from '../../../src/model/vm.js';
-import { settle } from '../../fakes/manual-clock.js';
+import { ManualClock, settle } from '../../fakes/manual-clock.js';
 import { vmSpec } from '../../fixtures/vm-spec.js';
 import { Harness } from './harness.js';
 
@@ -81,7 +81,10 @@ describe('one scenario a fault', () => {
   it('continues a stopped VMM and nothing more', async () => {
     const h = new Harness();
     await h.startHealthy(web);
-    h.engine.answers.set('test/web/liveness', { result: 'failed', reason: 'response-timeout' });
+    for (const probe of ['readiness', 'liveness', 'agent'])
+      h.engine.answers.set(`test/web/${probe}`, { result: 'failed', reason: 'response-timeout' });
+    h.engine.answers.set('test/web/vm-state', { result: 'failed', reason: 'api-unreachable' });
+    h.engine.answers.set('test/web/vmm-process', { result: 'failed', reason: 'process-stopped' });
     h.engine.transition('test/web/vmm-process', 'failed', 'process-stopped');
     h.engine.transition('test/web/liveness', 'failed', 'response-timeout');
     await h.clock.advance(5000);
@@ -196,9 +199,10 @@ describe('a restart of the daemon', () => {
     // It had worked all the same.
     driver.boot(web);
     driver.calls.length = 0;
-    const second = new Harness({ clock, driver, journal });
+    // The dead daemon's timers stay behind with its clock.
+    const second = new Harness({ clock: new ManualClock(clock.now()), driver, journal });
     await second.startHealthy(web);
-    await clock.advance(200_000);
+    await second.clock.advance(200_000);
     expect(driver.calls.filter((call) => call.startsWith('start'))).toEqual([]);
     expect(await journal.unfinished()).toEqual([]);
     expect(second.explain(web).health).toBe('healthy');
