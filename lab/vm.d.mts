@@ -14,7 +14,7 @@ export interface LabKernelOptions {
   readonly watchdogSeconds?: number | undefined;
   /** Address of eth0 with its prefix. Default: that of QEMU's user network. */
   readonly address?: string | undefined;
-  /** Further module groups of the image: mmio, rng, fwcfg, vsock, 9p. */
+  /** Further module groups of the image: mmio, vsock, 9p. */
   readonly modules?: readonly string[] | undefined;
 }
 

@@ -44,7 +44,7 @@ export function labAvailable() {
  * @param {{ watchdogSeconds?: number, address?: string, modules?: readonly string[] }} [options]
  *   `watchdogSeconds`: the guest feeds its watchdog, which fires that long after feeding stops;
  *   `address`: of eth0 with its prefix, default that of QEMU's user network;
- *   `modules`: further module groups of the image (mmio, rng, fwcfg, vsock, 9p)
+ *   `modules`: further module groups of the image (mmio, vsock, 9p)
  */
 export function labKernelLine({ watchdogSeconds, address, modules = [] } = {}) {
   const words = ['console=ttyS0', 'panic=0', 'mitigations=off', 'cryptomgr.notests', 'quiet'];

@@ -10,8 +10,6 @@ import { decompress } from './kernel.mjs';
 export const MODULE_GROUPS = {
   base: ['virtio_pci', 'virtio_net', 'virtio_console', 'i6300esb', 'pvpanic_pci', 'button', 'evdev'],
   mmio: ['virtio_mmio', 'pvpanic_mmio'],
-  rng: ['virtio_rng'],
-  fwcfg: ['qemu_fw_cfg'],
   vsock: ['vsock', 'vsock_loopback', 'vmw_vsock_virtio_transport'],
   '9p': ['9pnet_virtio', '9p', 'overlay'],
 };

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildLabImage, labImageFresh, partsFresh } from '../../lab/image/build.mjs';
@@ -124,12 +124,22 @@ export const STEPS = [
 
 /** What is looked for, and the Debian package that has it. */
 const TOOLCHAIN = { 'c++': 'g++', cmake: 'cmake', make: 'make' };
-const HYPERVISOR = { 'qemu-system-x86_64': 'qemu-system-x86', ip: 'iproute2', xz: 'xz-utils' };
+const HYPERVISOR = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  ip: 'iproute2',
+  // What the kernel and its modules are packed with.
+  ...(isUbuntu() ? { zstd: 'zstd' } : { xz: 'xz-utils' }),
+};
 const CI_TOOLS = {
   ...TOOLCHAIN,
   'clang-format': 'clang-format',
   '/usr/src/googletest/CMakeLists.txt': 'libgtest-dev',
 };
+
+function isUbuntu() {
+  const path = '/etc/os-release';
+  return existsSync(path) && /^ID=ubuntu$/m.test(readFileSync(path, 'utf8'));
+}
 
 function refuseSkipped() {
   if (process.env.VMPULSE_SKIP_NATIVE !== '1') return;

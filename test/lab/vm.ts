@@ -26,7 +26,7 @@ export interface LabVmOptions {
   readonly port?: number;
   /** The guest feeds its watchdog, which fires that long after feeding stops. Default: no feeding. */
   readonly watchdogSeconds?: number;
-  /** Further module groups: mmio, rng, fwcfg, vsock, 9p. */
+  /** Further module groups: mmio, vsock, 9p. */
   readonly modules?: readonly string[];
 }
 
