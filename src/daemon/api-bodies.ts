@@ -1,0 +1,68 @@
+import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
+import { VmpulseError } from '../model/errors.js';
+import { plainText } from '../model/plain-text.js';
+import { failure, Refusal } from './api-errors.js';
+
+const MAX_BODY_BYTES = 64 * 1024;
+const TEN_YEARS_MS = 3650 * 86_400_000;
+
+const line = (maxChars: number) =>
+  z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(maxChars)
+    .transform((text) => plainText(text, maxChars));
+const author = line(128);
+const vm = z.string().min(1).max(512).optional();
+
+/** Body of POST /v1/recovery/hold. Without `vm` all VMs; without `forMs` until resumed. */
+export const holdBody = z.strictObject({
+  vm,
+  reason: line(500),
+  author,
+  forMs: z.int().min(1).max(TEN_YEARS_MS).optional(),
+});
+
+/** Body of POST /v1/recovery/resume. */
+export const resumeBody = z.strictObject({ vm, author });
+
+/** Body of POST /v1/vms/:namespace/:name/release. */
+export const releaseBody = z.strictObject({ author });
+
+/** Reads a request's body. Throws ERR_VMPULSE_ARGUMENT naming each wrong member. */
+export async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  const checked = schema.safeParse(parseJson(await readText(request)));
+  if (checked.success) return checked.data;
+  const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
+  throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the body does not fit: ${problems.join('; ')}`);
+}
+
+function readText(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      // The rest is read and dropped: a connection cut off in the middle would not carry the answer.
+      if (bytes > MAX_BODY_BYTES) reject(tooLarge());
+      else chunks.push(chunk);
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.once('error', reject);
+    request.once('close', () => reject(new VmpulseError('ERR_VMPULSE_ARGUMENT', 'the body broke off')));
+  });
+}
+
+function tooLarge(): Refusal {
+  return new Refusal(failure(413, 'ERR_VMPULSE_ARGUMENT', `the body is larger than ${MAX_BODY_BYTES} bytes`));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', 'the body is no JSON');
+  }
+}

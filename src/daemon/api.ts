@@ -1,0 +1,187 @@
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { type Context, Hono } from 'hono';
+import { Deadline } from '../model/deadline.js';
+import { errorMessage, VmpulseError } from '../model/errors.js';
+import type { Logger } from '../model/logger.js';
+import type { VmId } from '../model/vm.js';
+import type { ReloadView, RuntimeApi } from '../runtime/views.js';
+import { holdBody, readBody, releaseBody, resumeBody } from './api-bodies.js';
+import { type ApiFailure, apiFailure, failure } from './api-errors.js';
+import { resumeAfter, streamEvents } from './event-stream.js';
+
+/** What the API needs. */
+export interface ApiOptions {
+  readonly runtime: RuntimeApi;
+  readonly reload: () => Promise<ReloadView>;
+  readonly logger: Logger;
+  /** Wall-clock ms at which the daemon started; names its run in the ids of events. */
+  readonly run: number;
+  /** Fires when the daemon ends; event streams end with it. */
+  readonly signal: AbortSignal;
+  /** Longest time for a request, ms; default 10,000. Event streams have none. */
+  readonly requestDeadlineMs?: number;
+}
+
+export interface ApiEnv {
+  Bindings: HttpBindings;
+}
+
+type Handler = (c: Context<ApiEnv>) => Response | Promise<Response>;
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly handle: Handler;
+}
+
+const MAX_STREAMS = 64;
+const DEADLINE_MS = 10_000;
+const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** The daemon's HTTP API; docs/reference/api.md describes it. */
+export function createApi(options: ApiOptions): Hono<ApiEnv> {
+  const deadlineMs = options.requestDeadlineMs ?? DEADLINE_MS;
+  const app = baseApp(options.logger);
+  addRoutes(
+    app,
+    [...viewRoutes(options.runtime), ...commandRoutes(options), metricsRoute(options.runtime)].map(
+      (route) => ({ ...route, handle: withDeadline(route, deadlineMs) }),
+    ),
+  );
+  addRoutes(app, [eventsRoute(options)]);
+  return app;
+}
+
+/** Only /metrics, for the loopback port. */
+export function createMetricsApi(runtime: RuntimeApi, logger: Logger): Hono<ApiEnv> {
+  const app = baseApp(logger);
+  const route = metricsRoute(runtime);
+  addRoutes(app, [{ ...route, handle: withDeadline(route, DEADLINE_MS) }]);
+  return app;
+}
+
+function baseApp(logger: Logger): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  app.onError((error, c) => {
+    const told = apiFailure(error);
+    if (told.status === 500)
+      logger.error({ method: c.req.method, path: c.req.path, error: errorMessage(error) }, 'request failed');
+    return answer(c, told);
+  });
+  app.notFound((c) =>
+    answer(
+      c,
+      failure(
+        404,
+        'ERR_VMPULSE_ARGUMENT',
+        `there is no ${c.req.path}; docs/reference/api.md lists what there is`,
+      ),
+    ),
+  );
+  return app;
+}
+
+function addRoutes(app: Hono<ApiEnv>, routes: readonly Route[]): void {
+  for (const { method, path, handle } of routes) app.on(method, path, handle);
+  for (const { method, path } of routes) {
+    app.all(path, (c) => {
+      c.header('Allow', method);
+      return answer(
+        c,
+        failure(405, 'ERR_VMPULSE_ARGUMENT', `${c.req.path} takes ${method}, not ${c.req.method}`),
+      );
+    });
+  }
+}
+
+function answer(c: Context, { status, body }: ApiFailure): Response {
+  return c.json(body, status);
+}
+
+function withDeadline({ method, path, handle }: Route, deadlineMs: number): Handler {
+  return (c) => new Deadline(`${method} ${path}`, { deadlineMs }).race(Promise.resolve(handle(c)));
+}
+
+/** A VM in a path: `namespace/name`, or a name that only one has. */
+function vmOf(c: Context<ApiEnv>, runtime: RuntimeApi): VmId {
+  const [namespace, name] = [c.req.param('namespace'), c.req.param('name') ?? ''];
+  return runtime.resolveVm(namespace === undefined ? name : `${namespace}/${name}`);
+}
+
+function viewRoutes(runtime: RuntimeApi): Route[] {
+  const status: Handler = (c) => c.json(runtime.viewVm(vmOf(c, runtime)));
+  const explain: Handler = async (c) => c.json(await runtime.explain(vmOf(c, runtime)));
+  return [
+    { method: 'GET', path: '/v1/status', handle: (c) => c.json(runtime.view()) },
+    { method: 'GET', path: '/v1/status/:name', handle: status },
+    { method: 'GET', path: '/v1/status/:namespace/:name', handle: status },
+    { method: 'GET', path: '/v1/explain/:name', handle: explain },
+    { method: 'GET', path: '/v1/explain/:namespace/:name', handle: explain },
+  ];
+}
+
+function commandRoutes({ runtime, reload }: ApiOptions): Route[] {
+  const resolved = (vm: string | undefined) => (vm === undefined ? null : runtime.resolveVm(vm));
+  const release: Handler = async (c) => {
+    const { author } = await readBody(c.env.incoming, releaseBody);
+    const vm = vmOf(c, runtime);
+    await runtime.release({ vm, author });
+    return c.json(runtime.viewVm(vm));
+  };
+  return [
+    { method: 'POST', path: '/v1/reload', handle: async (c) => c.json(await reload()) },
+    {
+      method: 'POST',
+      path: '/v1/recovery/hold',
+      handle: async (c) => {
+        const { vm, reason, author, forMs } = await readBody(c.env.incoming, holdBody);
+        await runtime.hold({ vm: resolved(vm), reason, author, forMs: forMs ?? null });
+        return c.json({ holds: runtime.view().holds });
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/recovery/resume',
+      handle: async (c) => {
+        const { vm, author } = await readBody(c.env.incoming, resumeBody);
+        await runtime.resume({ vm: resolved(vm), author });
+        return c.json({ holds: runtime.view().holds });
+      },
+    },
+    { method: 'POST', path: '/v1/vms/:name/release', handle: release },
+    { method: 'POST', path: '/v1/vms/:namespace/:name/release', handle: release },
+  ];
+}
+
+function metricsRoute(runtime: RuntimeApi): Route {
+  const handle: Handler = async (c) =>
+    c.body(await runtime.metricsText(), 200, { 'content-type': PROMETHEUS_TEXT });
+  return { method: 'GET', path: '/metrics', handle };
+}
+
+function eventsRoute({ runtime, run, signal, logger }: ApiOptions): Route {
+  let streams = 0;
+  return {
+    method: 'GET',
+    path: '/v1/events',
+    handle: (c) => {
+      if (streams >= MAX_STREAMS) {
+        throw new VmpulseError(
+          'ERR_VMPULSE_CLOSED',
+          `${MAX_STREAMS} clients listen already; end one of them`,
+        );
+      }
+      const name = c.req.query('vm');
+      const vm = name === undefined ? undefined : runtime.resolveVm(name);
+      const afterId = resumeAfter(c.req.header('last-event-id'), run);
+      streams += 1;
+      streamEvents(c.env.outgoing, { runtime, run, afterId, vm, signal })
+        .catch((error: unknown) => logger.warn({ error: errorMessage(error) }, 'an event stream broke off'))
+        .finally(() => {
+          streams -= 1;
+        });
+      return RESPONSE_ALREADY_SENT;
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { connect, isIP } from 'node:net';
+import { dirname } from 'node:path';
+import { errorMessage, VmpulseError } from '../model/errors.js';
+
+/** How long a socket that exists may take to show that somebody serves it, ms. */
+const ANSWER_MS = 1_000;
+
+/**
+ * Serves on a Unix socket that its owner and group may use (mode 0660). A socket that nobody serves any more is
+ * replaced; its folder is made.
+ *
+ * Errors: ERR_VMPULSE_ADDRESS_IN_USE when somebody serves it or it is no socket; ERR_VMPULSE_SYSCALL with `errno` when it
+ * cannot be made.
+ */
+export async function listenUnix(server: Server, path: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    if (await leftOver(path)) await unlink(path);
+    await listening(server, () => server.listen(path));
+    await chmod(path, 0o660);
+  } catch (error) {
+    throw listenError(error, path);
+  }
+}
+
+/** Serves on a loopback port. Throws ERR_VMPULSE_ARGUMENT for any other address, ERR_VMPULSE_ADDRESS_IN_USE. */
+export async function listenLoopback(
+  server: Server,
+  address: { readonly host: string; readonly port: number },
+): Promise<void> {
+  const { host, port } = address;
+  const isLoopback = host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+  if (!isLoopback) {
+    throw new VmpulseError(
+      'ERR_VMPULSE_ARGUMENT',
+      `metrics are served on loopback only, not on ${host}; give 127.0.0.1`,
+    );
+  }
+  const name = host === '::1' ? `[::1]:${port}` : `${host}:${port}`;
+  try {
+    await listening(server, () => server.listen({ host, port, exclusive: true }));
+  } catch (error) {
+    throw listenError(error, name);
+  }
+}
+
+function listening(server: Server, listen: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve();
+    });
+    listen();
+  });
+}
+
+/** True for a socket that nobody serves. Throws ERR_VMPULSE_ADDRESS_IN_USE where something must not be removed. */
+async function leftOver(path: string): Promise<boolean> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!found) return false;
+  if (!found.isSocket()) {
+    throw new VmpulseError(
+      'ERR_VMPULSE_ADDRESS_IN_USE',
+      `${path} exists and is no socket; remove it or name another one`,
+    );
+  }
+  if (await isServed(path)) {
+    throw new VmpulseError(
+      'ERR_VMPULSE_ADDRESS_IN_USE',
+      `another process serves ${path}; end it or name another socket`,
+    );
+  }
+  return true;
+}
+
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (served: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(served);
+    };
+    // Whoever holds it but does not accept is still there.
+    const timer = setTimeout(() => end(true), ANSWER_MS);
+    socket.once('connect', () => end(true));
+    socket.once('error', (error) => end(errnoOf(error) !== 'ECONNREFUSED'));
+  });
+}
+
+function errnoOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function listenError(error: unknown, where: string): VmpulseError {
+  if (error instanceof VmpulseError) return error;
+  const errno = errnoOf(error);
+  if (errno === 'EADDRINUSE') {
+    return new VmpulseError(
+      'ERR_VMPULSE_ADDRESS_IN_USE',
+      `${where} is taken; end whoever serves it or name another address`,
+      { cause: error },
+    );
+  }
+  const remedy = errno === 'EACCES' || errno === 'EPERM' ? '; run as root or name another place' : '';
+  return new VmpulseError(
+    'ERR_VMPULSE_SYSCALL',
+    `cannot serve on ${where}: ${errorMessage(error)}${remedy}`,
+    {
+      cause: error,
+      details: { errno, syscall: 'listen' },
+    },
+  );
+}

@@ -1,0 +1,191 @@
+import { VmpulseError } from '../../../src/model/errors.js';
+import type { VmId } from '../../../src/model/vm.js';
+import type {
+  ExplainView,
+  HoldView,
+  HostView,
+  RuntimeApi,
+  RuntimeEvent,
+  VmView,
+} from '../../../src/runtime/views.js';
+
+export function vmView(id: VmId, more: Partial<VmView> = {}): VmView {
+  return {
+    id,
+    health: 'healthy',
+    sinceMs: 1_000,
+    ready: true,
+    runStrategy: 'Always',
+    recoveryEnabled: true,
+    address: '192.0.2.7',
+    vmm: { pid: 4242, startTimeTicks: 99, startedAtMs: 500 },
+    note: '',
+    probes: [
+      { name: 'readiness', role: 'readiness', kind: 'httpGet', state: 'ok', reason: null, sinceMs: 900 },
+    ],
+    restartRequired: false,
+    ...more,
+  };
+}
+
+export function explainView(vm: VmId): ExplainView {
+  return {
+    vm,
+    health: 'recovering',
+    sinceMs: 2_000,
+    sentences: ['The guest kernel panicked.', 'A reset is under way.'],
+    evidence: [{ atMs: 1_900, source: 'vmm-event', text: 'panicked' }],
+    episode: {
+      diagnosis: { kind: 'guest-hung', cause: 'guest-panicked', evidence: [] },
+      startedAtMs: 1_900,
+      diagnosedAtMs: 1_901,
+      attempts: [
+        {
+          actionId: 'a-1',
+          step: 'reset',
+          cause: 'guest-panicked',
+          startedAtMs: 1_950,
+          endedAtMs: null,
+          result: null,
+        },
+      ],
+      healedAtMs: null,
+      closedAtMs: null,
+      outcome: 'open',
+    },
+    pastEpisodes: [],
+    holds: [],
+    budget: { consecutiveUsed: 1, consecutiveMax: 3, rolling24hUsed: 1, rolling24hMax: 10 },
+    next: { step: 'power-cycle', atMs: 9_000, text: 'power-cycle if the reset does not help' },
+    probes: [
+      {
+        name: 'liveness',
+        role: 'liveness',
+        kind: 'tcpSocket',
+        state: 'failed',
+        reason: 'connect-timeout',
+        sinceMs: 1_980,
+      },
+    ],
+    vmm: { pid: 4242, startTimeTicks: 99, startedAtMs: 500 },
+    journal: [{ seq: 7, atMs: 1_950, type: 'action-start', text: 'reset begins' }],
+  };
+}
+
+/** A runtime that remembers what it was told and says what it was given. */
+export class FakeRuntime implements RuntimeApi {
+  readonly calls: unknown[] = [];
+  vms: VmView[] = [
+    vmView('default/web-1'),
+    vmView('lab/db', { health: 'unhealthy', ready: false, note: 'guest-hung' }),
+  ];
+  holds: HoldView[] = [];
+  events_: RuntimeEvent[] = [];
+  /** When set, every call fails with it. */
+  failure: Error | undefined;
+  /** When set, explain waits for it. */
+  gate: Promise<void> = Promise.resolve();
+  readonly #wakers = new Set<() => void>();
+
+  view(): HostView {
+    if (this.failure) throw this.failure;
+    return {
+      version: '1.2.3',
+      host: 'host-1',
+      pid: 77,
+      startedAtMs: 500,
+      nowMs: 10_000,
+      engine: 'native',
+      holds: this.holds,
+      degradations: [],
+      vms: this.vms,
+    };
+  }
+
+  viewVm(vm: VmId): VmView {
+    const found = this.vms.find(({ id }) => id === vm);
+    if (!found) throw new VmpulseError('ERR_VMPULSE_VM_UNKNOWN', `no VM ${vm} is watched`);
+    return found;
+  }
+
+  async explain(vm: VmId): Promise<ExplainView> {
+    await this.gate;
+    return explainView(this.viewVm(vm).id);
+  }
+
+  resolveVm(text: string): VmId {
+    const found = this.vms.find(({ id }) => id === text || id.endsWith(`/${text}`));
+    if (!found) throw new VmpulseError('ERR_VMPULSE_VM_UNKNOWN', `no VM named ${text} is watched`);
+    return found.id;
+  }
+
+  async hold(options: {
+    vm: VmId | null;
+    reason: string;
+    author: string;
+    forMs: number | null;
+  }): Promise<void> {
+    this.calls.push(['hold', options]);
+    const { vm, reason, author, forMs } = options;
+    this.holds = [{ vm, reason, author, untilMs: forMs }];
+  }
+
+  async resume(options: { vm: VmId | null; author: string }): Promise<void> {
+    this.calls.push(['resume', options]);
+    this.holds = [];
+  }
+
+  async release(options: { vm: VmId; author: string }): Promise<void> {
+    this.calls.push(['release', options]);
+  }
+
+  async metricsText(): Promise<string> {
+    return '# TYPE vmpulse_up gauge\nvmpulse_up 1\n';
+  }
+
+  emit(event: Partial<RuntimeEvent>): void {
+    const id = this.events_.length + 1;
+    this.events_.push({
+      id,
+      atMs: id * 10,
+      vm: null,
+      type: 'daemon',
+      text: `event ${id}`,
+      data: {},
+      ...event,
+    });
+    for (const wake of this.#wakers) wake();
+  }
+
+  async *events({
+    afterId,
+    signal,
+  }: {
+    afterId?: number;
+    signal: AbortSignal;
+  }): AsyncIterableIterator<RuntimeEvent> {
+    let next = afterId ?? this.events_.length;
+    let wake = () => {};
+    const waker = () => wake();
+    signal.addEventListener('abort', waker);
+    while (!signal.aborted) {
+      const event = this.events_[next];
+      if (event) {
+        next += 1;
+        yield event;
+        continue;
+      }
+      this.#wakers.add(waker);
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (signal.aborted) resolve();
+      });
+    }
+    this.#wakers.delete(waker);
+  }
+
+  /** Clients that wait for events right now. */
+  get listeners(): number {
+    return this.#wakers.size;
+  }
+}
