@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** PID, state letter and start time of a process, or undefined when it is gone. */
 export function processIdentity(pid) {
@@ -17,4 +17,20 @@ export function processIdentity(pid) {
 export function isAlive({ pid, startTimeTicks }) {
   const seen = processIdentity(pid);
   return seen !== undefined && seen.startTimeTicks === startTimeTicks && seen.state !== 'Z';
+}
+
+/** Processes other than this one whose command line has the text: the path of a folder that is ours alone finds its VMMs. */
+export function processesNaming(text) {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => commandLine(name).includes(text))
+    .flatMap((name) => processIdentity(Number(name)) ?? []);
+}
+
+function commandLine(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }

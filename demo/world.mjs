@@ -1,20 +1,11 @@
 import { spawn } from 'node:child_process';
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CLI, vmpulse } from './cli.mjs';
 import { daemonConfig, vmDocuments } from './manifests.mjs';
-import { isAlive, processIdentity } from './processes.mjs';
+import { isAlive, processesNaming } from './processes.mjs';
 import { final, until } from './wait.mjs';
 
 const BOOT_DEADLINE_MS = 120_000;
@@ -32,10 +23,9 @@ function freePort() {
   });
 }
 
-/** A directory of its own with everything that the daemon gets: its configuration and the manifests of three VMs. */
-export async function createWorld(lab) {
+/** A directory of its own with everything that the daemon gets: its configuration and the manifests of its VMs. */
+export async function createWorld(lab, names = ['web-1', 'web-2', 'web-3']) {
   const dir = mkdtempSync(join(tmpdir(), 'vmpulse-demo-'));
-  const names = ['web-1', 'web-2', 'web-3'];
   const vms = [];
   for (const name of names) {
     const port = await freePort();
@@ -61,7 +51,7 @@ export function startDaemon(world) {
 
 /** Resolves once every VM is healthy. */
 export async function allHealthy(world, daemon, signal) {
-  await until('three healthy VMs', BOOT_DEADLINE_MS, async () => {
+  await until(`${world.vms.length} healthy VMs`, BOOT_DEADLINE_MS, async () => {
     if (signal.aborted) throw final(signal.reason);
     if (daemon.exitCode !== null) throw final(new Error(`the daemon ended with status ${daemon.exitCode}`));
     const status = await vmpulse(world, 'status');
@@ -80,24 +70,8 @@ export async function destroyWorld(world, daemon) {
   const ended = () => daemon.exitCode !== null || daemon.signalCode !== null;
   if (!ended()) daemon.kill('SIGTERM');
   await until('the daemon to end', STOP_DEADLINE_MS, () => (ended() ? true : undefined));
-  const vmms = processesNaming(world.dir);
+  const vmms = processesNaming(`${world.dir}/`);
   for (const vmm of vmms) if (isAlive(vmm)) process.kill(vmm.pid, 'SIGKILL');
   await until('the VMs to end', STOP_DEADLINE_MS, () => (vmms.some(isAlive) ? undefined : true));
   rmSync(world.dir, { recursive: true });
-}
-
-/** Processes whose command line names this directory, which is ours alone: the VMMs, even if no record of them is left. */
-function processesNaming(dir) {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((name) => commandLine(name).includes(`${dir}/`))
-    .flatMap((name) => processIdentity(Number(name)) ?? []);
-}
-
-function commandLine(pid) {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
 }
