@@ -7,7 +7,7 @@ import { decompress } from './kernel.mjs';
  * What the guest can load, by group. `base` is loaded at each boot, the others by `vmp.modules=` on the
  * kernel line. Dependencies are computed.
  */
-export const MODULE_GROUPS = {
+const MODULE_GROUPS = {
   base: ['virtio_pci', 'virtio_net', 'virtio_console', 'i6300esb', 'pvpanic_pci', 'button', 'evdev'],
   mmio: ['virtio_mmio', 'pvpanic_mmio'],
   vsock: ['vsock', 'vsock_loopback', 'vmw_vsock_virtio_transport'],

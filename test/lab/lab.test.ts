@@ -34,11 +34,13 @@ describe('a lab VM', () => {
     qmp.events.length = 0;
   });
 
-  const stopsAnswering = (): Promise<boolean> =>
-    poll('the web server falls silent', 10_000, () =>
+  /** How the web server fails: `late` is no answer within half a second, `refused` a connection that is reset. */
+  const answersNot = (how: 'late' | 'refused'): Promise<boolean> =>
+    poll(`the web server is ${how}`, 10_000, () =>
       vm.health(500).then(
         () => undefined,
-        () => true,
+        (error: unknown) =>
+          (error instanceof DOMException && error.name === 'TimeoutError') === (how === 'late') || undefined,
       ),
     );
   const answers = (): Promise<number> => poll('the web server answers', 10_000, () => vm.health());
@@ -65,7 +67,7 @@ describe('a lab VM', () => {
   it('loses its web server for good until the agent restarts it', { timeout: TEST_MS }, async () => {
     const bootId = await vm.bootId();
     await vm.fault('kill-httpd');
-    await stopsAnswering();
+    await answersNot('refused');
     const agent = await QgaClient.connect(vm.qgaPath);
     expect((await agent.run('/bin/pidof', 'httpd')).exitCode).toBe(1);
     expect((await agent.run('/sbin/svc', 'restart', 'httpd')).exitCode).toBe(0);
@@ -77,12 +79,12 @@ describe('a lab VM', () => {
   it('hangs and slows its web server', { timeout: TEST_MS }, async () => {
     const agent = await QgaClient.connect(vm.qgaPath);
     await vm.fault('hang-httpd');
-    await stopsAnswering();
+    await answersNot('late');
     expect((await agent.run('/sbin/svc', 'cont', 'httpd')).exitCode).toBe(0);
     expect(await answers()).toBe(200);
 
     await vm.fault('slow-httpd', { ms: 1500 });
-    await stopsAnswering();
+    await answersNot('late');
     expect(await vm.health(10_000)).toBe(200);
     await agent.run('/sbin/svc', 'restart', 'httpd');
     expect(await answers()).toBe(200);
@@ -137,7 +139,7 @@ describe('a lab VM', () => {
     const event = await qmp.waitEvent('RESET', 30_000);
     expect(event.data).toMatchObject({ guest: true });
     agent.close();
-    await poll('another boot', 30_000, async () => ((await vm.bootId()) === bootId ? undefined : true));
+    await poll('another boot', 30_000, async () => ((await vm.bootId(400)) === bootId ? undefined : true));
     await vm.waitReady();
   });
 

@@ -6,7 +6,7 @@ import { LAB_GUEST, labAvailable, labQemuArguments, labVmFiles } from '../../lab
 import { poll } from './poll.js';
 
 /** A fault that the guest brings on itself when asked; lab/guest/www/cgi-bin/fault has them. */
-export type LabFault =
+type LabFault =
   | 'panic'
   | 'busy'
   | 'idle'
@@ -46,8 +46,8 @@ export interface LabVm {
   waitReady(options?: { deadlineMs?: number }): Promise<void>;
   /** Brings a fault on; it begins 0.2 s after the answer. `ms` belongs to slow-httpd. */
   fault(name: LabFault, options?: { ms?: number }): Promise<void>;
-  /** The guest kernel's boot id: another one after each reset. */
-  bootId(): Promise<string>;
+  /** The guest kernel's boot id, at most `timeoutMs` (default 5000) later: another one after each reset. */
+  bootId(timeoutMs?: number): Promise<string>;
   /** Status of GET /healthz, at most `timeoutMs` (default 1000) later. */
   health(timeoutMs?: number): Promise<number>;
   /** What the guest has printed so far. */
@@ -59,6 +59,8 @@ export interface LabVm {
 const START_DEADLINE_MS = 10_000;
 const READY_DEADLINE_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Of a guest that boots: a request sent too early is lost, and waiting for it only delays the next. */
+const POLL_TIMEOUT_MS = 400;
 const BOOT_ID = z.object({ bootId: z.string(), uptimeSeconds: z.number() });
 
 const running = new Set<LabVm>();
@@ -136,7 +138,7 @@ function handle(
     async waitReady({ deadlineMs = READY_DEADLINE_MS } = {}) {
       // The last boot counts: READY of an earlier one stays in the log.
       await poll(`VM ${name}: ready`, deadlineMs, async () => {
-        const id = await vm.bootId();
+        const id = await vm.bootId(POLL_TIMEOUT_MS);
         return consoleText().includes(`READY boot_id=${id} `) ? true : undefined;
       });
     },
@@ -145,8 +147,8 @@ function handle(
       const response = await get(`${LAB_GUEST.faultPath}?do=${query}`, REQUEST_TIMEOUT_MS);
       if (response.status !== 200) throw new Error(`fault ${fault}: status ${response.status}`);
     },
-    async bootId() {
-      const response = await get(LAB_GUEST.bootIdPath, REQUEST_TIMEOUT_MS);
+    async bootId(timeoutMs = REQUEST_TIMEOUT_MS) {
+      const response = await get(LAB_GUEST.bootIdPath, timeoutMs);
       return BOOT_ID.parse(await response.json()).bootId;
     },
     async health(timeoutMs = 1_000) {
