@@ -3,13 +3,17 @@ import type { Attempt } from './recovery.js';
 
 const PROOF_MS = 10_000;
 
+/** Throws ERR_VMPULSE_UNSUPPORTED for a VM that vmpulse does not know how to start. */
+export function requireStartable({ vm, driver }: Attempt): void {
+  if (driver.supports(vm, 'start')) return;
+  const text = `${vm.id} cannot be started by vmpulse (driver ${driver.name})`;
+  throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+}
+
 /** Before anything that ends a VMM: a start must be possible. */
-export async function proveStart({ vm, driver, deadline }: Attempt): Promise<void> {
-  if (!driver.supports(vm, 'start')) {
-    const text = `${vm.id} cannot be started by vmpulse (driver ${driver.name}), so its VMM is not ended`;
-    throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
-  }
-  await driver.proveStart(vm, deadline.step(PROOF_MS));
+export async function proveStart(attempt: Attempt): Promise<void> {
+  requireStartable(attempt);
+  await attempt.driver.proveStart(attempt.vm, attempt.deadline.step(PROOF_MS));
 }
 
 /** Before a guest is ended that keeps its VMM: as above where vmpulse is who starts the VM. */

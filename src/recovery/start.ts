@@ -1,10 +1,12 @@
-import { proveStart } from './prove-start.js';
+import { requireStartable } from './prove-start.js';
 import { defineRecovery } from './recovery.js';
 
-/** Starts a VM that has no VMM. */
+/** Starts a VM that has no VMM. A driver's start proves that it is possible before it does anything. */
 export const start = defineRecovery({
   endsGuest: false,
-  prove: proveStart,
+  async prove(attempt) {
+    requireStartable(attempt);
+  },
   async act({ vm, driver, deadline }) {
     await driver.start(vm, deadline.step());
   },
