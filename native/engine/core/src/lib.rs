@@ -1,7 +1,39 @@
-//! The probe engine of vmpulse, without Node.
+//! The probe engine of vmpulse, without Node: it schedules, runs and counts probes on reactor threads, and only
+//! changes of state leave it.
 
-pub mod clock;
-pub mod slab;
+mod admission;
+mod channel;
+mod check;
+mod clock;
+mod command;
+mod endpoint;
+mod engine;
+mod errno;
+mod error;
+mod handles;
+mod http_run;
+mod intern;
+mod outbox;
+mod poller;
+mod proc_state;
+mod reactor;
+mod running;
+mod slab;
+mod snapshot;
+mod socket;
+mod spec;
+mod stats;
+mod target;
 pub mod thresholds;
 pub mod timing;
-pub mod wheel;
+mod wheel;
+
+pub use channel::Protocol;
+pub use engine::{Engine, EngineOptions};
+pub use error::{EngineError, ErrorCode};
+pub use outbox::{
+    Answer, ChannelEvent, ChannelNews, Collected, Completion, Due, Notify, ProbeReport, Transition,
+};
+pub use stats::{DURATION_BOUNDS_US, Kind, OUTCOMES, Stats, outcome_index};
+pub use target::TargetStatus;
+pub use vmpulse_proto as proto;

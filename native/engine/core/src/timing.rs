@@ -83,6 +83,15 @@ impl Timing {
         in_phase(now_us + self.initial_delay_us, self.period_us, id_hash)
     }
 
+    /// The first start from now on when a period (the normal one or another) begins to apply.
+    pub fn start_from(&self, now_us: u64, period_us: u64, id_hash: u64) -> u64 {
+        if period_us == self.period_us {
+            in_phase(now_us, period_us, id_hash)
+        } else {
+            now_us + period_us
+        }
+    }
+
     /// The start after one that was scheduled at `scheduled_us`, given the period that applies now.
     ///
     /// On the normal period the target keeps (or comes back to) its phase; starts that were missed are left out.

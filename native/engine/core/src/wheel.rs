@@ -26,7 +26,6 @@ pub struct Wheel {
     now: u64,
     entries: Vec<Entry>,
     free: u32,
-    len: usize,
     heads: Box<[u32; LEVELS * SLOTS]>,
     occupied: [u64; LEVELS],
 }
@@ -37,19 +36,9 @@ impl Wheel {
             now,
             entries: Vec::new(),
             free: NONE,
-            len: 0,
             heads: Box::new([NONE; LEVELS * SLOTS]),
             occupied: [0; LEVELS],
         }
-    }
-
-    /// Armed timers.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Arms a timer; a deadline that is not in the future fires at the next tick.
@@ -72,7 +61,6 @@ impl Wheel {
             self.entries[index as usize] = entry;
             index
         };
-        self.len += 1;
         self.link(index);
         TimerKey(index)
     }
@@ -170,7 +158,6 @@ impl Wheel {
         entry.place = u16::MAX;
         entry.next = self.free;
         self.free = index;
-        self.len -= 1;
     }
 }
 
@@ -200,7 +187,7 @@ mod tests {
                 assert!(fired.is_empty(), "start {start} delay {delay}: early");
                 wheel.advance(start + delay, &mut fired);
                 assert_eq!(fired, [7], "start {start} delay {delay}");
-                assert!(wheel.is_empty());
+                assert_eq!(wheel.next_tick(), None);
             }
         }
     }
@@ -253,7 +240,7 @@ mod tests {
                 expected.sort_unstable();
                 assert_eq!(fired, expected);
             }
-            assert_eq!(wheel.len(), model.len());
+            assert_eq!(wheel.next_tick().is_none(), model.is_empty());
             if let Some(tick) = wheel.next_tick() {
                 let first = model.iter().map(|timer| timer.0).min().unwrap();
                 assert!(now < tick && tick <= first);

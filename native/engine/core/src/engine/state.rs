@@ -1,0 +1,113 @@
+//! Counters, snapshots, and what waits to be collected.
+
+use super::Engine;
+use crate::command::Command;
+use crate::error::EngineError;
+use crate::outbox::{Collected, Transition};
+use crate::snapshot;
+use crate::stats::Stats;
+use crate::thresholds::{Change, State};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use vmpulse_proto::Reason;
+
+impl Engine {
+    pub fn stats(&self) -> Result<Stats, EngineError> {
+        self.usable()?;
+        let mut stats = self
+            .front()
+            .stats
+            .read(self.shards.iter().map(|shard| &shard.stats));
+        stats.coalesced = self
+            .shards
+            .iter()
+            .map(|shard| shard.outbox.coalesced())
+            .sum();
+        Ok(stats)
+    }
+
+    pub fn snapshot(&self) -> Result<Vec<u8>, EngineError> {
+        self.usable()?;
+        let mut targets = Vec::new();
+        for shard in &self.shards {
+            let (reply, answer) = sync_channel(1);
+            shard.send(Command::Snapshot { reply });
+            targets.extend(self.answer(&answer)?);
+        }
+        // What waits for its target must survive a second restart.
+        targets.extend(
+            self.front()
+                .saved
+                .iter()
+                .map(|(hash, saved)| (*hash, *saved)),
+        );
+        Ok(snapshot::encode(&targets))
+    }
+
+    pub fn restore(&self, bytes: &[u8]) -> Result<(), EngineError> {
+        self.usable()?;
+        let saved = snapshot::decode(bytes).map_err(EngineError::argument)?;
+        let shared = Arc::new(saved.clone());
+        self.front().saved = saved;
+        for shard in &self.shards {
+            shard.send(Command::Restore(Arc::clone(&shared)));
+        }
+        Ok(())
+    }
+
+    /// Moves out what waits. What is about targets that were removed, or about an instance that is over, is left out.
+    pub fn collect(&self, with_transitions: bool) -> Collected {
+        self.signalled.store(false, Ordering::Release);
+        let mut collected = Collected::default();
+        for shard in &self.shards {
+            shard.outbox.collect(with_transitions, &mut collected);
+        }
+        let front = &mut *self.front();
+        let mut current = |handle, epoch| {
+            let known = front.targets.get(handle);
+            known.is_some_and(|known| known.epoch == epoch)
+        };
+        collected
+            .transitions
+            .retain(|entry| current(entry.handle, entry.epoch));
+        collected
+            .dues
+            .retain(|entry| current(entry.handle, entry.epoch));
+        if with_transitions {
+            self.tell_deaths(&mut collected);
+        }
+        collected
+    }
+
+    /// A reactor that ended by a panic leaves its targets blind.
+    fn tell_deaths(&self, collected: &mut Collected) {
+        let front = &mut *self.front();
+        for (index, shard) in self.shards.iter().enumerate() {
+            if !shard.dead.load(Ordering::Acquire) || front.deaths_told[index] {
+                continue;
+            }
+            front.deaths_told[index] = true;
+            let at_ms = crate::clock::wall_ms();
+            let blind = front
+                .targets
+                .of_shard(index)
+                .map(|(handle, known)| Transition {
+                    handle,
+                    epoch: known.epoch,
+                    change: Change {
+                        from: State::Unknown,
+                        to: State::Blind,
+                        reason: Some(Reason::ProberResources),
+                        at_ms,
+                        streak_start_ms: at_ms,
+                        count: 1,
+                        last_ok_ms: 0,
+                    },
+                    duration_us: 0,
+                    coalesced: 0,
+                });
+            collected.transitions.extend(blind);
+        }
+    }
+}

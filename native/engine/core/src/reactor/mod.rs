@@ -1,0 +1,245 @@
+//! One reactor thread: owns its targets, probes, channels and timers; nothing else touches them.
+
+mod calls;
+mod channels;
+mod commands;
+mod process;
+mod schedule;
+mod start;
+mod stream;
+
+use crate::admission::Admission;
+use crate::channel::{Backlog, Channel, Effect};
+use crate::clock;
+use crate::command::Shared;
+use crate::http_run::Kept;
+use crate::poller::{Poller, READ, Ready};
+use crate::running::Running;
+use crate::slab::{Key, Slab};
+use crate::target::Target;
+use crate::wheel::Wheel;
+use calls::Call;
+use rustc_hash::FxHashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Starts of one turn, so that readiness is looked at in between.
+const STARTS_A_TURN: usize = 256;
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Options of all reactors.
+#[derive(Clone, Copy, Debug)]
+pub struct ReactorOptions {
+    pub shards: u32,
+    pub tick_us: u64,
+    pub late_us: u64,
+    pub blind_after: u32,
+    pub max_in_flight: u32,
+    pub max_per_destination: u32,
+}
+
+/// What a token of epoll or the wheel means; the value is in its low 56 bits.
+#[derive(Clone, Copy, Debug)]
+enum Token {
+    Wake,
+    Probe(Key),
+    Channel(u32),
+    Target(u32),
+    Call(u32),
+}
+
+impl Token {
+    fn bits(self) -> u64 {
+        match self {
+            Self::Wake => 0,
+            Self::Probe(key) => 1 << 56 | key.bits(),
+            Self::Channel(handle) => 2 << 56 | u64::from(handle),
+            Self::Target(handle) => 3 << 56 | u64::from(handle),
+            Self::Call(call) => 4 << 56 | u64::from(call),
+        }
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        match bits >> 56 {
+            1 => Self::Probe(Key::from_bits(bits)),
+            2 => Self::Channel(bits as u32),
+            3 => Self::Target(bits as u32),
+            4 => Self::Call(bits as u32),
+            _ => Self::Wake,
+        }
+    }
+}
+
+/// Drop order does not matter: each descriptor is owned by one value, and closing it takes it out of epoll.
+pub struct Reactor {
+    shared: Arc<Shared>,
+    options: ReactorOptions,
+    poller: Poller,
+    wheel: Wheel,
+    targets: Vec<Option<Target>>,
+    target_count: u64,
+    running: Slab<Running>,
+    admission: Admission,
+    calls: FxHashMap<u32, Call>,
+    channels: FxHashMap<u32, Channel>,
+    backlog: Backlog,
+    /// Connections kept by targets, by handle.
+    kept: FxHashMap<u32, Kept>,
+    /// Probes that have more to read at once.
+    again: Vec<Key>,
+    effects: Vec<Effect>,
+    buffer: Box<[u8]>,
+    now_us: u64,
+    /// How long this thread was kept from looking at readiness, in total, beyond what it may.
+    starved_us: u64,
+    /// Something was put into the outbox in this turn.
+    news: bool,
+    stopping: bool,
+}
+
+impl Reactor {
+    pub fn new(shared: Arc<Shared>, options: ReactorOptions) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        poller.add(shared.waker.fd(), Token::Wake.bits(), READ)?;
+        let now_us = clock::mono_us();
+        Ok(Self {
+            shared,
+            options,
+            poller,
+            wheel: Wheel::new(now_us / options.tick_us),
+            targets: Vec::new(),
+            target_count: 0,
+            running: Slab::default(),
+            admission: Admission::new(options.max_in_flight, options.max_per_destination),
+            calls: FxHashMap::default(),
+            channels: FxHashMap::default(),
+            backlog: Backlog::default(),
+            kept: FxHashMap::default(),
+            again: Vec::new(),
+            effects: Vec::new(),
+            buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            now_us,
+            starved_us: 0,
+            news: false,
+            stopping: false,
+        })
+    }
+
+    /// Runs until it is told to stop. Every turn ends in bounded time: no call in it blocks.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut ready = Vec::new();
+        let mut fired = Vec::new();
+        while !self.stopping {
+            self.poller.wait(self.wait_ms(), &mut ready)?;
+            self.look_at_clock();
+            for event in &ready {
+                self.on_ready(*event);
+            }
+            for key in std::mem::take(&mut self.again) {
+                self.step_probe(key, READ);
+            }
+            fired.clear();
+            self.wheel
+                .advance(self.now_us / self.options.tick_us, &mut fired);
+            for token in &fired {
+                self.on_timer(Token::from_bits(*token));
+            }
+            self.start_admitted();
+            self.publish();
+        }
+        self.end_calls();
+        self.shared.stopped.store(true, Ordering::Release);
+        self.shared.outbox.signal();
+        Ok(())
+    }
+
+    /// How long epoll may sleep. While probes are in flight it is never long, so that a long turn proves starvation.
+    fn wait_ms(&self) -> i32 {
+        if self.admission.has_ready() || !self.again.is_empty() {
+            return 0;
+        }
+        let look_ms = if self.running.len() > 0 {
+            (self.look_us() / 1000) as i32
+        } else {
+            -1
+        };
+        let Some(tick) = self.wheel.next_tick() else {
+            return look_ms;
+        };
+        let sleep_us = (tick * self.options.tick_us).saturating_sub(self.now_us);
+        let sleep_ms = sleep_us.div_ceil(1000).min(i32::MAX as u64) as i32;
+        if look_ms < 0 {
+            sleep_ms
+        } else {
+            sleep_ms.min(look_ms)
+        }
+    }
+
+    /// The longest sleep while something is awaited.
+    fn look_us(&self) -> u64 {
+        (self.options.late_us / 10).max(1000)
+    }
+
+    fn look_at_clock(&mut self) {
+        let before = self.now_us;
+        self.now_us = clock::mono_us();
+        let turn_us = self.now_us - before;
+        if self.running.len() > 0 {
+            // One millisecond is epoll's own rounding.
+            self.starved_us += turn_us.saturating_sub(self.look_us() + 1000);
+        }
+    }
+
+    fn on_ready(&mut self, event: Ready) {
+        match Token::from_bits(event.token) {
+            Token::Wake => self.receive_commands(),
+            Token::Probe(key) => self.step_probe(key, event.flags),
+            Token::Channel(handle) => {
+                self.with_channel(handle, |channel, context| {
+                    channel.on_ready(event.flags, context)
+                });
+            }
+            Token::Target(handle) => self.process_ended(handle),
+            Token::Call(_) => {}
+        }
+    }
+
+    fn on_timer(&mut self, token: Token) {
+        match token {
+            Token::Target(handle) => self.target_is_due(handle),
+            Token::Probe(key) => self.probe_timed_out(key),
+            Token::Channel(handle) => {
+                self.with_channel(handle, Channel::on_timer);
+            }
+            Token::Call(call) => self.request_timed_out(call),
+            Token::Wake => {}
+        }
+    }
+
+    fn arm(&mut self, at_us: u64, token: Token) -> crate::wheel::TimerKey {
+        let tick = at_us.div_ceil(self.options.tick_us);
+        self.wheel.insert(tick, token.bits())
+    }
+
+    fn target(&mut self, handle: u32) -> Option<&mut Target> {
+        let local = self.local(handle);
+        let target = self.targets.get_mut(local)?.as_mut()?;
+        (target.handle == handle).then_some(target)
+    }
+
+    /// Index of a handle's slot in this reactor (see `handles`).
+    fn local(&self, handle: u32) -> usize {
+        ((handle & 0x00ff_ffff) / self.options.shards) as usize
+    }
+
+    fn publish(&mut self) {
+        let stats = &self.shared.stats;
+        stats
+            .in_flight
+            .store(u64::from(self.admission.in_flight()), Ordering::Relaxed);
+        if std::mem::take(&mut self.news) {
+            self.shared.outbox.signal();
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Starting of probes, in the order of admission.
+
+use super::calls::Call;
+use super::{Reactor, STARTS_A_TURN, Token};
+use crate::check::Check;
+use crate::endpoint::{Destination, Endpoint};
+use crate::http_run::HttpRun;
+use crate::proc_state;
+use crate::running::{Machine, Order, Owner, Running, Verdict};
+use crate::slab::Key;
+use crate::socket::{self, ConnectOptions};
+use crate::stats::Kind;
+use crate::target::Phase;
+use std::os::fd::OwnedFd;
+use vmpulse_proto::{OpenOptions, Reason};
+
+/// A probe error (not a failure) is tried again this often.
+const RETRIES: u32 = 3;
+
+/// Admission's tokens: a target's handle, or a call with this bit.
+pub(super) const CALL_BIT: u64 = 1 << 32;
+
+impl Reactor {
+    pub(super) fn start_admitted(&mut self) {
+        for _ in 0..STARTS_A_TURN {
+            let Some((token, destination)) = self.admission.next() else {
+                break;
+            };
+            if token & CALL_BIT == 0 {
+                self.start_target(token as u32, destination);
+            } else {
+                self.start_call(token as u32, destination);
+            }
+        }
+    }
+
+    fn start_target(&mut self, handle: u32, destination: Destination) {
+        let now_us = self.now_us;
+        let Some(target) = self
+            .target(handle)
+            .filter(|target| target.phase == Phase::Queued)
+        else {
+            return self.admission.release(destination);
+        };
+        let late_us = now_us.saturating_sub(target.scheduled_us);
+        let order = Order {
+            check: target.check.clone(),
+            timeout_us: target.timing.timeout_us,
+            debug: false,
+            kept_by: Some(handle),
+        };
+        self.shared.stats.started(late_us);
+        self.start(Owner::Target(handle), order, destination);
+    }
+
+    fn start_call(&mut self, call: u32, destination: Destination) {
+        match self.calls.remove(&call) {
+            Some(Call::Ordered(order)) => {
+                self.shared.stats.started(0);
+                self.start(Owner::Call(call), *order, destination);
+            }
+            other => {
+                if let Some(other) = other {
+                    self.calls.insert(call, other);
+                }
+                self.admission.release(destination);
+            }
+        }
+    }
+
+    fn start(&mut self, owner: Owner, order: Order, destination: Destination) {
+        let deadline_us = self.now_us + order.timeout_us;
+        let kind = order.check.kind();
+        let started = match &order.check {
+            Check::Tcp { endpoint, fin } => self.connect_tcp(endpoint, *fin),
+            Check::Http { .. } => self.connect_http(&order),
+            Check::AgentPing { channel } | Check::VmState { channel } => {
+                return self.start_request(owner, kind, *channel, destination, deadline_us);
+            }
+            Check::Process(process) => {
+                let verdict = proc_state::look(process).into();
+                self.admission.release(destination);
+                return self.conclude(owner, kind, verdict, 0);
+            }
+            // Externals never come here: their schedule emits `due`, and calls for them are refused.
+            Check::External => Err(Reason::Cancelled.into()),
+        };
+        match started {
+            Ok(machine) => {
+                let key = self.run_probe(owner, kind, machine, Some(destination), deadline_us);
+                if let Err(reason) = self.watch_stream(key) {
+                    self.finish(key, reason.into());
+                }
+            }
+            Err(verdict) => {
+                self.admission.release(destination);
+                self.conclude(owner, kind, verdict, 0);
+            }
+        }
+    }
+
+    fn connect_tcp(&mut self, endpoint: &Endpoint, fin: bool) -> Result<Machine, Verdict> {
+        let options = ConnectOptions {
+            reset: !fin,
+            no_delay: false,
+        };
+        open_stream(endpoint, options)
+            .map(Machine::Tcp)
+            .map_err(Verdict::from)
+    }
+
+    fn connect_http(&mut self, order: &Order) -> Result<Machine, Verdict> {
+        let Check::Http { endpoint, shared } = &order.check else {
+            return Err(Reason::Cancelled.into());
+        };
+        let hop = match (&shared.host, endpoint) {
+            (Some(host), _) => shared.plan.first_hop(host),
+            (None, Endpoint::Tcp(address)) => shared.plan.first_hop(&address.ip().to_string()),
+            (None, Endpoint::Unix(_)) => shared.plan.first_hop("localhost"),
+        };
+        // The host was tried when the target was registered.
+        let hop = hop.map_err(|_| Verdict::from(Reason::ProtocolError))?;
+        let shared = std::sync::Arc::clone(shared);
+        if let Some(kept) = order.kept_by.and_then(|handle| self.kept.remove(&handle)) {
+            let options = OpenOptions {
+                now_unix_s: crate::clock::wall_ms() / 1000,
+                debug: order.debug,
+            };
+            let run = HttpRun::reuse(kept, endpoint.clone(), shared, hop, options);
+            return Ok(Machine::Http(Box::new(run)));
+        }
+        let fd = open_stream(endpoint, HttpRun::connect_options(&hop))?;
+        let run = HttpRun::new(fd, endpoint.clone(), shared, hop, order.debug);
+        Ok(Machine::Http(Box::new(run)))
+    }
+
+    /// Enters a probe with its deadline.
+    pub(super) fn run_probe(
+        &mut self,
+        owner: Owner,
+        kind: Kind,
+        machine: Machine,
+        admitted: Option<Destination>,
+        deadline_us: u64,
+    ) -> Key {
+        let key = self.running.insert(Running {
+            owner,
+            kind,
+            machine,
+            admitted,
+            started_us: self.now_us,
+            deadline_us,
+            timer: None,
+            starved_us: self.starved_us,
+        });
+        let timer = self.arm(deadline_us, Token::Probe(key));
+        if let Some(running) = self.running.get_mut(key) {
+            running.timer = Some(timer);
+        }
+        match owner {
+            Owner::Target(handle) => {
+                if let Some(target) = self.target(handle) {
+                    target.phase = Phase::Running(key);
+                }
+            }
+            Owner::Call(call) => {
+                self.calls.insert(call, Call::Running(key));
+            }
+        }
+        key
+    }
+}
+
+/// Connects; an error of our own is tried again at once.
+pub(super) fn open_stream(endpoint: &Endpoint, options: ConnectOptions) -> Result<OwnedFd, Reason> {
+    let mut tries = 0;
+    loop {
+        match socket::connect(endpoint, options) {
+            Err(reason) if reason.is_inconclusive() && tries < RETRIES => tries += 1,
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Stream probes in flight: readiness in, verdicts out.
+
+use super::start::open_stream;
+use super::{Reactor, Token};
+use crate::clock;
+use crate::errno;
+use crate::http_run::{HttpRun, Step};
+use crate::poller::{EDGE, ERROR, HANG_UP, PEER_CLOSED, READ, WRITE, poll_once};
+use crate::running::{Machine, Owner, Verdict};
+use crate::slab::Key;
+use crate::socket;
+use std::os::fd::{AsFd, BorrowedFd};
+use vmpulse_proto::{ExchangeResult, HttpHop, Outcome, Reason};
+
+impl Reactor {
+    /// Puts a probe's socket into epoll.
+    pub(super) fn watch_stream(&mut self, key: Key) -> Result<(), Reason> {
+        let Some(running) = self.running.get_mut(key) else {
+            return Ok(());
+        };
+        let token = Token::Probe(key).bits();
+        let added = match &running.machine {
+            Machine::Tcp(fd) => self.poller.add(fd.as_fd(), token, WRITE),
+            Machine::Http(run) => {
+                let flags = READ | WRITE | PEER_CLOSED | EDGE;
+                self.poller.add(run.fd(), token, flags)
+            }
+            Machine::Request { .. } | Machine::External => Ok(()),
+        };
+        added.map_err(|_| Reason::ProberResources)
+    }
+
+    /// The socket of a probe is ready.
+    pub(super) fn step_probe(&mut self, key: Key, flags: u32) {
+        let Some(running) = self.running.get_mut(key) else {
+            return;
+        };
+        let step = match &mut running.machine {
+            Machine::Tcp(fd) => {
+                let outcome = connected(fd.as_fd(), flags);
+                return self.finish(key, outcome.into());
+            }
+            Machine::Http(run) => run.step(flags, &mut self.buffer, clock::wall_ms() / 1000),
+            Machine::Request { .. } | Machine::External => return,
+        };
+        match step {
+            Step::Wait => {}
+            Step::Again => self.again.push(key),
+            Step::Failed(reason) => self.finish(key, reason.into()),
+            Step::Done(result) => self.finish_http(key, result),
+            Step::Redirect(hop) => self.redirect(key, *hop),
+            Step::Stale => self.start_afresh(key),
+        }
+    }
+
+    /// Before a time-out is said: what is ready now counts.
+    pub(super) fn look_once_more(&mut self, key: Key) {
+        let Some(running) = self.running.get_mut(key) else {
+            return;
+        };
+        let flags = match &running.machine {
+            Machine::Tcp(fd) => poll_once(fd.as_fd(), WRITE),
+            Machine::Http(run) => poll_once(run.fd(), READ | WRITE),
+            Machine::Request { .. } | Machine::External => 0,
+        };
+        if flags != 0 {
+            self.step_probe(key, flags);
+        }
+    }
+
+    fn finish_http(&mut self, key: Key, result: Box<ExchangeResult>) {
+        let Some(mut running) = self.take_running(key) else {
+            return;
+        };
+        let duration_us = self.now_us.saturating_sub(running.started_us);
+        let machine = std::mem::replace(&mut running.machine, Machine::External);
+        if let (Machine::Http(mut run), Owner::Target(handle)) = (machine, running.owner)
+            && result.reusable
+            && run.shared.keep_alive
+            && let Some(conversation) = run.take_conversation()
+        {
+            let kept = run.keep(conversation);
+            self.poller.remove(kept.fd.as_fd());
+            self.kept.insert(handle, kept);
+        }
+        self.finish_taken(running, Verdict::from(result), duration_us);
+    }
+
+    /// Follows a redirect: same address, the hop's port, a new connection, the same deadline.
+    fn redirect(&mut self, key: Key, hop: HttpHop) {
+        let Some(running) = self.running.get_mut(key) else {
+            return;
+        };
+        let Machine::Http(run) = &mut running.machine else {
+            return;
+        };
+        let endpoint = run.endpoint.at_port(hop.port());
+        match open_stream(&endpoint, HttpRun::connect_options(&hop)) {
+            Ok(fd) => run.follow(fd, hop),
+            Err(reason) => return self.finish(key, reason.into()),
+        }
+        if let Err(reason) = self.watch_stream(key) {
+            self.finish(key, reason.into());
+        }
+    }
+
+    /// A kept connection had died: the same probe on a fresh one, with what is left of its time.
+    fn start_afresh(&mut self, key: Key) {
+        let Some(running) = self.running.get_mut(key) else {
+            return;
+        };
+        let Machine::Http(run) = &mut running.machine else {
+            return;
+        };
+        let host = match (&run.shared.host, &run.endpoint) {
+            (Some(host), _) => host.to_string(),
+            (None, crate::endpoint::Endpoint::Tcp(address)) => address.ip().to_string(),
+            (None, crate::endpoint::Endpoint::Unix(_)) => "localhost".to_owned(),
+        };
+        match run.shared.plan.first_hop(&host) {
+            Ok(hop) => self.redirect(key, hop),
+            Err(_) => self.finish(key, Reason::ProtocolError.into()),
+        }
+    }
+}
+
+/// What the readiness of a connecting socket says.
+fn connected(fd: BorrowedFd<'_>, flags: u32) -> Outcome {
+    if flags & (ERROR | HANG_UP) != 0 {
+        let errno = socket::pending_errno(fd);
+        if errno != 0 {
+            return Outcome::of(errno::of_connection(errno));
+        }
+    }
+    Outcome::Ok
+}

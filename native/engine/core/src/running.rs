@@ -1,0 +1,103 @@
+//! A probe in flight.
+
+use crate::check::Check;
+use crate::endpoint::Destination;
+use crate::http_run::HttpRun;
+use crate::outbox::ProbeReport;
+use crate::stats::Kind;
+use crate::wheel::TimerKey;
+use std::os::fd::OwnedFd;
+use vmpulse_proto::{Details, ExchangeResult, Outcome, Reason};
+
+/// For whom a probe runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A target's schedule, by handle.
+    Target(u32),
+    /// A call outside the schedule.
+    Call(u32),
+}
+
+/// Owns what its kind needs; dropping it closes the connection, which takes it out of epoll.
+pub enum Machine {
+    Tcp(OwnedFd),
+    Http(Box<HttpRun>),
+    Request { channel: u32, id: u64 },
+    External,
+}
+
+pub struct Running {
+    pub owner: Owner,
+    pub kind: Kind,
+    pub machine: Machine,
+    /// What admission counts it for; `None`: it is not counted.
+    pub admitted: Option<Destination>,
+    pub started_us: u64,
+    pub deadline_us: u64,
+    pub timer: Option<TimerKey>,
+    /// The reactor's starvation when it began.
+    pub starved_us: u64,
+}
+
+/// A probe outside the schedule that waits for admission.
+pub struct Order {
+    pub check: Check,
+    pub timeout_us: u64,
+    pub debug: bool,
+    /// Of a registered target: its handle, for a connection that is kept.
+    pub kept_by: Option<u32>,
+}
+
+/// How a probe ended.
+pub struct Verdict {
+    pub outcome: Outcome,
+    /// What an exchange measured, if there was one.
+    pub exchange: Option<Box<ExchangeResult>>,
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            exchange: None,
+        }
+    }
+}
+
+impl From<Reason> for Verdict {
+    fn from(reason: Reason) -> Self {
+        Outcome::of(reason).into()
+    }
+}
+
+impl From<Box<ExchangeResult>> for Verdict {
+    fn from(result: Box<ExchangeResult>) -> Self {
+        Self {
+            outcome: result.outcome,
+            exchange: Some(result),
+        }
+    }
+}
+
+impl Verdict {
+    pub fn into_report(self, duration_us: u64) -> ProbeReport {
+        let exchange = self.exchange;
+        let (details, warnings, message, transcript) = match exchange.map(|exchange| *exchange) {
+            Some(exchange) => (
+                exchange.details,
+                exchange.warnings,
+                exchange.message,
+                exchange.transcript,
+            ),
+            None => (Details::default(), Vec::new(), None, None),
+        };
+        ProbeReport {
+            outcome: self.outcome,
+            duration_us,
+            details,
+            warnings,
+            message,
+            transcript,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Non-blocking stream sockets: connect, read, write.
+
+use crate::endpoint::Endpoint;
+use crate::errno;
+use crate::poller::check;
+use std::io;
+use std::mem::size_of;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use vmpulse_proto::Reason;
+
+/// Longest path of a Unix socket, bytes (`sun_path` less its end).
+pub const MAX_UNIX_PATH: usize = 107;
+
+/// How a probe's connection behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectOptions {
+    /// Close by RST, and before that do not acknowledge the SYN-ACK at once: the peer's server may never see an
+    /// accept, and no TIME_WAIT is left behind.
+    pub reset: bool,
+    /// Several small writes will follow.
+    pub no_delay: bool,
+}
+
+/// Opens a socket and begins to connect. The connection may be complete already; epoll then says so at once.
+pub fn connect(endpoint: &Endpoint, options: ConnectOptions) -> Result<OwnedFd, Reason> {
+    match endpoint {
+        Endpoint::Tcp(address) => connect_tcp(address, options).map_err(|e| errno::of_call(&e)),
+        Endpoint::Unix(path) => connect_unix(path).map_err(|e| errno::of_unix_call(&e)),
+    }
+}
+
+fn connect_tcp(address: &SocketAddr, options: ConnectOptions) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => libc::AF_INET,
+        SocketAddr::V6(_) => libc::AF_INET6,
+    };
+    let fd = stream(family)?;
+    if options.reset {
+        set(&fd, libc::IPPROTO_TCP, libc::TCP_QUICKACK, &0i32)?;
+        let linger = libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        set(&fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger)?;
+    }
+    if options.no_delay {
+        set(&fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32)?;
+    }
+    match address {
+        SocketAddr::V4(v4) => begin(
+            &fd,
+            &libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: v4.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
+                },
+                sin_zero: [0; 8],
+            },
+            size_of::<libc::sockaddr_in>(),
+        )?,
+        SocketAddr::V6(v6) => begin(
+            &fd,
+            &libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: v6.port().to_be(),
+                sin6_flowinfo: v6.flowinfo(),
+                sin6_addr: libc::in6_addr {
+                    s6_addr: v6.ip().octets(),
+                },
+                sin6_scope_id: v6.scope_id(),
+            },
+            size_of::<libc::sockaddr_in6>(),
+        )?,
+    }
+    Ok(fd)
+}
+
+/// Connects to a Unix socket; it is connected when this returns. EAGAIN: its backlog is full.
+pub fn connect_unix(path: &Path) -> io::Result<OwnedFd> {
+    let bytes = path.as_os_str().as_bytes();
+    let mut address = libc::sockaddr_un {
+        sun_family: libc::AF_UNIX as libc::sa_family_t,
+        sun_path: [0; 108],
+    };
+    if bytes.is_empty() || bytes.len() > MAX_UNIX_PATH {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    }
+    for (to, from) in address.sun_path.iter_mut().zip(bytes) {
+        *to = *from as libc::c_char;
+    }
+    let fd = stream(libc::AF_UNIX)?;
+    let length = std::mem::offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
+    begin(&fd, &address, length)?;
+    Ok(fd)
+}
+
+fn stream(family: i32) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers are passed.
+    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+    // SAFETY: `fd` was just created and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn set<T>(fd: &OwnedFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    // SAFETY: `value` is a valid T and its own size is passed; T is the plain C type that the option takes.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
+fn begin<T>(fd: &OwnedFd, address: &T, length: usize) -> io::Result<()> {
+    // SAFETY: `address` is a socket address of at least `length` bytes.
+    let result = check(unsafe {
+        libc::connect(
+            fd.as_raw_fd(),
+            std::ptr::from_ref(address).cast(),
+            length as libc::socklen_t,
+        )
+    });
+    match result {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The pending error of a socket, 0 for none.
+pub fn pending_errno(fd: BorrowedFd<'_>) -> i32 {
+    let mut errno = 0i32;
+    let mut length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the buffer is an i32 and `length` says so.
+    let result = check(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ERROR,
+            std::ptr::from_mut(&mut errno).cast(),
+            &mut length,
+        )
+    });
+    match result {
+        Ok(_) => errno,
+        Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
+    }
+}
+
+/// Reads what is there. `Ok(None)`: nothing now; `Ok(Some(0))`: the peer closed its side.
+pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        // SAFETY: the buffer is valid for its own length.
+        let count =
+            unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        if count >= 0 {
+            return Ok(Some(count as usize));
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::Interrupted => {}
+            io::ErrorKind::WouldBlock => return Ok(None),
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Writes what fits; 0 when nothing does now. Never raises SIGPIPE.
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        // SAFETY: the bytes are valid for their own length.
+        let count = unsafe {
+            libc::send(
+                fd.as_raw_fd(),
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_NOSIGNAL,
+            )
+        };
+        if count >= 0 {
+            return Ok(count as usize);
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::Interrupted => {}
+            io::ErrorKind::WouldBlock => return Ok(0),
+            _ => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Targets as the caller gives them: JSON in the shapes of `src/engine/probe-engine.ts`.
+
+use crate::endpoint::EndpointSpec;
+use crate::stats::Kind;
+use crate::thresholds::State;
+use crate::timing::TimingSpec;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetSpec<'a> {
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub check: CheckSpec<'a>,
+    pub timing: TimingSpec,
+    pub start_state: State,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckSpec<'a> {
+    pub kind: Kind,
+    pub endpoint: Option<EndpointSpec>,
+    pub close: Option<CloseSpec>,
+    /// Kept as text: equal texts share one compiled plan.
+    #[serde(borrow)]
+    pub http: Option<&'a RawValue>,
+    /// Place in the list of PEM bundles that came with the call.
+    pub ca: Option<usize>,
+    pub channel: Option<u32>,
+    pub pidfd: Option<i32>,
+    pub pid: Option<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CloseSpec {
+    Rst,
+    Fin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemeSpec {
+    Http,
+    Https,
+}
+
+/// `HttpGetOptions` of the model. What names files was read, and what names the address was resolved, by the caller.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpOptionsSpec {
+    pub scheme: SchemeSpec,
+    pub host: Option<String>,
+    pub port: u16,
+    pub path: String,
+    pub method: Option<String>,
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    pub body: Option<String>,
+    #[serde(rename = "unixSocket")]
+    pub _unix_socket: Option<String>,
+    #[serde(default)]
+    pub keep_alive: bool,
+    #[serde(default)]
+    pub verify: bool,
+    #[serde(rename = "caFile")]
+    pub _ca_file: Option<String>,
+    pub certificate_expires_within_days: Option<u32>,
+    #[serde(default)]
+    pub expect: ExpectSpec,
+    pub max_body_bytes: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExpectSpec {
+    #[serde(default)]
+    pub status: Vec<(u16, u16)>,
+    pub body_contains: Option<String>,
+    pub body_regex: Option<String>,
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+}
+
+/// One entry of `update`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateSpec {
+    pub handle: u32,
+    pub timing: TimingSpec,
+}
+
+/// Parses a list. A mistake is found by its place in the list, at the cost of a second look in that case only.
+pub fn parse_list<'a, T: Deserialize<'a>>(what: &str, json: &'a str) -> Result<Vec<T>, String> {
+    let error = match serde_json::from_str(json) {
+        Ok(list) => return Ok(list),
+        Err(error) => error,
+    };
+    let items: Vec<&RawValue> =
+        serde_json::from_str(json).map_err(|_| format!("{what} are not a list: {error}"))?;
+    for (index, item) in items.into_iter().enumerate() {
+        if let Err(error) = serde_json::from_str::<T>(item.get()) {
+            return Err(format!("{what}[{index}]: {error}"));
+        }
+    }
+    Err(error.to_string())
+}
