@@ -23,15 +23,24 @@ function placeholderMessage({ text, path, isKey }: Placeholder, root: ReturnType
   return `is still the placeholder ${text}; ${parent?.keyChoices ?? remedyFor(parent)}`;
 }
 
+/** Issues that say something new: what follows from an unknown key at the same place does not. */
+function withoutConsequences(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+  const unknown = issues
+    .filter(({ code }) => code === 'unrecognized_keys')
+    .map(({ path }) => path.join('\0'));
+  return issues.filter(({ code, path }) => code !== 'custom' || !unknown.includes(path.join('\0')));
+}
+
 /**
  * Validates a document. Everything that is wrong goes to `problems`, with its place; then the result is undefined.
- * `documentName` names the document in messages, for example `VirtualMachineHost`.
+ * `unknownKeys: 'checked'` says that names have been looked at already. `documentName` names the document in messages, for example `VirtualMachineHost`.
  */
 export function checkDocument<T>(
   document: SourceDocument,
   schema: z.ZodType<T>,
   documentName: string,
   problems: ProblemList,
+  unknownKeys: 'refuse' | 'checked' = 'refuse',
 ): T | undefined {
   const root = shapeOf(schema);
   for (const placeholder of document.placeholders) {
@@ -39,7 +48,8 @@ export function checkDocument<T>(
   }
   const result = schema.safeParse(document.value, { reportInput: true });
   if (result.success) return document.placeholders.length === 0 ? result.data : undefined;
-  for (const issue of result.error.issues) {
+  for (const issue of withoutConsequences(result.error.issues)) {
+    if (issue.code === 'unrecognized_keys' && unknownKeys === 'checked') continue;
     for (const { path, isKey, message } of explainIssue(issue, root, documentName)) {
       if (document.placeholders.some((placeholder) => isConsequence(path, placeholder))) continue;
       problems.add(isKey ? document.placeOfKey(path) : document.placeOf(path), path, message);

@@ -20,7 +20,17 @@ export function orList(items: readonly string[]): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} or ${items.at(-1)}`;
 }
 
-function withArticle(noun: string): string {
+/** Units of numbers, as words. */
+const NUMBER_UNITS: Readonly<Record<string, string>> = {
+  s: 'number of seconds',
+  ms: 'number of milliseconds',
+  days: 'number of days',
+  bytes: 'number of bytes',
+  count: 'number',
+};
+
+function withArticle(unit: string): string {
+  const noun = NUMBER_UNITS[unit] ?? unit;
   if (noun === 'text') return noun;
   return `${/^[aeio]/i.test(noun) ? 'an' : 'a'} ${noun}`;
 }
@@ -60,7 +70,6 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   int: 'a whole number',
   number: 'a whole number',
   string: 'text',
-  boolean: 'true or false',
   object: 'a mapping',
   record: 'a mapping',
   array: 'a list',
@@ -68,6 +77,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 
 function typeMessage(expected: string, input: unknown, shape: FieldShape | undefined): string {
   if (input === undefined) return `is missing; ${remedyFor(shape)}`;
+  if (expected === 'boolean') return `cannot be ${describeValue(input)}; write true or false`;
   const isText = expected === 'string';
   const wanted =
     isText && shape?.unit !== undefined && shape.unit !== 'text'
@@ -98,8 +108,8 @@ function boundMessage(
 function choiceMessage(input: unknown, choices: readonly string[]): string {
   if (input === undefined) return `is missing; write ${orList(choices)}`;
   const near = typeof input === 'string' ? closest(input, choices) : undefined;
-  const what = choices.length === 1 ? `must be ${choices[0]}` : `must be ${orList(choices)}`;
-  return `${what}, not ${describeValue(input)}; ${near === undefined ? `write ${orList(choices)}` : `did you mean "${near}"?`}`;
+  const remedy = near === undefined ? `write ${orList(choices)}` : `did you mean "${near}"?`;
+  return `cannot be ${describeValue(input)}; ${remedy}`;
 }
 
 /** Turns one issue of the validator into messages of ours. `root` is the shape of the whole document. */

@@ -1,6 +1,6 @@
 import { unknownKeyMessage } from './explain-issue.js';
 import { KUBEVIRT_TYPES } from './kubevirt-fields.js';
-import type { PathStep, ProblemList } from './problems.js';
+import { formatPath, type PathStep, type ProblemList } from './problems.js';
 import type { FieldShape } from './schema-shape.js';
 import type { SourceDocument } from './source-document.js';
 
@@ -22,6 +22,9 @@ function parseFields(text: string): ReadonlyMap<string, FieldType> {
 const NO_FIELDS: ReadonlyMap<string, FieldType> = new Map();
 const TYPES = new Map(Object.entries(KUBEVIRT_TYPES).map(([name, fields]) => [name, parseFields(fields)]));
 
+/** Types whose fields a host document has under `spec`. */
+const SPEC_TYPES: ReadonlySet<string> = new Set(['VirtualMachineSpec', 'InstanceSpec']);
+
 /** Where vmpulse's own fields live, so that one that strayed into a manifest is sent home. */
 export interface OwnFields {
   /** Fields of `spec` of a VirtualMachineHost. */
@@ -30,32 +33,51 @@ export interface OwnFields {
   readonly probe: ReadonlySet<string>;
 }
 
-/**
- * Compares the names in a manifest with KubeVirt's: unknown ones are problems. Returns the paths that KubeVirt knows
- * and vmpulse does not use, the topmost of each branch.
- */
+/** What the names of a manifest say. */
+export interface NameCheck {
+  /** Paths that KubeVirt knows and vmpulse does not use, the topmost of each branch. */
+  readonly unused: readonly Path[];
+  /** Names that KubeVirt does not know were found; `problems` has them. */
+  readonly hasUnknown: boolean;
+}
+
+/** Members of a field with the type of each: one, or those of a list. */
+function members(
+  value: unknown,
+  path: Path,
+  isList: boolean,
+): readonly (readonly [value: unknown, path: Path])[] {
+  if (!isList) return [[value, path]];
+  return Array.isArray(value) ? value.map((item: unknown, index) => [item, [...path, index]] as const) : [];
+}
+
+/** Of a mapping with free keys, those that vmpulse does not take: `requests.cpu` beside `requests.memory`. */
+function unusedKeys(value: unknown, path: Path, shape: FieldShape | undefined): readonly Path[] {
+  if (shape?.properties === undefined || typeof value !== 'object' || value === null) return [];
+  return Object.keys(value).flatMap((key) => (shape.properties?.has(key) ? [] : [[...path, key]]));
+}
+
+/** Compares the names in a manifest with KubeVirt's. `used` is the shape of what vmpulse takes from it. */
 export function checkNames(
   document: SourceDocument,
   used: FieldShape,
   own: OwnFields,
   problems: ProblemList,
-): readonly Path[] {
+): NameCheck {
   const unused: Path[] = [];
-  const placeholders = new Set(document.placeholders.filter(({ isKey }) => isKey).map(({ text }) => text));
+  let hasUnknown = false;
+  const placeholders = new Set(
+    document.placeholders.filter(({ isKey }) => isKey).map(({ path }) => formatPath(path)),
+  );
 
   const unknown = (path: Path, key: string, typeName: string, fields: ReadonlyMap<string, FieldType>) => {
-    if (placeholders.has(key)) return;
-    const isOwn =
-      typeName === 'Probe'
-        ? own.probe.has(key)
-        : ['InstanceSpec', 'VirtualMachineSpec'].includes(typeName) && own.host.has(key);
+    if (placeholders.has(formatPath(path))) return;
+    hasUnknown = true;
+    const isOwn = typeName === 'Probe' ? own.probe.has(key) : SPEC_TYPES.has(typeName) && own.host.has(key);
+    const of = `KubeVirt's ${typeName === '{}' ? 'empty mapping' : typeName}`;
     const message = isOwn
       ? "is vmpulse's own and no field of KubeVirt; write it in the VirtualMachineHost document"
-      : unknownKeyMessage(
-          key,
-          [...fields.keys()],
-          `KubeVirt's ${typeName === '{}' ? 'empty mapping' : typeName}`,
-        );
+      : unknownKeyMessage(key, [...fields.keys()], of);
     problems.add(document.placeOfKey(path), path, message);
   };
 
@@ -68,19 +90,19 @@ export function checkNames(
         unknown(inside, key, typeName, fields);
         continue;
       }
-      const insideShape = shape?.properties?.get(key);
-      if (shape !== undefined && insideShape === undefined) unused.push(inside);
+      const below = shape?.properties?.get(key);
+      if (shape !== undefined && below === undefined) unused.push(inside);
       const type = fields.get(key);
-      if (type === undefined) continue;
-      const items: readonly (readonly [unknown, Path])[] =
-        type.isList && Array.isArray(member)
-          ? member.map((item, index) => [item, [...inside, index]] as const)
-          : [[member, inside]];
-      for (const [item, itemPath] of items)
-        visit(item, type.type, itemPath, type.isList ? insideShape?.each : insideShape);
+      if (type === undefined) {
+        unused.push(...unusedKeys(member, inside, below));
+        continue;
+      }
+      for (const [item, itemPath] of members(member, inside, type.isList)) {
+        visit(item, type.type, itemPath, type.isList ? below?.each : below);
+      }
     }
   };
 
   visit(document.value, 'VirtualMachine', [], used);
-  return unused;
+  return { unused, hasUnknown };
 }

@@ -46,7 +46,7 @@ function theCheck(written: Written, refuse: Refuse): ProbeCheck | undefined {
   const checks = KIND_ENTRIES.flatMap(({ kind }) => written[kind] ?? []);
   const [check, second] = checks;
   if (check === undefined) {
-    refuse([], `has no test; add one of ${KIND_ENTRIES.map(({ kind }) => kind).join(', ')}`);
+    refuse([], 'has no test; add httpGet, tcpSocket or guestAgentPing: {}');
   } else if (second !== undefined) {
     const kinds = checks.map(({ kind }) => kind).join(' and ');
     refuse(

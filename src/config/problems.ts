@@ -1,4 +1,5 @@
 import { VmpulseError } from '../model/errors.js';
+import { plainText } from '../model/plain-text.js';
 
 /** A step into a document: a key or an index. */
 export type PathStep = string | number;
@@ -11,6 +12,7 @@ export interface Place {
 }
 
 const MAX_SHOWN = 50;
+const MAX_LINE_CHARS = 4000;
 const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 
 /** Writes a path as `spec.probes[0].name`; keys that are no plain words stand quoted in brackets. */
@@ -67,7 +69,7 @@ export class ProblemList {
 
 function line(place: Place, path: readonly PathStep[], message: string): string {
   const where = path.length === 0 ? '' : ` ${formatPath(path)}`;
-  return `${formatPlace(place)}${where}: ${message}`;
+  return plainText(`${formatPlace(place)}${where}: ${message}`, MAX_LINE_CHARS);
 }
 
 /** By file, line and column; each text once. */

@@ -58,6 +58,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 function syntaxMessage(error: YAMLError): string {
+  if (error.code === 'NON_STRING_KEY') return 'has a key that is not text; write plain words as keys';
   const remedy = REMEDIES[error.code] ?? 'correct the syntax here';
   return `is not valid YAML: ${error.message.charAt(0).toLowerCase()}${error.message.slice(1)}; ${remedy}`;
 }

@@ -19,6 +19,10 @@ function distance(a: string, b: string): number {
 
 const MAX_LENGTH = 64;
 
+function startsAlike(a: string, b: string): boolean {
+  return Math.min(a.length, b.length) >= 4 && (a.startsWith(b) || b.startsWith(a));
+}
+
 /** The known name that was probably meant, ignoring case and separators; undefined when none is near. */
 export function closest(name: string, known: readonly string[]): string | undefined {
   if (name.length > MAX_LENGTH) return undefined;
@@ -26,6 +30,8 @@ export function closest(name: string, known: readonly string[]): string | undefi
   const ranked = known
     .map((each) => ({ each, edits: distance(plain(name), plain(each)) }))
     .sort((a, b) => a.edits - b.edits);
+  const extended = known.find((each) => startsAlike(plain(name), plain(each)));
   const best = ranked[0];
+  if (extended !== undefined && (best?.edits ?? 0) > 1) return extended;
   return best !== undefined && best.edits <= Math.max(1, Math.floor(name.length / 3)) ? best.each : undefined;
 }

@@ -162,11 +162,11 @@ function toManifest(written: Written, document: SourceDocument): Manifest {
 
 /** Reads a `kubevirt.io/v1 VirtualMachine`. What KubeVirt knows and vmpulse does not use is listed in one warning. */
 export function readManifest(document: SourceDocument, problems: ProblemList): Manifest | undefined {
-  const unused = checkNames(document, usedShape, ownFields, problems);
-  const written = checkDocument(document, schema, 'VirtualMachine', problems);
+  const { unused, hasUnknown } = checkNames(document, usedShape, ownFields, problems);
+  const written = checkDocument(document, schema, 'VirtualMachine', problems, 'checked');
   if (unused.length > 0) {
     const names = unused.map(formatPath).join(', ');
     problems.warn(document.placeOf([]), [], `fields of KubeVirt that vmpulse does not use: ${names}`);
   }
-  return written === undefined ? undefined : toManifest(written, document);
+  return written === undefined || hasUnknown ? undefined : toManifest(written, document);
 }

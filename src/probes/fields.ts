@@ -61,7 +61,7 @@ export const ipAddressField = textField({ unit: 'IP address', example: '192.0.2.
 
 /** What is wrong with a host, an IP literal or a DNS name; or undefined. */
 export function hostProblem(text: string): string | undefined {
-  if (text.includes(':') || text.includes('%')) return ipAddressProblem(text);
+  if (/^[0-9a-f:.]*:[0-9a-f:.]*(%.*)?$/i.test(text)) return ipAddressProblem(text);
   if (isIP(text) !== 0) return undefined;
   if (/^[0-9.]+$/.test(text)) return ipAddressProblem(text);
   return DNS_NAME.test(text)

@@ -77,7 +77,8 @@ function parseUrlTarget(text: string, name: string): HttpGetOptions {
 function label(http: HttpGetOptions): string {
   const method = http.method ?? 'GET';
   if (http.unixSocket !== undefined) return `HTTP ${method} ${http.path} over ${http.unixSocket}`;
-  if (http.host === undefined) return `${http.scheme.toUpperCase()} ${method} ${http.path} on port ${http.port}`;
+  if (http.host === undefined)
+    return `${http.scheme.toUpperCase()} ${method} ${http.path} on port ${http.port}`;
   return `HTTP ${method} ${http.scheme}://${hostPort(http.host, http.port)}${http.path}`;
 }
 

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { compileVms } from '../../src/config/compile-config.js';
+import { DEFAULT_RECOVERY } from '../../src/policy/defaults.js';
+import { daemonConfig, FACTS, pair, problemsOf } from './compile.js';
+
+const DEFAULTS = {
+  hostName: 'test-host',
+  stateDir: '/var/lib/vmpulse',
+  runDir: '/run/vmpulse',
+  socketPath: '/run/vmpulse/vmpulse.sock',
+  manifests: ['/etc/vmpulse/vms.d'],
+  logLevel: 'info',
+  metrics: { seedNames: false },
+  engine: {
+    backend: 'auto',
+    maxInFlight: 4096,
+    maxInFlightPerDestination: 64,
+    tickMs: 2,
+    lateMs: 250,
+    blindAfter: 3,
+    threads: 1,
+  },
+  recovery: DEFAULT_RECOVERY,
+  limits: { maxConcurrentRecoveries: 2, maxBootsPerMinute: 10 },
+};
+
+describe('daemon configuration', () => {
+  it.each([
+    '',
+    '# nothing\n',
+    '---\n',
+    '{}',
+    'metrics:\nrecovery:\n',
+  ])('takes every default from %j', (text) => {
+    expect(daemonConfig(text)).toEqual(DEFAULTS);
+  });
+
+  it('observes only, unless it is told otherwise', () => {
+    expect(daemonConfig('').recovery.enabled).toBe(false);
+  });
+
+  it('takes what is written', () => {
+    const text = `
+hostName: kvm-3
+stateDir: /srv/state
+runDir: /tmp/run
+manifests: [a.yaml, ../b, /c]
+logLevel: debug
+metrics: {listen: '[::1]:9810', seedNames: true}
+engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
+recovery: {enabled: true, grace: 1m, backoff: {jitter: 0}, gracefulStop: 1m}
+limits: {concurrentRecoveries: 1, bootsPerMinute: 4}
+`;
+    expect(daemonConfig(text)).toEqual({
+      hostName: 'kvm-3',
+      stateDir: '/srv/state',
+      runDir: '/tmp/run',
+      socketPath: '/tmp/run/vmpulse.sock',
+      manifests: ['/etc/vmpulse/a.yaml', '/etc/b', '/c'],
+      logLevel: 'debug',
+      metrics: { listen: { host: '::1', port: 9810 }, seedNames: true },
+      engine: {
+        backend: 'portable',
+        maxInFlight: 10,
+        maxInFlightPerDestination: 5,
+        tickMs: 10,
+        lateMs: 500,
+        blindAfter: 5,
+        threads: 2,
+      },
+      recovery: {
+        ...DEFAULT_RECOVERY,
+        enabled: true,
+        graceMs: 60_000,
+        backoff: { ...DEFAULT_RECOVERY.backoff, jitter: 0 },
+        gracefulStopMs: 60_000,
+        stepTimeoutMs: 90_000,
+      },
+      limits: { maxConcurrentRecoveries: 1, maxBootsPerMinute: 4 },
+    });
+  });
+
+  it('lends its recovery to VMs, which may change each part', () => {
+    const config = daemonConfig('recovery: {enabled: true, grace: 1m, breaker: {failures: 9}}');
+    const spec = 'hypervisor: {qemu: {memory: 1Gi}}, recovery: {grace: 2m, breaker: {hold: 1m}}';
+    const { vms } = compileVms([{ path: 'a.yaml', text: pair({ spec }) }], config, FACTS);
+    expect(vms[0]?.recovery).toEqual({
+      ...DEFAULT_RECOVERY,
+      enabled: true,
+      graceMs: 120_000,
+      breaker: { failures: 9, holdMs: 60_000 },
+    });
+  });
+
+  it('keeps the port of the metrics from VMs', () => {
+    const config = daemonConfig('metrics: {listen: 127.0.0.1:9810}');
+    const spec =
+      'hypervisor: {qemu: {memory: 1Gi, interfaces: [{user: {forwards: [{hostPort: 9810, guestPort: 80}]}}]}}';
+    expect(problemsOf(() => compileVms([{ path: 'a.yaml', text: pair({ spec }) }], config, FACTS))).toContain(
+      "claims the port 9810, which the daemon's metrics.listen has",
+    );
+  });
+});
