@@ -40,7 +40,7 @@ export class Accelerators {
     };
   }
 
-  /** To be called once the VM runs. */
+  /** To be called before a start: what has been tried on KVM may have run on it. */
   async remember(vm: VmSpec, accelerator: Accelerator): Promise<void> {
     if (accelerator === 'tcg') return;
     await mkdir(dirname(this.#marker(vm)), { recursive: true, mode: 0o700 });

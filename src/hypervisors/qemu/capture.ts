@@ -63,10 +63,7 @@ async function askMonitor(
       .request(query, undefined, part)
       .catch((error: unknown) => ({ error: errorMessage(error) }));
   };
-  const [status] = await Promise.all([
-    monitor.status(part).catch(() => 'unknown'),
-    ...QUERIES.map(ask),
-  ]);
+  const [status] = await Promise.all([monitor.status(part).catch(() => 'unknown'), ...QUERIES.map(ask)]);
   return { status, text: `${JSON.stringify(answers, null, 2).slice(0, MAX_MONITOR_BYTES)}\n` };
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { LadderStep } from '../../model/action.js';
@@ -36,7 +37,7 @@ export interface QemuDriverOptions {
   readonly runDir: string;
   /** Evidence, and which VMs have run on KVM; for example /var/lib/vmpulse. */
   readonly stateDir: string;
-  /** Start locks; the same for every vmpulse on the host. Default /run/lock/vmpulse as root, else /tmp/vmpulse-<uid>-locks. */
+  /** Start locks; the same for every vmpulse on the host. Default as root /run/lock/vmpulse, else a folder of the user's. */
   readonly lockDir?: string;
   /** Where programs without a path are looked for. Default the usual system folders. */
   readonly searchPath?: string;
@@ -48,7 +49,7 @@ export class QemuDriver implements Driver<QemuSession> {
   readonly #host: DriverHost;
   readonly #runDir: string;
   readonly #stateDir: string;
-  readonly #lockDir: string;
+  readonly #lockDir: string | undefined;
   readonly #searchPath: string;
   readonly #scanner: ProcScanner;
   readonly #accelerators: Accelerators;
@@ -57,7 +58,7 @@ export class QemuDriver implements Driver<QemuSession> {
     this.#host = host;
     this.#runDir = resolve(options.runDir);
     this.#stateDir = resolve(options.stateDir);
-    this.#lockDir = options.lockDir ?? defaultLockDir();
+    this.#lockDir = options.lockDir;
     this.#searchPath = options.searchPath ?? DEFAULT_SEARCH_PATH;
     this.#scanner = new ProcScanner(host);
     this.#accelerators = new Accelerators(host, this.#stateDir);
@@ -141,9 +142,10 @@ export class QemuDriver implements Driver<QemuSession> {
     this.#refuseAdopted(vm);
     const paths = vmPaths(this.#runDir, vm);
     const deadline = new Deadline(`start of ${vm.id}`, options);
-    const locks = new StartLocks(this.#host, this.#lockDir);
+    const locks = new StartLocks(this.#host, this.#lockDir ?? defaultLockDir());
     try {
-      await deadline.race(locks.takeVm(vm));
+      await deadline.race(locks.prepare());
+      locks.takeVm(vm);
       const running = await findVmm(vm, paths, this.#scanner, deadline);
       if (running) {
         const text = `VM ${vm.id} already runs as process ${running.pid}; it is not started twice`;
@@ -163,38 +165,27 @@ export class QemuDriver implements Driver<QemuSession> {
     await deadline.race(removeFiles([paths.qmpSocket, paths.agentSocket, paths.record]));
     await deadline.race(rotateLogs([paths.consoleLog, paths.vmmLog]));
     deadline.check();
+    await deadline.race(this.#accelerators.remember(vm, plan.accelerator));
+    let vmm: LaunchedVmm | undefined;
     try {
       const command = launchCommand(vm, argv, findSystemdRun(this.#searchPath));
-      const vmm = await launch(vm, command, paths, this.#searchPath);
-      const { process } = vmm;
+      vmm = await launch(vm, command, paths, this.#searchPath);
       // A daemon that dies before this line finds the VMM again by its UUID.
-      await writeRecord(
-        paths.record,
-        newRecord(process, argv, vm.machineDigest, startedAtMs(process.startTimeTicks)),
-      );
-      await this.#waitForMonitor(paths, vmm, deadline);
-      await this.#accelerators.remember(vm, plan.accelerator);
-      return process;
+      const startedAt = startedAtMs(vmm.process.startTimeTicks);
+      const record = newRecord(vmm.process, argv, vm.machineDigest, startedAt);
+      await deadline.race(writeRecord(paths.record, record));
+      await waitForMonitor(this.#host, paths, vmm, deadline);
+      return vmm.process;
     } catch (error) {
       // Withdrawn is not failed: the VMM goes on, and the next look finds it.
       if (isVmpulseError(error, 'ERR_VMPULSE_ABORTED') || isVmpulseError(error, 'ERR_VMPULSE_CLOSED'))
         throw error;
+      if (vmm !== undefined) await this.#end(vmm, paths);
       throw await withLogTail(vm, error, paths);
     }
   }
 
-  /** Nothing half started is left: a VMM whose monitor does not answer in time is ended. */
-  async #waitForMonitor(paths: VmPaths, vmm: LaunchedVmm, deadline: Deadline): Promise<void> {
-    try {
-      await waitForMonitor(this.#host, paths, vmm, deadline);
-    } catch (error) {
-      const isOurs =
-        isVmpulseError(error, 'ERR_VMPULSE_ABORTED') || isVmpulseError(error, 'ERR_VMPULSE_CLOSED');
-      if (!isOurs) await this.#end(vmm, paths);
-      throw error;
-    }
-  }
-
+  /** Nothing half started is left. */
   async #end(vmm: LaunchedVmm, paths: VmPaths): Promise<void> {
     try {
       const handle = this.#host.openProcess(vmm.process);
@@ -255,5 +246,7 @@ function identityOf({ pid, startTimeTicks }: ProcessIdentity): ProcessIdentity {
 
 function defaultLockDir(): string {
   const uid = process.geteuid?.() ?? 0;
-  return uid === 0 ? '/run/lock/vmpulse' : `/tmp/vmpulse-${uid}-locks`;
+  if (uid === 0) return '/run/lock/vmpulse';
+  const userFolder = `/run/user/${uid}`;
+  return existsSync(userFolder) ? join(userFolder, 'vmpulse-locks') : `/tmp/vmpulse-${uid}-locks`;
 }

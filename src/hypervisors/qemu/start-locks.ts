@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isVmpulseError, VmpulseError } from '../../model/errors.js';
 import type { VmSpec } from '../../model/vm.js';
@@ -16,9 +16,17 @@ export class StartLocks {
     this.#folder = folder;
   }
 
-  /** Throws ERR_VMPULSE_LOCKED while another start of this VM is under way. */
-  async takeVm(vm: VmSpec): Promise<void> {
+  /** Makes the folder. Throws ERR_VMPULSE_START_IMPOSSIBLE if it is somebody else's, who could take our locks away. */
+  async prepare(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const { uid } = await stat(this.#folder);
+    if (uid === 0 || uid === process.geteuid?.()) return;
+    const text = `the lock folder ${this.#folder} belongs to user ${uid}; remove it, or set another lockDir`;
+    throw new VmpulseError('ERR_VMPULSE_START_IMPOSSIBLE', text);
+  }
+
+  /** Throws ERR_VMPULSE_LOCKED while another start of this VM is under way. */
+  takeVm(vm: VmSpec): void {
     try {
       this.#held.push(this.#host.lockFile(join(this.#folder, `vm-${vm.uuid.toLowerCase()}`)));
     } catch (error) {

@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { DriverHost } from '../../../src/hypervisors/host.js';
@@ -143,6 +152,33 @@ describe('starting', () => {
       code: 'ERR_VMPULSE_START_FAILED',
     });
     expect(await driver.look(web, SOON)).toEqual({ running: false, leftovers: [] });
+  });
+
+  it('fails when its record cannot be written, and leaves no VMM', async () => {
+    const { driver, vm, vmFolder } = setUp();
+    const web = vm('web-1');
+    mkdirSync(join(vmFolder('web-1'), 'vmm.pid.new'), { recursive: true });
+    await expect(driver.start(web, SOON)).rejects.toThrow('EISDIR');
+    expect(await driver.look(web, SOON)).toEqual({ running: false, leftovers: [] });
+  });
+
+  it('is refused with a lock folder that belongs to somebody else', async (context) => {
+    if (process.geteuid?.() !== 0) context.skip('only root can give a folder away');
+    const { driver, vm, folder } = setUp();
+    mkdirSync(join(folder, 'lock'));
+    chownSync(join(folder, 'lock'), 12_345, 12_345);
+    await expect(driver.start(vm('web-1'), SOON)).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_START_IMPOSSIBLE',
+      message: expect.stringContaining('belongs to user 12345'),
+    });
+  });
+
+  it('on KVM is remembered', async () => {
+    const { driver, vm, folder } = setUp();
+    const [kvm, tcg] = [vm('web-1', { accel: 'kvm' }), vm('web-2')];
+    await start(driver, kvm);
+    await start(driver, tcg);
+    expect(readdirSync(join(folder, 'state', 'ran-on-kvm'))).toEqual([kvm.uuid]);
   });
 
   it('leaves a VMM alone whose start was withdrawn', async () => {
