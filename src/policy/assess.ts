@@ -5,6 +5,7 @@ import {
   allPathsDead,
   apiSilent,
   blindProbes,
+  decidesHealth,
   failedTriggers,
   inGrace,
   notRunningByApi,
@@ -141,7 +142,7 @@ function assessProbes(vm: PolicyVmState, now: number): Assessment {
     const unhealthy = stopped || triggers.length > 0 || allPathsDead(vm);
     return { kind: 'suspect', key: suspicion(vm, triggers), unhealthy };
   }
-  const blind = blindProbes(vm);
+  const blind = blindProbes(vm).filter(decidesHealth);
   return blind.length > 0 ? { kind: 'blind', probes: blind } : { kind: 'fine' };
 }
 

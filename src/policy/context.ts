@@ -1,3 +1,4 @@
+import { LIMITS } from './defaults.js';
 import type { Rule } from './rules.js';
 import type { Decision, DecisionKind, PolicyEffect, PolicyState } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -49,10 +50,17 @@ export function say(ctx: StepContext, said: Said): void {
   });
 }
 
-/** Tells people, once per text and episode. */
-export function escalate(ctx: StepContext, vm: PolicyVmState, rule: Rule, text: string): void {
-  if (vm.told.escalated === `${rule}: ${text}`) return;
-  vm.told.escalated = `${rule}: ${text}`;
+/** Tells people, once per rule (or `key`) and episode. */
+export function escalate(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  rule: Rule,
+  text: string,
+  key: string = rule,
+): void {
+  if (vm.told.escalated.includes(key)) return;
+  vm.told.escalated.push(key);
+  if (vm.told.escalated.length > LIMITS.attemptsKept) vm.told.escalated.shift();
   say(ctx, { vm, kind: 'escalate', rule, text });
   ctx.effects.push({ type: 'escalate', vm: vm.id, text });
 }

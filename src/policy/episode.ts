@@ -126,6 +126,8 @@ export function noteStopped(ctx: StepContext, vm: PolicyVmState, diagnosis: Diag
   if (vm.episode?.outcome !== 'open') {
     archive(ctx, vm);
     vm.episode = newEpisode(diagnosis, ctx.now);
+  } else if (vm.episode.attempts.length === 0) {
+    vm.episode.diagnosis = diagnosis;
   }
   close(ctx, vm, 'intended');
   vm.told.diagnosis = key;
@@ -147,5 +149,5 @@ export function archive(ctx: StepContext, vm: PolicyVmState): void {
     while (vm.past.length > ctx.state.config.episodesKept) vm.past.shift();
     vm.episode = null;
   }
-  vm.told = { hold: '', would: '', escalated: '', diagnosis: '' };
+  vm.told = { hold: '', would: '', escalated: [], diagnosis: '' };
 }

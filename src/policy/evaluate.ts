@@ -7,9 +7,9 @@ import { lastWordsOver } from './facts.js';
 import { noteHealth } from './health.js';
 import { freeSlot } from './host.js';
 import { pursue, startUp, tellHold } from './plan.js';
-import { healthBack, inGrace } from './signals.js';
+import { blindProbes, healthBack, inGrace, settled, settledAtMs } from './signals.js';
 import { evidence, span, utc } from './text.js';
-import type { Blocker, PolicyVmState } from './vm-state.js';
+import type { Blocker, PolicyVmState, ProbeRecord } from './vm-state.js';
 import { setWake } from './wakes.js';
 
 /** Looks at everything that is known of one VM and does what follows from it. Doing it twice changes nothing. */
@@ -40,9 +40,11 @@ function evaluateWatched(ctx: StepContext, vm: PolicyVmState): void {
   latch(vm, ctx.now);
   const found = assessWithGrace(ctx, vm);
   syncSuspension(ctx, vm, found);
-  if (vm.action) inFlight(ctx, vm);
-  else if (vm.quarantine) quarantined(vm);
-  else follow(ctx, vm, found);
+  if (vm.action === null) {
+    if (vm.quarantine) quarantined(vm);
+    else follow(ctx, vm, found);
+  }
+  inFlight(ctx, vm);
   noteHealth(ctx, vm, found);
 }
 
@@ -92,7 +94,7 @@ function inFlight(ctx: StepContext, vm: PolicyVmState): void {
   if (record.overdueTold) return;
   record.overdueTold = true;
   const text = `${vm.id}: ${action.step} has not ended ${span(ctx.now - record.startedAtMs)} after it began`;
-  escalate(ctx, vm, 'action-overdue', text);
+  escalate(ctx, vm, 'action-overdue', text, action.id);
 }
 
 function quarantined(vm: PolicyVmState): void {
@@ -120,11 +122,9 @@ function follow(ctx: StepContext, vm: PolicyVmState, found: Assessment): void {
     case 'wait':
       hold(ctx, vm, { rule: found.rule, text: found.text, untilMs: found.untilMs });
       return;
-    case 'blind': {
-      const text = `no conclusive result from ${found.probes.map((p) => p.spec.name).join(', ')}`;
-      hold(ctx, vm, { rule: 'observer', text, untilMs: null });
+    case 'blind':
+      distrust(ctx, vm, found.probes);
       return;
-    }
     case 'verdict':
       vm.verdict = found.verdict;
       vm.verdictFor = '';
@@ -155,8 +155,8 @@ function fine(ctx: StepContext, vm: PolicyVmState): void {
   vm.verdictFor = '';
   vm.doubt = null;
   vm.confirmTries = 0;
-  if (vm.episode === null) vm.told.hold = '';
   noteFine(ctx, vm);
+  if (vm.episode === null && vm.guestBoots === 0) vm.told.escalated = [];
   if (vm.guestBoots >= LIMITS.bootLoop) {
     const text = `${vm.id} has rebooted itself ${vm.guestBoots} times without becoming healthy`;
     escalate(ctx, vm, 'boot-loop', text);
@@ -165,7 +165,17 @@ function fine(ctx: StepContext, vm: PolicyVmState): void {
     const text = `since ${utc(vm.instanceAtMs)} it boots, or the last step is given time to work`;
     vm.blockers = [{ rule: 'grace', text, untilMs: vm.graceUntilMs }];
   }
+  const blind = blindProbes(vm);
+  if (blind.length > 0) distrust(ctx, vm, blind);
+  else if (vm.episode === null) vm.told.hold = '';
+  if (!settled(vm, ctx.now)) wakeAt(ctx, settledAtMs(vm));
   askWhatIsUnheard(ctx, vm);
+}
+
+/** We cannot see: nothing follows for the VM, and people learn that we are the ones with a problem. */
+function distrust(ctx: StepContext, vm: PolicyVmState, blind: readonly ProbeRecord[]): void {
+  const text = `no conclusive result from ${blind.map((p) => p.spec.name).join(', ')}`;
+  hold(ctx, vm, { rule: 'observer', text, untilMs: null });
 }
 
 function stopped(ctx: StepContext, vm: PolicyVmState, found: Assessment & { kind: 'stopped' }): void {

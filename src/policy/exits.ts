@@ -26,6 +26,9 @@ export function interpretExit(vm: PolicyVmState, atMs: number): Ended {
   if (vm.action && !vm.action.unresolved && ENDS_VMM.has(vm.action.action.step)) {
     return build('vmm-dead', 'process-gone', true);
   }
+  const toldToEnd =
+    facts.shutdownAtMs !== null && !facts.shutdownGuest && facts.shutdownReason !== 'host-error';
+  if (toldToEnd) return build('intended', 'operator-stop', false);
   if (facts.watchdogAtMs !== null) return build('vmm-dead', 'watchdog-expired', afterFailure);
   if (facts.panickedAtMs !== null || facts.shutdownReason === 'guest-panic') {
     return build('vmm-dead', 'guest-panicked', afterFailure);
@@ -33,7 +36,7 @@ export function interpretExit(vm: PolicyVmState, atMs: number): Ended {
   if (facts.shutdownAtMs === null || facts.shutdownReason === 'host-error') {
     return build('vmm-dead', 'process-gone', afterFailure);
   }
-  if (!facts.shutdownGuest || facts.powerdownAtMs !== null) return build('intended', 'operator-stop', false);
+  if (facts.powerdownAtMs !== null) return build('intended', 'operator-stop', false);
   // A guest that reboots under a VMM told not to (-no-reboot) wants to come back.
   if (facts.shutdownReason === 'guest-reset') return build('intended', 'guest-shutdown', afterFailure);
   return build('intended', 'guest-shutdown', vm.spec?.runStrategy === 'Always');

@@ -133,6 +133,8 @@ function act(
     if (attempts.length > LIMITS.attemptsKept) attempts.shift();
   }
   if (bootsGuest(step)) ctx.state.host.boots.push(ctx.now);
+  // The slot is the action's from here on.
+  vm.reserved = false;
   vm.told.hold = '';
   vm.actionHeld = null;
   ctx.effects.push({ type: 'recover', action });

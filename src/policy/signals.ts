@@ -90,8 +90,11 @@ export function inGrace(vm: PolicyVmState, now: number): boolean {
 
 /** A readiness probe begins as failed and says nothing until it changes; after this long that is an answer, too. */
 export function settled(vm: PolicyVmState, now: number): boolean {
-  const graceMs = vm.spec?.recovery.graceMs ?? 0;
-  return !inGrace(vm, now) && now >= vm.attachedAtMs + graceMs;
+  return !inGrace(vm, now) && now >= settledAtMs(vm);
+}
+
+export function settledAtMs(vm: PolicyVmState): number {
+  return vm.attachedAtMs + (vm.spec?.recovery.graceMs ?? 0);
 }
 
 /** Failed probes that make the VM unhealthy: startup, liveness (it holds), critical ones. */
@@ -127,11 +130,14 @@ export function readinessOk(vm: PolicyVmState): boolean {
   return true;
 }
 
-/** A probe whose results have been inconclusive for long, and which matters for health. */
+/** Probes whose results have been inconclusive for long. */
 export function blindProbes(vm: PolicyVmState): ProbeRecord[] {
-  return [...vm.probes.values()].filter(
-    (r) => r.state === 'blind' && (isGuestPath(r) || pathOf(r) === 'api'),
-  );
+  return [...vm.probes.values()].filter((r) => r.state === 'blind');
+}
+
+/** Without this probe nothing can be said of the health of the VM; a mere check is not missed that much. */
+export function decidesHealth(record: ProbeRecord): boolean {
+  return isGuestPath(record) && (record.spec.role !== 'check' || record.spec.critical);
 }
 
 /** Probes that failed without making the VM unhealthy. */

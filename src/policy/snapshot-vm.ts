@@ -70,7 +70,7 @@ export function readVm(f: Field): PolicyVmState {
   vm.told = {
     hold: told.get('hold').string(),
     would: told.get('would').string(),
-    escalated: told.get('escalated').string(),
+    escalated: told.get('escalated').list((e) => e.string(), LIMITS.attemptsKept),
     diagnosis: told.get('diagnosis').string(),
   };
   return vm;

@@ -185,7 +185,7 @@ export interface PolicyVmState {
   /** Fresh looks so far. */
   asked: number;
   /** Last thing told, so that each is told once. */
-  told: { hold: string; would: string; escalated: string; diagnosis: string };
+  told: { hold: string; would: string; escalated: string[]; diagnosis: string };
   blockers: Blocker[];
   next: { step: LadderStep; atMs: number | null; text: string } | null;
   /** Place in a queue of the host, 0: none. */
@@ -283,7 +283,7 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     action: null,
     seq: 0,
     asked: 0,
-    told: { hold: '', would: '', escalated: '', diagnosis: '' },
+    told: { hold: '', would: '', escalated: [], diagnosis: '' },
     blockers: [],
     next: null,
     ticket: 0,

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { Stage } from './stage.js';
+
+const ids = (n: number) => Array.from({ length: n }, (_, i) => `test/vm-${i}`);
+
+function fleet(n: number, config = {}): Stage {
+  const s = new Stage(config);
+  for (const id of ids(n)) s.healthy({ id });
+  return s;
+}
+
+describe('the budget of the host', () => {
+  it('carries out two recoveries at once, the others in the order in which they failed', () => {
+    const s = fleet(5);
+    for (const id of ids(5)) s.vmm({ type: 'panicked', action: 'pause' }, id);
+    expect(s.actions.map((a) => a.vm)).toEqual(['test/vm-0', 'test/vm-1']);
+    expect(s.explain('test/vm-2').holds.map((h) => h.rule)).toEqual(['host-budget']);
+    s.boot('test/vm-1');
+    expect(s.actions.map((a) => a.vm)).toEqual(['test/vm-0', 'test/vm-1', 'test/vm-2']);
+    s.boot('test/vm-0');
+    s.boot('test/vm-2');
+    expect(s.actions.map((a) => a.vm)).toEqual(ids(5));
+  });
+
+  it('spreads boots over the minutes, fairly', () => {
+    const s = fleet(25, { maxConcurrentRecoveries: 100 });
+    for (const id of ids(25)) s.vmm({ type: 'exited' }, id);
+    expect(s.actions).toHaveLength(10);
+    expect(s.explain('test/vm-10').holds.map((h) => h.rule)).toEqual(['boot-budget']);
+    for (const { vm } of s.actions.slice()) s.boot(vm);
+    s.advance(59_999);
+    expect(s.actions).toHaveLength(10);
+    s.advance(1);
+    expect(s.actions).toHaveLength(20);
+    s.advance(60_000);
+    expect(s.actions.map((a) => a.vm)).toEqual(ids(25));
+  });
+
+  it('lets a step that boots nothing pass those that wait for a boot', () => {
+    const s = fleet(3, { maxBootsPerMinute: 1 });
+    s.vmm({ type: 'exited' }, 'test/vm-0');
+    s.vmm({ type: 'exited' }, 'test/vm-1');
+    s.probe('liveness', 'failed', 'connection-refused', 'test/vm-2');
+    s.answer({ liveness: 'connection-refused', agent: 'ok', api: 'ok', process: 'ok' });
+    expect(s.actions.map((a) => [a.vm, a.step])).toEqual([
+      ['test/vm-0', 'start'],
+      ['test/vm-2', 'restart-service'],
+    ]);
+  });
+
+  it('looks again when evidence has grown old in the queue, keeping the place', () => {
+    const s = fleet(2, { maxConcurrentRecoveries: 1 });
+    s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-0');
+    s.probe('liveness', 'failed', 'connection-refused', 'test/vm-1');
+    const down = { liveness: 'connection-refused', agent: 'ok', api: 'ok', process: 'ok' } as const;
+    s.answer(down);
+    s.advance(30_000);
+    s.boot('test/vm-0');
+    expect(s.actions, 'not on old evidence').toHaveLength(1);
+    expect(s.asked?.vm).toBe('test/vm-1');
+    s.answer(down);
+    expect(s.actions.map((a) => a.vm)).toEqual(['test/vm-0', 'test/vm-1']);
+  });
+
+  it('gives the slot on when the new look finds nothing', () => {
+    const s = fleet(3, { maxConcurrentRecoveries: 1 });
+    const down = { liveness: 'connection-refused', agent: 'ok', api: 'ok', process: 'ok' } as const;
+    s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-0');
+    s.probe('liveness', 'failed', 'connection-refused', 'test/vm-1');
+    s.answer(down);
+    s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-2');
+    s.advance(30_000);
+    s.boot('test/vm-0');
+    s.answer({ ...down, liveness: 'ok', readiness: 'ok' });
+    expect(s.actions.map((a) => a.vm)).toEqual(['test/vm-0', 'test/vm-2']);
+  });
+
+  it('drops those from the queue that need nothing any more', () => {
+    const s = fleet(4);
+    for (const id of ids(4)) s.vmm({ type: 'panicked', action: 'pause' }, id);
+    s.vmm({ type: 'reset', guest: false, reason: 'host-qmp-system-reset' }, 'test/vm-2');
+    s.boot('test/vm-0');
+    expect(s.actions.map((a) => a.vm)).toEqual(['test/vm-0', 'test/vm-1', 'test/vm-3']);
+  });
+
+  it('frees the slot of a VM that is removed while it waits for a fresh look', () => {
+    const s = fleet(3, { maxConcurrentRecoveries: 1 });
+    s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-0');
+    s.probe('liveness', 'failed', 'connection-refused', 'test/vm-1');
+    s.answer({ liveness: 'connection-refused', agent: 'ok', api: 'ok', process: 'ok' });
+    s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-2');
+    s.advance(30_000);
+    s.boot('test/vm-0');
+    expect(s.asked?.vm).toBe('test/vm-1');
+    s.send({ type: 'vm-removed', vm: 'test/vm-1' });
+    expect(s.actions.map((a) => a.vm)).toEqual(['test/vm-0', 'test/vm-2']);
+  });
+
+  it('an impossible step gives its boot back', () => {
+    const s = fleet(2, { maxBootsPerMinute: 1 });
+    for (const id of ids(2)) s.vmm({ type: 'exited' }, id);
+    s.end({ result: 'impossible', code: 'ERR_VMPULSE_START_IMPOSSIBLE', message: 'no disk' }, 'test/vm-0');
+    expect(s.actions.map((a) => a.vm)).toEqual(['test/vm-0', 'test/vm-1']);
+  });
+});
+
+describe('the cost of a step', () => {
+  it('does not grow with the fleet: one event touches one VM', () => {
+    const s = fleet(2_000);
+    const wakes = s.state.host.wakes.length;
+    const before = [...s.state.vms.values()].map((vm) => vm.wakeAtMs);
+    for (let i = 0; i < 5_000; i++)
+      s.probe('readiness', i % 2 === 0 ? 'failed' : 'ok', undefined, 'test/vm-7');
+    expect(s.state.host.wakes.length).toBeLessThanOrEqual(Math.max(wakes, 2 * 2_000 + 64));
+    const after = [...s.state.vms.values()].map((vm) => vm.wakeAtMs);
+    expect(after.filter((at, i) => at !== before[i])).toHaveLength(0);
+  });
+
+  it('keeps heap and queues bounded while they churn', () => {
+    const s = fleet(20, { maxConcurrentRecoveries: 1 });
+    s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-0');
+    for (let i = 0; i < 5_000; i++) {
+      s.now += 1;
+      s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-1');
+      s.vmm({ type: 'reset', guest: false, reason: 'host-qmp-system-reset' }, 'test/vm-1');
+    }
+    expect(s.state.host.bootQueue.length).toBeLessThanOrEqual(2 * 20 + 64);
+    expect(s.state.host.wakes.length).toBeLessThanOrEqual(2 * 20 + 65);
+  });
+});
