@@ -12,7 +12,7 @@ const STAMPS = join(ROOT, '.lab', 'stamps');
 /** Where each native addon is built. */
 export const ADDONS = {
   kernel: join(ROOT, 'build-cmake', 'Release', 'kernel.node'),
-  engine: join(ROOT, 'native', 'engine', 'binding', 'engine.node'),
+  engine: join(ROOT, 'native', 'engine', 'build', 'engine.node'),
 };
 
 /** A step cannot be done here; `fix` is what the user types or does about it. */
