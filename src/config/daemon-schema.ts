@@ -22,7 +22,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 /** What one daemon needs to know of itself and its host; every default filled in, every path absolute. */
 export interface DaemonConfig {

@@ -4,7 +4,7 @@ import type { DaemonConfig } from './daemon-schema.js';
 import type { LoadedConfig } from './load-config.js';
 
 /** A VM that is in both configurations and differs. */
-export interface VmChange {
+interface VmChange {
   readonly id: VmId;
   /** The VMM must start anew before everything of it holds; vmpulse never restarts a VM for that by itself. */
   readonly restartRequired: boolean;

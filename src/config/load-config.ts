@@ -9,7 +9,7 @@ import { type ManifestSource, readManifestSource, readSourceFile } from './read-
 import type { Architecture } from './virtual-machine.js';
 
 /** One entry of `manifests`, and whether anything was there. */
-export interface ManifestSourceState {
+interface ManifestSourceState {
   readonly path: string;
   readonly state: ManifestSource['state'];
   readonly files: number;
@@ -50,6 +50,7 @@ export async function loadConfig(path: string, options: LoadConfigOptions = {}):
     deadlineMs: options.deadlineMs ?? DEADLINE_MS,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+  deadline.check();
   if (extname(path) === '.toml') {
     const text = `${path}:1:1: is TOML, which is not read; write the configuration as YAML`;
     throw new VmpulseError('ERR_VMPULSE_CONFIG', text, { details: { problems: [text] } });

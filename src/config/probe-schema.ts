@@ -28,7 +28,7 @@ const commonFields = {
 
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-export const probeNameField = textField({ unit: 'name', example: 'ssh' }, (text) =>
+const probeNameField = textField({ unit: 'name', example: 'ssh' }, (text) =>
   NAME.test(text)
     ? undefined
     : `is not a probe name ("${text}"); use up to 63 lower-case letters, digits and -`,

@@ -43,7 +43,7 @@ export interface ParsedFile {
 }
 
 export const MAX_FILE_BYTES = 1_048_576;
-export const MAX_DOCUMENTS = 1000;
+const MAX_DOCUMENTS = 1000;
 
 /** What to do about the slips that are made most. */
 const REMEDIES: Readonly<Record<string, string>> = {

@@ -27,7 +27,7 @@ export const virtualMachineHostSchema = z.strictObject({
 });
 
 /** A probe and where it was written, below `spec`. */
-export interface PlacedProbe {
+interface PlacedProbe {
   readonly probe: ProbeSpec;
   readonly path: readonly (string | number)[];
 }

@@ -96,7 +96,7 @@ const ownFields = {
 export type Architecture = 'amd64' | 'arm64' | 's390x';
 
 /** The watchdog as a manifest asks for it. */
-export interface ManifestWatchdog {
+interface ManifestWatchdog {
   readonly name: string;
   readonly model: 'i6300esb' | 'diag288';
   readonly action: 'poweroff' | 'reset' | 'shutdown';

@@ -49,7 +49,7 @@ export function hasControlCharacters(text: string): boolean {
 }
 
 /** What is wrong with an IP address, or undefined. */
-export function ipAddressProblem(text: string): string | undefined {
+function ipAddressProblem(text: string): string | undefined {
   if (text.includes('%'))
     return `has a zone ("${text}"); link-local addresses are not supported, write a routable one`;
   return isIP(text) === 0

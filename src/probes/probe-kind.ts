@@ -18,7 +18,7 @@ export interface LowerContext {
 }
 
 /** What must be looked up before a check can be lowered. */
-export interface CheckLookups {
+interface CheckLookups {
   /** A host of its own, IP literal or DNS name. */
   readonly host?: string;
   /** The check connects to the VM's address. */

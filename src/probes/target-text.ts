@@ -11,7 +11,7 @@ export function targetError(name: string, text: string, problem: string, help: s
 }
 
 /** Reads a decimal port, 1 to 65535. */
-export function parsePort(text: string): number | undefined {
+function parsePort(text: string): number | undefined {
   if (!/^[0-9]{1,5}$/.test(text)) return undefined;
   const port = Number(text);
   return port >= 1 && port <= 65_535 ? port : undefined;

@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { daemonSchema } from '../../src/config/daemon-schema.js';
+import { namedProbeSchema } from '../../src/config/probe-schema.js';
+import { type FieldShape, shapeOf } from '../../src/config/schema-shape.js';
+import { virtualMachineHostSchema } from '../../src/config/virtual-machine-host.js';
+import { compileOne, daemonConfig } from './compile.js';
+
+interface Option {
+  readonly path: string;
+  readonly unit: string;
+}
+
+interface Row extends Option {
+  /** The default as it would be written, where the table has it as `code`. */
+  readonly default: string | undefined;
+}
+
+function unitOf(shape: FieldShape): string {
+  if (shape.choices !== undefined) return shape.choices.map((choice) => `\`${choice}\``).join(', ');
+  return shape.unit ?? (shape.type === 'object' ? 'mapping' : 'not supported');
+}
+
+/** Every option of a schema; entries of a list have `[]` in their path. */
+function optionsOf(shape: FieldShape, path = ''): readonly Option[] {
+  const { properties, each } = shape;
+  if (shape.unit === undefined && properties !== undefined && properties.size > 0) {
+    return [...properties].flatMap(([key, below]) => optionsOf(below, path === '' ? key : `${path}.${key}`));
+  }
+  if (shape.unit === undefined && shape.type === 'array' && each !== undefined)
+    return optionsOf(each, `${path}[]`);
+  return [{ path, unit: unitOf(shape) }];
+}
+
+/** The rows of a page's tables of options. */
+function rowsOf(page: string): readonly Row[] {
+  const text = readFileSync(new URL(`../../docs/reference/${page}`, import.meta.url), 'utf8');
+  const tables = text
+    .split(/\n\n/)
+    .filter((part) => /^\| (Option|Field) \| Unit \| Default \| Meaning \|/.test(part));
+  return tables
+    .flatMap((table) => table.trimEnd().split('\n').slice(2))
+    .map((line) => {
+      const [, path = '', unit = '', written = ''] =
+        /^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|/.exec(line) ?? [];
+      return { path, unit, default: /^`([^`]+)`$/.exec(written)?.[1] };
+    });
+}
+
+function sorted(options: readonly Option[]): readonly string[] {
+  return options.map(({ path, unit }) => `${path}: ${unit}`).sort();
+}
+
+/** A document with one more value in it; `[]` is the first entry. */
+function withValue(document: unknown, path: string, value: string): string {
+  const root: unknown = structuredClone(document);
+  const steps = path.replaceAll('[]', '.0').split('.');
+  const last = steps.pop() ?? '';
+  let at = root;
+  for (const step of steps) {
+    if (typeof at !== 'object' || at === null) throw new Error(`${path} is not in the document`);
+    if (!(step in at)) Object.assign(at, { [step]: {} });
+    at = new Map<string, unknown>(Object.entries(at)).get(step);
+  }
+  if (typeof at !== 'object' || at === null) throw new Error(`${path} is not in the document`);
+  Object.assign(at, { [last]: parse(value) });
+  return stringify(root);
+}
+
+const withDefault = (rows: readonly Row[]) =>
+  rows.flatMap(({ path, default: text }) => (text === undefined ? [] : [[path, text] as const]));
+
+describe('docs/reference/configuration.md', () => {
+  const rows = rowsOf('configuration.md');
+  const options = optionsOf(shapeOf(daemonSchema));
+
+  it('has each option with its unit, and no other', () => {
+    expect(options.length).toBeGreaterThan(25);
+    expect(sorted(rows)).toEqual(sorted(options));
+  });
+
+  it('says for which options there is no default', () => {
+    expect(rows.filter((row) => row.default === undefined).map(({ path }) => path)).toEqual([
+      'hostName',
+      'metrics.listen',
+    ]);
+  });
+
+  it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
+    expect(daemonConfig(withValue({}, path, text))).toEqual(daemonConfig(''));
+  });
+});
+
+const MANIFEST = `{apiVersion: kubevirt.io/v1, kind: VirtualMachine, metadata: {name: web-1}, spec: {running: true, template: {spec: {}}}}`;
+
+function host(spec: object): object {
+  return { apiVersion: 'vmpulse.dev/v1', kind: 'VirtualMachineHost', metadata: { name: 'web-1' }, spec };
+}
+
+describe('docs/reference/manifests.md', () => {
+  const rows = rowsOf('manifests.md');
+  const elsewhere = (path: string) =>
+    /^spec\.(startupProbe|livenessProbe|readinessProbe|probes\[\])\./.test(path) ||
+    (path.startsWith('spec.recovery.') && path !== 'spec.recovery.restartService');
+  const options = optionsOf(shapeOf(virtualMachineHostSchema)).filter(({ path }) => !elsewhere(path));
+
+  it('has each field of the host document with its unit, and no other', () => {
+    expect(options.length).toBeGreaterThan(30);
+    expect(sorted(rows)).toEqual(sorted(options));
+  });
+
+  const base = host({
+    hypervisor: {
+      qemu: {
+        memory: '1Gi',
+        kernel: { image: '/boot/vmlinuz' },
+        disks: [{ path: '/a.qcow2', format: 'qcow2' }],
+        interfaces: [{ user: { forwards: [{ hostPort: 8080, guestPort: 80 }] } }],
+        watchdog: {},
+      },
+    },
+  });
+
+  it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
+    expect(compileOne(MANIFEST, withValue(base, path, text))).toEqual(compileOne(MANIFEST, stringify(base)));
+  });
+
+  it('says that recovery has the fields of the configuration', () => {
+    const prefix = 'spec.recovery.';
+    const ofVm = optionsOf(shapeOf(virtualMachineHostSchema)).filter(({ path }) => path.startsWith(prefix));
+    const ofHost = optionsOf(shapeOf(daemonSchema)).filter(({ path }) => path.startsWith('recovery.'));
+    expect(
+      ofVm.map(({ path }) => path.slice('spec.'.length)).filter((path) => path !== 'recovery.restartService'),
+    ).toEqual(ofHost.map(({ path }) => path));
+  });
+});
+
+describe('docs/reference/probes.md', () => {
+  const rows = rowsOf('probes.md');
+  const options = optionsOf(shapeOf(namedProbeSchema));
+
+  it('has each field of a probe with its unit, and no other', () => {
+    expect(options.length).toBeGreaterThan(30);
+    expect(sorted(rows)).toEqual(sorted(options));
+  });
+
+  // What a default cannot be told from in the compiled VM: the engine fills these in.
+  const byEngine = new Set([
+    'tcpSocket.close',
+    'httpGet.method',
+    'httpGet.keepAlive',
+    'httpGet.verify',
+    'httpGet.expect.status',
+  ]);
+
+  it.each(
+    withDefault(rows).filter(([path]) => !byEngine.has(path)),
+  )('the default of %s is %s', (path, text) => {
+    const check = path.startsWith('tcpSocket') ? { tcpSocket: { port: 80 } } : { httpGet: { port: 80 } };
+    const base = host({
+      address: '192.0.2.1',
+      hypervisor: { qemu: { memory: '1Gi' } },
+      probes: [{ name: 'web', ...check }],
+    });
+    expect(compileOne(MANIFEST, withValue(base, `spec.probes[].${path}`, text))).toEqual(
+      compileOne(MANIFEST, stringify(base)),
+    );
+  });
+
+  it('leaves no default unchecked without need', () => {
+    const documented = new Map(withDefault(rows));
+    for (const path of byEngine) expect(documented.has(path), path).toBe(true);
+  });
+});
