@@ -188,7 +188,7 @@ describe('diffConfig', () => {
     );
     expect(diffConfig(before, after).daemon).toEqual({
       changed: ['engine.tickMs', 'limits', 'logLevel', 'metrics.listen', 'metrics.seedNames', 'stateDir'],
-      restartRequired: ['engine.tickMs', 'metrics.listen', 'stateDir'],
+      restartRequired: ['engine.tickMs', 'limits', 'metrics.listen', 'metrics.seedNames', 'stateDir'],
     });
   });
 });
