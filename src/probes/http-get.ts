@@ -1,41 +1,12 @@
-import { VmpulseError } from '../model/errors.js';
-import { plainText } from '../model/plain-text.js';
 import type { HttpGetOptions, ProbeCheck } from '../model/probe.js';
 import { hostProblem } from './fields.js';
-import {
-  headerNameProblem,
-  headerValueProblem,
-  httpGetSchema,
-  parseStatusRange,
-  pathProblem,
-} from './http-options.js';
+import { httpGetSchema, pathProblem } from './http-options.js';
 import { defineKind, missingContext } from './probe-kind.js';
 import { hostPort, parseSocketPath, targetError } from './target-text.js';
 
 type HttpGetCheck = Extract<ProbeCheck, { kind: 'httpGet' }>;
 
 const TARGET = 'a URL such as http://192.0.2.10:8080/healthz, host:port/path, or unix:/run/app.sock:/healthz';
-
-/** Reads a `--header 'Name: value'`. An empty value removes a default header. Throws ERR_VMPULSE_USAGE. */
-export function parseHeader(text: string): readonly [name: string, value: string] {
-  const colon = text.indexOf(':');
-  const name = text.slice(0, Math.max(colon, 0)).trim();
-  const value = text.slice(colon + 1).trim();
-  if (colon < 1 || headerNameProblem(name) !== undefined || headerValueProblem(value) !== undefined) {
-    throw new VmpulseError('ERR_VMPULSE_USAGE', `"${plainText(text)}" is not a header; write 'Name: value'`);
-  }
-  return [name, value];
-}
-
-/** Reads a `--expect-status 200-299,404`. Throws ERR_VMPULSE_USAGE. */
-export function parseStatusRanges(text: string): readonly (readonly [from: number, to: number])[] {
-  return text.split(',').map((part) => {
-    const range = parseStatusRange(part.trim());
-    if (range !== undefined) return range;
-    const message = `"${plainText(part)}" is not a status or a range; write 204 or 200-399`;
-    throw new VmpulseError('ERR_VMPULSE_USAGE', message);
-  });
-}
 
 function parseUnixTarget(text: string, name: string): HttpGetOptions {
   const rest = text.slice('unix:'.length);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isVmpulseError } from '../../../src/model/errors.js';
 import type { ProbeCheck } from '../../../src/model/probe.js';
-import { parseHeader, parseStatusRanges } from '../../../src/probes/http-get.js';
+import { type HttpFlags, withHttpFlags } from '../../../src/probes/http-flags.js';
 import { prepareCheck } from '../../../src/probes/prepare-check.js';
 import { findKind, KIND_ENTRIES, PROBE_KINDS, parseProbeTarget } from '../../../src/probes/registry.js';
 import { resolveHost } from '../../../src/probes/resolve-host.js';
@@ -136,23 +136,76 @@ describe('targets of the command line', () => {
   });
 });
 
-describe('options of the command line', () => {
-  it('reads headers; an empty value removes one', () => {
-    expect(parseHeader('X-Probe: a: b')).toEqual(['X-Probe', 'a: b']);
-    expect(parseHeader('Accept:')).toEqual(['Accept', '']);
-    for (const wrong of ['X-Probe', ': x', 'X Y: z', 'X: a\nb']) {
-      expect(usage(() => parseHeader(wrong))).toContain('is not a header');
-    }
+describe('HTTP options of the command line', () => {
+  const web = parseProbeTarget('http', 'https://web.example/');
+  const http = (flags: HttpFlags, target = web) => {
+    const { check } = withHttpFlags(target, flags);
+    if (check.kind !== 'httpGet') throw new Error(check.kind);
+    return check.http;
+  };
+
+  it('leave a target as it is when there are none', () => {
+    expect(withHttpFlags(web, {})).toBe(web);
+    const ssh = parseProbeTarget('tcp', '192.0.2.1:22');
+    expect(withHttpFlags(ssh, { headers: [] })).toBe(ssh);
   });
 
-  it('reads statuses and ranges', () => {
-    expect(parseStatusRanges('200-299, 404')).toEqual([
-      [200, 299],
-      [404, 404],
-    ]);
-    for (const wrong of ['', '2xx', '399-200', '99', '600', '200,']) {
-      expect(usage(() => parseStatusRanges(wrong))).toContain('is not a status');
-    }
+  it('are laid over the target', () => {
+    const flags = {
+      headers: ['X-Probe: a: b', 'Accept:'],
+      method: 'HEAD',
+      host: 'shop.example',
+      expectStatus: '200-299, 404',
+      expectBody: '^ok',
+      verify: true,
+    };
+    expect(http(flags)).toEqual({
+      scheme: 'https',
+      host: 'web.example',
+      port: 443,
+      path: '/',
+      headers: [
+        ['X-Probe', 'a: b'],
+        ['Accept', ''],
+        ['Host', 'shop.example'],
+      ],
+      method: 'HEAD',
+      verify: true,
+      expect: {
+        status: [
+          [200, 299],
+          [404, 404],
+        ],
+        bodyRegex: '^ok',
+      },
+    });
+  });
+
+  it.each<[HttpFlags, string]>([
+    [{ headers: ['X-Probe'] }, 'is not a header'],
+    [{ headers: [': x'] }, 'is not a header'],
+    [{ headers: ['X Y: z'] }, 'is not a header'],
+    [{ headers: ['X: a\nb'] }, 'is not a header'],
+    [{ host: 'a.example', headers: ['host: b.example'] }, 'say the same'],
+    [{ method: 'get' }, '--method get is not an HTTP method'],
+    [{ method: 'CONNECT' }, 'opens a tunnel'],
+    [{ expectStatus: '' }, 'is not a status'],
+    [{ expectStatus: '2xx' }, 'is not a status'],
+    [{ expectStatus: '399-200' }, 'is not a status'],
+    [{ expectStatus: '200,' }, 'is not a status'],
+    [{ expectBody: '(' }, '--expect-body ( is not a regular expression'],
+    [{ expectBody: '(?=x)' }, 'look-around'],
+  ])('%j is refused', (flags, problem) => {
+    expect(usage(() => http(flags))).toContain(problem);
+  });
+
+  it('do not fit other kinds, nor --verify a target without TLS', () => {
+    expect(usage(() => withHttpFlags(parseProbeTarget('tcp', '192.0.2.1:22'), { method: 'GET' }))).toContain(
+      'do not fit a tcpSocket probe',
+    );
+    expect(usage(() => http({ verify: true }, parseProbeTarget('http', 'http://web.example/')))).toContain(
+      '--verify needs TLS',
+    );
   });
 });
 

@@ -1,0 +1,89 @@
+import { VmpulseError } from '../model/errors.js';
+import { plainText } from '../model/plain-text.js';
+import type { HttpGetOptions } from '../model/probe.js';
+import {
+  bodyRegexProblem,
+  headerNameProblem,
+  headerValueProblem,
+  methodProblem,
+  parseStatusRange,
+} from './http-options.js';
+import type { ProbeTarget } from './probe-kind.js';
+
+/** HTTP options of `vmpulse probe`, as they were typed. */
+export interface HttpFlags {
+  /** `Name: value`; an empty value removes a default header. */
+  readonly headers?: readonly string[];
+  readonly method?: string;
+  /** The host that is asked for: header `Host` and TLS name. */
+  readonly host?: string;
+  /** Statuses and ranges, for example `200-299,404`. */
+  readonly expectStatus?: string;
+  /** Regular expression for the body. */
+  readonly expectBody?: string;
+  readonly verify?: boolean;
+}
+
+function usage(message: string): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_USAGE', message);
+}
+
+function parseHeader(text: string): readonly [name: string, value: string] {
+  const colon = text.indexOf(':');
+  const name = text.slice(0, Math.max(colon, 0)).trim();
+  const value = text.slice(colon + 1).trim();
+  if (colon < 1 || headerNameProblem(name) !== undefined || headerValueProblem(value) !== undefined) {
+    throw usage(`"${plainText(text)}" is not a header; write --header 'Name: value'`);
+  }
+  return [name, value];
+}
+
+function parseStatuses(text: string): readonly (readonly [from: number, to: number])[] {
+  return text.split(',').map((part) => {
+    const range = parseStatusRange(part.trim());
+    if (range !== undefined) return range;
+    throw usage(`"${plainText(part)}" is not a status or a range; write --expect-status 200-299,404`);
+  });
+}
+
+function checked(flag: string, text: string, problem: (text: string) => string | undefined): string {
+  const wrong = problem(text);
+  if (wrong !== undefined) throw usage(`${flag} ${plainText(text)} ${wrong}`);
+  return text;
+}
+
+function apply(http: HttpGetOptions, flags: HttpFlags): HttpGetOptions {
+  const { expectStatus, expectBody, method, host, verify } = flags;
+  if (verify === true && http.scheme !== 'https') throw usage('--verify needs TLS; give an https:// URL');
+  const expect = {
+    ...http.expect,
+    ...(expectStatus === undefined ? {} : { status: parseStatuses(expectStatus) }),
+    ...(expectBody === undefined
+      ? {}
+      : { bodyRegex: checked('--expect-body', expectBody, bodyRegexProblem) }),
+  };
+  const headers = (flags.headers ?? []).map(parseHeader);
+  if (host !== undefined && headers.some(([name]) => name.toLowerCase() === 'host')) {
+    throw usage("--host and --header 'Host: …' say the same; give one of them");
+  }
+  const hostHeader = host === undefined ? [] : [parseHeader(`Host: ${host}`)];
+  return {
+    ...http,
+    headers: [...http.headers, ...headers, ...hostHeader],
+    ...(method === undefined ? {} : { method: checked('--method', method, methodProblem) }),
+    ...(verify === undefined ? {} : { verify }),
+    ...(Object.keys(expect).length === 0 ? {} : { expect }),
+  };
+}
+
+/** Lays the HTTP options of the command line over a target. Throws ERR_VMPULSE_USAGE, also for a target of another kind. */
+export function withHttpFlags(target: ProbeTarget, flags: HttpFlags): ProbeTarget {
+  const given = Object.values(flags).some(
+    (flag) => flag !== undefined && !(Array.isArray(flag) && flag.length === 0),
+  );
+  if (!given) return target;
+  if (target.check.kind !== 'httpGet') {
+    throw usage(`HTTP options do not fit a ${target.check.kind} probe; leave them out or probe http`);
+  }
+  return { ...target, check: { kind: 'httpGet', http: apply(target.check.http, flags) } };
+}
