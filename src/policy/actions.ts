@@ -119,13 +119,13 @@ export function noteActionHeld(
 export function resolveByLooking(
   ctx: StepContext,
   vm: PolicyVmState,
-  seen: { readonly running: boolean; readonly newVmm: boolean },
+  seen: { readonly running: boolean; readonly newVmm: boolean; readonly lostGuest: boolean },
 ): void {
   const record = vm.action;
   if (!record?.unresolved) return;
   record.unresolved = false;
   const { step, id } = record.action;
-  const lost = !seen.running || (NEW_VMM_STEPS.has(step) && !seen.newVmm);
+  const lost = !seen.running || seen.lostGuest || (NEW_VMM_STEPS.has(step) && !seen.newVmm);
   // A reset leaves no trace that could be looked at: it is taken as done, which gives the guest its grace.
   const result: ActionResult = lost
     ? {

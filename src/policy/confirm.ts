@@ -26,6 +26,7 @@ export function askWhatItMeans(ctx: StepContext, vm: PolicyVmState): void {
     return;
   }
   if (ctx.now < vm.confirmRetryAtMs) {
+    vm.lookAtMs = vm.confirmRetryAtMs;
     wakeAt(ctx, vm.confirmRetryAtMs);
     return;
   }

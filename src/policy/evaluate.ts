@@ -18,6 +18,7 @@ export function evaluate(ctx: StepContext, vm: PolicyVmState): void {
   ctx.wantsSlot = false;
   vm.blockers = [];
   vm.next = null;
+  vm.lookAtMs = null;
   if (vm.spec === null) evaluateForgotten(ctx, vm);
   else evaluateWatched(ctx, vm);
   if (vm.reserved && !vm.action && vm.confirm?.purpose !== 'diagnose') freeSlot(ctx.state, vm);

@@ -55,6 +55,7 @@ function sentences(vm: PolicyVmState, now: number, spent: string | null): string
   if (vm.confirm?.purpose === 'diagnose') {
     list.push(`A fresh look at all its probes is under way since ${utc(vm.confirm.askedAtMs)}.`);
   }
+  if (vm.lookAtMs !== null) list.push(`The next fresh look at all its probes comes at ${utc(vm.lookAtMs)}.`);
   for (const blocker of vm.blockers) {
     const until = blocker.untilMs === null ? '' : `, until ${utc(blocker.untilMs)}`;
     list.push(`Rule ${blocker.rule}: ${blocker.text}${until}. ${meaning(blocker.rule)}`);
@@ -71,12 +72,14 @@ function meaning(rule: Rule): string {
 }
 
 function probeSentences(vm: PolicyVmState): string[] {
-  const failed = [...vm.probes.values()].filter((p) => p.seen && (p.state === 'failed' || p.latched));
-  const list = failed.map((p) => {
-    const held =
-      p.latched && p.state !== 'failed' ? ' It answers again, but a failed liveness probe holds.' : '';
-    return `Probe ${p.spec.name} (${p.spec.role}) failed at ${utc(p.sinceMs)}: ${p.reason ?? 'no reason'}.${held}`;
-  });
+  const list: string[] = [];
+  for (const p of vm.probes.values()) {
+    const what = `Probe ${p.spec.name} (${p.spec.role})`;
+    if (p.seen && p.state === 'failed')
+      list.push(`${what} failed at ${utc(p.sinceMs)}: ${p.reason ?? 'no reason'}.`);
+    else if (p.latched)
+      list.push(`${what} answers again since ${utc(p.sinceMs)}, but a failed liveness probe holds.`);
+  }
   const blind = [...vm.probes.values()].filter((p) => p.state === 'blind').map((p) => p.spec.name);
   if (blind.length > 0) list.push(`Nothing conclusive comes from ${blind.join(', ')}.`);
   return list;

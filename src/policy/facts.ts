@@ -125,6 +125,10 @@ export function noteStatus(ctx: StepContext, vm: PolicyVmState, status: string, 
     case 'running':
       facts.pausedAtMs = null;
       facts.ioErrorAtMs = null;
+      // What was said before somebody looked away may be over; the probes tell whether it is.
+      facts.panickedAtMs = null;
+      facts.crashLoadedAtMs = null;
+      facts.watchdogAtMs = null;
       return;
     case 'guest-panicked':
     case 'internal-error':

@@ -159,7 +159,7 @@ function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
   vm.running = false;
   vm.graceUntilMs = null;
   forget(vm);
-  resolveByLooking(ctx, vm, { running: false, newVmm: false });
+  resolveByLooking(ctx, vm, { running: false, newVmm: false, lostGuest: false });
   if (vm.ended) return;
   const wanted = wantsAfterFailure(vm);
   if (tried || !first) vm.ended = endedUnseen(ctx.now, tried || wanted, 'the VMM was found gone');
@@ -198,5 +198,6 @@ function attached(
   }
   vm.verifyAll = !event.fresh;
   noteStatus(ctx, vm, event.status, event.fresh);
-  resolveByLooking(ctx, vm, { running: true, newVmm });
+  const lostGuest = vm.facts.panickedAtMs !== null || vm.facts.watchdogAtMs !== null;
+  resolveByLooking(ctx, vm, { running: true, newVmm, lostGuest });
 }

@@ -161,6 +161,8 @@ export interface PolicyVmState {
   verdictFor: string;
   confirm: ConfirmRecord | null;
   confirmRetryAtMs: number;
+  /** The next fresh look is planned for then. */
+  lookAtMs: number | null;
   confirmTries: number;
   /** What the last fresh look could not settle. */
   doubt: { rule: 'observer' | 'unconfirmed'; text: string } | null;
@@ -267,6 +269,7 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     verdictFor: '',
     confirm: null,
     confirmRetryAtMs: 0,
+    lookAtMs: null,
     confirmTries: 0,
     doubt: null,
     verifyRetryAtMs: 0,
