@@ -8,7 +8,12 @@ export type Endpoint = { readonly ip: string; readonly port: number } | { readon
 /** What the engine runs, lowered from a ProbeCheck. */
 export type TargetCheck =
   | { readonly kind: 'tcpSocket'; readonly endpoint: Endpoint; readonly close: 'rst' | 'fin' }
-  | { readonly kind: 'httpGet'; readonly endpoint: Endpoint; readonly http: HttpGetOptions; readonly caPem?: string }
+  | {
+      readonly kind: 'httpGet';
+      readonly endpoint: Endpoint;
+      readonly http: HttpGetOptions;
+      readonly caPem?: string;
+    }
   /** guest-ping on an agent channel. */
   | { readonly kind: 'guestAgentPing'; readonly channel: number }
   /** query-status on a monitor channel. */
@@ -79,9 +84,18 @@ export interface EngineStats {
   readonly inFlight: number;
   readonly probesStarted: number;
   /** Totals by kind and reason (`ok` for none), for metrics. */
-  readonly outcomes: readonly { readonly kind: string; readonly reason: Reason | 'ok'; readonly count: number }[];
+  readonly outcomes: readonly {
+    readonly kind: string;
+    readonly reason: Reason | 'ok';
+    readonly count: number;
+  }[];
   /** Cumulative duration histogram by kind: upper bounds in seconds and counts, last bucket +Inf. */
-  readonly durations: readonly { readonly kind: string; readonly bounds: readonly number[]; readonly counts: readonly number[]; readonly sumSeconds: number }[];
+  readonly durations: readonly {
+    readonly kind: string;
+    readonly bounds: readonly number[];
+    readonly counts: readonly number[];
+    readonly sumSeconds: number;
+  }[];
   /** How late probes start, ms: p50, p99 and maximum since the last call of stats(). */
   readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly coalesced: number;
@@ -95,15 +109,20 @@ export type ChannelEvent =
   /** `reason`: connection-closed, connection-refused, protocol-error, channel-busy, … */
   | { readonly type: 'disconnected'; readonly reason: Reason; readonly detail: string; readonly atMs: number }
   /** An asynchronous event of the peer, for example QMP `GUEST_PANICKED`. `data` is untrusted JSON. */
-  | { readonly type: 'event'; readonly name: string; readonly data: unknown; readonly atMs: number };
+  | { readonly type: 'event'; readonly name: string; readonly data: unknown; readonly atMs: number }
+  /** So many older events were lost because nobody took them in time; ask the peer for its state. */
+  | { readonly type: 'dropped'; readonly count: number; readonly atMs: number };
 
 export interface ChannelOptions {
   readonly protocol: 'qmp' | 'qga';
   /** Unix socket of the monitor or agent. */
   readonly path: string;
-  /** First reconnection delay; doubles up to 16 times. Default 100 ms. */
+  /** First reconnection delay; doubles up to sixteenfold. Default 100 ms. */
   readonly reconnectMs?: number;
-  /** A connection that is accepted but sends no greeting within this is `channel-busy`. Default 2000 ms. */
+  /**
+   * A monitor that accepts but sends no greeting within this is `channel-busy`, an agent that does not answer the sync
+   * is `agent-not-connected` (`channel-busy` when another client is served). Default 2000 ms.
+   */
   readonly greetingTimeoutMs?: number;
 }
 
@@ -114,16 +133,17 @@ export interface Channel {
   readonly handle: number;
   readonly connected: boolean;
   /**
-   * Sends one command and resolves with its `return` value (untrusted JSON).
-   * Errors: ERR_VMPULSE_TIMEOUT at the deadline, ERR_VMPULSE_CHANNEL when not connected or lost, ERR_VMPULSE_COMMAND
-   * with `details.class` when the peer answers with an error.
+   * Sends one command and resolves with its `return` value (untrusted JSON). It waits for its turn while the peer is
+   * being greeted or asked; `deadlineMs` is a duration from now and covers the wait.
+   * Errors: ERR_VMPULSE_TIMEOUT at the deadline, ERR_VMPULSE_CHANNEL when not connected, lost or held by another client,
+   * ERR_VMPULSE_COMMAND with `details.class` when the peer answers with an error, ERR_VMPULSE_ABORTED.
    */
   request(
     command: string,
     args: Readonly<Record<string, unknown>> | undefined,
     options: { readonly deadlineMs: number; readonly signal?: AbortSignal },
   ): Promise<unknown>;
-  /** One listener; events that came before it was set are kept (bounded) and delivered first. */
+  /** One listener; events that came before it was set are kept (the last 256) and delivered first. */
   onEvent(listener: (event: ChannelEvent) => void): void;
   /** Idempotent. Outstanding requests end with ERR_VMPULSE_CLOSED; targets on it turn inconclusive. */
   close(): void;
@@ -160,20 +180,32 @@ export interface ProbeEngine {
   resume(handles: ArrayLike<number>): void;
   /** A new boot of the VM: epoch + 1, start state, counters cleared, initial delay counts from now. */
   newInstance(handles: ArrayLike<number>): void;
-  /** An extra probe outside the schedule; it never moves thresholds. */
-  probeNow(handle: number, options: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<ProbeResult>;
+  /**
+   * An extra probe outside the schedule; it never moves thresholds. `timeoutMs`: default the target's.
+   * ERR_VMPULSE_UNSUPPORTED for an `external` target.
+   */
+  probeNow(
+    handle: number,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
+  ): Promise<ProbeResult>;
   /** Probes something that is not registered. */
   probeOnce(
     check: TargetCheck,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly debug?: boolean },
   ): Promise<ProbeResult>;
-  /** Answers a `due`. False: the epoch is over or the target is gone, and nothing happened. */
+  /**
+   * Answers a `due`. False: the epoch is over or the target is gone, and nothing happened. A report after the deadline
+   * of its due is too late as well: the outcome was inconclusive(prober-late) by then.
+   */
   report(handle: number, epoch: number, outcome: Outcome, durationMs: number): boolean;
   status(handle: number): TargetStatus;
   stats(): EngineStats;
   /** Thresholds of all targets, to be given to restore() after a restart. Opaque, versioned. */
   snapshot(): Uint8Array;
-  /** Applies to targets of the same id, whether registered already or later. Throws ERR_VMPULSE_ARGUMENT if damaged. */
+  /**
+   * Applies to targets of the same id, whether registered already or later; a state that differs from the target's is
+   * told as a transition. Throws ERR_VMPULSE_ARGUMENT if damaged.
+   */
   restore(snapshot: Uint8Array): void;
   openChannel(options: ChannelOptions): Channel;
   /** Batches of events until close() or abort. One consumer. */

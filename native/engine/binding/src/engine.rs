@@ -75,8 +75,11 @@ impl NativeEngine {
     }
 
     #[napi(catch_unwind)]
-    pub fn add(&self, json: String, pems: Vec<String>) -> Result<Uint32Array> {
-        let handles = self.engine()?.add(&json, &pems).map_err(fail)?;
+    pub fn add(&self, json: String, pems: Vec<String>, first_index: u32) -> Result<Uint32Array> {
+        let engine = self.engine()?;
+        let handles = engine
+            .add(&json, &pems, first_index as usize)
+            .map_err(fail)?;
         Ok(handles.into())
     }
 

@@ -94,8 +94,12 @@ pub struct UpdateSpec {
     pub timing: TimingSpec,
 }
 
-/// Parses a list. A mistake is found by its place in the list, at the cost of a second look in that case only.
-pub fn parse_list<'a, T: Deserialize<'a>>(what: &str, json: &'a str) -> Result<Vec<T>, String> {
+/// Parses a list whose first item has the index `first` for the caller. A mistake is found by its place in the list, at the cost of a second look in that case only.
+pub fn parse_list<'a, T: Deserialize<'a>>(
+    what: &str,
+    first: usize,
+    json: &'a str,
+) -> Result<Vec<T>, String> {
     let error = match serde_json::from_str(json) {
         Ok(list) => return Ok(list),
         Err(error) => error,
@@ -104,7 +108,7 @@ pub fn parse_list<'a, T: Deserialize<'a>>(what: &str, json: &'a str) -> Result<V
         serde_json::from_str(json).map_err(|_| format!("{what} are not a list: {error}"))?;
     for (index, item) in items.into_iter().enumerate() {
         if let Err(error) = serde_json::from_str::<T>(item.get()) {
-            return Err(format!("{what}[{index}]: {error}"));
+            return Err(format!("{what}[{}]: {error}", first + index));
         }
     }
     Err(error.to_string())

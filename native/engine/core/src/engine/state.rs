@@ -63,17 +63,19 @@ impl Engine {
         for shard in &self.shards {
             shard.outbox.collect(with_transitions, &mut collected);
         }
-        let front = &mut *self.front();
-        let mut current = |handle, epoch| {
-            let known = front.targets.get(handle);
-            known.is_some_and(|known| known.epoch == epoch)
-        };
-        collected
-            .transitions
-            .retain(|entry| current(entry.handle, entry.epoch));
-        collected
-            .dues
-            .retain(|entry| current(entry.handle, entry.epoch));
+        {
+            let mut front = self.front();
+            let mut current = |handle, epoch| {
+                let known = front.targets.get(handle);
+                known.is_some_and(|known| known.epoch == epoch)
+            };
+            collected
+                .transitions
+                .retain(|entry| current(entry.handle, entry.epoch));
+            collected
+                .dues
+                .retain(|entry| current(entry.handle, entry.epoch));
+        }
         if with_transitions {
             self.tell_deaths(&mut collected);
         }

@@ -12,16 +12,27 @@ use std::sync::mpsc::sync_channel;
 use vmpulse_proto::Outcome;
 
 impl Engine {
-    /// Registers targets: all or none. `json`: a list of `Target`; `pems`: the bundles that checks refer to by place.
-    pub fn add(&self, json: &str, pems: &[String]) -> Result<Vec<u32>, EngineError> {
+    /// Registers targets: all or none. `json`: a list of `Target`; `pems`: the bundles that checks refer to by place;
+    /// `first_index`: what messages call the first one.
+    pub fn add(
+        &self,
+        json: &str,
+        pems: &[String],
+        first_index: usize,
+    ) -> Result<Vec<u32>, EngineError> {
         self.usable()?;
-        let specs: Vec<TargetSpec> = parse_list("targets", json).map_err(EngineError::argument)?;
+        let specs: Vec<TargetSpec> =
+            parse_list("targets", first_index, json).map_err(EngineError::argument)?;
         let mut bundles = Bundles::new(pems);
         let front = &mut *self.front();
         let mut checked = Vec::with_capacity(specs.len());
         for (index, spec) in specs.iter().enumerate() {
             let place = |message: String| {
-                EngineError::argument(format!("targets[{index}] ({}): {message}", spec.id))
+                EngineError::argument(format!(
+                    "targets[{}] ({}): {message}",
+                    first_index + index,
+                    spec.id
+                ))
             };
             if spec.id.is_empty() || spec.id.len() > 512 {
                 return Err(place("id must have 1 to 512 bytes".to_owned()));
@@ -77,7 +88,8 @@ impl Engine {
     /// Live change of timing: all or none. `json`: a list of handle and timing.
     pub fn update(&self, json: &str) -> Result<(), EngineError> {
         self.usable()?;
-        let specs: Vec<UpdateSpec> = parse_list("changes", json).map_err(EngineError::argument)?;
+        let specs: Vec<UpdateSpec> =
+            parse_list("changes", 0, json).map_err(EngineError::argument)?;
         let front = &mut *self.front();
         let mut batches: Vec<Vec<_>> = self.shards.iter().map(|_| Vec::new()).collect();
         for (index, spec) in specs.iter().enumerate() {

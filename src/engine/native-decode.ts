@@ -1,0 +1,167 @@
+import { ERROR_CODES, type ErrorCode, VmpulseError } from '../model/errors.js';
+import type { Outcome, ProbeResult, ProbeState } from '../model/outcome.js';
+import { isInconclusive, isReason, REASON_CLASS, type Reason } from '../model/reasons.js';
+import type { Batch, Completion } from './backend.js';
+import type {
+  NativeBatch,
+  NativeChannelEvent,
+  NativeCompletion,
+  NativeProbe,
+  NativeStatus,
+} from './native-module.js';
+import type { ChannelEvent, Due, TargetStatus, Transition } from './probe-engine.js';
+
+const REASONS: readonly Reason[] = Object.keys(REASON_CLASS).filter(isReason);
+const STATES: readonly ProbeState[] = ['unknown', 'ok', 'failed', 'blind'];
+const TRANSITION_NUMBERS = 11;
+const DUE_NUMBERS = 3;
+
+function wrong(what: string): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_INTERNAL', `the engine addon gave ${what}, which is not in the table`);
+}
+
+/** The reason at a place of the table. */
+export function reasonAt(index: number): Reason {
+  const reason = REASONS[index];
+  if (reason === undefined) throw wrong(`the reason ${index}`);
+  return reason;
+}
+
+function stateAt(index: number): ProbeState {
+  const state = STATES[index];
+  if (state === undefined) throw wrong(`the state ${index}`);
+  return state;
+}
+
+/** `ok` for 0, else the reason n - 1. */
+export function outcomeAt(number: number): Outcome {
+  if (number === 0) return { result: 'ok' };
+  const reason = reasonAt(number - 1);
+  return isInconclusive(reason) ? { result: 'inconclusive', reason } : { result: 'failed', reason };
+}
+
+/** The number of an outcome. */
+export function outcomeNumber(outcome: Outcome): number {
+  return outcome.result === 'ok' ? 0 : REASONS.indexOf(outcome.reason) + 1;
+}
+
+/** Calls the addon; its errors become ours. */
+export function guarded<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw toVmpulseError(error);
+  }
+}
+
+function toVmpulseError(error: unknown): VmpulseError {
+  if (error instanceof VmpulseError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  // Without a code of ours it is Node-API refusing the type of an argument.
+  return new VmpulseError(isErrorCode(code) ? code : 'ERR_VMPULSE_ARGUMENT', message, { cause: error });
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
+}
+
+export function decodeBatch(batch: NativeBatch): Batch {
+  return {
+    events: [...decodeTransitions(batch.transitions), ...decodeDues(batch.dues)],
+    completions: batch.completions.map(decodeCompletion),
+    channelEvents: batch.channelEvents.map((event) => ({
+      channel: event.channel,
+      event: decodeChannelEvent(event),
+    })),
+    dead: batch.dead,
+    stopped: batch.stopped,
+  };
+}
+
+function decodeTransitions(numbers: Float64Array): Transition[] {
+  const transitions: Transition[] = [];
+  for (let at = 0; at < numbers.length; at += TRANSITION_NUMBERS) {
+    const [handle = 0, epoch = 0, from = -1, to = -1, reason = -1, atMs = 0, streakStartMs = 0, count = 0] =
+      numbers.subarray(at, at + 8);
+    const [lastOkMs = 0, durationMs = 0, coalesced = 0] = numbers.subarray(at + 8, at + TRANSITION_NUMBERS);
+    transitions.push({
+      type: 'transition',
+      handle,
+      epoch,
+      from: stateAt(from),
+      to: stateAt(to),
+      ...(reason >= 0 && { reason: reasonAt(reason) }),
+      atMs,
+      streakStartMs,
+      count,
+      lastOkMs,
+      durationMs,
+      coalesced,
+    });
+  }
+  return transitions;
+}
+
+function decodeDues(numbers: Float64Array): Due[] {
+  const dues: Due[] = [];
+  for (let at = 0; at < numbers.length; at += DUE_NUMBERS) {
+    const [handle = 0, epoch = 0, deadlineMs = 0] = numbers.subarray(at, at + DUE_NUMBERS);
+    dues.push({ type: 'due', handle, epoch, deadlineMs });
+  }
+  return dues;
+}
+
+function decodeCompletion({ call, probe, value, error }: NativeCompletion): Completion {
+  if (probe !== undefined) return { call, result: decodeProbe(probe) };
+  if (value !== undefined) return { call, value: JSON.parse(value) };
+  const code = isErrorCode(error?.code) ? error.code : 'ERR_VMPULSE_INTERNAL';
+  const details = error?.class === undefined ? {} : { class: error.class };
+  return { call, error: new VmpulseError(code, error?.message ?? 'the engine gave no answer', { details }) };
+}
+
+function decodeProbe(probe: NativeProbe): ProbeResult {
+  const { status, bodyBytes, redirects, tlsVersion, certificateNotAfter, message, transcript } = probe;
+  return {
+    outcome: outcomeAt(probe.outcome),
+    durationMs: probe.durationMs,
+    warnings: probe.warnings,
+    details: {
+      ...(status !== undefined && { status }),
+      ...(bodyBytes !== undefined && { bodyBytes }),
+      ...(redirects !== undefined && { redirects }),
+      ...(tlsVersion !== undefined && { tlsVersion }),
+      ...(certificateNotAfter !== undefined && { certificateNotAfterMs: certificateNotAfter * 1000 }),
+      ...(message !== undefined && { message }),
+    },
+    ...(transcript !== undefined && { debug: transcript }),
+  };
+}
+
+function decodeChannelEvent(event: NativeChannelEvent): ChannelEvent {
+  const { atMs } = event;
+  switch (event.type) {
+    case 'connected':
+      return { type: 'connected', atMs };
+    case 'disconnected':
+      return { type: 'disconnected', reason: reasonAt(event.reason ?? -1), detail: event.detail ?? '', atMs };
+    case 'event': {
+      const data: unknown = event.data === undefined ? undefined : JSON.parse(event.data);
+      return { type: 'event', name: event.name ?? '', data, atMs };
+    }
+    case 'dropped':
+      return { type: 'dropped', count: event.count ?? 0, atMs };
+    default:
+      throw wrong(`the channel event ${event.type}`);
+  }
+}
+
+export function decodeStatus(status: NativeStatus): TargetStatus {
+  const { state, reason, lastOutcome, ...rest } = status;
+  return {
+    ...rest,
+    state: stateAt(state),
+    ...(reason !== undefined && { reason: reasonAt(reason) }),
+    ...(lastOutcome !== undefined && { lastOutcome: outcomeAt(lastOutcome) }),
+  };
+}
