@@ -26,6 +26,8 @@ export class EventMapper {
   /** Undefined: nothing that anybody has to know. Data of another shape than expected becomes `unknown`. */
   map(event: ChannelEvent): VmmEvent | undefined {
     if (event.type === 'event') return this.#mapQmp(event.name, data(event.data), event.atMs);
+    // The probe of the run state says what the lost events would have said.
+    if (event.type === 'dropped') return undefined;
     const state =
       event.type === 'connected' ? 'connected' : event.reason === 'channel-busy' ? 'busy' : 'lost';
     // A channel that tries to connect again and again reports each attempt.

@@ -187,16 +187,17 @@ export class QemuDriver implements Driver<QemuSession> {
 
   /** Nothing half started is left. */
   async #end(vmm: LaunchedVmm, paths: VmPaths): Promise<void> {
+    const cleanUp = new Deadline('end of a VMM that did not come up', { deadlineMs: CLEAN_UP_MS });
     try {
       const handle = this.#host.openProcess(vmm.process);
       handle.signal('SIGKILL');
       handle.close();
-      const cleanUp = new Deadline('end of a VMM that did not come up', { deadlineMs: CLEAN_UP_MS });
       await cleanUp.race(vmm.ended.catch(() => {}));
     } catch {
       // It has ended by itself, or the next look finds it.
     }
-    await removeFiles([paths.qmpSocket, paths.agentSocket, paths.record]);
+    // What stays is cleared by the next start.
+    await cleanUp.race(removeFiles([paths.qmpSocket, paths.agentSocket, paths.record])).catch(() => {});
   }
 
   #prove(

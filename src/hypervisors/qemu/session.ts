@@ -17,6 +17,8 @@ import { resetGuest, untilRunning } from './reset-guest.js';
 import { stopVmm } from './stop-vmm.js';
 
 const POLL_MS = 10;
+/** How long the events of a VMM that ended may take to arrive. */
+const LAST_WORDS_MS = 200;
 
 export interface QemuSessionParts {
   readonly vm: VmSpec;
@@ -60,12 +62,12 @@ export class QemuSession implements VmmSession {
   }
 
   async status(options: CallOptions): Promise<string> {
-    return this.#parts.monitor.status(this.#deadline('status', options));
+    return this.#parts.monitor.status(this.#running('status', options));
   }
 
   async reset(options: CallOptions): Promise<void> {
     this.#refuseIfItWouldEnd('reset');
-    await resetGuest(this.#parts.monitor, this.#deadline('reset', options));
+    await resetGuest(this.#parts.monitor, this.#running('reset', options));
   }
 
   async reboot(options: CallOptions): Promise<void> {
@@ -74,16 +76,16 @@ export class QemuSession implements VmmSession {
       this.#parts.monitor,
       this.agent,
       this.#shutdownAction,
-      this.#deadline('reboot', options),
+      this.#running('reboot', options),
     );
   }
 
   async pause(options: CallOptions): Promise<void> {
-    await this.#parts.monitor.request('stop', undefined, this.#deadline('pause', options));
+    await this.#parts.monitor.request('stop', undefined, this.#running('pause', options));
   }
 
   async resume(options: CallOptions): Promise<void> {
-    const deadline = this.#deadline('resume', options);
+    const deadline = this.#running('resume', options);
     const { monitor } = this.#parts;
     const status = await monitor.status(deadline);
     if (status === 'watchdog') {
@@ -95,7 +97,7 @@ export class QemuSession implements VmmSession {
   }
 
   async continueProcess(options: CallOptions): Promise<void> {
-    const deadline = this.#deadline('SIGCONT', options);
+    const deadline = this.#running('SIGCONT', options);
     this.#parts.handle.signal('SIGCONT');
     await deadline.until(POLL_MS, () => livingState(this.process) !== 'T' || undefined);
   }
@@ -103,8 +105,13 @@ export class QemuSession implements VmmSession {
   async stop(mode: 'graceful' | 'force', options: CallOptions): Promise<void> {
     const { handle, monitor, paths } = this.#parts;
     const deadline = this.#deadline(`${mode} stop`, options);
-    await stopVmm({ name: this.#name, monitor, process: this.process, handle }, mode, deadline);
-    if (paths) await deadline.race(removeFiles([paths.qmpSocket, paths.agentSocket, paths.record]));
+    if (livingState(this.process) !== undefined) {
+      await stopVmm({ name: this.#name, monitor, process: this.process, handle }, mode, deadline);
+      // At once, while the path is still the dead VMM's; what stays is cleared by the next start.
+      const files = paths ? [paths.qmpSocket, paths.agentSocket, paths.record] : [];
+      await deadline.race(removeFiles(files)).catch(() => {});
+    }
+    await this.#closeChannels();
   }
 
   async exec(argv: readonly string[], options: CallOptions): Promise<GuestCommandResult> {
@@ -112,7 +119,7 @@ export class QemuSession implements VmmSession {
       const text = `${this.#name} has no guest agent channel; give it one (guestAgent) to run commands in it`;
       throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
     }
-    return guestExec(this.agent, argv, this.#deadline(`guest command ${argv[0]}`, options));
+    return guestExec(this.agent, argv, this.#running(`guest command ${argv[0]}`, options));
   }
 
   async capture(options: CallOptions & { readonly label: string }): Promise<CapturedEvidence> {
@@ -128,12 +135,27 @@ export class QemuSession implements VmmSession {
     this.#parts.handle.close();
   }
 
+  /** A channel would connect again, and hold the monitor of the next VMM. What the old one said last is heard before. */
+  async #closeChannels(): Promise<void> {
+    const lastWords = new Deadline('last words', { deadlineMs: LAST_WORDS_MS });
+    await lastWords.until(POLL_MS, () => !this.monitor.connected || undefined).catch(() => {});
+    this.monitor.close();
+    this.agent?.close();
+  }
+
   get #name(): string {
     return this.#parts.vm.id;
   }
 
   get #shutdownAction(): ShutdownAction {
     return endingsOf(this.#parts.vmm.argv).shutdownPauses ? 'pause' : 'poweroff';
+  }
+
+  /** For calls that need the VMM: its successor may listen at the same path, and must not be taken for it. */
+  #running(what: string, options: CallOptions): Deadline {
+    if (livingState(this.process) !== undefined) return this.#deadline(what, options);
+    const text = `${what} of ${this.#name}: its VMM, process ${this.process.pid}, has ended`;
+    throw new VmpulseError('ERR_VMPULSE_VM_NOT_RUNNING', text);
   }
 
   #deadline(what: string, options: CallOptions): Deadline {

@@ -8,7 +8,7 @@ import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
 import { QemuSession } from '../../../src/hypervisors/qemu/session.js';
 import { VmpulseError } from '../../../src/model/errors.js';
 import { FakeChannel, testFolder, testHost, testVm } from './fixtures.js';
-import { standIn } from './processes.js';
+import { end, standIn } from './processes.js';
 
 /** A QEMU as far as its monitor goes. */
 class FakeQemu extends FakeChannel {
@@ -205,6 +205,8 @@ describe('stop', () => {
     await session.stop('force', SOON);
     expect(livingState(process)).toBeUndefined();
     expect(qemu.commands).toEqual([]);
+    // It would else hold the monitor of the VMM that comes next.
+    expect(qemu.closed).toBe(true);
     await session.stop('force', SOON);
   });
 
@@ -382,6 +384,26 @@ describe('a session', () => {
     expect([qemu.closed, agent.closed]).toEqual([true, true]);
     await expect(session.status(SOON)).rejects.toMatchObject({ code: 'ERR_VMPULSE_CLOSED' });
     expect(livingState(process)).toBeDefined();
+  });
+
+  it('does not take the next VMM for its own', async () => {
+    const agent = new FakeChannel();
+    const { session, qemu, process } = await attach({ agent });
+    await end(process);
+    const calls = [
+      session.status(SOON),
+      session.reset(SOON),
+      session.reboot(SOON),
+      session.pause(SOON),
+      session.resume(SOON),
+      session.continueProcess(SOON),
+      session.exec(['true'], SOON),
+    ];
+    for (const call of await Promise.allSettled(calls)) {
+      expect(call).toMatchObject({ reason: { code: 'ERR_VMPULSE_VM_NOT_RUNNING' } });
+    }
+    expect([...qemu.commands, ...agent.commands]).toEqual([]);
+    await session.stop('graceful', SOON);
   });
 
   it('refuses a monitor that is none', async () => {
