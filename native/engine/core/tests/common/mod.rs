@@ -1,0 +1,195 @@
+//! An engine with what it gave so far, for tests that wait for conditions.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+use vmpulse_engine::proto::Outcome;
+use vmpulse_engine::thresholds::State;
+use vmpulse_engine::{
+    Answer, ChannelNews, Collected, Engine, EngineOptions, ProbeReport, Transition,
+};
+
+/// Longest wait for anything; generous because the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Harness {
+    pub engine: Engine,
+    signals: Arc<(Mutex<u64>, Condvar)>,
+    pub seen: Collected,
+    next_call: u32,
+}
+
+impl Harness {
+    pub fn new() -> Self {
+        Self::with(EngineOptions::default())
+    }
+
+    pub fn with(options: EngineOptions) -> Self {
+        let signals = Arc::new((Mutex::new(0u64), Condvar::new()));
+        let counter = Arc::clone(&signals);
+        let notify = move || {
+            *counter.0.lock().unwrap() += 1;
+            counter.1.notify_all();
+        };
+        Self {
+            engine: Engine::new(&options, Arc::new(notify)).unwrap(),
+            signals,
+            seen: Collected::default(),
+            next_call: 0,
+        }
+    }
+
+    pub fn add(&self, targets: &[Value]) -> Vec<u32> {
+        let json = Value::from(targets).to_string();
+        self.engine.add(&json, &[], 0).unwrap()
+    }
+
+    pub fn call(&mut self) -> u32 {
+        self.next_call += 1;
+        self.next_call
+    }
+
+    /// Collects until `found` says something of what was seen.
+    pub fn wait<T>(&mut self, what: &str, mut found: impl FnMut(&mut Collected) -> Option<T>) -> T {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let before = *self.signals.0.lock().unwrap();
+            let mut new = self.engine.collect(true);
+            self.seen.transitions.append(&mut new.transitions);
+            self.seen.dues.append(&mut new.dues);
+            self.seen.completions.append(&mut new.completions);
+            self.seen.channel_events.append(&mut new.channel_events);
+            if let Some(value) = found(&mut self.seen) {
+                return value;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited in vain for {what}");
+            let count = self.signals.0.lock().unwrap();
+            drop(
+                self.signals
+                    .1
+                    .wait_timeout_while(count, left, |now| *now == before),
+            );
+        }
+    }
+
+    /// The next transition of a target, taken out.
+    pub fn transition(&mut self, handle: u32) -> Transition {
+        self.wait("a transition", |seen| {
+            let at = seen.transitions.iter().position(|t| t.handle == handle)?;
+            Some(seen.transitions.remove(at))
+        })
+    }
+
+    /// Waits for a target to reach a state by a transition.
+    pub fn until(&mut self, handle: u32, state: State) -> Transition {
+        loop {
+            let transition = self.transition(handle);
+            if transition.change.to == state {
+                return transition;
+            }
+        }
+    }
+
+    pub fn answer(&mut self, call: u32) -> Answer {
+        self.wait("an answer", |seen| {
+            let at = seen.completions.iter().position(|c| c.call == call)?;
+            Some(seen.completions.remove(at).answer)
+        })
+    }
+
+    pub fn probe_once(&mut self, check: &Value, timeout_ms: f64) -> ProbeReport {
+        let call = self.call();
+        self.engine
+            .probe_once(call, &check.to_string(), &[], timeout_ms, true)
+            .unwrap();
+        match self.answer(call) {
+            Answer::Probe(report) => *report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn outcome(&mut self, check: &Value, timeout_ms: f64) -> Outcome {
+        self.probe_once(check, timeout_ms).outcome
+    }
+
+    pub fn request(&mut self, channel: u32, command: &str, timeout_ms: f64) -> Answer {
+        let call = self.call();
+        self.engine
+            .request(call, channel, command, None, timeout_ms)
+            .unwrap();
+        self.answer(call)
+    }
+
+    /// The next news of a channel that `matches` likes, taken out with all before it.
+    pub fn news(&mut self, channel: u32, what: &str, matches: impl Fn(&ChannelNews) -> bool) {
+        self.wait(what, |seen| {
+            let events = &mut seen.channel_events;
+            let at = events
+                .iter()
+                .position(|event| event.channel == channel && matches(&event.news))?;
+            events.drain(..=at);
+            Some(())
+        });
+    }
+}
+
+/// A target that is probed every 50 ms.
+pub fn target(id: &str, check: Value) -> Value {
+    json!({
+        "id": id,
+        "check": check,
+        "timing": {
+            "initialDelayMs": 0, "periodMs": 50, "timeoutMs": 40,
+            "successThreshold": 1, "failureThreshold": 2,
+        },
+        "startState": "unknown",
+    })
+}
+
+pub fn tcp(address: std::net::SocketAddr) -> Value {
+    json!({
+        "kind": "tcpSocket",
+        "endpoint": { "ip": address.ip().to_string(), "port": address.port() },
+        "close": "rst",
+    })
+}
+
+pub fn http(address: std::net::SocketAddr, more: Value) -> Value {
+    let mut http = json!({ "scheme": "http", "port": address.port(), "path": "/", "headers": [] });
+    for (key, value) in more.as_object().unwrap() {
+        http[key] = value.clone();
+    }
+    json!({
+        "kind": "httpGet",
+        "endpoint": { "ip": address.ip().to_string(), "port": address.port() },
+        "http": http,
+    })
+}
+
+/// A folder of this test alone, removed with the value.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("vmpulse-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,166 @@
+//! TCP probes against listeners of the test.
+
+mod common;
+
+use common::{Harness, PATIENCE, target, tcp};
+use serde_json::json;
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Instant;
+use vmpulse_engine::EngineOptions;
+use vmpulse_engine::proto::{Outcome, Reason};
+use vmpulse_engine::thresholds::State;
+
+fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// An address where nothing listens.
+fn refusing() -> SocketAddr {
+    listener().1
+}
+
+/// A listener whose backlog is full, so that further connects get no answer.
+fn silent() -> (TcpListener, SocketAddr, Vec<TcpStream>) {
+    let (listener, address) = listener();
+    // SAFETY: a listening socket may be told a smaller backlog.
+    unsafe { libc::listen(std::os::fd::AsRawFd::as_raw_fd(&listener), 0) };
+    let fillers = (0..4)
+        .filter_map(|_| {
+            let wait = std::time::Duration::from_millis(200);
+            TcpStream::connect_timeout(&address, wait).ok()
+        })
+        .collect();
+    (listener, address, fillers)
+}
+
+#[test]
+fn up_down_up() {
+    let (server, address) = listener();
+    let mut harness = Harness::new();
+    let handle = harness.add(&[target("a", tcp(address))])[0];
+    let up = harness.transition(handle);
+    assert_eq!((up.change.from, up.change.to), (State::Unknown, State::Ok));
+    drop(server);
+    let down = harness.transition(handle);
+    assert_eq!(
+        (down.change.from, down.change.to),
+        (State::Ok, State::Failed)
+    );
+    assert_eq!(down.change.reason, Some(Reason::ConnectionRefused));
+    assert_eq!(down.change.count, 2);
+    assert!(down.change.last_ok_ms > 0 && down.change.streak_start_ms <= down.change.at_ms);
+    let server = TcpListener::bind(address).unwrap();
+    let up = harness.transition(handle);
+    assert_eq!((up.change.from, up.change.to), (State::Failed, State::Ok));
+    drop(server);
+}
+
+#[test]
+fn each_end_has_its_reason() {
+    let mut harness = Harness::new();
+    let (_server, address) = listener();
+    assert_eq!(harness.outcome(&tcp(address), 1000.0), Outcome::Ok);
+    assert_eq!(
+        harness.outcome(&tcp(refusing()), 1000.0),
+        Outcome::Failed(Reason::ConnectionRefused)
+    );
+    let (_silent, address, _fillers) = silent();
+    assert_eq!(
+        harness.outcome(&tcp(address), 300.0),
+        Outcome::Failed(Reason::ConnectTimeout)
+    );
+    let missing = json!({ "kind": "tcpSocket", "endpoint": { "unix": "/nonexistent/socket" } });
+    assert_eq!(
+        harness.outcome(&missing, 300.0),
+        Outcome::Failed(Reason::ConnectionRefused)
+    );
+}
+
+#[test]
+fn fin_is_an_orderly_end_for_the_server() {
+    let (server, address) = listener();
+    let mut harness = Harness::new();
+    let mut check = tcp(address);
+    check["close"] = json!("fin");
+    assert_eq!(harness.outcome(&check, 1000.0), Outcome::Ok);
+    let (mut stream, _) = server.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(
+        stream.read(&mut [0; 8]).unwrap(),
+        0,
+        "end of file, not a reset"
+    );
+}
+
+#[test]
+fn rst_leaves_nothing_behind() {
+    let (_server, address) = listener();
+    let mut harness = Harness::new();
+    for _ in 0..20 {
+        assert_eq!(harness.outcome(&tcp(address), 1000.0), Outcome::Ok);
+    }
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{:04X} ", address.port());
+    let time_wait = table
+        .lines()
+        .filter(|line| line.contains(&port) && line.split_whitespace().nth(3) == Some("06"));
+    assert_eq!(time_wait.count(), 0);
+}
+
+/// 200 targets of one silent address, at most two of them in flight, do not keep the healthy one from its probes.
+#[test]
+fn a_silent_destination_does_not_starve_the_others() {
+    let (_silent, silent_address, _fillers) = silent();
+    let (_server, address) = listener();
+    let mut harness = Harness::with(EngineOptions {
+        max_in_flight: 4,
+        max_in_flight_per_destination: 2,
+        ..EngineOptions::default()
+    });
+    let mut targets: Vec<_> = (0..200)
+        .map(|index| target(&format!("silent-{index}"), tcp(silent_address)))
+        .collect();
+    let mut healthy = tcp(address);
+    healthy["endpoint"]["ip"] = json!("127.0.0.2");
+    drop(_server);
+    let _server = TcpListener::bind(("127.0.0.2", address.port())).unwrap();
+    targets.push(target("healthy", healthy));
+    let handles = harness.add(&targets);
+    let healthy = handles[200];
+    let begin = Instant::now();
+    harness.until(healthy, State::Ok);
+    loop {
+        let stats = harness.engine.stats().unwrap();
+        assert!(stats.in_flight <= 4, "{}", stats.in_flight);
+        let oks = stats
+            .outcomes
+            .iter()
+            .find(|entry| entry.1 == 0)
+            .map_or(0, |entry| entry.2);
+        if oks >= 10 {
+            break;
+        }
+        assert!(begin.elapsed() < PATIENCE, "only {oks} healthy probes");
+        std::thread::yield_now();
+    }
+    assert_eq!(harness.engine.status(healthy).unwrap().state, State::Ok);
+}
+
+#[test]
+fn several_reactors_share_the_targets() {
+    let (_server, address) = listener();
+    let mut harness = Harness::with(EngineOptions {
+        threads: 3,
+        ..EngineOptions::default()
+    });
+    let targets: Vec<_> = (0..30)
+        .map(|index| target(&format!("t{index}"), tcp(address)))
+        .collect();
+    for handle in harness.add(&targets) {
+        harness.until(handle, State::Ok);
+        assert_eq!(harness.engine.status(handle).unwrap().state, State::Ok);
+    }
+}
