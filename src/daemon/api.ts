@@ -15,6 +15,8 @@ export interface ApiOptions {
   readonly runtime: RuntimeApi;
   readonly reload: () => Promise<ReloadView>;
   readonly logger: Logger;
+  /** False while the daemon starts: everything but the metrics is then answered with 503. */
+  readonly isReady: () => boolean;
   /** Wall-clock ms at which the daemon started; names its run in the ids of events. */
   readonly run: number;
   /** Fires when the daemon ends; event streams end with it. */
@@ -43,6 +45,11 @@ const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 export function createApi(options: ApiOptions): Hono<ApiEnv> {
   const deadlineMs = options.requestDeadlineMs ?? DEADLINE_MS;
   const app = baseApp(options.logger);
+  app.use('/v1/*', async (c, next) => {
+    if (options.isReady()) return next();
+    c.header('Retry-After', '1');
+    return answer(c, failure(503, 'ERR_VMPULSE_CLOSED', 'the daemon is starting; try again in a moment'));
+  });
   addRoutes(
     app,
     [...viewRoutes(options.runtime), ...commandRoutes(options), metricsRoute(options.runtime)].map(

@@ -191,6 +191,19 @@ describe('what goes wrong behind the API', () => {
     expect(logged).toEqual([{ method: 'GET', path: '/v1/status', error: 'undefined is not a function' }]);
   });
 
+  it('a daemon that is not ready yet answers so, and serves its metrics', async () => {
+    let ready = false;
+    const { get } = await serve({ isReady: () => ready });
+    expect(await get('/v1/status')).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1' },
+      json: error('ERR_VMPULSE_CLOSED', expect.stringContaining('starting')),
+    });
+    expect(await get('/metrics')).toMatchObject({ status: 200 });
+    ready = true;
+    expect(await get('/v1/status')).toMatchObject({ status: 200 });
+  });
+
   it('a request that does not end is answered at its deadline', async () => {
     const { get, runtime } = await serve({ requestDeadlineMs: 50 });
     runtime.gate = new Promise(() => {});

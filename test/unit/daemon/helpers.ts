@@ -45,6 +45,7 @@ export async function serve(options: Partial<ApiOptions> = {}): Promise<Served> 
     runtime,
     reload,
     logger: silentLogger,
+    isReady: () => true,
     run: 1_700,
     signal: stop.signal,
     ...options,

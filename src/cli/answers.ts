@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { plainText } from '../model/plain-text.js';
+
+/** Text that may come from a guest: shown with control characters escaped. */
+const shown = z.string().transform((text) => plainText(text, 4096));
+const vmm = z
+  .looseObject({ pid: z.number(), startTimeTicks: z.number(), startedAtMs: z.number() })
+  .nullable();
+const probe = z.looseObject({
+  name: shown,
+  role: shown,
+  kind: shown,
+  state: shown,
+  reason: shown.nullable(),
+  sinceMs: z.number(),
+});
+
+/** What the daemon answers, as far as it is shown; the rest passes to --json as it is. See RuntimeApi's views. */
+export const vmAnswer = z.looseObject({
+  id: shown,
+  health: shown,
+  sinceMs: z.number(),
+  ready: z.boolean(),
+  runStrategy: shown,
+  recoveryEnabled: z.boolean(),
+  address: shown.nullable(),
+  vmm,
+  note: shown,
+  probes: z.array(probe),
+  restartRequired: z.boolean(),
+});
+
+const hold = z.looseObject({
+  vm: shown.nullable(),
+  reason: shown,
+  author: shown,
+  untilMs: z.number().nullable(),
+});
+
+export const hostAnswer = z.looseObject({
+  version: shown,
+  host: shown,
+  pid: z.number(),
+  startedAtMs: z.number(),
+  nowMs: z.number(),
+  engine: shown,
+  holds: z.array(hold),
+  degradations: z.array(z.looseObject({ what: shown, why: shown, sinceMs: z.number() })),
+  vms: z.array(vmAnswer),
+});
+
+const attempt = z.looseObject({
+  step: shown,
+  cause: shown,
+  startedAtMs: z.number(),
+  endedAtMs: z.number().nullable(),
+  result: z.looseObject({ result: shown, message: shown.optional() }).nullable(),
+});
+
+const episode = z.looseObject({
+  diagnosis: z.looseObject({ kind: shown, cause: shown }),
+  startedAtMs: z.number(),
+  diagnosedAtMs: z.number(),
+  attempts: z.array(attempt),
+  healedAtMs: z.number().nullable(),
+  closedAtMs: z.number().nullable(),
+  outcome: shown,
+});
+
+export const explainAnswer = z.looseObject({
+  vm: shown,
+  health: shown,
+  sinceMs: z.number(),
+  sentences: z.array(shown),
+  evidence: z.array(z.looseObject({ atMs: z.number(), source: shown, text: shown })),
+  episode: episode.nullable(),
+  pastEpisodes: z.array(episode),
+  holds: z.array(z.looseObject({ rule: shown, text: shown, untilMs: z.number().nullable() })),
+  budget: z.looseObject({
+    consecutiveUsed: z.number(),
+    consecutiveMax: z.number(),
+    rolling24hUsed: z.number(),
+    rolling24hMax: z.number(),
+  }),
+  next: z.looseObject({ step: shown, atMs: z.number().nullable(), text: shown }).nullable(),
+  probes: z.array(probe),
+  journal: z.array(z.looseObject({ atMs: z.number(), type: shown, text: shown })),
+});
+
+export const holdsAnswer = z.looseObject({ holds: z.array(hold) });
+
+export const reloadAnswer = z.looseObject({
+  added: z.array(shown),
+  removed: z.array(shown),
+  changed: z.array(z.looseObject({ id: shown, restartRequired: z.boolean() })),
+  warnings: z.array(shown),
+});
+
+export type VmAnswer = z.output<typeof vmAnswer>;
+export type HostAnswer = z.output<typeof hostAnswer>;
+export type ExplainAnswer = z.output<typeof explainAnswer>;
+export type EpisodeAnswer = z.output<typeof episode>;
+export type HoldAnswer = z.output<typeof hold>;
+export type ReloadAnswer = z.output<typeof reloadAnswer>;

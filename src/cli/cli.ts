@@ -1,0 +1,103 @@
+import { userInfo } from 'node:os';
+import { inspect } from 'node:util';
+import type { Command } from 'commander';
+import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
+import { plainText } from '../model/plain-text.js';
+import { DaemonClient } from './client.js';
+import { DEFAULT_SOCKET, type Environment } from './environment.js';
+import type { ExitCode } from './exit-codes.js';
+import { COLOURS, NO_COLOURS, type Paint } from './text/paint.js';
+
+/** Where text goes. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+/** What every command has: its output, its environment, and the way to the daemon. */
+export interface Cli {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly environment: Environment;
+  /** Sets the status with which the process ends; 0 unless set. */
+  setExitCode(code: ExitCode): void;
+}
+
+/** One command; registry.ts lists them. */
+export interface CliCommand {
+  /** Adds itself to the program. */
+  register(program: Command, cli: Cli): void;
+}
+
+/** Options of the program itself, which every command takes. */
+export interface GlobalOptions {
+  readonly socket?: string;
+  readonly debug?: boolean;
+}
+
+/** The options of the program, wherever they stood. */
+export function globalOptions(command: Command): GlobalOptions {
+  return command.optsWithGlobals<GlobalOptions>();
+}
+
+/** The daemon's socket: --socket, VMPULSE_SOCKET, or the usual place. */
+export function socketPath(command: Command, cli: Cli): string {
+  return globalOptions(command).socket ?? cli.environment.socketPath ?? DEFAULT_SOCKET;
+}
+
+/** Lets `use` talk to the daemon and closes the connection after it. */
+export async function withDaemon<T>(
+  command: Command,
+  cli: Cli,
+  use: (client: DaemonClient) => Promise<T>,
+): Promise<T> {
+  const client = new DaemonClient(socketPath(command, cli));
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Colours on a terminal whose user has nothing against them. */
+export function paintOf(cli: Cli): Paint {
+  return cli.stdout.isTTY === true && !cli.environment.noColor ? COLOURS : NO_COLOURS;
+}
+
+/** Who gives a command, as the journal records it: `name@uid`. The daemon takes it as told. */
+export function author(): string {
+  const uid = process.getuid?.() ?? 0;
+  try {
+    return `${userInfo().username}@${uid}`;
+  } catch {
+    // A uid without an entry in the user database.
+    return `uid@${uid}`;
+  }
+}
+
+/**
+ * A VM's place under `prefix`, for example `/v1/status/default/web-1`. The daemon resolves a name without a namespace.
+ * Throws ERR_VMPULSE_USAGE.
+ */
+export function vmPath(prefix: string, vm: string): string {
+  const parts = vm.split('/');
+  if (parts.length > 2 || parts.includes('')) {
+    throw new VmpulseError(
+      'ERR_VMPULSE_USAGE',
+      `"${plainText(vm)}" is no VM; give its name or namespace/name`,
+    );
+  }
+  return `${prefix}/${parts.map(encodeURIComponent).join('/')}`;
+}
+
+/** One line of JSON. */
+export function json(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+/** Tells an error in one line, with its code; with `debug` also where it came from. */
+export function printError(cli: Cli, error: unknown, debug: boolean): void {
+  const code = isVmpulseError(error) ? error.code : 'ERR_VMPULSE_INTERNAL';
+  cli.stderr.write(`vmpulse: ${errorMessage(error)} [${code}]\n`);
+  if (debug) cli.stderr.write(`${inspect(error)}\n`);
+}

@@ -1,0 +1,137 @@
+import { Client } from 'undici';
+import { z } from 'zod';
+import { ERROR_CODES, type ErrorCode, errorMessage, VmpulseError } from '../model/errors.js';
+import { type EventBlock, readEventBlocks } from './event-blocks.js';
+
+/** Longest wait for an answer, ms. */
+const DEADLINE_MS = 10_000;
+/** A daemon that reloads reads many files first. */
+const RELOAD_MS = 60_000;
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+
+const errorBody = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+
+/** Talks to the daemon on its Unix socket. Close it after use. */
+export class DaemonClient {
+  readonly #socketPath: string;
+  readonly #client: Client;
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath;
+    this.#client = new Client('http://localhost', {
+      socketPath,
+      connectTimeout: DEADLINE_MS,
+      maxResponseSize: MAX_ANSWER_BYTES,
+    });
+  }
+
+  /**
+   * Asks, and checks the answer. Errors: ERR_VMPULSE_DAEMON_UNREACHABLE, the daemon's own coded errors, and
+   * ERR_VMPULSE_INTERNAL for an answer that does not fit (a daemon of another version).
+   */
+  async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    return this.#ask('GET', path, undefined, schema, DEADLINE_MS);
+  }
+
+  /** As get(), with a command. */
+  async post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
+    return this.#ask(
+      'POST',
+      path,
+      JSON.stringify(body),
+      schema,
+      path === '/v1/reload' ? RELOAD_MS : DEADLINE_MS,
+    );
+  }
+
+  /** Events from now on, until the daemon ends or the signal fires. */
+  async *events(signal: AbortSignal): AsyncIterableIterator<EventBlock> {
+    const { statusCode, body } = await this.#reach(
+      this.#client.request({
+        method: 'GET',
+        path: '/v1/events',
+        signal,
+        headersTimeout: DEADLINE_MS,
+        bodyTimeout: 60_000,
+      }),
+    );
+    if (statusCode !== 200) throw refusal(statusCode, await body.text());
+    yield* readEventBlocks(body);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.destroy();
+  }
+
+  async #ask<T>(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | undefined,
+    schema: z.ZodType<T>,
+    deadlineMs: number,
+  ): Promise<T> {
+    const signal = AbortSignal.timeout(deadlineMs);
+    const request = this.#client.request({
+      method,
+      path,
+      signal,
+      headersTimeout: deadlineMs,
+      ...(body === undefined ? {} : { body }),
+    });
+    const answer = await this.#reach(request);
+    const text = await this.#reach(answer.body.text());
+    if (answer.statusCode !== 200) throw refusal(answer.statusCode, text);
+    const checked = schema.safeParse(parseJson(text));
+    if (checked.success) return checked.data;
+    const where = checked.error.issues.map(({ path: at }) => at.join('.') || 'answer').slice(0, 3);
+    throw new VmpulseError(
+      'ERR_VMPULSE_INTERNAL',
+      `the daemon's answer to ${path} does not fit (${where.join(', ')}); is it of another version than this command?`,
+    );
+  }
+
+  async #reach<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      throw new VmpulseError('ERR_VMPULSE_DAEMON_UNREACHABLE', whyUnreachable(this.#socketPath, error), {
+        cause: error,
+      });
+    }
+  }
+}
+
+function whyUnreachable(path: string, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const start = 'start it with vmpulse run, or name its socket with --socket or VMPULSE_SOCKET';
+  if (code === 'ENOENT') return `no daemon serves ${path}: there is no such socket; ${start}`;
+  if (code === 'ECONNREFUSED') return `no daemon serves ${path}: it has ended; ${start}`;
+  if (code === 'EACCES')
+    return `this user may not use ${path}; run as root or as a member of the socket's group`;
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return `the daemon on ${path} does not answer; look at its log`;
+  return `the daemon on ${path} cannot be reached: ${errorMessage(error)}`;
+}
+
+/** The error that the daemon told, under the code it gave. */
+function refusal(status: number, text: string): VmpulseError {
+  const told = errorBody.safeParse(parseJson(text));
+  if (told.success && isErrorCode(told.data.error.code))
+    return new VmpulseError(told.data.error.code, told.data.error.message);
+  return new VmpulseError(
+    'ERR_VMPULSE_INTERNAL',
+    `the daemon answered with status ${status}; its log may tell more`,
+  );
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+import { Option } from 'commander';
+import { isVmpulseError } from '../../model/errors.js';
+import { type HttpFlags, withHttpFlags } from '../../probes/http-flags.js';
+import { findKind, KIND_ENTRIES } from '../../probes/registry.js';
+import { type Cli, type CliCommand, globalOptions, json, paintOf, printError } from '../cli.js';
+import { examples } from '../examples.js';
+import { EXIT } from '../exit-codes.js';
+import { parseTime } from '../parse-time.js';
+import { probeJson, probeText } from '../text/probe-text.js';
+
+interface ProbeOptions extends Omit<HttpFlags, 'headers'> {
+  readonly header?: readonly string[];
+  readonly timeout: number;
+  readonly engine?: 'native' | 'portable';
+  readonly json?: true;
+}
+
+const EXIT_OF = { ok: EXIT.ok, failed: EXIT.failed, inconclusive: EXIT.inconclusive } as const;
+
+/** `vmpulse probe KIND TARGET`. */
+export const probeCommand: CliCommand = {
+  register(program, cli) {
+    const kinds = KIND_ENTRIES.map(
+      ({ kind, aliases, summary, targetHelp }) =>
+        `  ${[kind, ...aliases].join(', ')}\n      ${summary}; TARGET: ${targetHelp}\n`,
+    );
+    program
+      .command('probe')
+      .summary('probe one target once')
+      .description(
+        'Probes one target once, without the daemon, and tells the outcome: exit status 0 ok, 1 failed, 2 inconclusive.',
+      )
+      .argument('<kind>', 'kind of probe, see below')
+      .argument('<target>', 'URL, host:port, socket path or process, as the kind needs')
+      .option('--timeout <time>', 'longest time for the probe', parseTime, 1_000)
+      .option(
+        '--header <header>',
+        "'Name: value', may be repeated; an empty value removes a default header",
+        append,
+      )
+      .option('--method <method>', 'HTTP method')
+      .option('--host <name>', 'host of the request and of TLS, where it is not that of the target')
+      .option('--verify', "verify the server's certificate")
+      .option('--expect-status <ranges>', 'statuses that are ok, for example 200-299,404')
+      .option('--expect-body <regex>', 'what the body must match')
+      .addOption(new Option('--engine <engine>', 'engine to probe with').choices(['native', 'portable']))
+      .option('--json', 'print one line of JSON')
+      .addHelpText('after', `\nKinds:\n${kinds.join('')}`)
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse probe tcp 192.0.2.10:22', 'does the port answer?'],
+          ['vmpulse probe http http://192.0.2.10/healthz --expect-status 200', 'exactly 200'],
+          [
+            `vmpulse probe https https://192.0.2.10/ --host www.example.org --verify`,
+            'a name of its own, checked',
+          ],
+          [
+            `vmpulse probe http http://192.0.2.10/ --header 'Accept:' --debug`,
+            'without Accept, with the exchange',
+          ],
+          ['vmpulse probe qga /run/vmpulse/web-1/qga.sock --json', 'guest agent, for a program'],
+        ),
+      )
+      .action(async (kind: string, target: string, options: ProbeOptions, command) => {
+        const { timeout, engine, json: asJson, header, ...rest } = options;
+        const { debug = false } = globalOptions(command);
+        await run(cli, {
+          kind,
+          target,
+          timeoutMs: timeout,
+          engine,
+          asJson: asJson === true,
+          debug,
+          flags: { ...rest, ...(header === undefined ? {} : { headers: header }) },
+        });
+      });
+  },
+};
+
+interface ProbeRequest {
+  readonly kind: string;
+  readonly target: string;
+  readonly timeoutMs: number;
+  readonly engine: 'native' | 'portable' | undefined;
+  readonly asJson: boolean;
+  readonly debug: boolean;
+  readonly flags: HttpFlags;
+}
+
+async function run(cli: Cli, request: ProbeRequest): Promise<void> {
+  const { kind, target, timeoutMs, debug } = request;
+  const entry = findKind(kind);
+  const parsed = withHttpFlags(entry.parseTarget(target, kind), request.flags);
+  try {
+    const [{ ProbeEngine }, { probeTarget }] = await Promise.all([
+      import('../../engine/index.js'),
+      import('../probe-target.js'),
+    ]);
+    const engine = new ProbeEngine(request.engine === undefined ? {} : { engine: request.engine });
+    try {
+      const result = await probeTarget(engine, parsed, { timeoutMs, debug });
+      if (result.debug !== undefined) cli.stderr.write(`${result.debug}\n`);
+      cli.stdout.write(
+        request.asJson
+          ? json(probeJson(entry.kind, target, result))
+          : probeText(entry.label(parsed.check), result, paintOf(cli)),
+      );
+      cli.setExitCode(EXIT_OF[result.outcome.result]);
+    } finally {
+      await engine.close();
+    }
+  } catch (error) {
+    if (isVmpulseError(error, 'ERR_VMPULSE_USAGE')) throw error;
+    // What could not be probed has not failed.
+    printError(cli, error, debug);
+    cli.setExitCode(EXIT.inconclusive);
+  }
+}
+
+function append(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}

@@ -1,0 +1,80 @@
+import { resolve } from 'node:path';
+import type { Daemon, DaemonOptions } from '../../daemon/daemon.js';
+import { type CliCommand, globalOptions } from '../cli.js';
+import { examples } from '../examples.js';
+import { EXIT } from '../exit-codes.js';
+
+interface RunOptions {
+  readonly config: string;
+  readonly stateDir?: string;
+  readonly runDir?: string;
+}
+
+const DEFAULT_CONFIG = '/etc/vmpulse/config.yaml';
+/** What may still hold the process up after everything was let go, ms. */
+const LINGER_MS = 2_000;
+
+/** `vmpulse run`. */
+export const runCommand: CliCommand = {
+  register(program, cli) {
+    program
+      .command('run')
+      .summary('run the daemon in the foreground')
+      .description(
+        'Watches the VMs of the configuration until SIGTERM or SIGINT. The VMs run on when it ends; the next start adopts them. SIGHUP reloads the configuration. Logs are lines of JSON on stderr.',
+      )
+      .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
+      .option('--state-dir <dir>', 'journal and saved state, instead of what the configuration says')
+      .option('--run-dir <dir>', 'sockets and hold file, instead of what the configuration says')
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse run', `with ${DEFAULT_CONFIG}`],
+          ['vmpulse run --config ./lab.yaml --state-dir ./state --run-dir ./run', 'everything in one place'],
+        ),
+      )
+      .action(async ({ config, stateDir, runDir }: RunOptions, command) => {
+        const { socket } = globalOptions(command);
+        const { notify } = cli.environment;
+        await runDaemon({
+          configPath: resolve(config),
+          ...(stateDir === undefined ? {} : { stateDir: resolve(stateDir) }),
+          ...(runDir === undefined ? {} : { runDir: resolve(runDir) }),
+          ...(socket === undefined ? {} : { socketPath: resolve(socket) }),
+          ...(notify === undefined ? {} : { notify }),
+        });
+      });
+  },
+};
+
+/** Runs a daemon until a signal ends it. */
+async function runDaemon(options: DaemonOptions): Promise<void> {
+  // The other commands start faster without all of the daemon.
+  const { Daemon: DaemonClass } = await import('../../daemon/daemon.js');
+  let daemon: Daemon | undefined;
+  const reload = () => {
+    // What is wrong with it is in the log; the former configuration stays.
+    daemon?.reload().catch(() => {});
+  };
+  process.on('SIGHUP', reload);
+  const ended = nextOf('SIGTERM', 'SIGINT');
+  daemon = await DaemonClass.start(options);
+  await ended;
+  // A second signal does not wait; VMs are not touched by either.
+  const hurry = () => process.exit(EXIT.failed);
+  process.once('SIGTERM', hurry);
+  process.once('SIGINT', hurry);
+  await daemon.close();
+  process.off('SIGHUP', reload);
+  setTimeout(() => process.exit(EXIT.ok), LINGER_MS).unref();
+}
+
+function nextOf(...signals: readonly NodeJS.Signals[]): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      for (const signal of signals) process.off(signal, end);
+      resolve();
+    };
+    for (const signal of signals) process.on(signal, end);
+  });
+}

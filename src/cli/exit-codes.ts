@@ -1,0 +1,38 @@
+import { CommanderError } from 'commander';
+import { type ErrorCode, isVmpulseError } from '../model/errors.js';
+
+/** Exit statuses with their meaning; docs/reference/cli.md has the same table. */
+export const EXIT = {
+  ok: 0,
+  /** The command, or the probe, failed. */
+  failed: 1,
+  /** `vmpulse probe`: it could not be told. */
+  inconclusive: 2,
+  /** The command line does not fit. */
+  usage: 64,
+  /** No daemon answers. */
+  unreachable: 69,
+  /** An error of vmpulse itself. */
+  internal: 70,
+  /** Somebody else has what is needed: lock, socket, port. */
+  busy: 75,
+  /** The configuration is not valid. */
+  config: 78,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+const BY_CODE: { readonly [C in ErrorCode]?: ExitCode } = {
+  ERR_VMPULSE_USAGE: EXIT.usage,
+  ERR_VMPULSE_DAEMON_UNREACHABLE: EXIT.unreachable,
+  ERR_VMPULSE_INTERNAL: EXIT.internal,
+  ERR_VMPULSE_LOCKED: EXIT.busy,
+  ERR_VMPULSE_ADDRESS_IN_USE: EXIT.busy,
+  ERR_VMPULSE_CONFIG: EXIT.config,
+};
+
+/** The status with which a command ends that threw this. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  return isVmpulseError(error) ? (BY_CODE[error.code] ?? EXIT.failed) : EXIT.internal;
+}

@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import type { ProbeEngine } from '../engine/probe-engine.js';
+import { openProcess } from '../kernel/index.js';
+import { Deadline } from '../model/deadline.js';
+import { isVmpulseError, VmpulseError } from '../model/errors.js';
+import type { ProbeResult } from '../model/outcome.js';
+import { plainText } from '../model/plain-text.js';
+import type { FailureReason } from '../model/reasons.js';
+import { prepareCheck } from '../probes/prepare-check.js';
+import type { ProbeTarget } from '../probes/probe-kind.js';
+import { resolveHost } from '../probes/resolve-host.js';
+
+export interface ProbeRun {
+  readonly timeoutMs: number;
+  readonly debug: boolean;
+}
+
+/** Probes the target once. What cannot be reached to be probed at all is a failure too: no such name, no such process. */
+export async function probeTarget(
+  engine: ProbeEngine,
+  target: ProbeTarget,
+  run: ProbeRun,
+): Promise<ProbeResult> {
+  const begun = performance.now();
+  const deadline = new Deadline('the probe', { deadlineMs: run.timeoutMs });
+  const opened = target.process === undefined ? undefined : await openTarget(target.process);
+  if (opened === 'gone') return failedBefore('process-gone', begun);
+  try {
+    const channel =
+      target.channel === undefined ? undefined : await openChannel(engine, target.channel, deadline);
+    const prepared = await prepareCheck(target.check, {
+      resolveHost: (host) => resolveHost(host, { deadlineMs: deadline.remainingMs() }),
+      readFile: (path) => readFile(path, 'utf8'),
+      ...(channel === undefined ? {} : { channels: { monitor: channel, agent: channel } }),
+      ...(opened === undefined ? {} : { process: { pidfd: opened.pidfd.fd, pid: opened.identity.pid } }),
+    });
+    if ('failure' in prepared) return failedBefore(prepared.failure, begun, prepared.detail);
+    const timeoutMs = Math.max(1, deadline.remainingMs());
+    return await engine.probeOnce(prepared.check, { timeoutMs, debug: run.debug });
+  } finally {
+    opened?.pidfd.close();
+  }
+}
+
+/** Opens the socket as a channel and waits until it is known whether it speaks; the probe then says so in its words. */
+async function openChannel(
+  engine: ProbeEngine,
+  { protocol, path }: NonNullable<ProbeTarget['channel']>,
+  deadline: Deadline,
+): Promise<number> {
+  const channel = engine.openChannel({
+    protocol,
+    path,
+    greetingTimeoutMs: Math.max(1, deadline.remainingMs()),
+  });
+  const known = new Promise<void>((resolve) => {
+    channel.onEvent(({ type }) => {
+      if (type === 'connected' || type === 'disconnected') resolve();
+    });
+  });
+  await deadline.race(known).catch((error: unknown) => {
+    if (!isVmpulseError(error, 'ERR_VMPULSE_TIMEOUT')) throw error;
+  });
+  return channel.handle;
+}
+
+async function openTarget(
+  process: NonNullable<ProbeTarget['process']>,
+): Promise<ReturnType<typeof openProcess> | 'gone'> {
+  const pid = 'pid' in process ? process.pid : await readPid(process.pidFile);
+  try {
+    return openProcess(pid);
+  } catch (error) {
+    if (isVmpulseError(error, 'ERR_VMPULSE_SYSCALL') && error.details.errno === 'ESRCH') return 'gone';
+    throw error;
+  }
+}
+
+async function readPid(path: string): Promise<number> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new VmpulseError(
+      'ERR_VMPULSE_USAGE',
+      `the PID file ${plainText(path)} cannot be read; give another one, or a PID`,
+      { cause },
+    );
+  });
+  const pid = /^\s*(\d{1,7})\s*$/.exec(text)?.[1];
+  if (pid === undefined || Number(pid) < 1) throw usage(`${plainText(path)} holds no PID`);
+  return Number(pid);
+}
+
+function failedBefore(reason: FailureReason, begun: number, detail?: string): ProbeResult {
+  return {
+    outcome: { result: 'failed', reason },
+    durationMs: performance.now() - begun,
+    warnings: [],
+    details: detail === undefined ? {} : { detail: plainText(detail) },
+  };
+}
+
+function usage(text: string): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_USAGE', text);
+}

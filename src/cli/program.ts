@@ -1,0 +1,71 @@
+import { Command, CommanderError } from 'commander';
+import { VmpulseError } from '../model/errors.js';
+import { VERSION } from '../runtime/version.js';
+import { type Cli, printError } from './cli.js';
+import { DEFAULT_SOCKET } from './environment.js';
+import { examples } from './examples.js';
+import { EXIT, exitCodeOf } from './exit-codes.js';
+import { COMMANDS } from './registry.js';
+
+/** The command line with all its commands. Parsing it throws CommanderError; nothing ends the process. */
+export function createProgram(cli: Cli): Command {
+  const program = new Command('vmpulse')
+    .description('Watches the pulse of virtual machines and brings back the ones that lose it.')
+    .version(VERSION, '--version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help of a command')
+    .option('--socket <path>', `the daemon's socket; default VMPULSE_SOCKET or ${DEFAULT_SOCKET}`)
+    .option('--debug', 'tell more of errors; probe: show the exchange')
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      'after',
+      examples(
+        ['vmpulse run --config /etc/vmpulse/config.yaml', 'the daemon'],
+        ['vmpulse status', 'all VMs'],
+        ['vmpulse explain default/web-1', 'why is it as it is?'],
+        ['vmpulse probe tcp 192.0.2.10:22', 'one probe, without the daemon'],
+        ['vmpulse status --help', 'help of a command, with examples'],
+      ),
+    );
+  settle(program, cli);
+  for (const command of COMMANDS) command.register(program, cli);
+  inherit(program, cli);
+  return program;
+}
+
+/** Runs a command line. Errors are told on stderr; the exit status is set, the process is not ended. */
+export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
+  const program = createProgram(cli);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    cli.setExitCode(exitCodeOf(error));
+    const told = error instanceof CommanderError ? usageError(error) : error;
+    if (told !== undefined) printError(cli, told, argv.includes('--debug'));
+  }
+}
+
+/** Undefined: help or version were asked for and have been shown. */
+function usageError(error: CommanderError): VmpulseError | undefined {
+  if (exitCodeOf(error) === EXIT.ok || error.code === 'commander.help') return undefined;
+  return new VmpulseError(
+    'ERR_VMPULSE_USAGE',
+    `${error.message.replace(/^error: |\.$/g, '')}; see vmpulse --help`,
+  );
+}
+
+function inherit(command: Command, cli: Cli): void {
+  for (const child of command.commands) {
+    settle(child, cli);
+    inherit(child, cli);
+  }
+}
+
+function settle(command: Command, cli: Cli): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => void cli.stdout.write(text),
+    writeErr: (text) => void cli.stderr.write(text),
+    // Told by runCli, in the form of every other error.
+    outputError: () => {},
+  });
+}

@@ -1,0 +1,21 @@
+import type { CliCommand } from './cli.js';
+import { configCommand } from './commands/config.js';
+import { explainCommand } from './commands/explain.js';
+import { probeCommand } from './commands/probe.js';
+import { recoveryCommand } from './commands/recovery.js';
+import { reloadCommand } from './commands/reload.js';
+import { runCommand } from './commands/run.js';
+import { statusCommand } from './commands/status.js';
+import { vmCommand } from './commands/vm.js';
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CliCommand[] = [
+  runCommand,
+  statusCommand,
+  explainCommand,
+  reloadCommand,
+  recoveryCommand,
+  vmCommand,
+  probeCommand,
+  configCommand,
+];

@@ -1,0 +1,81 @@
+import type { EpisodeAnswer, ExplainAnswer } from '../answers.js';
+import { type Paint, paintState } from './paint.js';
+import { probeTable } from './status-text.js';
+import { table } from './table.js';
+import { moment, span } from './time.js';
+
+/** Why a VM is as it is and what comes next, for a person. */
+export function explainText(view: ExplainAnswer, nowMs: number, paint: Paint): string {
+  const { vm, health, sinceMs, sentences, holds, next, budget } = view;
+  const sections: [title: string, body: string][] = [
+    ['Evidence', timed(view.evidence.map(({ atMs, source, text }) => [atMs, source, text]))],
+    ['Episode', view.episode ? episodeText(view.episode, nowMs) : ''],
+    [
+      'Held',
+      holds
+        .map(
+          ({ rule, text, untilMs }) =>
+            `${text} (${rule}${untilMs === null ? '' : `, ${span(untilMs - nowMs)} more`})\n`,
+        )
+        .join(''),
+    ],
+    [
+      'Next',
+      next
+        ? `${next.text}${next.atMs === null ? '' : ` (${next.step}, in ${span(next.atMs - nowMs)})`}\n`
+        : '',
+    ],
+    [
+      'Budget',
+      `${budget.consecutiveUsed} of ${budget.consecutiveMax} recoveries in a row, ${budget.rolling24hUsed} of ${budget.rolling24hMax} in 24 h\n`,
+    ],
+    ['Probes', probeTable(view.probes, nowMs, paint)],
+    ['Earlier episodes', view.pastEpisodes.map((episode) => episodeLine(episode)).join('')],
+    ['Journal', timed(view.journal.map(({ atMs, type, text }) => [atMs, type, text]))],
+  ];
+  const head = `${paint.strong(vm)} is ${paintState(health, paint)} since ${moment(sinceMs)} (${span(nowMs - sinceMs)})\n`;
+  const said = sentences.map((sentence) => `  ${sentence}\n`).join('');
+  const shown = sections
+    .filter(([, body]) => body !== '')
+    .map(([title, body]) => `\n${paint.strong(title)}\n${indent(body)}`);
+  return head + said + shown.join('');
+}
+
+function timed(lines: readonly (readonly [atMs: number, what: string, text: string])[]): string {
+  const width = Math.max(0, ...lines.map(([, what]) => what.length));
+  return lines.map(([atMs, what, text]) => `${moment(atMs)}  ${what.padEnd(width)}  ${text}\n`).join('');
+}
+
+function episodeText(episode: EpisodeAnswer, nowMs: number): string {
+  const { startedAtMs, diagnosedAtMs, healedAtMs, attempts } = episode;
+  const healed =
+    healedAtMs === null
+      ? `not healed after ${span(nowMs - startedAtMs)}`
+      : `healed after ${span(healedAtMs - startedAtMs)}`;
+  const line = `${cause(episode)}, began ${moment(startedAtMs)}, diagnosed ${diagnosedAtMs - startedAtMs} ms later, ${healed}\n`;
+  if (attempts.length === 0) return line;
+  const rows = attempts.map(({ step, cause: why, startedAtMs: atMs, endedAtMs, result }, index) => [
+    `${index + 1}.`,
+    step,
+    why,
+    moment(atMs),
+    endedAtMs === null ? '-' : `${endedAtMs - atMs} ms`,
+    result === null
+      ? 'under way'
+      : `${result.result}${result.message === undefined ? '' : `: ${result.message}`}`,
+  ]);
+  return line + table(['', 'STEP', 'CAUSE', 'BEGAN', 'TOOK', 'RESULT'], rows);
+}
+
+function episodeLine(episode: EpisodeAnswer): string {
+  const steps = episode.attempts.map(({ step }) => step).join(', ') || 'nothing done';
+  return `${moment(episode.startedAtMs)}  ${cause(episode)}: ${steps}; ${episode.outcome}\n`;
+}
+
+function cause({ diagnosis }: EpisodeAnswer): string {
+  return `${diagnosis.kind} (${diagnosis.cause})`;
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ');
+}

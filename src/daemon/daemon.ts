@@ -1,0 +1,228 @@
+import { mkdir } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { join } from 'node:path';
+import { destination, type Logger as Pino, pino } from 'pino';
+import { type DaemonConfig, diffConfig, type LoadedConfig, loadConfig } from '../config/index.js';
+import { ProbeEngine } from '../engine/index.js';
+import { Deadline } from '../model/deadline.js';
+import { errorMessage, VmpulseError } from '../model/errors.js';
+import { openJournal } from '../runtime/journal/index.js';
+import { createMetrics } from '../runtime/metrics.js';
+import type { ReloadView } from '../runtime/views.js';
+import { Vmpulse } from '../runtime/vmpulse.js';
+import { createApi, createMetricsApi } from './api.js';
+import { missingOnHost } from './host-checks.js';
+import { closeHttpServer, createHttpServer } from './http-server.js';
+import { listenLoopback, listenUnix } from './listen.js';
+import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
+import { lockStateDir } from './state-lock.js';
+
+export interface DaemonOptions {
+  /** The configuration file. */
+  readonly configPath: string;
+  /** Each overrides what the file says. */
+  readonly stateDir?: string;
+  readonly runDir?: string;
+  readonly socketPath?: string;
+  /** The service manager that wants to be told, if any. */
+  readonly notify?: NotifyOptions;
+}
+
+interface Owned {
+  readonly name: string;
+  readonly close: () => unknown;
+}
+
+/** Longest wait for one thing to let go at the end, ms. */
+const CLOSE_MS = 10_000;
+
+/**
+ * One vmpulse daemon: configuration, lock of the state directory, journal, runtime, API. Takes no signals; whoever
+ * starts it calls reload() and close(). VMMs run on when it ends.
+ */
+export class Daemon {
+  readonly config: DaemonConfig;
+  readonly #configPath: string;
+  readonly #logger: Pino;
+  readonly #started: LoadedConfig;
+  readonly #notifier: ServiceNotifier;
+  readonly #stop = new AbortController();
+  /** What must be let go, latest first. */
+  readonly #owned: Owned[] = [];
+  #vmpulse: Vmpulse | undefined;
+  #reloads: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: DaemonOptions, loaded: LoadedConfig) {
+    this.#configPath = options.configPath;
+    this.#started = loaded;
+    this.config = withOverrides(loaded.config, options);
+    this.#logger = pino({ level: this.config.logLevel, base: null }, destination({ dest: 2, sync: true }));
+    this.#notifier = new ServiceNotifier(options.notify, this.#logger);
+  }
+
+  /**
+   * Starts a daemon and resolves once it watches its VMs and answers on its socket. When anything fails, everything is
+   * let go again. Errors: ERR_VMPULSE_CONFIG, ERR_VMPULSE_LOCKED, ERR_VMPULSE_ADDRESS_IN_USE,
+   * ERR_VMPULSE_JOURNAL_VERSION, ERR_VMPULSE_NATIVE, ERR_VMPULSE_SYSCALL.
+   */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const daemon = new Daemon(options, await loadConfig(options.configPath));
+    try {
+      await daemon.#start();
+      return daemon;
+    } catch (error) {
+      await daemon.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Reads the configuration again and applies it whole, or nothing of it. Errors: ERR_VMPULSE_CONFIG and
+   * ERR_VMPULSE_TIMEOUT of loadConfig, ERR_VMPULSE_CLOSED.
+   */
+  reload(): Promise<ReloadView> {
+    const reloaded = this.#reloads.then(() => this.#reload());
+    this.#reloads = reloaded.catch((error: unknown) => {
+      this.#logger.error(
+        { error: errorMessage(error) },
+        'the configuration was not reloaded; the former one stays',
+      );
+    });
+    return reloaded;
+  }
+
+  /** Lets go of everything; VMMs run on. Idempotent, ends in bounded time. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #start(): Promise<void> {
+    const { config } = this;
+    await makeDir(config.stateDir, 0o750);
+    await makeDir(config.runDir, 0o755);
+    const lock = lockStateDir(config.stateDir);
+    this.#own('lock', () => lock.close());
+    const vmpulse = await this.#createRuntime();
+    await this.#serve(vmpulse);
+    for (const warning of this.#started.warnings) this.#logger.warn({}, warning);
+    for (const { what, why } of missingOnHost()) vmpulse.degrade(what, why);
+    await vmpulse.start();
+    this.#vmpulse = vmpulse;
+    this.#notifier.ready(watching(this.#started.vms.length));
+    this.#logger.info({ socket: config.socketPath, vms: this.#started.vms.length }, 'ready');
+  }
+
+  async #createRuntime(): Promise<Vmpulse> {
+    const { config } = this;
+    const logger = this.#logger;
+    const journal = await openJournal({ path: join(config.stateDir, 'journal.db'), logger });
+    this.#own('journal', () => journal.close());
+    const { backend, ...engineOptions } = config.engine;
+    const engine = new ProbeEngine({ engine: backend, ...engineOptions });
+    this.#own('engine', () => engine.close());
+    const vmpulse = new Vmpulse({
+      vms: this.#started.vms,
+      runDir: config.runDir,
+      stateDir: config.stateDir,
+      host: config.hostName,
+      engine,
+      journal,
+      policy: config.limits,
+      metrics: createMetrics({ seedNames: config.metrics.seedNames }),
+      logger,
+    });
+    this.#own('runtime', () => vmpulse.close());
+    return vmpulse;
+  }
+
+  async #serve(vmpulse: Vmpulse): Promise<void> {
+    const { config } = this;
+    const logger = this.#logger;
+    const reload = () => this.reload();
+    const isReady = () => this.#vmpulse !== undefined;
+    const { signal } = this.#stop;
+    const api = createApi({ runtime: vmpulse, reload, logger, isReady, run: Date.now(), signal });
+    await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath);
+    if (config.metrics.listen === undefined) return;
+    const metrics = createHttpServer(createMetricsApi(vmpulse, logger));
+    await listenLoopback(this.#ownServer('metrics port', metrics), config.metrics.listen);
+  }
+
+  async #reload(): Promise<ReloadView> {
+    if (!this.#vmpulse || this.#closing) {
+      throw new VmpulseError(
+        'ERR_VMPULSE_CLOSED',
+        'the daemon is starting or ending; try again once it is ready',
+      );
+    }
+    this.#notifier.reloading();
+    try {
+      const next = await loadConfig(this.#configPath, { signal: this.#stop.signal });
+      const applied = await this.#vmpulse.apply(next.vms);
+      this.#logger.level = next.config.logLevel;
+      const { restartRequired } = diffConfig(this.#started, next).daemon;
+      const later = restartRequired.map((name) => `${name} changed: it holds after a restart of the daemon`);
+      const warnings = [...next.warnings, ...later];
+      for (const warning of warnings) this.#logger.warn({}, warning);
+      return { ...applied, warnings };
+    } finally {
+      this.#notifier.ready(watching(this.#vmpulse.view().vms.length));
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#notifier.stopping();
+    this.#stop.abort();
+    await this.#letGo({ name: 'reload', close: () => this.#reloads });
+    for (const owned of this.#owned.toReversed()) await this.#letGo(owned);
+  }
+
+  async #letGo({ name, close }: Owned): Promise<void> {
+    const deadline = new Deadline(`the end of the ${name}`, { deadlineMs: CLOSE_MS });
+    await deadline.race(Promise.resolve().then(close)).catch((error: unknown) => {
+      this.#logger.error({ error: errorMessage(error) }, `the ${name} did not end well`);
+    });
+  }
+
+  #own(name: string, close: Owned['close']): void {
+    this.#owned.push({ name, close });
+  }
+
+  #ownServer(name: string, server: Server): Server {
+    this.#own(name, () => closeHttpServer(server));
+    return server;
+  }
+}
+
+function watching(vms: number): string {
+  return `watching ${vms} VMs`;
+}
+
+function withOverrides(config: DaemonConfig, options: DaemonOptions): DaemonConfig {
+  const runDir = options.runDir ?? config.runDir;
+  const followsRunDir = config.socketPath === join(config.runDir, 'vmpulse.sock');
+  return {
+    ...config,
+    runDir,
+    stateDir: options.stateDir ?? config.stateDir,
+    socketPath: options.socketPath ?? (followsRunDir ? join(runDir, 'vmpulse.sock') : config.socketPath),
+  };
+}
+
+async function makeDir(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode });
+  } catch (cause) {
+    const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    throw new VmpulseError(
+      'ERR_VMPULSE_SYSCALL',
+      `cannot make ${path}: ${errorMessage(cause)}; run as root or name another directory`,
+      {
+        cause,
+        details: { errno, syscall: 'mkdir' },
+      },
+    );
+  }
+}
