@@ -3,6 +3,8 @@
 mod calls;
 mod state;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use crate::check::Check;
 use crate::command::{Command, Shared};
