@@ -1,7 +1,7 @@
 import type { VmId } from '../model/vm.js';
 import { holdsOf, summarize } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
-import type { HostView, VmView } from './views.js';
+import type { HoldView, HostView, VmView } from './views.js';
 import type { VmUnit } from './vm-unit.js';
 
 /** One VM as views show it: configuration, what the policy knows, and the VMM it runs in. */
@@ -29,5 +29,15 @@ export function buildHostView(
   facts: Omit<HostView, 'vms' | 'holds'>,
 ): HostView {
   const vms = [...source.units.values()].map((unit) => buildVmView(source.state, unit));
-  return { ...facts, holds: holdsOf(source.state), vms: vms.sort((a, b) => a.id.localeCompare(b.id)) };
+  return { ...facts, holds: holdsOfHost(source.state), vms: vms.sort((a, b) => a.id.localeCompare(b.id)) };
+}
+
+/** Persons' holds, and the one that a failed journal leaves until a person resumes. */
+function holdsOfHost(state: PolicyState): readonly HoldView[] {
+  const persons = holdsOf(state);
+  if (!state.host.journalHold) return persons;
+  const reason = state.host.journalAvailable
+    ? 'the journal could not be written for a while; vmpulse recovery resume ends this'
+    : 'the journal cannot be written';
+  return [{ vm: null, reason, author: 'vmpulse', untilMs: null }, ...persons];
 }
