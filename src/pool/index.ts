@@ -1,1 +1,1 @@
-export { WorkerPool, type WorkerPoolOptions } from './worker-pool.js';
+export { WorkerPool } from './worker-pool.js';

@@ -2,25 +2,18 @@ import { Piscina } from 'piscina';
 import { VmpulseError } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
 
-export interface WorkerPoolOptions {
-  /** Threads at most; default 2. The first starts with the first task. */
-  readonly maxThreads?: number;
-  /** Tasks waiting at most, further ones are refused; default 1024. */
-  readonly maxQueue?: number;
-}
+/** Few: what runs here mostly waits for the kernel. */
+const MAX_THREADS = 2;
+/** Further tasks are refused. */
+const MAX_QUEUE = 1024;
 
 /**
  * Threads for what is heavy in JavaScript or blocks for a bounded time. Knows nothing of what it runs: a task is the
  * default export of a worker module. Nothing unbounded belongs here: a blocked system call cannot be cancelled.
  */
 export class WorkerPool {
-  readonly #options: WorkerPoolOptions;
   readonly #closing = new AbortController();
   #piscina: Piscina<unknown, unknown> | undefined;
-
-  constructor(options: WorkerPoolOptions = {}) {
-    this.#options = options;
-  }
 
   /**
    * Runs the default export of `worker` (a built `.js` module) with `args`; both ways by structured clone. The result
@@ -67,8 +60,8 @@ export class WorkerPool {
     // One thread stays: a recovery should not wait for a thread to start.
     this.#piscina ??= new Piscina({
       minThreads: 1,
-      maxThreads: this.#options.maxThreads ?? 2,
-      maxQueue: this.#options.maxQueue ?? 1024,
+      maxThreads: MAX_THREADS,
+      maxQueue: MAX_QUEUE,
       idleTimeout: 30_000,
     });
     return this.#piscina;

@@ -7,7 +7,7 @@ import { reset } from './reset.js';
 import { restartService } from './restart-service.js';
 import { start } from './start.js';
 
-export type { Recovery, RecoveryContext } from './recovery.js';
+export type { RecoveryContext } from './recovery.js';
 
 /** Recoveries by ladder step. `escalate` has none: it tells people and touches nothing. */
 export type RecoveryRegistry = ReadonlyMap<LadderStep, Recovery>;

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { LAB_GUEST, labAvailable, labKernelLine } from '../../lab/vm.mjs';
 import { ProbeEngine } from '../../src/engine/index.js';
@@ -63,6 +64,15 @@ export class DriverBench {
     const process = await driver.start(vm, SOON);
     this.track(process);
     return process;
+  }
+
+  /** A session that is let go at the end of the test. */
+  async attached(driver: QemuDriver, vm: VmSpec): Promise<QemuSession> {
+    const look = await driver.look(vm, SOON);
+    if (!look.running) throw new Error(`${vm.id} does not run`);
+    const session = await driver.attach(vm, look.process, SOON);
+    onTestFinished(() => session.detach());
+    return session;
   }
 
   /** Killed at the end. */

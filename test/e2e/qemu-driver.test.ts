@@ -4,14 +4,9 @@ import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { z } from 'zod';
 import { livingState } from '../../src/hypervisors/process.js';
-import type { QemuDriver, QemuSession } from '../../src/hypervisors/qemu/index.js';
-import type { LadderStep } from '../../src/model/action.js';
-import { systemClock } from '../../src/model/clock.js';
-import type { CapturedEvidence } from '../../src/model/ports.js';
+import type { QemuDriver } from '../../src/hypervisors/qemu/index.js';
 import type { ProcessIdentity, VmSpec } from '../../src/model/vm.js';
-import { createRecoveries } from '../../src/recovery/registry.js';
 import { labAvailable, needsLab } from '../lab/availability.js';
 import { poll } from '../lab/poll.js';
 import { bootLabVm, killLabVms } from '../lab/vm.js';
@@ -37,14 +32,7 @@ describe('the QEMU driver on real VMs', () => {
     await bench?.close();
   });
 
-  /** A session that is let go at the end of the test. */
-  async function attached(vm: VmSpec, by = driver): Promise<QemuSession> {
-    const look = await by.look(vm, SOON);
-    if (!look.running) throw new Error(`${vm.id} does not run`);
-    const session = await by.attach(vm, look.process, SOON);
-    onTestFinished(() => session.detach());
-    return session;
-  }
+  const attached = (vm: VmSpec, by = driver) => bench.attached(by, vm);
 
   function writableDisk(name: string) {
     const path = join(bench.folder, name);
@@ -338,80 +326,5 @@ describe('the QEMU driver on real VMs', () => {
     await bench.ready(vm);
     await session.stop('force', SOON);
     expect(livingState(session.process)).toBeUndefined();
-  });
-
-  describe('recoveries', () => {
-    const evidence: CapturedEvidence[] = [];
-
-    function recover(step: LadderStep, vm: VmSpec, session?: QemuSession) {
-      const action = {
-        id: `${step}-1`,
-        vm: vm.id,
-        step,
-        attempt: 1,
-        diagnosis: { kind: 'guest-hung', cause: 'guest-panicked', evidence: [] },
-        timeoutMs: SOON.deadlineMs,
-      } as const;
-      const context = {
-        vm,
-        driver,
-        clock: systemClock,
-        signal: new AbortController().signal,
-        save: (saved: CapturedEvidence) => evidence.push(saved),
-        ...(session === undefined ? {} : { session }),
-      };
-      return createRecoveries().get(step)?.run(action, context);
-    }
-
-    it('bring a VM back: start, reset, restart-service, continue-process, power-cycle', {
-      timeout: 2 * TEST_MS,
-    }, async () => {
-      const guest = await bench.vm('heal');
-      const restartService = ['/sbin/svc', 'restart', 'httpd'];
-      const vm: VmSpec = { ...guest, recovery: { ...guest.recovery, restartService } };
-      const done = { result: 'done' };
-
-      expect(await recover('start', vm)).toEqual(done);
-      const session = await attached(vm);
-      bench.track(session.process);
-      const first = await bench.ready(vm);
-      expect(await recover('start', vm)).toMatchObject({
-        result: 'impossible',
-        code: 'ERR_VMPULSE_VM_RUNNING',
-      });
-
-      await poll('the agent answers', SOON.deadlineMs, () => session.agent?.connected || undefined);
-      await bench.fault(vm, 'kill-httpd');
-      await expect
-        .poll(() => bench.fault(vm, 'idle').catch(() => 'silent'), { timeout: 10_000 })
-        .toBe('silent');
-      expect(await recover('restart-service', vm, session)).toEqual(done);
-      expect(await bench.ready(vm)).toBe(first);
-
-      process.kill(session.process.pid, 'SIGSTOP');
-      expect(await recover('continue-process', vm, session)).toEqual(done);
-      expect(await bench.ready(vm)).toBe(first);
-
-      await bench.fault(vm, 'panic');
-      await poll(
-        'panicked',
-        SOON.deadlineMs,
-        async () => (await session.status(SOON)) === 'guest-panicked' || undefined,
-      );
-      expect(await recover('reset', vm, session)).toEqual(done);
-      expect(evidence.at(-1)?.consoleTail).toContain('Kernel panic');
-      const second = await bench.ready(vm, first);
-
-      process.kill(session.process.pid, 'SIGSTOP');
-      expect(await recover('power-cycle', vm, session)).toEqual(done);
-      expect(livingState(session.process)).toBeUndefined();
-      const look = z
-        .object({ process: z.object({ pid: z.number(), startTimeTicks: z.number() }) })
-        .parse(await driver.look(vm, SOON));
-      bench.track(look.process);
-      expect(look.process).not.toEqual(session.process);
-      expect(readFileSync(bench.path(vm, 'console.log.1'), 'utf8')).toContain(second);
-      await bench.ready(vm, second);
-    });
   });
 });
