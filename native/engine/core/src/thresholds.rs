@@ -67,9 +67,14 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
+    /// A start state of `Blind` says no more than `Unknown`.
     pub fn new(start: State) -> Self {
         Self {
-            known: start,
+            known: if start == State::Blind {
+                State::Unknown
+            } else {
+                start
+            },
             blind: false,
             known_reason: None,
             blind_reason: None,

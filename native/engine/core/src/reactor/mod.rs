@@ -167,7 +167,7 @@ impl Reactor {
         let Some(tick) = self.wheel.next_tick() else {
             return look_ms;
         };
-        let sleep_us = (tick * self.options.tick_us).saturating_sub(self.now_us);
+        let sleep_us = (tick * self.options.tick_us).saturating_sub(clock::mono_us());
         let sleep_ms = sleep_us.div_ceil(1000).min(i32::MAX as u64) as i32;
         if look_ms < 0 {
             sleep_ms
