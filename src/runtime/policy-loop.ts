@@ -1,13 +1,19 @@
 import type { Clock } from '../model/clock.js';
-import { step } from '../policy/index.js';
-import type { Decision, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
+import { errorMessage } from '../model/errors.js';
+import { assertInvariants, step } from '../policy/index.js';
+import type { Decision, PolicyEffect, PolicyEvent, PolicyState, StepResult } from '../policy/types.js';
 
 export interface PolicyLoopOptions {
   readonly state: PolicyState;
   readonly clock: Clock;
   readonly onDecisions: (decisions: readonly Decision[]) => void;
   readonly onEffect: (effect: PolicyEffect) => void;
+  /** The policy broke a rule of its own. Nothing of that step was carried out, and all recovery holds. */
+  readonly onViolation: (what: string) => void;
 }
+
+/** When an action that broke an invariant may be offered again; the hold lasts until a person ends it. */
+const VIOLATION_RETRY_MS = 60_000;
 
 /**
  * The one loop that owns the policy's state: events go in one at a time, in order, and its timer is set to when the
@@ -50,11 +56,30 @@ export class PolicyLoop {
   }
 
   #run(event: PolicyEvent): void {
-    const result = step(this.#state, event, this.#options.clock.now());
+    const now = this.#options.clock.now();
+    const result = step(this.#state, event, now);
     this.#state = result.state;
     if (result.decisions.length > 0) this.#options.onDecisions(result.decisions);
-    for (const effect of result.effects) this.#options.onEffect(effect);
+    const violation = violationOf(result, now);
+    if (violation === undefined) for (const effect of result.effects) this.#options.onEffect(effect);
+    else this.#withhold(result, violation, now);
     this.#wake(result.wakeAtMs);
+  }
+
+  #withhold(result: StepResult, violation: string, now: number): void {
+    this.#options.onViolation(violation);
+    if (result.state.host.hold === null) {
+      this.#queue.push({ type: 'hold', vm: null, reason: violation, author: 'vmpulse', untilMs: null });
+    }
+    for (const effect of result.effects) {
+      if (effect.type !== 'recover') {
+        this.#options.onEffect(effect);
+        continue;
+      }
+      const { vm, id } = effect.action;
+      const retryAtMs = now + VIOLATION_RETRY_MS;
+      this.#queue.push({ type: 'action-held', vm, actionId: id, reason: violation, retryAtMs });
+    }
   }
 
   #wake(atMs: number | null): void {
@@ -66,5 +91,14 @@ export class PolicyLoop {
       this.#wakeAtMs = null;
       this.post({ type: 'tick' });
     });
+  }
+}
+
+function violationOf(result: StepResult, now: number): string | undefined {
+  try {
+    assertInvariants(result.state, result, now);
+    return undefined;
+  } catch (error) {
+    return errorMessage(error);
   }
 }

@@ -103,6 +103,7 @@ export class Supervisor {
       clock,
       onDecisions: (decisions) => this.#onDecisions(decisions),
       onEffect: (effect) => this.#onEffect(effect),
+      onViolation: (what) => this.degrade('policy', `${what}; all recovery holds, please report it`),
     });
     this.#recorder.note({
       vm: null,

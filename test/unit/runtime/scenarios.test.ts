@@ -150,6 +150,22 @@ describe('what keeps a recovery back', () => {
     expect(entries.some((entry) => entry.data.kind === 'would')).toBe(true);
   });
 
+  it('holds everything and says so when the policy breaks an invariant of its own', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    // Twenty boots in this minute, where ten are allowed: no rule of the policy can have come here.
+    h.supervisor.state.host.boots.push(...Array.from({ length: 20 }, () => h.clock.now()));
+    h.driver.emit(web, { type: 'panicked', action: 'pause' });
+    await h.clock.advance(50_000);
+    expect(h.driver.calls).not.toContain('reset test/web');
+    expect(h.supervisor.degradations.map(({ what }) => what)).toContain('policy');
+    expect(h.supervisor.state.host.hold?.reason).toMatch(/invariant.*boots in a minute/);
+    // Probing goes on.
+    h.engine.transition('test/web/readiness', 'failed', 'connection-refused');
+    await settle();
+    expect(h.explain(web).probes.find(({ name }) => name === 'readiness')?.state).toBe('failed');
+  });
+
   it('holds while a person holds, and goes on after resume', async () => {
     const h = new Harness();
     await h.startHealthy(web);
