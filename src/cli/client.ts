@@ -1,4 +1,4 @@
-import { Client } from 'undici';
+import { Pool } from 'undici';
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode, errorMessage, VmpulseError } from '../model/errors.js';
 import { type EventBlock, readEventBlocks } from './event-blocks.js';
@@ -7,6 +7,8 @@ import { type EventBlock, readEventBlocks } from './event-blocks.js';
 const DEADLINE_MS = 10_000;
 /** A daemon that reloads reads many files first. */
 const RELOAD_MS = 60_000;
+/** A stream of events has a sign of life every 15 s, ms. */
+const SILENCE_MS = 60_000;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
 const errorBody = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
@@ -14,12 +16,14 @@ const errorBody = z.object({ error: z.object({ code: z.string(), message: z.stri
 /** Talks to the daemon on its Unix socket. Close it after use. */
 export class DaemonClient {
   readonly #socketPath: string;
-  readonly #client: Client;
+  readonly #pool: Pool;
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath;
-    this.#client = new Client('http://localhost', {
+    this.#pool = new Pool('http://localhost', {
       socketPath,
+      // A stream of events, and requests beside it.
+      connections: 2,
       connectTimeout: DEADLINE_MS,
       maxResponseSize: MAX_ANSWER_BYTES,
     });
@@ -44,23 +48,28 @@ export class DaemonClient {
     );
   }
 
-  /** Events from now on, until the daemon ends or the signal fires. */
+  /** Events from now on, until the signal fires. Rejects with ERR_VMPULSE_DAEMON_UNREACHABLE when the daemon ends. */
   async *events(signal: AbortSignal): AsyncIterableIterator<EventBlock> {
+    const path = '/v1/events';
+    const timeouts = { headersTimeout: DEADLINE_MS, bodyTimeout: SILENCE_MS };
     const { statusCode, body } = await this.#reach(
-      this.#client.request({
-        method: 'GET',
-        path: '/v1/events',
-        signal,
-        headersTimeout: DEADLINE_MS,
-        bodyTimeout: 60_000,
-      }),
+      this.#pool.request({ method: 'GET', path, signal, ...timeouts }),
     );
-    if (statusCode !== 200) throw refusal(statusCode, await body.text());
-    yield* readEventBlocks(body);
+    if (statusCode !== 200) throw refusal(statusCode, await this.#reach(body.text()));
+    const blocks = readEventBlocks(body);
+    for (;;) {
+      const next = await this.#reach(blocks.next());
+      if (next.done)
+        throw new VmpulseError(
+          'ERR_VMPULSE_DAEMON_UNREACHABLE',
+          `the daemon on ${this.#socketPath} has ended`,
+        );
+      yield next.value;
+    }
   }
 
   async close(): Promise<void> {
-    await this.#client.destroy();
+    await this.#pool.destroy();
   }
 
   async #ask<T>(
@@ -71,7 +80,7 @@ export class DaemonClient {
     deadlineMs: number,
   ): Promise<T> {
     const signal = AbortSignal.timeout(deadlineMs);
-    const request = this.#client.request({
+    const request = this.#pool.request({
       method,
       path,
       signal,

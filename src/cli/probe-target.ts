@@ -94,7 +94,7 @@ function failedBefore(reason: FailureReason, begun: number, detail?: string): Pr
     outcome: { result: 'failed', reason },
     durationMs: performance.now() - begun,
     warnings: [],
-    details: detail === undefined ? {} : { detail: plainText(detail) },
+    details: detail === undefined ? {} : { message: plainText(detail) },
   };
 }
 

@@ -29,10 +29,15 @@ export async function watch({ client, output, clear, show, signal }: WatchOption
     last = text;
   };
   const events = client.events(both);
+  // Outstanding until an event comes. When a picture fails first, nobody asks any more how it ended.
+  const listen = () => {
+    const event = events.next();
+    event.catch(() => {});
+    return event;
+  };
   try {
     await draw();
-    // The stream is opened by the first call; it stays outstanding until an event comes.
-    let next = events.next();
+    let next = listen();
     while (!signal.aborted) {
       const came = await Promise.race([
         next.then(() => true),
@@ -40,7 +45,7 @@ export async function watch({ client, output, clear, show, signal }: WatchOption
       ]);
       if (signal.aborted) return;
       if (came) {
-        next = events.next();
+        next = listen();
         await rest(SETTLE_MS, both);
       }
       await draw();

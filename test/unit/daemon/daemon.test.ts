@@ -1,0 +1,225 @@
+import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { describe, expect, it, vi } from 'vitest';
+import { runCli, type Started, startCli } from '../cli/run-cli.js';
+import { tempDir } from './helpers.js';
+
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
+interface Place {
+  readonly dir: string;
+  readonly config: string;
+  readonly socket: string;
+  /** Arguments of `vmpulse run` here. */
+  readonly run: readonly string[];
+}
+
+/** A configuration without VMs, and folders of its own. */
+function place(config = ''): Place {
+  const dir = tempDir();
+  mkdirSync(join(dir, 'vms.d'));
+  const file = join(dir, 'config.yaml');
+  writeFileSync(file, config);
+  const run = ['run', '--config', file, '--state-dir', join(dir, 'state'), '--run-dir', join(dir, 'run')];
+  return { dir, config: file, socket: join(dir, 'run', 'vmpulse.sock'), run };
+}
+
+interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+}
+
+function logLines(stderr: string): LogLine[] {
+  return stderr
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line));
+}
+
+async function ready(started: Started): Promise<Started> {
+  await vi.waitFor(
+    () => expect(logLines(started.output.stderr).map(({ msg }) => msg)).toContain('ready'),
+    PATIENCE,
+  );
+  return started;
+}
+
+const start = (here: Place, ...more: string[]) => ready(startCli([...here.run, ...more]));
+const ask = (here: Place, ...args: string[]) => runCli([...args, '--socket', here.socket]);
+
+/** A port that nothing listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+describe('vmpulse run', () => {
+  it.each([
+    'SIGTERM',
+    'SIGINT',
+  ] as const)('answers on its socket until %s, leaves nothing in the way, and starts again', async (signal) => {
+    const here = place();
+    const first = await start(here);
+    const status = await ask(here, 'status', '--json');
+    expect(JSON.parse(status.stdout)).toMatchObject({ pid: first.child.pid, vms: [] });
+    first.child.kill(signal);
+    expect(await first.ended).toMatchObject({ status: 0, stdout: '' });
+    expect(existsSync(here.socket)).toBe(false);
+    const second = await start(here);
+    expect(JSON.parse((await ask(here, 'status', '--json')).stdout)).toMatchObject({ pid: second.child.pid });
+  });
+
+  it('keeps commands of people in its journal, with who gave them', async () => {
+    const here = place();
+    const { child, ended } = await start(here);
+    await ask(here, 'recovery', 'hold', '--reason', 'firmware');
+    child.kill('SIGTERM');
+    await ended;
+    const journal = new Database(join(here.dir, 'state', 'journal.db'));
+    const rows = journal.prepare("SELECT text FROM entries WHERE type = 'operator'").all([]);
+    journal.close();
+    expect(rows).toEqual([
+      { text: expect.stringMatching(/^recovery of all VMs held by \S+@\d+: firmware$/) },
+    ]);
+    await start(here);
+    expect((await ask(here, 'status')).stdout).toMatch(/! recovery held: all VMs by .*: firmware\n/);
+  });
+
+  it('takes the place of a killed one', async () => {
+    const here = place();
+    const { child, ended } = await start(here);
+    child.kill('SIGKILL');
+    await ended;
+    expect(existsSync(here.socket)).toBe(true);
+    await start(here);
+    expect((await ask(here, 'status')).status).toBe(0);
+  });
+
+  it('reloads on command and on SIGHUP, whole or not at all', async () => {
+    const here = place('logLevel: info\n');
+    const { child, output } = await start(here);
+    writeFileSync(here.config, 'logLevel: loud\nhostname: x\n');
+    const bad = await ask(here, 'reload');
+    expect(bad).toMatchObject({ status: 78, stdout: '' });
+    expect(bad.stderr).toContain(`${here.config}:1:`);
+    expect(bad.stderr).toContain(`${here.config}:2:`);
+    expect((await ask(here, 'status')).status).toBe(0);
+    writeFileSync(here.config, 'logLevel: debug\nhostName: other\n');
+    const good = await ask(here, 'reload');
+    expect(good).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('! hostName changed: it holds after a restart of the daemon\n'),
+    });
+    const applied = () =>
+      logLines(output.stderr).filter(({ msg }) => msg.startsWith('configuration applied')).length;
+    expect(applied()).toBe(1);
+    child.kill('SIGHUP');
+    await vi.waitFor(() => expect(applied()).toBe(2), PATIENCE);
+  });
+
+  it('serves its metrics on the socket, and on a loopback port where that is configured', async () => {
+    const port = await freePort();
+    const here = place(
+      `metrics:\n  listen: 127.0.0.1:${port}\n  seedNames: true\nengine:\n  backend: auto\n`,
+    );
+    await start(here);
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+    expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const text = await answer.text();
+    expect(text).toContain('\nvmpulse_up 1\n');
+    expect(text).toContain('# TYPE vm_health_check_failed counter');
+    expect((await fetch(`http://127.0.0.1:${port}/v1/status`)).status).toBe(404);
+    const taken = place(`metrics:\n  listen: 127.0.0.1:${port}\n`);
+    expect(await runCli(taken.run)).toMatchObject({
+      status: 75,
+      stderr: expect.stringMatching(`127.0.0.1:${port} is taken.*ERR_VMPULSE_ADDRESS_IN_USE`),
+    });
+    expect(existsSync(taken.socket)).toBe(false);
+  });
+
+  it('shows what it lacks when it is not root', async (ctx) => {
+    if (process.geteuid?.() !== 0) ctx.skip('already runs as another user than root');
+    const here = place();
+    for (const path of [here.dir, join(here.dir, 'vms.d')]) chownSync(path, 65_534, 65_534);
+    await ready(startCli(here.run, {}, 65_534));
+    expect((await ask(here, 'status')).stdout).toMatch(/^! privileges: not run as root: /m);
+    const { degradations } = JSON.parse((await ask(here, 'status', '--json')).stdout);
+    expect(degradations).toContainEqual(expect.objectContaining({ what: 'privileges' }));
+  });
+});
+
+describe('vmpulse run refuses', () => {
+  it('a state directory that has a daemon, naming it, and leaves that one alone', async () => {
+    const here = place();
+    const { child } = await start(here);
+    const second = await runCli([...here.run, '--run-dir', join(here.dir, 'run2')]);
+    expect(second).toMatchObject({ status: 75, stdout: '' });
+    expect(second.stderr).toMatch(
+      new RegExp(`^vmpulse: process ${child.pid} is the daemon of .*\\[ERR_VMPULSE_LOCKED\\]\\n$`, 's'),
+    );
+    expect(existsSync(join(here.dir, 'run2', 'vmpulse.sock'))).toBe(false);
+    expect((await ask(here, 'status')).status).toBe(0);
+  });
+
+  it('a socket that another daemon serves', async () => {
+    const here = place();
+    await start(here);
+    const other = place();
+    const second = await runCli([...other.run, '--socket', here.socket]);
+    expect(second).toMatchObject({
+      status: 75,
+      stderr: expect.stringMatching(/another process serves .*ERR_VMPULSE_ADDRESS_IN_USE/),
+    });
+    expect((await ask(here, 'status')).status).toBe(0);
+    await start(other);
+  });
+
+  it('a configuration that is not there or not valid, before it touches anything', async () => {
+    const here = place('recovery: on and off\n');
+    expect(await runCli(here.run)).toMatchObject({
+      status: 78,
+      stderr: expect.stringMatching(/config\.yaml:1:.*ERR_VMPULSE_CONFIG/s),
+    });
+    expect(await runCli(['run', '--config', join(here.dir, 'none.yaml')])).toMatchObject({
+      status: 78,
+      stderr: expect.stringContaining('none.yaml'),
+    });
+    expect(existsSync(join(here.dir, 'state'))).toBe(false);
+    expect(existsSync(join(here.dir, 'run'))).toBe(false);
+  });
+
+  it('a state directory that it cannot make', async () => {
+    const here = place();
+    writeFileSync(join(here.dir, 'state'), 'a file');
+    const told = await runCli(here.run);
+    expect(told).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/cannot make .*state.*ERR_VMPULSE_SYSCALL/),
+    });
+  });
+
+  it('the journal of a newer vmpulse, and leaves it as it is', async () => {
+    const here = place();
+    const { child, ended } = await start(here);
+    child.kill('SIGTERM');
+    await ended;
+    const path = join(here.dir, 'state', 'journal.db');
+    const journal = new Database(path);
+    journal.exec('PRAGMA user_version = 99');
+    journal.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    journal.close();
+    const before = readFileSync(path);
+    expect(await runCli(here.run)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/schema version 99.*ERR_VMPULSE_JOURNAL_VERSION/s),
+    });
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(existsSync(here.socket)).toBe(false);
+  });
+});
