@@ -17,8 +17,8 @@ export interface DriverHost {
   openChannel(options: ChannelOptions): Channel;
   /** Throws ERR_VMPULSE_IDENTITY when the PID is another process by now, or none. */
   openProcess(process: ProcessIdentity): ProcessHandle;
-  /** Takes an exclusive lock without waiting; throws ERR_VMPULSE_LOCKED. Dropped by close() or the end of this process. */
-  lockFile(path: string): { close(): void };
+  /** Takes an exclusive lock without waiting; throws ERR_VMPULSE_LOCKED. Ends with remove(), which takes the file away, or with this process. */
+  lockFile(path: string): { remove(): void };
   /** Runs the default export of a worker module; the result is to be validated. */
   runInPool(worker: URL, args: unknown, options: CallOptions): Promise<unknown>;
   /** Runs a throw-away guest: whether KVM executes guests now, and why not. */

@@ -12,7 +12,10 @@ export function nativeHost(
   return {
     openChannel: (options) => engine.openChannel(options),
     openProcess: (process) => pidfdHandle(process),
-    lockFile: (path) => new FileLock(path),
+    lockFile: (path) => {
+      const lock = new FileLock(path);
+      return { remove: () => lock.remove() };
+    },
     runInPool: (worker, args, options) => pool.run(worker, args, options),
     kvmCanary: async (options) => {
       const result = await kvmCanary(options);

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { VmpulseError } from '../model/errors.js';
 import { nativeKernel } from './loader.js';
 import { callNative, isSyscallError } from './native-errors.js';
@@ -5,7 +6,7 @@ import type { NativeFileLock } from './native-kernel.js';
 
 /**
  * An exclusive flock, held until `close()`, the end of `using`, of its thread or of this process. The file is created
- * where missing and never removed, as two processes could else hold "the" lock on two files of one name.
+ * where missing.
  */
 export class FileLock {
   readonly path: string;
@@ -32,9 +33,16 @@ export class FileLock {
     return this.#native.closed;
   }
 
-  /** Releases the lock. Idempotent. */
+  /** Releases the lock; the file stays. Idempotent. */
   close(): void {
     this.#native.close();
+  }
+
+  /** Removes the file and releases the lock; who waits for it takes it on a new file. Idempotent. */
+  remove(): void {
+    if (this.closed) return;
+    rmSync(this.path, { force: true });
+    this.close();
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { VmpulseError } from '../model/errors.js';
 import { type LoadedAddon, loadAddon } from '../addon/load-addon.js';
+import { VmpulseError } from '../model/errors.js';
 import { type NativeKernel, nativeKernelSchema } from './native-kernel.js';
 
 // One a thread, as the addon itself: loading it twice gives the same module.

@@ -8,7 +8,7 @@ import type { DriverHost } from '../host.js';
 export class StartLocks {
   readonly #host: Pick<DriverHost, 'lockFile'>;
   readonly #folder: string;
-  readonly #held: { close(): void }[] = [];
+  readonly #held: { remove(): void }[] = [];
 
   /** `folder` has to be the same for every vmpulse on the host. */
   constructor(host: Pick<DriverHost, 'lockFile'>, folder: string) {
@@ -50,6 +50,6 @@ export class StartLocks {
   }
 
   release(): void {
-    for (const lock of this.#held.splice(0)) lock.close();
+    for (const lock of this.#held.splice(0)) lock.remove();
   }
 }

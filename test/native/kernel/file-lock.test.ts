@@ -59,6 +59,18 @@ describe('FileLock', () => {
     }
   });
 
+  it('takes its file away with it when told so', () => {
+    using folder = new TemporaryFolder();
+    const lock = new FileLock(folder.file('lock'));
+    lock.remove();
+    expect(existsSync(lock.path)).toBe(false);
+    expect(lock.closed).toBe(true);
+    using next = new FileLock(folder.file('lock'));
+    // The former owner has nothing to remove any more.
+    lock.remove();
+    expect(existsSync(next.path)).toBe(true);
+  });
+
   it('creates a private file', () => {
     using folder = new TemporaryFolder();
     using lock = new FileLock(folder.file('lock'));

@@ -142,7 +142,7 @@ export function testHost(
     lockFile: (path) => {
       if (locked.has(path)) throw new VmpulseError('ERR_VMPULSE_LOCKED', `${path} is locked`);
       locked.add(path);
-      return { close: () => locked.delete(path) };
+      return { remove: () => locked.delete(path) };
     },
     // As it passes between threads: only what can be cloned.
     runInPool: async (_worker, task) =>

@@ -3,8 +3,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <cerrno>
 #include <filesystem>
+#include <thread>
+#include <vector>
 
+#include "core/syscall_error.h"
 #include "support.h"
 
 namespace vmpulse {
@@ -42,6 +47,32 @@ TEST(FileLock, EndsOnAFifoInsteadOfWaiting) {
   const TemporaryDirectory directory;
   ASSERT_EQ(::mkfifo(directory.file("fifo").c_str(), 0600), 0);
   EXPECT_TRUE(lockFile(directory.file("fifo")).valid());
+}
+
+TEST(FileLock, IsNeverHeldTwiceThoughHoldersRemoveTheFile) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("lock");
+  std::atomic<int> holders{0};
+  std::atomic<int> taken{0};
+  std::atomic<int> together{0};
+  const auto contend = [&] {
+    for (int i = 0; i < 2000; ++i) {
+      try {
+        const UniqueFd lock = lockFile(path);
+        if (++holders > 1) ++together;
+        ++taken;
+        --holders;
+        ::unlink(path.c_str());
+      } catch (const SyscallError& error) {
+        if (error.error() != EAGAIN) throw;
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back(contend);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(together, 0);
+  EXPECT_GT(taken, 0);
 }
 
 TEST(FileLock, NamesAMissingDirectory) {
