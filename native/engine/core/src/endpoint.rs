@@ -60,6 +60,16 @@ impl Endpoint {
         }
     }
 
+    /// A connect here might be given its own destination as its source (see `socket::is_connected_to_itself`).
+    pub fn may_meet_itself(&self) -> bool {
+        /// Below this ports are not given out as ephemeral ones, unless an administrator says so.
+        const FIRST_EPHEMERAL: u16 = 32_768;
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback() && address.port() >= FIRST_EPHEMERAL,
+            Self::Unix(_) => false,
+        }
+    }
+
     /// The same address at another port (a redirect).
     pub fn at_port(&self, port: u16) -> Self {
         match self {

@@ -13,6 +13,7 @@ mod error;
 mod handles;
 mod http_run;
 mod intern;
+mod news;
 mod outbox;
 mod poller;
 mod proc_state;
@@ -31,9 +32,10 @@ mod wheel;
 pub use channel::Protocol;
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, ErrorCode};
-pub use outbox::{
-    Answer, ChannelEvent, ChannelNews, Collected, Completion, Due, Notify, ProbeReport, Transition,
+pub use news::{
+    Answer, ChannelEvent, ChannelNews, Collected, Completion, Due, ProbeReport, Transition,
 };
+pub use outbox::Notify;
 pub use stats::{DURATION_BOUNDS_US, Kind, OUTCOMES, Stats, outcome_index};
 pub use target::TargetStatus;
 pub use vmpulse_proto as proto;

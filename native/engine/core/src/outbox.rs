@@ -1,98 +1,15 @@
 //! What waits to be collected by the host program: one entry a target, bounded queues a channel, answers.
 
-use crate::error::EngineError;
-use crate::thresholds::Change;
+use crate::news::{Answer, ChannelEvent, ChannelNews, Collected, Completion, Due, Transition};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vmpulse_proto::{Details, Json, Outcome, Reason, Warning};
 
 /// Events of one channel that are kept while nobody collects them.
 pub const MAX_CHANNEL_EVENTS: usize = 256;
 /// Bytes of JSON in them.
 pub const MAX_CHANNEL_EVENT_BYTES: usize = 1024 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    pub handle: u32,
-    pub epoch: u32,
-    pub change: Change,
-    pub duration_us: u32,
-    /// Transitions of this target that this one replaced before they could be collected.
-    pub coalesced: u32,
-}
-
-/// An external target must be probed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    pub handle: u32,
-    pub epoch: u32,
-    pub deadline_ms: u64,
-}
-
-/// What one probe outside the schedule said.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProbeReport {
-    pub outcome: Outcome,
-    pub duration_us: u64,
-    pub details: Details,
-    pub warnings: Vec<Warning>,
-    pub message: Option<Box<str>>,
-    pub transcript: Option<Box<str>>,
-}
-
-#[derive(Debug)]
-pub enum Answer {
-    Probe(Box<ProbeReport>),
-    /// The `return` value of a channel request.
-    Value(Json),
-    /// `class`: the peer's own error class.
-    Error {
-        error: EngineError,
-        class: Option<Box<str>>,
-    },
-}
-
-/// The end of a call that was made with this id.
-#[derive(Debug)]
-pub struct Completion {
-    pub call: u32,
-    pub answer: Answer,
-}
-
-#[derive(Debug)]
-pub enum ChannelNews {
-    Connected,
-    Disconnected {
-        reason: Reason,
-        detail: Box<str>,
-    },
-    Event {
-        name: Box<str>,
-        data: Option<Json>,
-    },
-    /// Older events were dropped because nobody collected them.
-    Dropped {
-        count: u64,
-    },
-}
-
-#[derive(Debug)]
-pub struct ChannelEvent {
-    pub channel: u32,
-    pub at_ms: u64,
-    pub news: ChannelNews,
-}
-
-/// Everything collected at once.
-#[derive(Default)]
-pub struct Collected {
-    pub transitions: Vec<Transition>,
-    pub dues: Vec<Due>,
-    pub completions: Vec<Completion>,
-    pub channel_events: Vec<ChannelEvent>,
-}
 
 /// A target's place in the outbox: valid while the outbox has the same turn.
 #[derive(Clone, Copy, Debug, Default)]
@@ -244,16 +161,6 @@ impl Dirty {
     }
 }
 
-impl ChannelNews {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Event { name, data } => name.len() + data.as_ref().map_or(0, |d| d.get().len()),
-            Self::Disconnected { detail, .. } => detail.len(),
-            _ => 0,
-        }
-    }
-}
-
 fn place_mut<T>(entries: &mut [T], place: u32) -> Option<&mut T> {
     entries.get_mut((place as usize).checked_sub(1)?)
 }
@@ -261,7 +168,7 @@ fn place_mut<T>(entries: &mut [T], place: u32) -> Option<&mut T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::thresholds::State;
+    use crate::thresholds::{Change, State};
     use std::sync::atomic::AtomicUsize;
 
     fn transition(from: State, to: State, epoch: u32) -> Transition {

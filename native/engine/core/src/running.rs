@@ -3,7 +3,7 @@
 use crate::check::Check;
 use crate::endpoint::Destination;
 use crate::http_run::HttpRun;
-use crate::outbox::ProbeReport;
+use crate::news::ProbeReport;
 use crate::stats::Kind;
 use crate::wheel::TimerKey;
 use std::os::fd::OwnedFd;
@@ -20,7 +20,7 @@ pub enum Owner {
 
 /// Owns what its kind needs; dropping it closes the connection, which takes it out of epoll.
 pub enum Machine {
-    Tcp(OwnedFd),
+    Tcp { fd: OwnedFd, may_meet_itself: bool },
     Http(Box<HttpRun>),
     Request { channel: u32, id: u64 },
     External,

@@ -155,6 +155,22 @@ pub fn pending_errno(fd: BorrowedFd<'_>) -> i32 {
     }
 }
 
+/// True for a socket that met itself: a connect to a loopback port of the ephemeral range, where nobody listens, is now
+/// and then given that very port as its own, and TCP lets the two ends be one.
+pub fn is_connected_to_itself(fd: BorrowedFd<'_>) -> bool {
+    let name = |call: NameCall| {
+        let mut address = [0u8; size_of::<libc::sockaddr_in6>()];
+        let mut length = address.len() as libc::socklen_t;
+        // SAFETY: the buffer is valid for `length` bytes; the kernel writes no more, and any bytes are fine.
+        let result = unsafe { call(fd.as_raw_fd(), address.as_mut_ptr().cast(), &mut length) };
+        (result == 0).then_some(address)
+    };
+    let ours = name(libc::getsockname);
+    ours.is_some() && ours == name(libc::getpeername)
+}
+
+type NameCall = unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> i32;
+
 /// Reads what is there. `Ok(None)`: nothing now; `Ok(Some(0))`: the peer closed its side.
 pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
@@ -194,5 +210,41 @@ pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
             io::ErrorKind::WouldBlock => return Ok(0),
             _ => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_socket_that_met_itself_is_found() {
+        let fd = stream(libc::AF_INET).unwrap();
+        let mut address = libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: 0,
+            sin_addr: libc::in_addr {
+                s_addr: u32::from_ne_bytes([127, 0, 0, 1]),
+            },
+            sin_zero: [0; 8],
+        };
+        let mut length = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+        let pointer = std::ptr::from_mut(&mut address).cast();
+        // SAFETY: `address` is a valid sockaddr_in and `length` its size, for both calls.
+        unsafe {
+            check(libc::bind(fd.as_raw_fd(), pointer, length)).unwrap();
+            check(libc::getsockname(fd.as_raw_fd(), pointer, &mut length)).unwrap();
+        }
+        assert!(!is_connected_to_itself(fd.as_fd()));
+        begin(&fd, &address, length as usize).unwrap();
+        assert!(is_connected_to_itself(fd.as_fd()));
+    }
+
+    #[test]
+    fn an_ordinary_connection_did_not_meet_itself() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        assert!(!is_connected_to_itself(stream.as_fd()));
     }
 }

@@ -1,6 +1,6 @@
 //! One connection of a channel.
 
-use super::{Down, Protocol, Reply};
+use super::{Protocol, Reply};
 use crate::errno;
 use crate::poller::{ERROR, HANG_UP, Poller, READ, WRITE};
 use crate::socket;
@@ -10,6 +10,12 @@ use vmpulse_proto::{ChannelMessage, ChannelSession, QgaSession, QmpSession, Reas
 
 /// Reads of one turn, so that a flood of one peer does not hold up the others.
 const READS_A_TURN: usize = 4;
+
+/// Why there is no connection.
+pub struct Down {
+    pub reason: Reason,
+    pub detail: Box<str>,
+}
 
 /// Owns the socket; dropping the link closes it, which takes it out of epoll.
 pub struct Link {

@@ -2,84 +2,22 @@
 
 mod backlog;
 mod link;
+mod request;
 
 pub use backlog::Backlog;
+pub use request::{ChannelOptions, Context, Effect, Origin, Protocol, Reply};
 
-use crate::outbox::ChannelNews;
-use crate::poller::Poller;
-use crate::slab::Key;
+use crate::news::ChannelNews;
 use crate::socket;
-use crate::wheel::{TimerKey, Wheel};
-use link::Link;
+use crate::wheel::TimerKey;
+use link::{Down, Link};
 use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::Arc;
-use vmpulse_proto::{ChannelMessage, Json, Outcome, Reason, SendError};
+use vmpulse_proto::{ChannelMessage, Reason, SendError};
 
 /// Requests of one channel that wait for their turn or their answer.
 const MAX_PENDING: usize = 256;
 /// The delay of reconnection doubles up to 2^4 times.
 const MAX_BACKOFF: u32 = 4;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    Qmp,
-    Qga,
-}
-
-#[derive(Clone, Debug)]
-pub struct ChannelOptions {
-    pub protocol: Protocol,
-    pub path: Arc<Path>,
-    pub reconnect_us: u64,
-    pub greeting_timeout_us: u64,
-}
-
-/// Who asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Probe(Key),
-    Call(u32),
-}
-
-/// How a request ended, other than by its deadline.
-#[derive(Debug)]
-pub enum Reply {
-    Value(Json),
-    PeerError {
-        class: Box<str>,
-        description: Box<str>,
-    },
-    /// Not connected, or lost on the way.
-    Lost {
-        reason: Reason,
-        detail: Box<str>,
-    },
-    /// Not a valid command or arguments.
-    Invalid,
-    /// Too many requests wait.
-    Full,
-    Closed,
-}
-
-/// What a step of a channel leads to.
-#[derive(Debug)]
-pub enum Effect {
-    Reply(Origin, Reply),
-    News(ChannelNews),
-}
-
-/// What a channel borrows of its reactor for one step.
-pub struct Context<'a> {
-    pub poller: &'a Poller,
-    pub wheel: &'a mut Wheel,
-    pub tick_us: u64,
-    pub now_us: u64,
-    pub backlog: &'a mut Backlog,
-    pub buffer: &'a mut [u8],
-    pub effects: &'a mut Vec<Effect>,
-}
 
 struct Request {
     id: u64,
@@ -101,12 +39,6 @@ pub struct Channel {
     failures: u32,
     /// What the caller was told last: connected, or why not.
     told: Option<Result<(), Reason>>,
-}
-
-/// Why there is no connection.
-struct Down {
-    reason: Reason,
-    detail: Box<str>,
 }
 
 impl Channel {
@@ -383,26 +315,6 @@ impl Channel {
                 detail: down.detail.clone(),
             },
         }));
-    }
-
-    /// What a refused, lost or refusing request means for a probe; `None`: an answer that must be read.
-    pub fn judge(protocol: Protocol, reply: &Reply) -> Option<Outcome> {
-        let (absent, error) = match protocol {
-            Protocol::Qmp => (Reason::ApiUnreachable, Reason::ApiError),
-            Protocol::Qga => (Reason::AgentNotConnected, Reason::AgentError),
-        };
-        Some(Outcome::of(match reply {
-            Reply::Value(_) => return None,
-            Reply::PeerError { .. } | Reply::Invalid => error,
-            Reply::Full => Reason::ChannelBusy,
-            Reply::Closed => Reason::Cancelled,
-            Reply::Lost { reason, .. } if reason.is_inconclusive() => *reason,
-            Reply::Lost {
-                reason: Reason::ProtocolError | Reason::ResponseTooLarge,
-                ..
-            } => error,
-            Reply::Lost { .. } => absent,
-        }))
     }
 
     pub fn protocol(&self) -> Protocol {

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::command::Command;
 use crate::error::EngineError;
-use crate::outbox::{Collected, Transition};
+use crate::news::{Collected, Transition};
 use crate::snapshot;
 use crate::stats::Stats;
 use crate::thresholds::{Change, State};

@@ -3,7 +3,7 @@
 use super::{Engine, EngineOptions};
 use crate::command::Command;
 use crate::error::ErrorCode;
-use crate::outbox::{Collected, Transition};
+use crate::news::{Collected, Transition};
 use crate::thresholds::State;
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use super::start::CALL_BIT;
 use super::{Reactor, Token};
 use crate::check::Check;
 use crate::error::{EngineError, ErrorCode};
-use crate::outbox::Answer;
+use crate::news::Answer;
 use crate::running::Order;
 use crate::slab::Key;
 use crate::wheel::TimerKey;

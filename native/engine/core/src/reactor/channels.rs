@@ -6,7 +6,7 @@ use crate::channel::{Channel, ChannelOptions, Context, Effect, Origin, Protocol,
 use crate::clock;
 use crate::endpoint::Destination;
 use crate::error::{EngineError, ErrorCode};
-use crate::outbox::Answer;
+use crate::news::Answer;
 use crate::running::{Machine, Owner};
 use crate::slab::Key;
 use crate::stats::Kind;
@@ -156,7 +156,7 @@ impl Reactor {
             .channels
             .get(&channel)
             .map_or(Protocol::Qmp, Channel::protocol);
-        let outcome = match (Channel::judge(protocol, reply), reply) {
+        let outcome = match (reply.judge(protocol), reply) {
             (Some(outcome), _) => outcome,
             (None, Reply::Value(value)) if protocol == Protocol::Qmp => {
                 run_state_outcome(value.get(), &[])

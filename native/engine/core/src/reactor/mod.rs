@@ -200,7 +200,7 @@ impl Reactor {
                     channel.on_ready(event.flags, context)
                 });
             }
-            Token::Target(handle) => self.process_ended(handle),
+            Token::Target(handle) => self.process_is_ready(handle),
             Token::Call(_) => {}
         }
     }

@@ -38,8 +38,15 @@ impl Reactor {
         }
     }
 
+    /// The pidfd says the end. A command of the same turn may have ended the watch already.
+    pub(super) fn process_is_ready(&mut self, handle: u32) {
+        if self.target(handle).is_some_and(|target| target.watched) {
+            self.process_ended(handle);
+        }
+    }
+
     /// Dead is dead: no threshold applies.
-    pub(super) fn process_ended(&mut self, handle: u32) {
+    fn process_ended(&mut self, handle: u32) {
         self.unwatch_process(handle);
         let Some(target) = self.target(handle) else {
             return;

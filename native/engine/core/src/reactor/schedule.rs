@@ -2,7 +2,7 @@
 
 use super::{Reactor, Token};
 use crate::clock;
-use crate::outbox::{Answer, Due, Transition};
+use crate::news::{Answer, Due, Transition};
 use crate::running::{Machine, Owner, Running, Verdict};
 use crate::slab::Key;
 use crate::stats::Kind;
@@ -205,7 +205,7 @@ impl Reactor {
         };
         let starved = self.starved_us - running.starved_us > self.options.late_us;
         let mut verdict: Verdict = match &mut running.machine {
-            Machine::Tcp(_) => Reason::ConnectTimeout.into(),
+            Machine::Tcp { .. } => Reason::ConnectTimeout.into(),
             Machine::Http(run) => match run.on_timeout() {
                 Ok(result) => result.into(),
                 Err(reason) => reason.into(),

@@ -104,9 +104,11 @@ impl Reactor {
             reset: !fin,
             no_delay: false,
         };
-        open_stream(endpoint, options)
-            .map(Machine::Tcp)
-            .map_err(Verdict::from)
+        let fd = open_stream(endpoint, options)?;
+        Ok(Machine::Tcp {
+            fd,
+            may_meet_itself: endpoint.may_meet_itself(),
+        })
     }
 
     fn connect_http(&mut self, order: &Order) -> Result<Machine, Verdict> {

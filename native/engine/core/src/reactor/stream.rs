@@ -20,7 +20,7 @@ impl Reactor {
         };
         let token = Token::Probe(key).bits();
         let added = match &running.machine {
-            Machine::Tcp(fd) => self.poller.add(fd.as_fd(), token, WRITE),
+            Machine::Tcp { fd, .. } => self.poller.add(fd.as_fd(), token, WRITE),
             Machine::Http(run) => {
                 let flags = READ | WRITE | PEER_CLOSED | EDGE;
                 self.poller.add(run.fd(), token, flags)
@@ -36,8 +36,11 @@ impl Reactor {
             return;
         };
         let step = match &mut running.machine {
-            Machine::Tcp(fd) => {
-                let outcome = connected(fd.as_fd(), flags);
+            Machine::Tcp {
+                fd,
+                may_meet_itself,
+            } => {
+                let outcome = connected(fd.as_fd(), flags, *may_meet_itself);
                 return self.finish(key, outcome.into());
             }
             Machine::Http(run) => run.step(flags, &mut self.buffer, clock::wall_ms() / 1000),
@@ -59,7 +62,7 @@ impl Reactor {
             return;
         };
         let flags = match &running.machine {
-            Machine::Tcp(fd) => poll_once(fd.as_fd(), WRITE),
+            Machine::Tcp { fd, .. } => poll_once(fd.as_fd(), WRITE),
             Machine::Http(run) => poll_once(run.fd(), READ | WRITE),
             Machine::Request { .. } | Machine::External => 0,
         };
@@ -125,12 +128,15 @@ impl Reactor {
 }
 
 /// What the readiness of a connecting socket says.
-fn connected(fd: BorrowedFd<'_>, flags: u32) -> Outcome {
+fn connected(fd: BorrowedFd<'_>, flags: u32, may_meet_itself: bool) -> Outcome {
     if flags & (ERROR | HANG_UP) != 0 {
         let errno = socket::pending_errno(fd);
         if errno != 0 {
             return Outcome::of(errno::of_connection(errno));
         }
+    }
+    if may_meet_itself && socket::is_connected_to_itself(fd) {
+        return Outcome::Failed(Reason::ConnectionRefused);
     }
     Outcome::Ok
 }
