@@ -44,7 +44,7 @@ export function noteActionEnded(
     // From here on the VM that could not be brought up is a failure like any other.
     vm.startupPending = false;
     if (vm.running === false) {
-      vm.ended ??= endedUnseen(ctx.now, true, 'it could not be brought up at start-up');
+      vm.ended ??= endedUnseen(ctx.now, 'clean', 'it could not be brought up at start-up');
     }
   }
   const took = span(ctx.now - record.startedAtMs);
@@ -74,7 +74,7 @@ function effective(ctx: StepContext, vm: PolicyVmState, record: ActionRecord): v
   // A VMM that is new and was not seen is not there; one that ended again since is not either.
   const gone = vm.running === false;
   if (gone) {
-    vm.ended ??= endedUnseen(ctx.now, true, `after ${step} no VMM was found`);
+    vm.ended ??= endedUnseen(ctx.now, record.charged ? 'ours' : 'clean', `after ${step} no VMM was found`);
     return;
   }
   releaseLatches(vm);

@@ -1,6 +1,7 @@
-import type { DiagnosisCause, DiagnosisKind, Evidence } from '../model/health.js';
+import type { DiagnosisCause, Evidence } from '../model/health.js';
 import { LIMITS } from './defaults.js';
-import type { Rule } from './rules.js';
+import { isWantedBack } from './exits.js';
+import type { ConcludedKind, Rule } from './rules.js';
 import {
   allPathsDead,
   apiSilent,
@@ -71,15 +72,16 @@ function assessEnded(vm: PolicyVmState): Assessment {
     const text = `not running, and run strategy ${strategy} does not start it by itself`;
     return { kind: 'stopped', rule: 'run-strategy', text };
   }
-  const { diagnosis, wanted, intended, atMs } = vm.ended;
-  if (wanted) {
+  const { diagnosis, atMs } = vm.ended;
+  if (isWantedBack(vm, vm.ended)) {
     return { kind: 'verdict', verdict: { diagnosis, conclusive: true, remedy: 'ladder', atMs } };
   }
   if (diagnosis.cause === 'operator-stop') {
     const text = 'stopped from outside; it stays so until it is started or released';
     return { kind: 'stopped', rule: 'external-stop', text };
   }
-  const how = intended ? 'it was shut down by its guest' : 'its VMM ended without being asked to';
+  const how =
+    diagnosis.kind === 'intended' ? 'it was shut down by its guest' : 'its VMM ended without being asked to';
   return {
     kind: 'stopped',
     rule: 'run-strategy',
@@ -155,7 +157,7 @@ function suspicion(vm: PolicyVmState, triggers: readonly ProbeRecord[]): string 
 
 function verdict(
   vm: PolicyVmState,
-  kind: DiagnosisKind,
+  kind: ConcludedKind,
   cause: DiagnosisCause,
   atMs: number,
   text: string,

@@ -1,7 +1,8 @@
-import type { DiagnosisCause, DiagnosisKind } from '../model/health.js';
+import type { DiagnosisCause } from '../model/health.js';
 import type { Outcome } from '../model/outcome.js';
 import { REASON_CLASS, type Reason } from '../model/reasons.js';
 import { probeEvidence } from './assess.js';
+import type { ConcludedKind } from './rules.js';
 import { answered, failedTriggers, guestPaths, isSilence, pathOf } from './signals.js';
 import { evidence, orderEvidence, span, utc } from './text.js';
 import type { PolicyVmState, ProbeRecord, Verdict } from './vm-state.js';
@@ -149,7 +150,7 @@ function finding(
   vm: PolicyVmState,
   fresh: readonly Fresh[],
   now: number,
-  kind: DiagnosisKind,
+  kind: ConcludedKind,
   cause: DiagnosisCause,
   text: string,
   remedy: Verdict['remedy'] = 'ladder',

@@ -51,6 +51,8 @@ export const LIMITS = {
   overdueMs: 30_000,
   bootWindowMs: 60_000,
   dayMs: 86_400_000,
+  /** A guest that shuts down within this of the power button does so because of it. */
+  powerdownMs: 600_000,
   /** Boots by the guest itself without health in between that are reported as a boot loop. */
   bootLoop: 5,
   attemptsKept: 32,

@@ -22,7 +22,7 @@ export function noteVerdict(ctx: StepContext, vm: PolicyVmState, verdict: Verdic
     say(ctx, {
       vm,
       kind: 'diagnosis',
-      rule: `diagnosis/${asRule(diagnosis.kind)}`,
+      rule: `diagnosis/${diagnosis.kind}`,
       text: `${diagnosis.kind} (${diagnosis.cause}): ${seen}`,
       data: { diagnosis },
     });
@@ -40,23 +40,6 @@ function newEpisode(diagnosis: Diagnosis, now: number): EpisodeRecord {
     closedAtMs: null,
     outcome: 'open',
   };
-}
-
-/** Kinds of today; the others have no rule because nothing concludes them. */
-function asRule(kind: Verdict['diagnosis']['kind']) {
-  switch (kind) {
-    case 'vmm-dead':
-    case 'guest-hung':
-    case 'network':
-    case 'service':
-    case 'vmm-stopped':
-    case 'vmm-wedged':
-    case 'storage':
-    case 'intended':
-      return kind;
-    default:
-      return 'observer';
-  }
 }
 
 function firstEvidence(list: readonly Evidence[], now: number): number {

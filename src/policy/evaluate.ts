@@ -7,7 +7,7 @@ import { lastWordsOver } from './facts.js';
 import { noteHealth } from './health.js';
 import { freeSlot } from './host.js';
 import { pursue, startUp, tellHold } from './plan.js';
-import { blindProbes, healthBack, inGrace, settled, settledAtMs } from './signals.js';
+import { blindProbes, guestSeen, healthBack, inGrace, settled, settledAtMs } from './signals.js';
 import { evidence, span, utc } from './text.js';
 import type { Blocker, PolicyVmState, ProbeRecord } from './vm-state.js';
 import { setWake } from './wakes.js';
@@ -162,6 +162,7 @@ function fine(ctx: StepContext, vm: PolicyVmState): void {
     const text = `${vm.id} has rebooted itself ${vm.guestBoots} times without becoming healthy`;
     escalate(ctx, vm, 'boot-loop', text);
   }
+  unheard(ctx, vm);
   if (inGrace(vm, ctx.now)) {
     const text = `since ${utc(vm.instanceAtMs)} it boots, or the last step is given time to work`;
     vm.blockers = [{ rule: 'grace', text, untilMs: vm.graceUntilMs }];
@@ -171,6 +172,14 @@ function fine(ctx: StepContext, vm: PolicyVmState): void {
   else if (vm.episode === null) vm.told.hold = '';
   if (!settled(vm, ctx.now)) wakeAt(ctx, settledAtMs(vm));
   askWhatIsUnheard(ctx, vm);
+}
+
+/** Nothing asks for more than what was done, and still nobody has heard the guest: a person has to look. */
+function unheard(ctx: StepContext, vm: PolicyVmState): void {
+  const last = vm.episode?.outcome === 'open' ? vm.episode.attempts.at(-1) : undefined;
+  if (!last?.endedAtMs || inGrace(vm, ctx.now) || guestSeen(vm)) return;
+  const text = `${vm.id}: its guest was not heard since ${last.step} at ${utc(last.endedAtMs)}`;
+  escalate(ctx, vm, 'unheard', text, last.actionId);
 }
 
 /** We cannot see: nothing follows for the VM, and people learn that we are the ones with a problem. */

@@ -1,7 +1,9 @@
 import type { LadderStep } from '../model/action.js';
-import type { DiagnosisCause, DiagnosisKind, Evidence } from '../model/health.js';
+import type { DiagnosisCause, Evidence } from '../model/health.js';
+import { LIMITS } from './defaults.js';
+import type { ConcludedKind } from './rules.js';
 import { evidence, orderEvidence } from './text.js';
-import type { Ended, PolicyVmState } from './vm-state.js';
+import type { Ended, PolicyVmState, WantedBack } from './vm-state.js';
 
 /** Steps of ours in which the VMM may end without anybody else having a part in it. */
 const ENDS_VMM: ReadonlySet<LadderStep> = new Set(['power-cycle', 'reboot', 'start']);
@@ -12,34 +14,48 @@ export function wantsAfterFailure(vm: PolicyVmState): boolean {
   return strategy === 'Always' || strategy === 'RerunOnFailure';
 }
 
+/** Whether the VM is to run again, by its run strategy of now. */
+export function isWantedBack(vm: PolicyVmState, ended: Ended): boolean {
+  switch (ended.back) {
+    case 'ours':
+      return true;
+    case 'failure':
+      return wantsAfterFailure(vm);
+    case 'clean':
+      return vm.spec?.runStrategy === 'Always';
+    case 'never':
+      return false;
+  }
+}
+
 /** The VMM ended: what its last words, and what we were doing, say about why. */
 export function interpretExit(vm: PolicyVmState, atMs: number): Ended {
   const { facts } = vm;
   const words = lastWords(vm, atMs);
-  const afterFailure = wantsAfterFailure(vm);
-  const build = (
-    kind: DiagnosisKind,
-    cause: DiagnosisCause,
-    wanted: boolean,
-    intended = kind === 'intended',
-  ): Ended => ({ atMs, intended, wanted, diagnosis: { kind, cause, evidence: words } });
+  const bySignal = facts.shutdownReason === 'host-signal';
+  const build = (kind: ConcludedKind, cause: DiagnosisCause, back: WantedBack): Ended => ({
+    atMs,
+    back,
+    bySignal,
+    diagnosis: { kind, cause, evidence: words },
+  });
   if (vm.action && !vm.action.unresolved && ENDS_VMM.has(vm.action.action.step)) {
-    return build('vmm-dead', 'process-gone', true);
+    return build('vmm-dead', 'process-gone', 'ours');
   }
-  const toldToEnd =
-    facts.shutdownAtMs !== null && !facts.shutdownGuest && facts.shutdownReason !== 'host-error';
-  if (toldToEnd) return build('intended', 'operator-stop', false);
-  if (facts.watchdogAtMs !== null) return build('vmm-dead', 'watchdog-expired', afterFailure);
+  const said = facts.shutdownAtMs !== null && facts.shutdownReason !== 'host-error';
+  if (said && !facts.shutdownGuest) return build('intended', 'operator-stop', 'never');
+  if (facts.watchdogAtMs !== null) return build('vmm-dead', 'watchdog-expired', 'failure');
   if (facts.panickedAtMs !== null || facts.shutdownReason === 'guest-panic') {
-    return build('vmm-dead', 'guest-panicked', afterFailure);
+    return build('vmm-dead', 'guest-panicked', 'failure');
   }
-  if (facts.shutdownAtMs === null || facts.shutdownReason === 'host-error') {
-    return build('vmm-dead', 'process-gone', afterFailure);
+  if (!said) return build('vmm-dead', 'process-gone', 'failure');
+  const pressedAtMs = facts.powerdownAtMs;
+  if (pressedAtMs !== null && atMs - pressedAtMs <= LIMITS.powerdownMs) {
+    return build('intended', 'operator-stop', 'never');
   }
-  if (facts.powerdownAtMs !== null) return build('intended', 'operator-stop', false);
   // A guest that reboots under a VMM told not to (-no-reboot) wants to come back.
-  if (facts.shutdownReason === 'guest-reset') return build('intended', 'guest-shutdown', afterFailure);
-  return build('intended', 'guest-shutdown', vm.spec?.runStrategy === 'Always');
+  const reboots = facts.shutdownReason === 'guest-reset';
+  return build('intended', 'guest-shutdown', reboots ? 'failure' : 'clean');
 }
 
 function lastWords(vm: PolicyVmState, atMs: number): readonly Evidence[] {
@@ -63,11 +79,11 @@ function lastWords(vm: PolicyVmState, atMs: number): readonly Evidence[] {
 }
 
 /** Not running when looked at, and nobody saw it end. */
-export function endedUnseen(atMs: number, wanted: boolean, text: string): Ended {
+export function endedUnseen(atMs: number, back: WantedBack, text: string): Ended {
   return {
     atMs,
-    intended: false,
-    wanted,
+    back,
+    bySignal: false,
     diagnosis: { kind: 'vmm-dead', cause: 'process-gone', evidence: [evidence(atMs, 'process', text)] },
   };
 }

@@ -59,6 +59,8 @@ function notePanic(vm: PolicyVmState, atMs: number, action: string): void {
 /** The VMM, or the guest through it, reported something. */
 export function noteVmmEvent(ctx: StepContext, vm: PolicyVmState, event: VmmEvent, atMs: number): void {
   const { facts } = vm;
+  // A VMM that has ended has nothing more to say than why.
+  if (vm.running === false && event.type !== 'shutdown') return;
   switch (event.type) {
     case 'exited':
       vmmEnded(vm, atMs);
@@ -166,7 +168,7 @@ const PAUSED: ReadonlySet<string> = new Set([
 /** The process watch said that the VMM is gone, and its last words did not come. */
 export function lastWordsOver(ctx: StepContext, vm: PolicyVmState): boolean {
   const goneAtMs = vm.facts.processGoneAtMs;
-  if (goneAtMs === null || ctx.now < goneAtMs + LIMITS.lastWordsMs) return false;
+  if (vm.running !== true || goneAtMs === null || ctx.now < goneAtMs + LIMITS.lastWordsMs) return false;
   vm.facts.processGoneAtMs = null;
   say(ctx, {
     vm,

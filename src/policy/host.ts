@@ -75,6 +75,7 @@ export function hostWakeAt(ctx: StepContext): number | null {
   const { host, config } = ctx.state;
   const times: number[] = [];
   if (host.hold?.untilMs != null) times.push(host.hold.untilMs);
+  pruneBoots(host, ctx.now);
   const oldest = host.boots[0];
   const full = host.boots.length >= config.maxBootsPerMinute;
   if (full && oldest !== undefined && liveHead(ctx.state, host.bootQueue))

@@ -60,9 +60,9 @@ export function noteRelease(ctx: StepContext, vm: PolicyVmState, author: string)
     vm.quarantine = null;
     archive(ctx, vm);
   }
-  if (vm.ended?.diagnosis.cause === 'operator-stop' && !vm.ended.wanted && wantsAfterFailure(vm)) {
+  if (vm.ended?.back === 'never' && wantsAfterFailure(vm)) {
     was.push('external stop');
-    vm.ended.wanted = true;
+    vm.ended.back = 'failure';
   }
   vm.budget.consecutive = 0;
   vm.budget.tries = 0;

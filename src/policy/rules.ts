@@ -12,8 +12,8 @@ export const RULES = {
   'diagnosis/vmm-wedged': 'The VMM does not answer its management interface.',
   'diagnosis/storage': 'The VMM reports an I/O error on a disk of the VM.',
   'diagnosis/intended': 'The VM was ended by its guest or by somebody outside.',
-  'diagnosis/observer': 'Our own probes are inconclusive.',
   ladder: 'The next step of the ladder for the diagnosis is carried out.',
+  'host-booted': 'The host began a new boot: what ended with it is start-up, not failure.',
   'start-up': 'Not running when first looked at, and wanted: started outside the failure budget.',
   'action-result': 'An action ended.',
   'action-unknown': 'The end of an action that is not in flight was ignored.',
@@ -21,6 +21,7 @@ export const RULES = {
   unresolved: 'A daemon ended with the action in flight; looking decides what became of it.',
   stable: 'Health was back for long enough; the episode is over and the consecutive budget is given back.',
   healed: 'Health is back; it must stay so for a while.',
+  unheard: 'A step was carried out, but the guest was not heard since; people are told.',
   relapse: 'The failure came back before health was stable.',
   'new-instance': 'The guest began a new boot; thresholds start over.',
   'boot-loop': 'The guest reboots itself again and again without becoming healthy.',
@@ -52,5 +53,19 @@ export const RULES = {
   ignored: 'An event about something the policy does not know was ignored.',
   'not-looked': 'Nobody has looked yet whether the VM runs.',
 } as const;
+
+/** The kinds of diagnosis that are concluded today. */
+export const CONCLUDED = [
+  'vmm-dead',
+  'guest-hung',
+  'network',
+  'service',
+  'vmm-stopped',
+  'vmm-wedged',
+  'storage',
+  'intended',
+] as const;
+
+export type ConcludedKind = (typeof CONCLUDED)[number];
 
 export type Rule = keyof typeof RULES;

@@ -5,6 +5,7 @@ import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import { isReason, type Reason } from '../model/reasons.js';
 import { LIMITS } from './defaults.js';
 import type { Field } from './field.js';
+import { CONCLUDED } from './rules.js';
 import type { Episode } from './types.js';
 import {
   type ActionRecord,
@@ -17,6 +18,7 @@ import {
   newVmState,
   type PolicyVmState,
   type ProbeRecord,
+  type WantedBack,
 } from './vm-state.js';
 
 const STATES: readonly ProbeState[] = ['unknown', 'ok', 'failed', 'blind'];
@@ -31,6 +33,7 @@ const OUTCOMES: readonly Episode['outcome'][] = [
   'intended',
 ];
 const QUARANTINES = ['budget-consecutive', 'budget-24h'] as const;
+const WANTED: readonly WantedBack[] = ['ours', 'failure', 'clean', 'never'];
 const MONITORS = ['connected', 'lost', 'busy'] as const;
 const MAX_PROBES = 1_000;
 const MAX_ATTEMPTS_A_DAY = 100_000;
@@ -149,11 +152,12 @@ function readDiagnosis(f: Field): Diagnosis {
 }
 
 function readEnded(f: Field): Ended {
+  const diagnosis = f.get('diagnosis');
   return {
     atMs: f.get('atMs').whole(),
-    intended: f.get('intended').boolean(),
-    diagnosis: readDiagnosis(f.get('diagnosis')),
-    wanted: f.get('wanted').boolean(),
+    back: f.get('back').oneOf(WANTED),
+    bySignal: f.get('bySignal').boolean(),
+    diagnosis: { ...readDiagnosis(diagnosis), kind: diagnosis.get('kind').oneOf(CONCLUDED) },
   };
 }
 

@@ -4,9 +4,10 @@ import { newContext, type StepContext } from './context.js';
 import { LIMITS } from './defaults.js';
 import { close } from './episode.js';
 import { evaluate, ignored, tellQueued } from './evaluate.js';
-import { endedUnseen, wantsAfterFailure } from './exits.js';
+import { endedUnseen } from './exits.js';
 import { noteProbe, noteStatus, noteVmmEvent } from './facts.js';
 import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
+import { noteHostBooted } from './host-boot.js';
 import { newHostState } from './host-state.js';
 import { beginInstance, forget } from './instance.js';
 import { noteHold, noteJournal, noteRelease, noteUnhold } from './people.js';
@@ -52,6 +53,9 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
       return null;
     case 'journal':
       return noteJournal(ctx, event.available) ? 'all' : null;
+    case 'host-booted':
+      noteHostBooted(ctx);
+      return 'all';
     case 'hold':
     case 'unhold': {
       if (event.vm === null) {
@@ -77,7 +81,7 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
 function applyToVm(
   ctx: StepContext,
   vm: PolicyVmState,
-  event: Exclude<PolicyEvent, { type: 'tick' | 'journal' | 'vm-configured' }>,
+  event: Exclude<PolicyEvent, { type: 'tick' | 'journal' | 'host-booted' | 'vm-configured' }>,
 ): void {
   switch (event.type) {
     case 'vm-removed':
@@ -146,6 +150,8 @@ function removed(ctx: StepContext, vm: PolicyVmState): void {
   vm.suspended = false;
   vm.startupPending = false;
   if (vm.reserved) freeSlot(ctx.state, vm);
+  // Nobody will look any more at what became of it.
+  if (vm.action?.unresolved) vm.action = null;
   const { budget } = vm;
   const worthIt = vm.quarantine || vm.hold || budget.consecutive > 0 || budget.rolling.length > 0 || vm.ended;
   if (!worthIt && !vm.action) ctx.state.vms.delete(vm.id);
@@ -161,8 +167,7 @@ function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
   forget(vm);
   resolveByLooking(ctx, vm, { running: false, newVmm: false, lostGuest: false });
   if (vm.ended) return;
-  const wanted = wantsAfterFailure(vm);
-  if (tried || !first) vm.ended = endedUnseen(ctx.now, tried || wanted, 'the VMM was found gone');
+  if (tried || !first) vm.ended = endedUnseen(ctx.now, tried ? 'ours' : 'failure', 'the VMM was found gone');
   else vm.startupPending = vm.spec?.runStrategy === 'Always';
 }
 

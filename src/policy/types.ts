@@ -98,6 +98,11 @@ export type PolicyEvent =
   | { readonly type: 'unhold'; readonly vm: VmId | null; readonly author: string }
   /** A person asks for the VM to leave quarantine. */
   | { readonly type: 'release'; readonly vm: VmId; readonly author: string }
+  /**
+   * The host booted since the state was stored; sent before any look. What ended with the host is start-up, not
+   * failure: VMs that were told to end by a signal are not held any more.
+   */
+  | { readonly type: 'host-booted' }
   | { readonly type: 'journal'; readonly available: boolean }
   | { readonly type: 'tick' };
 

@@ -3,7 +3,7 @@ import type { Diagnosis, HealthState } from '../model/health.js';
 import type { ProbeState } from '../model/outcome.js';
 import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
-import type { Rule } from './rules.js';
+import type { ConcludedKind, Rule } from './rules.js';
 import type { Episode, PolicyProbe, PolicyVm } from './types.js';
 
 /** A probe as the policy knows it in the present instance of the VM. */
@@ -47,14 +47,21 @@ export interface Facts {
   monitorAtMs: number;
 }
 
+/** A diagnosis of a kind that is concluded today. */
+export interface Concluded extends Diagnosis {
+  readonly kind: ConcludedKind;
+}
+
+/** Who wants the VM back after such an end: we ended it, or a run strategy does after a failure or a clean end. */
+export type WantedBack = 'ours' | 'failure' | 'clean' | 'never';
+
 /** The VMM ended, and what that means. */
 export interface Ended {
   atMs: number;
-  /** True: somebody wanted it, the guest itself or a person outside. */
-  intended: boolean;
-  diagnosis: Diagnosis;
-  /** True: the run strategy wants it back. */
-  wanted: boolean;
+  back: WantedBack;
+  /** By SIGTERM, which a host that shuts down sends as well. */
+  bySignal: boolean;
+  diagnosis: Concluded;
 }
 
 /** The action in flight. */
@@ -84,7 +91,7 @@ export interface ConfirmRecord {
 
 /** What the failure means, and how sure that is. */
 export interface Verdict {
-  diagnosis: Diagnosis;
+  diagnosis: Concluded;
   /** From a dead process, a panic or a watchdog; anything else is inferred and must be fresh to act on. */
   conclusive: boolean;
   /** `alert`: people are told and nothing is done; `wait`: not for long enough yet. */

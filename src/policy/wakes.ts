@@ -40,12 +40,17 @@ export function rebuildWakes(state: PolicyState): void {
   }
 }
 
+/** By time; of the same time by VM, so that the order does not depend on how the heap came about. */
+function before(a: Wake, b: Wake): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.vm < b.vm);
+}
+
 function push(heap: Wake[], wake: Wake): void {
   let i = heap.length;
   while (i > 0) {
     const parent = (i - 1) >> 1;
     const above = heap[parent];
-    if (above === undefined || above.atMs <= wake.atMs) break;
+    if (above === undefined || !before(wake, above)) break;
     heap[i] = above;
     i = parent;
   }
@@ -62,9 +67,9 @@ function pop(heap: Wake[]): Wake | undefined {
     if (child >= heap.length) break;
     const left = heap[child];
     const right = heap[child + 1];
-    if (left !== undefined && right !== undefined && right.atMs < left.atMs) child++;
+    if (left !== undefined && right !== undefined && before(right, left)) child++;
     const smaller = heap[child];
-    if (smaller === undefined || smaller.atMs >= last.atMs) break;
+    if (smaller === undefined || !before(smaller, last)) break;
     heap[i] = smaller;
     i = child;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Stage, WEB } from './stage.js';
+import { probe, Stage, WEB } from './stage.js';
 
 /** Crashes, comes up, and crashes again before it is stable. */
 function crashLoop(s: Stage, times: number): void {
@@ -201,6 +201,20 @@ describe('grace', () => {
     young.send({ type: 'vm-configured', vm: { ...policyOf(young), id: WEB } });
     young.attach({ fresh: false, startedAtMs: young.now - 20_000 });
     expect(young.state.vms.get(WEB)?.graceUntilMs).toBe(young.now + 100_000);
+  });
+
+  it('whose end finds the guest still unheard is reported where no probe asks for more', () => {
+    const s = new Stage().healthy({
+      probes: [probe('readiness', 'readiness', 'httpGet'), probe('agent', 'check', 'guestAgentPing')],
+    });
+    s.vmm({ type: 'panicked', action: 'pause' });
+    s.boot();
+    s.advance(3_600_000);
+    expect(s.steps).toEqual(['reset']);
+    expect(s.rules('escalate')).toEqual(['unheard']);
+    expect(s.health()).toBe('recovering');
+    s.allOk();
+    expect(s.health()).toBe('healthy');
   });
 
   it('reports a guest that reboots itself again and again', () => {

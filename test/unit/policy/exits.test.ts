@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { VmmEvent } from '../../../src/model/ports.js';
 import type { RunStrategy } from '../../../src/model/vm.js';
-import { Stage } from './stage.js';
+import { policyVm, Stage } from './stage.js';
 
 const BY_GUEST: VmmEvent = { type: 'shutdown', guest: true, reason: 'guest-shutdown' };
 const QUIT: VmmEvent = { type: 'shutdown', guest: false, reason: 'host-qmp-quit' };
@@ -117,6 +117,31 @@ describe('an end that is not ours to undo', () => {
     s.vmm(QUIT);
     expect(s.health()).toBe('stopped');
     expect(s.explain().pastEpisodes.at(-1)?.diagnosis.cause).toBe('operator-stop');
+  });
+});
+
+describe('the power button', () => {
+  it('explains a shutdown that follows within ten minutes, and no later one', () => {
+    const s = new Stage().healthy();
+    s.vmm({ type: 'powerdown' });
+    s.advance(601_000);
+    s.vmm(BY_GUEST);
+    s.vmm({ type: 'exited' });
+    expect(s.steps).toEqual(['start']);
+  });
+});
+
+describe('a run strategy that is changed while the VM is down', () => {
+  it('decides from then on', () => {
+    const s = new Stage().healthy();
+    s.vmm({ type: 'exited' });
+    s.fail();
+    s.send({ type: 'vm-configured', vm: policyVm({ runStrategy: 'Manual' }) });
+    s.advance(600_000);
+    expect(s.steps).toEqual(['start']);
+    expect(s.health()).toBe('stopped');
+    s.send({ type: 'vm-configured', vm: policyVm({ runStrategy: 'RerunOnFailure' }) });
+    expect(s.steps).toEqual(['start', 'start']);
   });
 });
 

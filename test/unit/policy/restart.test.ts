@@ -138,6 +138,58 @@ describe('a restart of the daemon', () => {
   });
 });
 
+describe('a new boot of the host', () => {
+  /** The host goes down and comes up again; nothing runs. */
+  function booted(s: Stage): Stage {
+    const next = s.restart();
+    next.send({ type: 'host-booted' });
+    next.send({ type: 'vm-configured', vm: policyVm() });
+    next.send({ type: 'vm-looked', vm: WEB, running: false });
+    return next;
+  }
+
+  it('starts what the shutdown of the host had ended', () => {
+    const s = new Stage().healthy();
+    s.vmm({ type: 'shutdown', guest: false, reason: 'host-signal' });
+    s.vmm({ type: 'exited' });
+    expect(s.steps).toEqual([]);
+    const next = booted(s);
+    expect(next.rules('act')).toEqual(['start-up']);
+    expect(next.explain().budget.consecutiveUsed).toBe(0);
+  });
+
+  it('keeps stopped what a person had stopped', () => {
+    const s = new Stage().healthy();
+    s.vmm({ type: 'shutdown', guest: false, reason: 'host-qmp-quit' });
+    s.vmm({ type: 'exited' });
+    const next = booted(s);
+    next.advance(86_400_000);
+    expect(next.steps).toEqual([]);
+  });
+
+  it('takes a crash that was being answered for start-up, at once', () => {
+    const s = new Stage().healthy();
+    s.vmm({ type: 'exited' });
+    s.fail();
+    s.advance(15_000);
+    expect(s.inFlight()).toBeDefined();
+    const next = booted(s);
+    expect(next.rules('act')).toEqual(['start-up']);
+    expect(next.explain().pastEpisodes.at(-1)?.outcome).toBe('intended');
+    expect(next.explain().pastEpisodes.at(-1)?.attempts.at(-1)?.result).toMatchObject({
+      code: 'interrupted',
+    });
+  });
+
+  it('lets nobody out of quarantine', () => {
+    const s = new Stage().healthy({ recovery: { maxConsecutive: 0 } });
+    s.vmm({ type: 'exited' });
+    const next = booted(s);
+    expect(next.health()).toBe('quarantined');
+    expect(next.steps).toEqual([]);
+  });
+});
+
 describe('what was known before', () => {
   it('of a panic is not believed when the VMM says that the guest runs', () => {
     const s = new Stage().healthy({ recovery: { enabled: false } });

@@ -4,7 +4,7 @@ import type { Outcome, ProbeState } from '../../../src/model/outcome.js';
 import type { VmmEvent } from '../../../src/model/ports.js';
 import { type ProbeKind, type ProbeRole, startState } from '../../../src/model/probe.js';
 import type { FailureReason, InconclusiveReason, Reason } from '../../../src/model/reasons.js';
-import { isInconclusive, isReason } from '../../../src/model/reasons.js';
+import { isInconclusive } from '../../../src/model/reasons.js';
 import type { RecoverySpec, RunStrategy } from '../../../src/model/vm.js';
 import {
   assertInvariants,
@@ -65,7 +65,7 @@ export function policyVm(options: VmOptions = {}): PolicyVm {
 }
 
 /** Outcomes by probe name in short: `ok`, a reason, or nothing for no answer. */
-export type Fresh = Readonly<Record<string, 'ok' | Reason>>;
+export type Fresh = Readonly<Record<string, 'ok' | Reason | undefined>>;
 
 export function outcome(word: 'ok' | Reason): Outcome {
   if (word === 'ok') return { result: 'ok' };
@@ -158,10 +158,7 @@ export class Stage {
     const { asked } = this;
     if (!asked) throw new Error('no fresh look was asked for');
     const outcomes = Object.fromEntries(
-      Object.entries(fresh).map(([name, word]) => [
-        name,
-        outcome(word === 'ok' || isReason(word) ? word : 'ok'),
-      ]),
+      Object.entries(fresh).flatMap(([name, word]) => (word === undefined ? [] : [[name, outcome(word)]])),
     );
     this.send({ type: 'confirmed', vm: asked.vm, confirmId: asked.confirmId, outcomes });
   }

@@ -1,0 +1,43 @@
+import { type StepContext, say } from './context.js';
+import { close } from './episode.js';
+import { forget } from './instance.js';
+import { newProbeRecord, noFacts, type PolicyVmState } from './vm-state.js';
+
+/** A new boot of the host is start-up, not failure: every VMM is gone, and none of them for a reason of its own. */
+export function noteHostBooted(ctx: StepContext): void {
+  for (const vm of ctx.state.vms.values()) startOver(ctx, vm);
+  const text = 'the host began a new boot; what ended with it is started by its run strategy';
+  say(ctx, { vm: null, kind: 'note', rule: 'host-booted', text });
+}
+
+/** Quarantine, budgets, holds, and a stop that a person asked for outlive the host's boot; nothing else does. */
+function startOver(ctx: StepContext, vm: PolicyVmState): void {
+  endInterrupted(ctx, vm);
+  close(ctx, vm, 'intended');
+  const stays = vm.ended?.back === 'never' && !vm.ended.bySignal;
+  if (!stays) vm.ended = null;
+  vm.running = null;
+  vm.vmmStartedAtMs = null;
+  vm.instanceAtMs = 0;
+  vm.graceUntilMs = null;
+  vm.guestBoots = 0;
+  vm.facts = noFacts();
+  for (const [name, record] of vm.probes) vm.probes.set(name, newProbeRecord(record.spec));
+  forget(vm);
+  vm.startupPending = false;
+  vm.actionHeld = null;
+  vm.impossible = {};
+  vm.budget.tries = 0;
+  vm.budget.breakerUntilMs = null;
+}
+
+function endInterrupted(ctx: StepContext, vm: PolicyVmState): void {
+  const record = vm.action;
+  if (!record) return;
+  vm.action = null;
+  ctx.state.host.busy.delete(vm.id);
+  const attempt = vm.episode?.attempts.find((a) => a.actionId === record.action.id);
+  if (!attempt) return;
+  attempt.endedAtMs = ctx.now;
+  attempt.result = { result: 'failed', code: 'interrupted', message: 'the host went down' };
+}
