@@ -86,7 +86,9 @@ describe('layers', () => {
   it('keeps the library silent: console, signals and environment belong to src/cli', () => {
     const library = files.filter((file) => folderOf(relative(SRC, file)) !== 'cli');
     const loud = library.filter((file) =>
-      /\bconsole\.(log|warn|error|info)\(|process\.(on|once)\(|process\.env\b/.test(readFileSync(file, 'utf8')),
+      /\bconsole\.(log|warn|error|info)\(|process\.(on|once)\(|process\.env\b/.test(
+        readFileSync(file, 'utf8'),
+      ),
     );
     expect(loud.map((file) => relative(SRC, file))).toEqual([]);
   });
