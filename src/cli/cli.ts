@@ -41,7 +41,7 @@ export function globalOptions(command: Command): GlobalOptions {
 }
 
 /** The daemon's socket: --socket, VMPULSE_SOCKET, or the usual place. */
-export function socketPath(command: Command, cli: Cli): string {
+function socketPath(command: Command, cli: Cli): string {
   return globalOptions(command).socket ?? cli.environment.socketPath ?? DEFAULT_SOCKET;
 }
 

@@ -35,10 +35,14 @@ interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly handle: Handler;
+  /** Longest time for it, ms; default that of the API. */
+  readonly deadlineMs?: number;
 }
 
 const MAX_STREAMS = 64;
 const DEADLINE_MS = 10_000;
+/** A reload reads all documents first, which has a deadline of its own. */
+const RELOAD_MS = 60_000;
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** The daemon's HTTP API; docs/reference/api.md describes it. */
@@ -106,8 +110,9 @@ function answer(c: Context, { status, body }: ApiFailure): Response {
   return c.json(body, status);
 }
 
-function withDeadline({ method, path, handle }: Route, deadlineMs: number): Handler {
-  return (c) => new Deadline(`${method} ${path}`, { deadlineMs }).race(Promise.resolve(handle(c)));
+function withDeadline({ method, path, handle, deadlineMs }: Route, usualMs: number): Handler {
+  const options = { deadlineMs: deadlineMs ?? usualMs };
+  return (c) => new Deadline(`${method} ${path}`, options).race(Promise.resolve(handle(c)));
 }
 
 /** A VM in a path: `namespace/name`, or a name that only one has. */
@@ -137,7 +142,12 @@ function commandRoutes({ runtime, reload }: ApiOptions): Route[] {
     return c.json(runtime.viewVm(vm));
   };
   return [
-    { method: 'POST', path: '/v1/reload', handle: async (c) => c.json(await reload()) },
+    {
+      method: 'POST',
+      path: '/v1/reload',
+      handle: async (c) => c.json(await reload()),
+      deadlineMs: RELOAD_MS,
+    },
     {
       method: 'POST',
       path: '/v1/recovery/hold',

@@ -11,7 +11,7 @@ export function lockStateDir(stateDir: string): FileLock {
   const path = join(stateDir, 'lock');
   try {
     const lock = new FileLock(path);
-    writeFileSync(path, `${process.pid}\n`);
+    signLock(path);
     return lock;
   } catch (error) {
     if (!isVmpulseError(error, 'ERR_VMPULSE_LOCKED')) throw error;
@@ -23,6 +23,13 @@ export function lockStateDir(stateDir: string): FileLock {
       { cause: error, details: pid === undefined ? {} : { pid } },
     );
   }
+}
+
+// Only for the message of the next one; on a full disk the lock holds without it.
+function signLock(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+  } catch {}
 }
 
 /** Who wrote its number into the lock; undefined when it has not yet. */

@@ -14,7 +14,7 @@ export interface MetricsOptions {
 }
 
 /** What the metrics are read from at each scrape. */
-export interface MetricsSource {
+interface MetricsSource {
   readonly engineStats: () => EngineStats;
   readonly hostView: () => HostView;
 }

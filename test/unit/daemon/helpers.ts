@@ -28,7 +28,7 @@ export interface Served {
   send(options: Dispatcher.RequestOptions): Promise<Answer>;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Dispatcher.ResponseData['headers'];
   readonly text: string;

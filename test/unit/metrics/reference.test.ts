@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import { createMetrics } from '../../../src/runtime/metrics.js';
+
+const page = readFileSync(new URL('../../../docs/reference/metrics.md', import.meta.url), 'utf8');
+const rows = [...page.matchAll(/^\| `(\w+)` \| (\w+) \| (.*?) ?\| (.*?) \|$/gm)].map(
+  ([, name, type, labels = '', help]) => ({
+    name,
+    type,
+    help,
+    labels: [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label),
+  }),
+);
+
+/** What is registered, as the page should have it. */
+async function registered() {
+  const registry = new Registry();
+  createMetrics({ registry, seedNames: true });
+  const metrics = await registry.getMetricsAsJSON();
+  return metrics.map(({ name, help, type }) => ({
+    name,
+    help,
+    type: String(type),
+    labels: labelsOf(registry, name),
+  }));
+}
+
+function labelsOf(registry: Registry, name: string): unknown {
+  const metric = registry.getSingleMetric(name);
+  return metric !== undefined && 'labelNames' in metric ? metric.labelNames : undefined;
+}
+
+describe('docs/reference/metrics.md', () => {
+  it('lists every metric with its type, labels and meaning, and no other', async () => {
+    const byName = (a: { name?: string | undefined }, b: { name?: string | undefined }) =>
+      String(a.name).localeCompare(String(b.name));
+    expect(rows.length).toBeGreaterThan(15);
+    expect(rows.toSorted(byName)).toEqual((await registered()).toSorted(byName));
+  });
+});
