@@ -3,7 +3,7 @@ import { Field } from './field.js';
 import { newHostState } from './host-state.js';
 import { readHold, readVm } from './snapshot-vm.js';
 import type { PolicyConfig, PolicyState } from './types.js';
-import type { PolicyVmState, ProbeRecord } from './vm-state.js';
+import { type Facts, noFacts, type PolicyVmState, type ProbeRecord } from './vm-state.js';
 
 const FORMAT = 'vmpulse-policy';
 const VERSION = 1;
@@ -16,18 +16,21 @@ const MAX_VMS = 1_000_000;
  */
 export function serialize(state: PolicyState): string {
   const { hold, journalHold, boots } = state.host;
-  return JSON.stringify({
-    format: FORMAT,
-    version: VERSION,
-    host: { hold, journalHold, boots },
-    vms: [...state.vms.values()].map(plain),
-  });
+  const head = JSON.stringify({ format: FORMAT, version: VERSION, host: { hold, journalHold, boots } });
+  const vms: string[] = [];
+  for (const vm of state.vms.values()) {
+    // Most VMs of a large host did not change since the last time.
+    vm.stored ??= JSON.stringify(plain(vm));
+    vms.push(vm.stored);
+  }
+  return `${head.slice(0, -1)},"vms":[${vms.join(',')}]}`;
 }
 
 function plain(vm: PolicyVmState): Record<string, unknown> {
   const { id, removedAtMs, health, healthSinceMs, ready, vmmStartedAtMs, attachedAtMs, instanceAtMs } = vm;
-  const { graceUntilMs, guestBoots, facts, ended, episode, past, budget, quarantine, hold, actionHeld } = vm;
+  const { graceUntilMs, guestBoots, ended, episode, past, budget, quarantine, hold, actionHeld } = vm;
   const { impossible, action, seq, asked, told } = vm;
+  const facts = saidFacts(vm.facts);
   const probes = [...vm.probes.values()].map(plainProbe);
   return {
     ...{ id, removedAtMs, health, healthSinceMs, ready, vmmStartedAtMs, attachedAtMs, instanceAtMs },
@@ -36,12 +39,28 @@ function plain(vm: PolicyVmState): Record<string, unknown> {
   };
 }
 
+/** Only what the VMM said; of most VMs that is nothing. */
+function saidFacts(facts: Facts): Record<string, unknown> {
+  const none: Record<string, unknown> = { ...noFacts() };
+  return Object.fromEntries(Object.entries(facts).filter(([key, value]) => value !== none[key]));
+}
+
 function plainProbe(record: ProbeRecord): Record<string, unknown> {
-  const { spec, state, seen, reason, sinceMs, streakStartMs, lastOkMs, count, latched } = record;
-  const { name, role, kind, critical, startState } = spec;
+  const { spec } = record;
   return {
-    ...{ name, role, kind, critical, startState },
-    ...{ state, seen, reason, sinceMs, streakStartMs, lastOkMs, count, latched },
+    name: spec.name,
+    role: spec.role,
+    kind: spec.kind,
+    critical: spec.critical,
+    startState: spec.startState,
+    state: record.state,
+    seen: record.seen,
+    reason: record.reason,
+    sinceMs: record.sinceMs,
+    streakStartMs: record.streakStartMs,
+    lastOkMs: record.lastOkMs,
+    count: record.count,
+    latched: record.latched,
   };
 }
 
