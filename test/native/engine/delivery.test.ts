@@ -34,7 +34,9 @@ it('transitions of a target come in order, each from where the last one led', as
 
 it('a blocked host program loses no final state; the rest is counted', async () => {
   const engine = openEngine();
-  const [handle = 0] = engine.add([target('x', { kind: 'external' }, { failureThreshold: 1 })]);
+  const [handle = 0] = engine.add([
+    target('x', { kind: 'external' }, { failureThreshold: 1, periodMs: 100, timeoutMs: 90 }),
+  ]);
   // Nobody consumes transitions: they coalesce in the engine while reports go on.
   let last: 'ok' | 'failed' = 'ok';
   const batches = engine.transitions();
@@ -85,7 +87,8 @@ it('transitions wait, coalescing, until someone asks for them', async () => {
   await once(server, 'close');
   await eventually(() => engine.status(handle).state === 'failed', 'failed');
   const only = await new Events(engine).next();
-  expect(only).toMatchObject({ handle, from: 'unknown', to: 'failed', coalesced: 1 });
+  expect(only).toMatchObject({ handle, from: 'unknown', to: 'failed' });
+  expect(only.type === 'transition' && only.coalesced).toBeGreaterThanOrEqual(1);
 });
 
 it('there is one consumer at a time', async () => {

@@ -10,6 +10,9 @@ const timing = {
   failureThreshold: 1,
 };
 
+/** Slow enough that reports of a busy test are in time. */
+const SLOW = { periodMs: 400, timeoutMs: 390 };
+
 /** Every method, as a caller would use it on a target of this handle. */
 const CALLS: Readonly<Record<string, (engine: ProbeEngine, handle: number) => unknown>> = {
   add: (engine) => engine.add([target('x', { kind: 'external' })]),
@@ -141,7 +144,7 @@ describe('external targets', () => {
   it('are due, reported, and counted', async () => {
     const engine = openEngine();
     const events = new Events(engine);
-    const [handle = 0] = engine.add([target('x', { kind: 'external' })]);
+    const [handle = 0] = engine.add([target('x', { kind: 'external' }, SLOW)]);
     for (let round = 0; round < 2; round += 1) {
       const due = await events.due(handle);
       expect(due.deadlineMs).toBeGreaterThan(Date.now() - 20_000);
@@ -161,7 +164,7 @@ describe('external targets', () => {
   it('states survive a restart by their ids', async () => {
     const first = openEngine();
     const events = new Events(first);
-    const [handle = 0] = first.add([target('vm/x', { kind: 'external' }, { failureThreshold: 1 })]);
+    const [handle = 0] = first.add([target('vm/x', { kind: 'external' }, { ...SLOW, failureThreshold: 1 })]);
     const due = await events.due(handle);
     first.report(handle, due.epoch, { result: 'failed', reason: 'console-silent' }, 1);
     const before = await events.until(handle, 'failed');

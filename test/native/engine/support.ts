@@ -18,7 +18,7 @@ export function openEngine(options: ProbeEngineOptions = {}): ProbeEngine {
   return engine;
 }
 
-/** A target that is probed every 50 ms. */
+/** A target that is probed every 100 ms. */
 export function target(id: string, check: TargetCheck, timing: Partial<Target['timing']> = {}): Target {
   return {
     id,

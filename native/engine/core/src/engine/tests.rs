@@ -75,7 +75,7 @@ fn a_panic_leaves_targets_blind_and_calls_refused() {
 #[test]
 fn a_starved_reactor_does_not_blame_its_targets() {
     let (_listener, port, _fillers) = silent();
-    let engine = engine(50.0);
+    let engine = engine(250.0);
     let handle = add(&engine, "127.0.0.1", port, 400);
     wait(|| (engine.stats().unwrap().in_flight == 1).then_some(()));
     engine.shards[0].send(Command::Stall(Duration::from_millis(600)));

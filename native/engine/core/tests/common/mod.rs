@@ -138,13 +138,13 @@ impl Harness {
     }
 }
 
-/// A target that is probed every 50 ms.
+/// A target that is probed every 100 ms.
 pub fn target(id: &str, check: Value) -> Value {
     json!({
         "id": id,
         "check": check,
         "timing": {
-            "initialDelayMs": 0, "periodMs": 50, "timeoutMs": 40,
+            "initialDelayMs": 0, "periodMs": 100, "timeoutMs": 95,
             "successThreshold": 1, "failureThreshold": 2,
         },
         "startState": "unknown",
