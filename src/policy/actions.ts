@@ -111,7 +111,8 @@ export function noteActionHeld(
   freeSlot(ctx.state, vm);
   notCarriedOut(ctx, vm, record);
   if (vm.episode) vm.episode.attempts = vm.episode.attempts.filter((a) => a.actionId !== event.actionId);
-  const untilMs = Math.max(event.retryAtMs, ctx.now + LIMITS.heldRetryMs);
+  const soonestMs = ctx.now + LIMITS.heldRetryMs;
+  const untilMs = Math.min(Math.max(event.retryAtMs, soonestMs), ctx.now + LIMITS.dayMs);
   vm.actionHeld = { reason: bounded(event.reason), untilMs };
 }
 

@@ -51,6 +51,8 @@ export const LIMITS = {
   overdueMs: 30_000,
   bootWindowMs: 60_000,
   dayMs: 86_400_000,
+  /** The last moment that a date can name. */
+  lastDateMs: 8.64e15,
   /** A guest that shuts down within this of the power button does so because of it. */
   powerdownMs: 600_000,
   /** Boots by the guest itself without health in between that are reported as a boot loop. */

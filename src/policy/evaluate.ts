@@ -16,6 +16,7 @@ import { setWake } from './wakes.js';
 export function evaluate(ctx: StepContext, vm: PolicyVmState): void {
   ctx.wakeAtMs = Number.POSITIVE_INFINITY;
   ctx.wantsSlot = false;
+  vm.stored = null;
   vm.blockers = [];
   vm.next = null;
   vm.lookAtMs = null;

@@ -1,4 +1,5 @@
 import { VmpulseError } from '../model/errors.js';
+import { LIMITS } from './defaults.js';
 
 /** A value of stored text with the place it was found at; every reader checks, and throws ERR_VMPULSE_ARGUMENT. */
 export class Field {
@@ -19,8 +20,12 @@ export class Field {
 
   get(key: string): Field {
     const { object } = this;
-    if (!Object.hasOwn(object, key)) this.fail(`${key} is missing`);
+    if (!this.has(key)) this.fail(`${key} is missing`);
     return new Field(object[key], `${this.#path}.${key}`);
+  }
+
+  has(key: string): boolean {
+    return Object.hasOwn(this.object, key);
   }
 
   get object(): Readonly<Record<string, unknown>> {
@@ -43,7 +48,7 @@ export class Field {
   /** A count or a time in ms: not negative, and in the range that dates have. */
   whole(): number {
     const value = this.number();
-    if (value < 0 || value > 8.64e15) this.fail('out of range');
+    if (value < 0 || value > LIMITS.lastDateMs) this.fail('out of range');
     return value;
   }
 

@@ -1,4 +1,5 @@
 import { type StepContext, say } from './context.js';
+import { LIMITS } from './defaults.js';
 import { archive } from './episode.js';
 import { wantsAfterFailure } from './exits.js';
 import { bounded, utc } from './text.js';
@@ -14,11 +15,12 @@ export function noteHold(
     reason: bounded(event.reason),
     author: bounded(event.author),
     sinceMs: ctx.now,
-    untilMs: event.untilMs,
+    // Beyond the last date there is no time limit.
+    untilMs: event.untilMs !== null && event.untilMs > LIMITS.lastDateMs ? null : event.untilMs,
   };
   if (vm) vm.hold = hold;
   else ctx.state.host.hold = hold;
-  const until = event.untilMs === null ? '' : ` until ${utc(event.untilMs)}`;
+  const until = hold.untilMs === null ? '' : ` until ${utc(hold.untilMs)}`;
   const text = `${hold.author} holds ${vm ? 'recovery' : 'all recovery'}${until}: ${hold.reason}`;
   say(ctx, { vm, kind: 'hold', rule: 'person-hold', text });
 }

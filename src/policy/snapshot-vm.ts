@@ -16,6 +16,7 @@ import {
   type Facts,
   type HoldRecord,
   newVmState,
+  noFacts,
   type PolicyVmState,
   type ProbeRecord,
   type WantedBack,
@@ -23,7 +24,14 @@ import {
 
 const STATES: readonly ProbeState[] = ['unknown', 'ok', 'failed', 'blind'];
 const ROLES: readonly ProbeRole[] = ['startup', 'liveness', 'readiness', 'check'];
-const KINDS: readonly ProbeKind[] = ['tcpSocket', 'httpGet', 'guestAgentPing', 'vmState', 'vmmProcess'];
+const KINDS: readonly ProbeKind[] = [
+  'tcpSocket',
+  'httpGet',
+  'guestAgentPing',
+  'vmState',
+  'vmmProcess',
+  'custom',
+];
 const RESULTS: readonly ActionResult['result'][] = ['done', 'failed', 'impossible'];
 const OUTCOMES: readonly Episode['outcome'][] = [
   'open',
@@ -34,7 +42,7 @@ const OUTCOMES: readonly Episode['outcome'][] = [
 ];
 const QUARANTINES = ['budget-consecutive', 'budget-24h'] as const;
 const WANTED: readonly WantedBack[] = ['ours', 'failure', 'clean', 'never'];
-const MONITORS = ['connected', 'lost', 'busy'] as const;
+const MONITORS = ['connected', 'lost', 'busy', 'foreign'] as const;
 const MAX_PROBES = 1_000;
 const MAX_ATTEMPTS_A_DAY = 100_000;
 
@@ -116,23 +124,27 @@ function readProbe(f: Field): ProbeRecord {
   };
 }
 
+/** Facts that nobody stated are left out. */
 function readFacts(f: Field): Facts {
+  const none = noFacts();
+  const time = (key: keyof Facts) => (f.has(key) ? f.get(key).orNull(whole) : null);
+  const text = (key: keyof Facts) => (f.has(key) ? f.get(key).string() : '');
   return {
-    panickedAtMs: f.get('panickedAtMs').orNull(whole),
-    panicAction: f.get('panicAction').string(),
-    crashLoadedAtMs: f.get('crashLoadedAtMs').orNull(whole),
-    watchdogAtMs: f.get('watchdogAtMs').orNull(whole),
-    watchdogAction: f.get('watchdogAction').string(),
-    ioErrorAtMs: f.get('ioErrorAtMs').orNull(whole),
-    ioErrorText: f.get('ioErrorText').string(),
-    shutdownAtMs: f.get('shutdownAtMs').orNull(whole),
-    shutdownGuest: f.get('shutdownGuest').boolean(),
-    shutdownReason: f.get('shutdownReason').string(),
-    powerdownAtMs: f.get('powerdownAtMs').orNull(whole),
-    pausedAtMs: f.get('pausedAtMs').orNull(whole),
-    processGoneAtMs: f.get('processGoneAtMs').orNull(whole),
-    monitor: f.get('monitor').orNull((m) => m.oneOf(MONITORS)),
-    monitorAtMs: f.get('monitorAtMs').whole(),
+    panickedAtMs: time('panickedAtMs'),
+    panicAction: text('panicAction'),
+    crashLoadedAtMs: time('crashLoadedAtMs'),
+    watchdogAtMs: time('watchdogAtMs'),
+    watchdogAction: text('watchdogAction'),
+    ioErrorAtMs: time('ioErrorAtMs'),
+    ioErrorText: text('ioErrorText'),
+    shutdownAtMs: time('shutdownAtMs'),
+    shutdownGuest: f.has('shutdownGuest') ? f.get('shutdownGuest').boolean() : none.shutdownGuest,
+    shutdownReason: text('shutdownReason'),
+    powerdownAtMs: time('powerdownAtMs'),
+    pausedAtMs: time('pausedAtMs'),
+    processGoneAtMs: time('processGoneAtMs'),
+    monitor: f.has('monitor') ? f.get('monitor').orNull((m) => m.oneOf(MONITORS)) : none.monitor,
+    monitorAtMs: f.has('monitorAtMs') ? f.get('monitorAtMs').whole() : none.monitorAtMs,
   };
 }
 
@@ -204,7 +216,7 @@ function readBudget(f: Field): Budget {
 
 function readImpossible(f: Field): Partial<Record<LadderStep, number>> {
   const impossible: Partial<Record<LadderStep, number>> = {};
-  for (const step of LADDER_STEPS) if (Object.hasOwn(f.object, step)) impossible[step] = f.get(step).whole();
+  for (const step of LADDER_STEPS) if (f.has(step)) impossible[step] = f.get(step).whole();
   return impossible;
 }
 

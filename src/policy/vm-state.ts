@@ -43,7 +43,7 @@ export interface Facts {
   pausedAtMs: number | null;
   /** The process watch says that the VMM is gone; `exited` follows with its last words. */
   processGoneAtMs: number | null;
-  monitor: 'connected' | 'lost' | 'busy' | null;
+  monitor: 'connected' | 'lost' | 'busy' | 'foreign' | null;
   monitorAtMs: number;
 }
 
@@ -204,6 +204,8 @@ export interface PolicyVmState {
   /** Holds a slot of the host while a fresh look is under way. */
   reserved: boolean;
   wakeAtMs: number | null;
+  /** This VM as stored text, null once it was looked at again. */
+  stored: string | null;
 }
 
 export function noFacts(): Facts {
@@ -300,5 +302,6 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     ticketBoots: false,
     reserved: false,
     wakeAtMs: null,
+    stored: null,
   };
 }

@@ -55,6 +55,15 @@ describe('a rule that holds', () => {
     expect(s.steps).toEqual(['reset']);
   });
 
+  it('a time limit that no date can name is none', () => {
+    const s = panicked((stage) =>
+      stage.send({ type: 'hold', vm: null, reason: 'x', author: 'ada', untilMs: Number.MAX_VALUE }),
+    );
+    s.advance(86_400_000);
+    expect(s.steps).toEqual([]);
+    expect(s.explain().holds).toMatchObject([{ rule: 'person-hold', untilMs: null }]);
+  });
+
   it('the hold of one VM does not hold another', () => {
     const s = new Stage().healthy().healthy({ id: 'test/db' });
     s.send({ type: 'hold', vm: WEB, reason: 'drill', author: 'ada', untilMs: null });

@@ -283,6 +283,16 @@ describe('stored state', () => {
     expect(serialize(restore(once, DEFAULT_POLICY_CONFIG))).toBe(once);
   });
 
+  it('follows every change of a VM, though what did not change is not written anew', () => {
+    const s = new Stage().healthy().healthy({ id: 'test/db' });
+    const first = serialize(s.state);
+    expect(serialize(s.state)).toBe(first);
+    s.send({ type: 'hold', vm: 'test/db', reason: 'drill', author: 'ada', untilMs: null });
+    const second = restore(serialize(s.state), DEFAULT_POLICY_CONFIG);
+    expect(second.vms.get('test/db')?.hold?.author).toBe('ada');
+    expect(second.vms.get(WEB)?.hold).toBeNull();
+  });
+
   it('of a newer version, another program, or no JSON is refused', () => {
     for (const text of [
       '',
