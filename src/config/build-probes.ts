@@ -36,7 +36,12 @@ function forwardOf(
  * Undefined when there is none.
  */
 function reachable(check: ProbeCheck, { address, interfaces }: Reach): ProbeCheck | undefined {
-  if (address !== undefined || PROBE_KINDS[check.kind].lookups(check).vmAddress !== true) return check;
+  if (
+    address !== undefined ||
+    check.kind === 'custom' ||
+    PROBE_KINDS[check.kind].lookups(check).vmAddress !== true
+  )
+    return check;
   if (check.kind === 'tcpSocket') {
     const forward = forwardOf(check.port, interfaces);
     return forward === undefined ? undefined : { ...check, ...forward };

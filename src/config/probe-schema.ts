@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ProbeCheck, ProbeKind, ProbeRole, ProbeSpec } from '../model/probe.js';
+import type { DocumentKind, ProbeCheck, ProbeRole, ProbeSpec } from '../model/probe.js';
 import { booleanField, textField } from '../probes/fields.js';
 import { KIND_ENTRIES } from '../probes/registry.js';
 import { timingConflicts, timingFields, toTiming, type WrittenTiming } from './probe-timing.js';
@@ -8,7 +8,7 @@ type CheckField = z.ZodOptional<z.ZodType<ProbeCheck>>;
 
 const checkFields = Object.fromEntries(
   KIND_ENTRIES.map(({ kind, schema }) => [kind, schema.optional()]),
-) as Record<ProbeKind, CheckField>;
+) as Record<DocumentKind, CheckField>;
 
 /** Kinds that KubeVirt has and vmpulse does not yet. */
 const unsupported = z.unknown().superRefine((value, ctx) => {
@@ -38,7 +38,7 @@ type Written = WrittenTiming & {
   readonly enabled?: boolean | undefined;
   readonly weight?: number | undefined;
   readonly critical?: boolean | undefined;
-} & { readonly [K in ProbeKind]?: ProbeCheck | undefined };
+} & { readonly [K in DocumentKind]?: ProbeCheck | undefined };
 
 type Refuse = (path: readonly string[], message: string) => void;
 

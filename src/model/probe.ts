@@ -61,9 +61,18 @@ export type ProbeCheck =
   | { readonly kind: 'httpGet'; readonly http: HttpGetOptions }
   | { readonly kind: 'guestAgentPing' }
   | { readonly kind: 'vmState' }
-  | { readonly kind: 'vmmProcess' };
+  | { readonly kind: 'vmmProcess' }
+  /** A probe that the host program brings (`Vmpulse` option `probes`), by its name there; not for documents. */
+  | {
+      readonly kind: 'custom';
+      readonly probe: string;
+      readonly options: Readonly<Record<string, unknown>>;
+    };
 
 export type ProbeKind = ProbeCheck['kind'];
+
+/** Kinds that a document or the command line can name. */
+export type DocumentKind = Exclude<ProbeKind, 'custom'>;
 
 /** One probe of one VM, validated. */
 export interface ProbeSpec {

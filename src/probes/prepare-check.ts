@@ -22,6 +22,7 @@ export type PreparedCheck =
 
 /** Does a check's look-ups and lowers it. Throws ERR_VMPULSE_ARGUMENT when the VM's side lacks what the kind needs. */
 export async function prepareCheck(check: ProbeCheck, options: PrepareOptions): Promise<PreparedCheck> {
+  if (check.kind === 'custom') return { check: { kind: 'external' } };
   const kind = PROBE_KINDS[check.kind];
   const { host, caFile } = kind.lookups(check);
   const caPem = caFile === undefined ? undefined : await options.readFile(caFile);

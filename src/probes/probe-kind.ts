@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { TargetCheck } from '../engine/probe-engine.js';
 import { VmpulseError } from '../model/errors.js';
-import type { ProbeCheck, ProbeKind } from '../model/probe.js';
+import type { DocumentKind, ProbeCheck } from '../model/probe.js';
 
 /** What a check is lowered with. Everything outside has been looked up before (see `CheckLookups`). */
 export interface LowerContext {
@@ -38,8 +38,11 @@ export interface ProbeTarget {
   readonly process?: { readonly pid: number } | { readonly pidFile: string };
 }
 
+/** A check of a kind that documents and the command line know. */
+type DocumentCheck = Extract<ProbeCheck, { kind: DocumentKind }>;
+
 /** How one kind of probe is written, lowered and named. */
-export interface KindDefinition<C extends ProbeCheck> {
+export interface KindDefinition<C extends DocumentCheck> {
   readonly kind: C['kind'];
   /** Short names on the command line. */
   readonly aliases: readonly string[];
@@ -59,7 +62,7 @@ export interface KindDefinition<C extends ProbeCheck> {
 
 /** A kind in the registry: its definition, taking any check and refusing those of another kind. */
 export interface KindEntry {
-  readonly kind: ProbeKind;
+  readonly kind: DocumentKind;
   readonly aliases: readonly string[];
   readonly summary: string;
   readonly targetHelp: string;
@@ -71,7 +74,7 @@ export interface KindEntry {
 }
 
 /** Makes a definition fit the registry. */
-export function defineKind<C extends ProbeCheck>(definition: KindDefinition<C>): KindEntry {
+export function defineKind<C extends DocumentCheck>(definition: KindDefinition<C>): KindEntry {
   const isOwn = (check: ProbeCheck): check is C => check.kind === definition.kind;
   const own = (check: ProbeCheck): C => {
     if (isOwn(check)) return check;
@@ -94,6 +97,6 @@ export function defineKind<C extends ProbeCheck>(definition: KindDefinition<C>):
 }
 
 /** A context without what the kind needs is the caller's mistake. */
-export function missingContext(kind: ProbeKind, what: string): VmpulseError {
+export function missingContext(kind: DocumentKind, what: string): VmpulseError {
   return new VmpulseError('ERR_VMPULSE_ARGUMENT', `a ${kind} probe cannot be lowered without ${what}`);
 }

@@ -1,6 +1,6 @@
 import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
-import type { ProbeKind } from '../model/probe.js';
+import type { DocumentKind } from '../model/probe.js';
 import { guestAgentPing } from './guest-agent-ping.js';
 import { httpGet } from './http-get.js';
 import type { KindEntry, ProbeTarget } from './probe-kind.js';
@@ -9,7 +9,7 @@ import { vmState } from './vm-state.js';
 import { vmmProcess } from './vmm-process.js';
 
 /** Every kind of probe. A new kind is one file and one line here. */
-export const PROBE_KINDS: { readonly [K in ProbeKind]: KindEntry } = {
+export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   tcpSocket,
   httpGet,
   guestAgentPing,

@@ -1,10 +1,10 @@
 import { channel } from 'node:diagnostics_channel';
-import type { EngineEvent, ProbeEngine } from '../engine/probe-engine.js';
+import type { Due, EngineEvent, ProbeEngine, Transition } from '../engine/probe-engine.js';
 import { type ActionResult, LADDER_STEPS, type RecoveryAction } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
-import type { Driver } from '../model/ports.js';
+import type { Driver, VmmEvent } from '../model/ports.js';
 import type { ProbeSpec } from '../model/probe.js';
 import { startState } from '../model/probe.js';
 import type { VmId, VmSpec } from '../model/vm.js';
@@ -18,6 +18,7 @@ import type {
 } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { ActionRunner, type BeforeAction } from './action-runner.js';
+import { CustomProbeRunner, type CustomProbes } from './custom-probes.js';
 import { Degradations } from './degradations.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { PolicyLoop } from './policy-loop.js';
@@ -25,6 +26,7 @@ import { Recorder } from './recorder.js';
 import { StateStore } from './state-store.js';
 import type { Degradation, ReloadView } from './views.js';
 import { VmUnit } from './vm-unit.js';
+import { monitorProblem, vmmEventText } from './vmm-event-text.js';
 
 const LOOK_DEADLINE_MS = 5_000;
 const SAVE_EVERY_MS = 1_000;
@@ -36,6 +38,7 @@ export interface SupervisorOptions {
   readonly engine: ProbeEngine;
   readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
+  readonly probes: CustomProbes;
   readonly recoveries: RecoveryRegistry;
   readonly policy: PolicyConfig;
   readonly clock: Clock;
@@ -58,6 +61,7 @@ export class Supervisor {
   readonly #recorder: Recorder;
   readonly #store: StateStore;
   readonly #runner: ActionRunner;
+  readonly #customProbes: CustomProbeRunner;
   readonly #abort = new AbortController();
   readonly #startedAtMs: number;
   #loop: PolicyLoop | undefined;
@@ -79,6 +83,7 @@ export class Supervisor {
       logger,
       deadlineMs: journalDeadlineMs,
     });
+    this.#customProbes = new CustomProbeRunner(options.probes, options.engine, clock);
     this.#runner = new ActionRunner({
       recoveries: options.recoveries,
       recorder: this.#recorder,
@@ -233,6 +238,7 @@ export class Supervisor {
       spec,
       driver,
       engine: this.#options.engine,
+      customProbes: this.#customProbes,
       clock: this.#options.clock,
       index: this.#index,
       events: {
@@ -271,6 +277,8 @@ export class Supervisor {
     const unit = this.#units.get(id);
     this.#units.delete(id);
     await unit?.detach();
+    for (const part of ['driver', 'look', 'probe', 'exit', 'monitor'])
+      this.#degradations.clear(`${part}/${id}`);
     this.#post({ type: 'vm-removed', vm: id });
   }
 
@@ -302,11 +310,12 @@ export class Supervisor {
     for await (const batch of batches) {
       for (const event of batch) {
         if (event.type === 'transition') this.#onTransition(event);
+        else this.#onDue(event);
       }
     }
   }
 
-  #onTransition(transition: EngineEvent & { type: 'transition' }): void {
+  #onTransition(transition: Transition): void {
     const known = this.#index.get(transition.handle);
     if (!known) return;
     const { unit, probe } = known;
@@ -345,16 +354,24 @@ export class Supervisor {
     }
   }
 
-  #onVmmEvent(unit: VmUnit, event: Extract<PolicyEvent, { type: 'vmm-event' }>['event'], atMs: number): void {
-    this.#recorder.note({
-      vm: unit.spec.id,
-      type: 'vmm-event',
-      actionId: null,
-      atMs,
-      text: `VMM: ${event.type}`,
-      data: { ...event },
-    });
-    this.#post({ type: 'vmm-event', vm: unit.spec.id, event, atMs });
+  #onDue(due: Due): void {
+    const known = this.#index.get(due.handle);
+    if (known) void this.#customProbes.answer(due, known.unit.spec, known.probe);
+  }
+
+  #onVmmEvent(unit: VmUnit, event: VmmEvent, atMs: number): void {
+    const { id } = unit.spec;
+    const text = vmmEventText(event);
+    this.#recorder.note({ vm: id, type: 'vmm-event', actionId: null, atMs, text, data: { ...event } });
+    if (event.type === 'exited') this.#degradations.clear(`monitor/${id}`);
+    if (event.type === 'monitor') this.#noteMonitor(id, event);
+    this.#post({ type: 'vmm-event', vm: id, event, atMs });
+  }
+
+  #noteMonitor(id: VmId, event: VmmEvent & { readonly type: 'monitor' }): void {
+    const problem = monitorProblem(event);
+    if (problem === undefined) this.#degradations.clear(`monitor/${id}`);
+    else this.degrade(`monitor/${id}`, problem);
   }
 
   #onDecisions(decisions: readonly Decision[]): void {

@@ -8,6 +8,7 @@ import { type ProbeSpec, startState } from '../model/probe.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
 import { prepareCheck } from '../probes/prepare-check.js';
 import { resolveHost } from '../probes/resolve-host.js';
+import type { CustomProbeRunner } from './custom-probes.js';
 
 const ATTACH_DEADLINE_MS = 5_000;
 const RESOLVE_DEADLINE_MS = 2_000;
@@ -26,6 +27,7 @@ export interface VmUnitOptions {
   readonly spec: VmSpec;
   readonly driver: Driver;
   readonly engine: ProbeEngine;
+  readonly customProbes: CustomProbeRunner;
   readonly clock: Clock;
   /** Handle → probe, shared by all units of one runtime. */
   readonly index: Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>;
@@ -139,7 +141,12 @@ export class VmUnit {
     const outcomes: Record<string, Outcome> = {};
     const ask = async (name: string) => {
       const handle = this.#handles.get(name);
-      if (handle === undefined) return;
+      const check = this.#spec.probes.find((probe) => probe.name === name)?.check;
+      if (handle === undefined || check === undefined) return;
+      if (check.kind === 'custom') {
+        outcomes[name] = await this.#options.customProbes.ask(this.#spec, check, timeoutMs);
+        return;
+      }
       const result = await this.#options.engine.probeNow(handle, { timeoutMs });
       outcomes[name] = result.outcome;
     };
@@ -178,6 +185,7 @@ export class VmUnit {
     bootedAtMs: number,
   ): Promise<{ readonly probe: ProbeSpec; readonly target: Target } | undefined> {
     try {
+      if (probe.check.kind === 'custom') this.#options.customProbes.require(probe.check);
       const prepared = await prepareCheck(probe.check, {
         address: this.#spec.address,
         channels: { monitor: session.monitor.handle, agent: session.agent?.handle },

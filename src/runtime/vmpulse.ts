@@ -13,6 +13,7 @@ import type { PolicyConfig } from '../policy/types.js';
 import { WorkerPool } from '../pool/index.js';
 import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
+import type { CustomProbes } from './custom-probes.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { Supervisor } from './supervisor.js';
@@ -36,6 +37,8 @@ export interface VmpulseOptions {
   readonly engine?: Engine;
   /** Default: in memory, so that nothing survives a restart. Not closed by this object. */
   readonly journal?: ObservableJournal;
+  /** Kinds of probe of the host program, by the name that a check of kind `custom` gives. */
+  readonly probes?: CustomProbes;
   /** Drivers by name, beside or instead of the built-in ones. */
   readonly drivers?: Readonly<Record<string, Driver>>;
   /** Recoveries by ladder step, beside or instead of the built-in ones. */
@@ -91,6 +94,7 @@ export class Vmpulse implements RuntimeApi {
         ...createDrivers({ engine: this.#engine, pool: this.#pool, runDir, stateDir }),
         ...options.drivers,
       },
+      probes: options.probes ?? {},
       recoveries: createRecoveries(options.recoveries),
       policy: { ...DEFAULT_POLICY_CONFIG, ...options.policy },
       clock: this.#clock,

@@ -1,6 +1,5 @@
 import type {
   Channel,
-  ChannelEvent,
   EngineEvent,
   EngineStats,
   ProbeEngine,
@@ -25,6 +24,7 @@ export class ScriptedEngine implements ProbeEngine {
   readonly #batches: EngineEvent[][] = [];
   /** What a fresh probe of a target says, by target id; ok unless set. */
   readonly answers = new Map<string, Outcome>();
+  readonly reports: { readonly id: string; readonly outcome: Outcome }[] = [];
   #next = 1;
   #wake: () => void = () => {};
   #closed = false;
@@ -109,8 +109,16 @@ export class ScriptedEngine implements ProbeEngine {
     throw new Error('the scripted engine probes nothing');
   }
 
-  report(): boolean {
-    return false;
+  report(handle: number, _epoch: number, outcome: Outcome): boolean {
+    this.reports.push({ id: this.#get(handle).target.id, outcome });
+    return true;
+  }
+
+  /** The schedule says that an external target must be probed. */
+  due(id: string): void {
+    const [handle, { epoch }] = this.#find(id);
+    this.#batches.push([{ type: 'due', handle, epoch, deadlineMs: this.#nowMs() + 1000 }]);
+    this.#wake();
   }
 
   status(handle: number): TargetStatus {
@@ -186,15 +194,4 @@ export class ScriptedEngine implements ProbeEngine {
     if (!found) throw new Error(`no target ${id}; there are ${this.ids().join(', ')}`);
     return found;
   }
-}
-
-/** A channel that was opened and says nothing. */
-export function silentChannel(handle: number): Channel {
-  return {
-    handle,
-    connected: true,
-    request: () => Promise.reject(new Error('the silent channel answers nothing')),
-    onEvent: (_listener: (event: ChannelEvent) => void) => {},
-    close: () => {},
-  };
 }

@@ -21,7 +21,7 @@ function messageOf(
 
 const usage = (run: () => unknown) => messageOf(run, 'ERR_VMPULSE_USAGE');
 
-const CHECKS: readonly ProbeCheck[] = [
+const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'tcpSocket', port: 22 },
   { kind: 'httpGet', http: { scheme: 'http', port: 80, path: '/', headers: [] } },
   { kind: 'guestAgentPing' },

@@ -5,6 +5,7 @@ import { DEFAULT_POLICY_CONFIG, explain } from '../../../src/policy/index.js';
 import type { Explanation } from '../../../src/policy/types.js';
 import { createRecoveries } from '../../../src/recovery/registry.js';
 import type { BeforeAction } from '../../../src/runtime/action-runner.js';
+import type { CustomProbes } from '../../../src/runtime/custom-probes.js';
 import { MemoryJournal, type ObservableJournal } from '../../../src/runtime/journal/index.js';
 import { Supervisor } from '../../../src/runtime/supervisor.js';
 import { ManualClock, settle } from '../../fakes/manual-clock.js';
@@ -15,6 +16,7 @@ export interface HarnessOptions {
   readonly journal?: ObservableJournal;
   readonly beforeAction?: BeforeAction;
   readonly holdFile?: string;
+  readonly probes?: CustomProbes;
   /** Shared with a former harness: a daemon that was restarted sees the same VMMs. */
   readonly clock?: ManualClock;
   readonly driver?: RecordingDriver;
@@ -41,6 +43,7 @@ export class Harness {
       engine: this.engine,
       journal: this.journal,
       drivers: { qemu: this.driver },
+      probes: options.probes ?? {},
       recoveries: createRecoveries(),
       policy: DEFAULT_POLICY_CONFIG,
       clock,
