@@ -25,8 +25,8 @@ export function target(id: string, check: TargetCheck, timing: Partial<Target['t
     check,
     timing: {
       initialDelayMs: 0,
-      periodMs: 50,
-      timeoutMs: 40,
+      periodMs: 100,
+      timeoutMs: 95,
       successThreshold: 1,
       failureThreshold: 2,
       ...timing,
