@@ -121,16 +121,7 @@ function act(
   vm.budget.judged = false;
   if (charged) {
     charge(vm, ctx.now);
-    const attempts = vm.episode?.attempts ?? [];
-    attempts.push({
-      actionId: id,
-      step,
-      cause: diagnosis.cause,
-      startedAtMs: ctx.now,
-      endedAtMs: null,
-      result: null,
-    });
-    if (attempts.length > LIMITS.attemptsKept) attempts.shift();
+    noteAttempt(vm, action, ctx.now);
   }
   if (bootsGuest(step)) ctx.state.host.boots.push(ctx.now);
   // The slot is the action's from here on.
@@ -146,6 +137,13 @@ function act(
     actionId: id,
     data: { step, attempt: action.attempt, timeoutMs },
   });
+}
+
+function noteAttempt(vm: PolicyVmState, action: RecoveryAction, now: number): void {
+  const attempts = vm.episode?.attempts ?? [];
+  const { id: actionId, step, diagnosis } = action;
+  attempts.push({ actionId, step, cause: diagnosis.cause, startedAtMs: now, endedAtMs: null, result: null });
+  if (attempts.length > LIMITS.attemptsKept) attempts.shift();
 }
 
 function blocked(ctx: StepContext, vm: PolicyVmState, step: LadderStep, blockers: readonly Blocker[]): void {
