@@ -60,6 +60,3 @@ export interface EngineBackend {
   /** Frees everything; only after `stopped`. */
   dispose(): void;
 }
-
-/** Makes a backend that calls `signal` in this thread when collect() has news. */
-export type BackendFactory = (signal: () => void) => EngineBackend;

@@ -95,6 +95,36 @@ fn fin_is_an_orderly_end_for_the_server() {
     );
 }
 
+/// QEMU's user network does so for a guest's port that is closed: the connect completed all the same.
+#[test]
+fn a_server_that_resets_at_once_was_connected_to() {
+    let (server, address) = listener();
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let linger = libc::linger {
+                l_onoff: 1,
+                l_linger: 0,
+            };
+            // SAFETY: the option takes a linger, whose own size is passed.
+            unsafe {
+                libc::setsockopt(
+                    std::os::fd::AsRawFd::as_raw_fd(&stream.unwrap()),
+                    libc::SOL_SOCKET,
+                    libc::SO_LINGER,
+                    std::ptr::from_ref(&linger).cast(),
+                    size_of::<libc::linger>() as libc::socklen_t,
+                )
+            };
+        }
+    });
+    let mut harness = Harness::new();
+    let mut check = tcp(address);
+    check["close"] = json!("fin");
+    for _ in 0..300 {
+        assert_eq!(harness.outcome(&check, 5000.0), Outcome::Ok);
+    }
+}
+
 #[test]
 fn rst_leaves_nothing_behind() {
     let (_server, address) = listener();
@@ -114,7 +144,7 @@ fn rst_leaves_nothing_behind() {
 #[test]
 fn a_silent_destination_does_not_starve_the_others() {
     let (_silent, silent_address, _fillers) = silent();
-    let (_server, address) = listener();
+    let (server, address) = listener();
     let mut harness = Harness::with(EngineOptions {
         max_in_flight: 4,
         max_in_flight_per_destination: 2,
@@ -125,7 +155,7 @@ fn a_silent_destination_does_not_starve_the_others() {
         .collect();
     let mut healthy = tcp(address);
     healthy["endpoint"]["ip"] = json!("127.0.0.2");
-    drop(_server);
+    drop(server);
     let _server = TcpListener::bind(("127.0.0.2", address.port())).unwrap();
     targets.push(target("healthy", healthy));
     let handles = harness.add(&targets);

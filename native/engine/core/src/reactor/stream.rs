@@ -127,12 +127,13 @@ impl Reactor {
     }
 }
 
-/// What the readiness of a connecting socket says.
+/// What the readiness of a connecting socket says. A reset or a close can only come after the connect completed (a
+/// refusal is another error), so the answer does not depend on how soon we look.
 fn connected(fd: BorrowedFd<'_>, flags: u32, may_meet_itself: bool) -> Outcome {
     if flags & (ERROR | HANG_UP) != 0 {
-        let errno = socket::pending_errno(fd);
-        if errno != 0 {
-            return Outcome::of(errno::of_connection(errno));
+        match socket::pending_errno(fd) {
+            0 | libc::ECONNRESET | libc::EPIPE => {}
+            errno => return Outcome::of(errno::of_connection(errno)),
         }
     }
     if may_meet_itself && socket::is_connected_to_itself(fd) {
