@@ -1,4 +1,4 @@
-import { VmpulseError } from '../model/errors.js';
+import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { Outcome, ProbeResult } from '../model/outcome.js';
 import type { ProbeTiming } from '../model/probe.js';
 import type { Batch, Completion, EngineBackend } from './backend.js';
@@ -7,6 +7,7 @@ import { EventStream } from './event-stream.js';
 import { KeepAlive } from './keep-alive.js';
 import { NativeBackend } from './native-backend.js';
 import { PendingCalls } from './pending-calls.js';
+import { PortableBackend } from './portable/index.js';
 import type {
   Channel,
   ChannelOptions,
@@ -22,16 +23,18 @@ import type {
 const DEFAULT_CLOSE_MS = 1000;
 
 export interface ProbeEngineOptions extends EngineOptions {
-  /** Which engine; `auto` (default) takes the best that this installation has. */
+  /** Which engine; `auto` (default): the native one, or the portable one where the addon cannot be loaded. */
   readonly engine?: 'auto' | 'native' | 'portable';
   /** An engine.node to load instead of the one of this package. */
   readonly addonPath?: string;
+  /** Told once when `auto` has to take the portable engine; `error` (ERR_VMPULSE_NATIVE) says why. */
+  readonly onFallback?: (error: VmpulseError) => void;
 }
 
 /**
  * Schedules, runs and counts probes; only changes of state leave it (see the interface of the same name).
- * Throws ERR_VMPULSE_NATIVE when the addon cannot be loaded, ERR_VMPULSE_ARGUMENT for options out of range,
- * ERR_VMPULSE_UNSUPPORTED for an engine that this version does not have.
+ * Throws ERR_VMPULSE_NATIVE when `native` is asked for and the addon cannot be loaded, ERR_VMPULSE_ARGUMENT for options
+ * out of range.
  */
 export class ProbeEngine implements ProbeEngineContract {
   readonly backend: 'native' | 'portable';
@@ -237,14 +240,15 @@ export class ProbeEngine implements ProbeEngineContract {
 }
 
 function openBackend(options: ProbeEngineOptions, signal: () => void): EngineBackend {
-  const { engine = 'auto', addonPath, ...engineOptions } = options;
-  if (engine === 'portable') {
-    throw new VmpulseError(
-      'ERR_VMPULSE_UNSUPPORTED',
-      'this version has no portable engine; use engine: native',
-    );
+  const { engine = 'auto', addonPath, onFallback, ...engineOptions } = options;
+  if (engine === 'portable') return new PortableBackend(engineOptions, signal);
+  try {
+    return new NativeBackend(engineOptions, addonPath, signal);
+  } catch (error) {
+    if (engine === 'native' || !isVmpulseError(error, 'ERR_VMPULSE_NATIVE')) throw error;
+    onFallback?.(error);
+    return new PortableBackend(engineOptions, signal);
   }
-  return new NativeBackend(engineOptions, addonPath, signal);
 }
 
 function result(completion: Completion): ProbeResult {

@@ -40,8 +40,10 @@ export class Dial {
     socket.on('connect', () => {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
-      socket.removeAllListeners();
-      this.#events.connected(socket);
+      if (isConnectedToItself(socket, this.#endpoint)) {
+        discard(socket);
+        this.#events.failed('connection-refused');
+      } else this.#events.connected(socket);
     });
     if ('unix' in this.#endpoint) socket.connect({ path: this.#endpoint.unix });
     else socket.connect({ host: this.#endpoint.ip, port: this.#endpoint.port });
@@ -67,10 +69,21 @@ export class Dial {
   }
 }
 
-/** Closes a connection at once and leaves nothing behind: TCP by a reset, so no TIME_WAIT. */
+/** Below this ports are not given out as ephemeral ones, unless an administrator says so. */
+const FIRST_EPHEMERAL = 32_768;
+
+/**
+ * A connect to a loopback port of the ephemeral range where nobody listens is now and then given that very port as its
+ * own, and TCP lets the two ends be one. Asks for our end only (`endedByReset` needs the other not to be asked for).
+ */
+function isConnectedToItself(socket: Socket, endpoint: Endpoint): boolean {
+  if ('unix' in endpoint || endpoint.port < FIRST_EPHEMERAL) return false;
+  return socket.localPort === endpoint.port && socket.localAddress === endpoint.ip;
+}
+
+/** Closes a connection at once and leaves nothing behind: TCP by a reset, so no TIME_WAIT. Idempotent. */
 export function discard(socket: Socket): void {
-  socket.removeAllListeners();
   socket.on('error', () => {});
-  if (socket.connecting || socket.remotePort === undefined) socket.destroy();
+  if (socket.connecting || socket.destroyed || socket.remotePort === undefined) socket.destroy();
   else socket.resetAndDestroy();
 }

@@ -1,5 +1,5 @@
+import { type Fault, protocolError } from '../fault.js';
 import { type BodyStep, Chunked, type Rest } from './chunked.js';
-import { type Fault, protocolError } from './fault.js';
 import { type Head, headerValues } from './head.js';
 
 const MAX_LENGTH = 2n ** 63n - 1n;

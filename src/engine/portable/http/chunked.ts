@@ -1,4 +1,4 @@
-import { type Fault, fault, protocolError } from './fault.js';
+import { type Fault, fault, protocolError } from '../fault.js';
 
 /** Bytes of one chunk-size line. */
 const MAX_LINE = 4096;

@@ -1,14 +1,16 @@
 import type { Outcome } from '../../../model/outcome.js';
-import { isInconclusive, type Reason } from '../../../model/reasons.js';
+import type { Reason } from '../../../model/reasons.js';
+import { type Fault, fault, protocolError } from '../fault.js';
 import { escapeBytes } from '../text.js';
 import type { Transcript } from '../transcript.js';
+import { outcomeOf } from '../verdict.js';
 import { BodyReader } from './body-reader.js';
 import type { Rest } from './chunked.js';
-import { type Fault, fault, protocolError } from './fault.js';
 import { type Head, headerValues, keepsAlive, parseHead } from './head.js';
 import { HeadReader } from './head-reader.js';
 import { type Hop, MAX_REDIRECTS } from './hop.js';
 import { DEFAULT_BODY_BYTES, type HttpPlan } from './plan.js';
+import type { Secured } from './stream.js';
 
 /** Interim (1xx) responses that are skipped. */
 const MAX_INTERIM = 5;
@@ -43,11 +45,6 @@ export interface ExchangeResult {
 /** What to do after a step: go on (undefined), stop with a verdict, or follow a redirect on a new connection. */
 export type Progress = ExchangeResult | Hop | undefined;
 
-/** The not-ok outcome of a reason; its class decides between failed and inconclusive. */
-export function outcomeOf(reason: Reason): Outcome {
-  return isInconclusive(reason) ? { result: 'inconclusive', reason } : { result: 'failed', reason };
-}
-
 /** One request and its response, without I/O: bytes in, bytes out, decisions. */
 export class HttpExchange {
   readonly #plan: HttpPlan;
@@ -78,11 +75,11 @@ export class HttpExchange {
   }
 
   /** The TLS handshake is complete. */
-  secured(tlsVersion: string, notAfterMs: number | undefined): void {
-    this.#measured.tlsVersion = tlsVersion;
+  secured({ version, notAfterMs }: Secured): void {
+    this.#measured.tlsVersion = version;
     if (notAfterMs !== undefined) this.#measured.certificateNotAfterMs = notAfterMs;
     const until = notAfterMs === undefined ? 'an unknown time' : new Date(notAfterMs).toISOString();
-    this.#transcript?.note(`${tlsVersion}, certificate ends at ${until}`);
+    this.#transcript?.note(`${version}, certificate ends at ${until}`);
   }
 
   /** The peer sent bytes. After a verdict or a redirect it must not be fed again. */

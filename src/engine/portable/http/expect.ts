@@ -1,7 +1,7 @@
 import type { HttpGetOptions } from '../../../model/probe.js';
 import { argumentError } from '../argument.js';
+import { type Fault, fault } from '../fault.js';
 import { escapeBytes } from '../text.js';
-import { type Fault, fault } from './fault.js';
 import { type Head, trimBlanks } from './head.js';
 import { compileRegex, matches, RegexError } from './regex.js';
 import { checkHeaderName } from './request-checks.js';

@@ -1,5 +1,5 @@
+import { type Fault, fault, protocolError } from '../fault.js';
 import { escapeBytes } from '../text.js';
-import { type Fault, fault, protocolError } from './fault.js';
 
 /** Bytes of all heads of one exchange together, interim responses included. */
 export const MAX_HEAD_BYTES = 64 * 1024;

@@ -1,5 +1,5 @@
+import { type Fault, fault, protocolError } from '../fault.js';
 import { escapeBytes } from '../text.js';
-import { type Fault, fault, protocolError } from './fault.js';
 
 const MAX_HEADERS = 128;
 /** Version, status, reason phrase. Several blanks pass, as Go's client lets them. */

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { argumentError } from '../argument.js';
-import { type Fault, fault } from './fault.js';
+import { type Fault, fault } from '../fault.js';
 
 const MS_A_DAY = 86_400_000;
 /** What the Rust engine offers, so that a server is found to fail or to do by both. */
@@ -43,24 +43,30 @@ export class TlsClient {
     });
   }
 
-  /** Judges the certificate of a server that finished its handshake. `name`: what it must be for. */
-  check(socket: TLSSocket, name: string, nowMs: number): Fault | undefined {
+  /**
+   * Judges the certificate of a server that finished its handshake. `name`: what it must be for. `failure`: what the
+   * library found wrong with the chain.
+   */
+  check(
+    certificate: X509Certificate | undefined,
+    name: string,
+    failure: string | undefined,
+    nowMs: number,
+  ): Fault | undefined {
     if (this.#listed === undefined) return undefined;
-    const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined)
       return fault('certificate-untrusted', 'TLS: the server has no certificate');
     const fromMs = Date.parse(certificate.validFrom);
     const untilMs = Date.parse(certificate.validTo);
-    if (nowMs < fromMs || nowMs > untilMs) {
+    if (!(nowMs >= fromMs && nowMs <= untilMs)) {
       const which = nowMs < fromMs ? 'not valid yet' : 'expired';
       return fault('certificate-expired', `TLS: the certificate is ${which}`);
     }
     // A server whose own certificate is in the bundle is trusted as it is.
-    if (!this.#listed.has(certificate.fingerprint256) && !socket.authorized) {
-      const code = socket.authorizationError === undefined ? '' : String(socket.authorizationError);
-      return DATE_ERRORS.includes(code)
+    if (failure !== undefined && !this.#listed.has(certificate.fingerprint256)) {
+      return DATE_ERRORS.includes(failure)
         ? fault('certificate-expired', 'TLS: a certificate of the chain is expired or not valid yet')
-        : fault('certificate-untrusted', `TLS: the chain does not end in the bundle (${code})`);
+        : fault('certificate-untrusted', `TLS: the chain does not end in the bundle (${failure})`);
     }
     return isFor(certificate, name)
       ? undefined
@@ -69,8 +75,8 @@ export class TlsClient {
 }
 
 /** End of a certificate's validity, wall-clock ms; undefined: it cannot be read. */
-export function notAfterMs(socket: TLSSocket): number | undefined {
-  const ms = Date.parse(socket.getPeerX509Certificate()?.validTo ?? '');
+export function notAfterMs(certificate: X509Certificate | undefined): number | undefined {
+  const ms = Date.parse(certificate?.validTo ?? '');
   return Number.isNaN(ms) ? undefined : ms;
 }
 

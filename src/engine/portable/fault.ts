@@ -1,4 +1,4 @@
-import type { Reason } from '../../../model/reasons.js';
+import type { Reason } from '../../model/reasons.js';
 
 /** Why a response does not do: a reason and one bounded, escaped line for people. */
 export interface Fault {

@@ -1,0 +1,150 @@
+import type { Socket } from 'node:net';
+import type { Reason } from '../../../model/reasons.js';
+import type { Endpoint } from '../../probe-engine.js';
+import { Dial, discard } from '../dial.js';
+import { errorCode, reasonOfConnection } from '../errno.js';
+import { fault } from '../fault.js';
+import { Transcript } from '../transcript.js';
+import { type ExchangeResult, HttpExchange, type Progress } from './exchange.js';
+import { Hop } from './hop.js';
+import type { HttpPlan } from './plan.js';
+import { PlainStream, type Stream } from './stream.js';
+import { TlsStream } from './tls-stream.js';
+
+/** How an HTTP probe ended: with a result, or with a reason before anything was said. */
+export type HttpEnd = ExchangeResult | Reason;
+
+export interface HttpRunOptions {
+  readonly plan: HttpPlan;
+  readonly endpoint: Endpoint;
+  readonly hop: Hop;
+  readonly debug: boolean;
+  /** An open connection of an earlier probe of the same target. */
+  readonly kept?: Stream;
+  /** Called once. `stream`: the connection, if it may serve the next probe; it is the receiver's then. */
+  readonly ended: (end: HttpEnd, stream: Stream | undefined) => void;
+}
+
+/** One HTTP probe: moves bytes between its connection and the conversation. Owns the connection of its current hop. */
+export class HttpRun {
+  readonly #options: HttpRunOptions;
+  readonly #transcript: Transcript | undefined;
+  #dial: Dial | undefined;
+  #stream: Stream | undefined;
+  #exchange: HttpExchange | undefined;
+  /** The connection served an earlier probe, and nothing came on it since. */
+  #mayBeStale = false;
+  #over = false;
+
+  constructor(options: HttpRunOptions) {
+    this.#options = options;
+    this.#transcript = options.debug ? new Transcript() : undefined;
+    if (options.kept === undefined) this.#dialHop(options.hop);
+    else this.#reuse(options.kept);
+  }
+
+  /** The deadline passed. */
+  timeOut(): void {
+    if (this.#exchange === undefined) this.#end('connect-timeout');
+    else this.#abort(this.#exchange, this.#stream?.isReady === true ? 'response-timeout' : 'tls-timeout');
+  }
+
+  /** Ends it without a verdict. */
+  stop(): void {
+    this.#over = true;
+    this.#dial?.stop();
+    if (this.#stream !== undefined) discard(this.#stream.socket);
+  }
+
+  #dialHop(hop: Hop): void {
+    const { endpoint } = this.#options;
+    const to = 'unix' in endpoint ? endpoint : { ip: endpoint.ip, port: hop.port };
+    this.#dial = new Dial(to, {
+      connected: (socket) => this.#onConnected(socket, hop),
+      failed: (reason) => this.#end(reason),
+    });
+  }
+
+  #onConnected(socket: Socket, hop: Hop): void {
+    this.#dial = undefined;
+    const { plan, endpoint } = this.#options;
+    this.#exchange = new HttpExchange(plan, hop, this.#transcript);
+    const isTcp = 'ip' in endpoint;
+    this.#stream = hop.tls ? new TlsStream(socket, isTcp, plan, hop) : new PlainStream(socket, isTcp);
+    this.#talk(this.#exchange, this.#stream);
+  }
+
+  #reuse(stream: Stream): void {
+    const { plan, hop } = this.#options;
+    this.#mayBeStale = true;
+    this.#exchange = new HttpExchange(plan, hop, this.#transcript);
+    this.#stream = stream;
+    this.#talk(this.#exchange, stream);
+  }
+
+  #talk(exchange: HttpExchange, stream: Stream): void {
+    stream.listen({
+      secured: (tls) => exchange.secured(tls),
+      ready: () => stream.write(exchange.request()),
+      bytes: (bytes) => {
+        this.#mayBeStale = false;
+        this.#proceed(exchange.onBytes(bytes));
+      },
+      eof: () => {
+        if (!this.#startAfresh()) this.#end(exchange.onEof());
+      },
+      error: (error) => {
+        if (!this.#startAfresh()) this.#abort(exchange, reasonOfConnection(errorCode(error)));
+      },
+      fault: (fault) => this.#end(exchange.fail(fault)),
+    });
+  }
+
+  #proceed(progress: Progress): void {
+    if (progress === undefined) return;
+    if (!(progress instanceof Hop)) {
+      this.#end(progress);
+      return;
+    }
+    this.#leaveStream();
+    this.#dialHop(progress);
+  }
+
+  /** A kept connection had died: a fresh one decides, with what is left of the time. */
+  #startAfresh(): boolean {
+    if (!this.#mayBeStale) return false;
+    this.#mayBeStale = false;
+    this.#leaveStream();
+    this.#dialHop(this.#options.hop);
+    return true;
+  }
+
+  #abort(exchange: HttpExchange, reason: Reason): void {
+    const isSpeaking = this.#stream?.isReady === true;
+    this.#end(
+      isSpeaking
+        ? exchange.onAbort(reason)
+        : exchange.fail(fault(reason, `${reason} within the TLS handshake`)),
+    );
+  }
+
+  #leaveStream(): void {
+    if (this.#stream !== undefined) {
+      this.#stream.listen(undefined);
+      discard(this.#stream.socket);
+    }
+    this.#stream = undefined;
+    this.#exchange = undefined;
+  }
+
+  #end(end: HttpEnd): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#dial?.stop();
+    const stream = this.#stream;
+    stream?.listen(undefined);
+    const isKept = stream !== undefined && typeof end !== 'string' && end.reusable;
+    if (stream !== undefined && !isKept) discard(stream.socket);
+    this.#options.ended(end, isKept ? stream : undefined);
+  }
+}

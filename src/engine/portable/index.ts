@@ -1,0 +1,1 @@
+export { PortableBackend } from './portable-backend.js';

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { isReason, type Reason } from '../../model/reasons.js';
+import type { SavedThresholds } from '../thresholds.js';
+import { argumentError } from './argument.js';
+
+const FORMAT = 'vmpulse-portable-snapshot 1';
+const count = z.int().min(0);
+const reason = z.custom<Reason>((value) => typeof value === 'string' && isReason(value));
+const entry = z.tuple([
+  z.string().regex(/^[0-9a-f]{1,16}$/),
+  z.strictObject({
+    known: z.enum(['unknown', 'ok', 'failed']),
+    reason: reason.exactOptional(),
+    consecutiveOk: count,
+    consecutiveFailed: count,
+    streakStartMs: z.number().min(0),
+    lastAtMs: z.number().min(0),
+    lastOkMs: z.number().min(0),
+  }),
+]);
+const entries = z.array(entry);
+
+/** What a snapshot says of each target, by the hash of its id. */
+export type Saved = Map<bigint, SavedThresholds>;
+
+/** Writes a snapshot: a line with format and checksum, then JSON. */
+export function encodeSnapshot(targets: Iterable<readonly [idHash: bigint, SavedThresholds]>): Uint8Array {
+  const list = [...targets].map(([hash, saved]) => [hash.toString(16), saved]);
+  const json = JSON.stringify(list);
+  return Buffer.from(`${FORMAT} ${checksum(json)}\n${json}`, 'utf8');
+}
+
+/** Reads a snapshot. Throws ERR_VMPULSE_ARGUMENT for damage of any kind and for other versions. */
+export function decodeSnapshot(bytes: Uint8Array): Saved {
+  const text = Buffer.from(bytes).toString('utf8');
+  const end = text.indexOf('\n');
+  const json = text.slice(end + 1);
+  if (end === -1 || !text.startsWith(`${FORMAT} `)) {
+    throw argumentError('this is no snapshot of the portable engine of this version');
+  }
+  if (text.slice(0, end) !== `${FORMAT} ${checksum(json)}`) {
+    throw argumentError('the snapshot is damaged: its checksum differs');
+  }
+  const parsed = entries.safeParse(parseJson(json));
+  if (!parsed.success) throw argumentError('the snapshot holds what no engine of this version writes');
+  return new Map(parsed.data.map(([hash, saved]) => [BigInt(`0x${hash}`), saved]));
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function checksum(json: string): string {
+  return createHash('sha256').update(json).digest('hex');
+}

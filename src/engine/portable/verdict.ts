@@ -1,0 +1,28 @@
+import type { Outcome, ProbeResult } from '../../model/outcome.js';
+import { isInconclusive, type Reason } from '../../model/reasons.js';
+import type { ExchangeResult } from './http/exchange.js';
+
+/** How a probe ended. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  /** What an HTTP exchange measured, if there was one. */
+  readonly exchange?: ExchangeResult;
+}
+
+/** The not-ok outcome of a reason; its class decides between failed and inconclusive, so that the two never mix. */
+export function outcomeOf(reason: Reason): Outcome {
+  return isInconclusive(reason) ? { result: 'inconclusive', reason } : { result: 'failed', reason };
+}
+
+/** The result of a probe outside the schedule. */
+export function probeResult({ outcome, exchange }: Verdict, durationMs: number): ProbeResult {
+  if (exchange === undefined) return { outcome, durationMs, warnings: [], details: {} };
+  const { measured, warnings, message, transcript } = exchange;
+  return {
+    outcome,
+    durationMs,
+    warnings,
+    details: { ...measured, ...(message === undefined ? {} : { message }) },
+    ...(transcript === undefined ? {} : { debug: transcript }),
+  };
+}
