@@ -12,7 +12,6 @@ import type { VmUnit } from './vm-unit.js';
 
 /** How soon an action that something outside held is offered again, ms. */
 const HELD_RETRY_MS = 10_000;
-const LOOK_DEADLINE_MS = 5_000;
 
 /** Allow an action, or hold it with a reason that is journalled. */
 export type Verdict = { readonly allow: true } | { readonly hold: string };
@@ -30,6 +29,8 @@ export interface ActionRunnerOptions {
   /** Looked at before every action; while it exists nothing is done. Its first line is the reason. */
   readonly holdFile: string | undefined;
   readonly post: (event: PolicyEvent) => void;
+  /** Finds the VMM that a step has started and attaches to it. Never rejects. */
+  readonly look: (unit: VmUnit) => Promise<void>;
   /** Stores the policy's state, so that a budget charged for an action outlives the daemon. */
   readonly persist: () => Promise<void>;
   readonly onResult: (action: RecoveryAction, result: ActionResult) => void;
@@ -63,6 +64,11 @@ export class ActionRunner {
       return;
     }
     const result = await this.#act(action, unit);
+    if (this.#abort.signal.aborted) return;
+    // The VMM is another one now; after a failure, whatever there is. The policy hears of it before the result.
+    const replaced =
+      NEW_VMM_STEPS.has(action.step) && (result.result === 'done' || unit.session === undefined);
+    if (replaced) await this.#options.look(unit);
     if (this.#abort.signal.aborted) return;
     this.#options.recorder.note({
       vm: action.vm,
@@ -148,21 +154,11 @@ export class ActionRunner {
         ...(unit.session === undefined ? {} : { session: unit.session }),
         save: (evidence: CapturedEvidence) => this.#saveEvidence(action, evidence),
       };
-      const result = await withSignal(recovery.run(action, context), signal);
-      if (result.result === 'done' && NEW_VMM_STEPS.has(action.step)) await this.#attachNew(unit);
-      return result;
+      return await withSignal(recovery.run(action, context), signal);
     } catch (error) {
       const code = isVmpulseError(error) ? error.code : 'ERR_VMPULSE_INTERNAL';
       return { result: 'failed', code, message: plainText(errorMessage(error), 2000) };
     }
-  }
-
-  async #attachNew(unit: VmUnit): Promise<void> {
-    const look = await unit.driver.look(unit.spec, {
-      deadlineMs: LOOK_DEADLINE_MS,
-      signal: this.#abort.signal,
-    });
-    if (look.running) await unit.attach(look.process, true);
   }
 
   #saveEvidence(action: RecoveryAction, evidence: CapturedEvidence): void {

@@ -15,8 +15,10 @@ export class Degradations {
     this.#byName.set(what, { what, why, sinceMs: known?.sinceMs ?? this.#clock.now() });
   }
 
+  /** Of this name, or of a name below it. */
   clear(what: string): void {
-    this.#byName.delete(what);
+    for (const name of this.#byName.keys())
+      if (name === what || name.startsWith(`${what}/`)) this.#byName.delete(name);
   }
 
   list(): readonly Degradation[] {

@@ -7,6 +7,7 @@ import type { PolicyConfig, PolicyState } from '../policy/types.js';
 
 const POLICY_KEY = 'policy';
 const ENGINE_KEY = 'engine';
+const HOST_BOOT_KEY = 'host-boot';
 
 /** What survives a restart of the daemon: the policy's state and the engine's thresholds, in the journal's store. */
 export class StateStore {
@@ -55,5 +56,13 @@ export class StateStore {
   async saveEngine(engine: ProbeEngine): Promise<void> {
     const text = Buffer.from(engine.snapshot()).toString('base64');
     await this.#journal.saveState(ENGINE_KEY, text, { deadlineMs: this.#deadlineMs });
+  }
+
+  /** Whether the host has booted since a former run; remembers this boot. */
+  async hostBooted(bootId: string): Promise<boolean> {
+    const former = await this.#journal.loadState(HOST_BOOT_KEY);
+    if (former === bootId) return false;
+    await this.#journal.saveState(HOST_BOOT_KEY, bootId, { deadlineMs: this.#deadlineMs });
+    return former !== undefined;
   }
 }

@@ -1,40 +1,35 @@
 import { channel } from 'node:diagnostics_channel';
 import type { Due, EngineEvent, ProbeEngine, Transition } from '../engine/probe-engine.js';
-import { type ActionResult, LADDER_STEPS, type RecoveryAction } from '../model/action.js';
+import type { ActionResult, RecoveryAction } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Driver, VmmEvent } from '../model/ports.js';
-import type { ProbeSpec } from '../model/probe.js';
-import { startState } from '../model/probe.js';
 import type { VmId, VmSpec } from '../model/vm.js';
-import type {
-  Decision,
-  PolicyConfig,
-  PolicyEffect,
-  PolicyEvent,
-  PolicyState,
-  PolicyVm,
-} from '../policy/types.js';
+import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { ActionRunner, type BeforeAction } from './action-runner.js';
 import { CustomProbeRunner, type CustomProbes } from './custom-probes.js';
 import { Degradations } from './degradations.js';
+import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
+import { Later } from './later.js';
 import { PolicyLoop } from './policy-loop.js';
 import { Recorder } from './recorder.js';
 import { StateStore } from './state-store.js';
 import type { Degradation, ReloadView } from './views.js';
-import { VmUnit } from './vm-unit.js';
+import type { VmUnit } from './vm-unit.js';
 import { monitorProblem, vmmEventText } from './vmm-event-text.js';
 
-const LOOK_DEADLINE_MS = 5_000;
-const SAVE_EVERY_MS = 1_000;
+const SAVE_POLICY_MS = 1_000;
+const SAVE_ENGINE_MS = 10_000;
 
 export interface SupervisorOptions {
   /** Name of this host in views and journal. */
   readonly host: string;
   readonly version: string;
+  /** Another one after each boot of the host. */
+  readonly hostBootId: () => string;
   readonly engine: ProbeEngine;
   readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
@@ -55,26 +50,23 @@ export interface SupervisorOptions {
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #units = new Map<VmId, VmUnit>();
-  readonly #index = new Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>();
+  readonly #inventory: Inventory;
   readonly #degradations: Degradations;
   readonly #recorder: Recorder;
   readonly #store: StateStore;
   readonly #runner: ActionRunner;
   readonly #customProbes: CustomProbeRunner;
   readonly #abort = new AbortController();
-  readonly #startedAtMs: number;
+  readonly #savePolicyLater: Later;
+  readonly #saveEngineLater: Later;
   #loop: PolicyLoop | undefined;
   #pump: Promise<void> = Promise.resolve();
-  #cancelSave: () => void = () => {};
-  #saveArmed = false;
   #ignoreJournal: () => void = () => {};
   #closing: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     const { clock, journal, logger, journalDeadlineMs } = options;
-    this.#startedAtMs = clock.now();
     this.#degradations = new Degradations(clock);
     this.#store = new StateStore(journal, journalDeadlineMs, logger);
     this.#recorder = new Recorder({
@@ -84,6 +76,18 @@ export class Supervisor {
       deadlineMs: journalDeadlineMs,
     });
     this.#customProbes = new CustomProbeRunner(options.probes, options.engine, clock);
+    this.#inventory = new Inventory({
+      engine: options.engine,
+      drivers: options.drivers,
+      customProbes: this.#customProbes,
+      clock,
+      degradations: this.#degradations,
+      signal: this.#abort.signal,
+      post: (event) => this.#post(event),
+      onVmmEvent: (unit, event, atMs) => this.#onVmmEvent(unit, event, atMs),
+    });
+    this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
+    this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());
     this.#runner = new ActionRunner({
       recoveries: options.recoveries,
       recorder: this.#recorder,
@@ -91,6 +95,7 @@ export class Supervisor {
       beforeAction: options.beforeAction,
       holdFile: options.holdFile,
       post: (event) => this.#post(event),
+      look: (unit) => this.#inventory.look(unit, true),
       persist: () => this.#store.savePolicy(this.#policyLoop.state),
       onResult: (action, result) => options.onRecovery?.(action, result),
     });
@@ -122,26 +127,27 @@ export class Supervisor {
     this.#ignoreJournal = journal.onAvailability((availability) => this.#onJournal(availability));
     if (!journal.availability.available) this.#onJournal(journal.availability);
     this.#pump = this.#pumpEvents(engine.transitions({ signal: this.#abort.signal }));
-    await Promise.all(vms.map((vm) => this.#watch(vm)));
-    this.#saveLater();
+    await this.#noteHostBoot();
+    await Promise.all(vms.map((vm) => this.#inventory.watch(vm)));
+    this.#savePolicyLater.want();
   }
 
   /** Applies a new set of VMs. A VM that is no longer named is only not watched any more; nothing is stopped. */
   async apply(vms: readonly VmSpec[]): Promise<Omit<ReloadView, 'warnings'>> {
     this.#assertOpen();
     const next = new Map(vms.map((vm) => [vm.id, vm]));
-    const removed = [...this.#units.keys()].filter((id) => !next.has(id));
-    for (const id of removed) await this.#unwatch(id);
+    const { units } = this.#inventory;
+    const removed = [...units.keys()].filter((id) => !next.has(id));
+    for (const id of removed) await this.#inventory.unwatch(id);
     const added: VmId[] = [];
     const changed: { id: VmId; restartRequired: boolean }[] = [];
     for (const vm of vms) {
-      const unit = this.#units.get(vm.id);
+      const unit = units.get(vm.id);
       if (!unit) {
         added.push(vm.id);
-        await this.#watch(vm);
+        await this.#inventory.watch(vm);
       } else if (JSON.stringify(unit.spec) !== JSON.stringify(vm)) {
-        await unit.reconfigure(vm);
-        this.#post({ type: 'vm-configured', vm: this.#policyVm(unit) });
+        await this.#inventory.reconfigure(unit, vm);
         changed.push({ id: vm.id, restartRequired: unit.restartRequired });
       }
     }
@@ -168,7 +174,7 @@ export class Supervisor {
   }
 
   get units(): ReadonlyMap<VmId, VmUnit> {
-    return this.#units;
+    return this.#inventory.units;
   }
 
   get recorder(): Recorder {
@@ -197,17 +203,18 @@ export class Supervisor {
   }
 
   async #close(): Promise<void> {
-    this.#cancelSave();
+    this.#savePolicyLater.cancel();
+    this.#saveEngineLater.cancel();
     this.#ignoreJournal();
     await this.#runner.close();
     if (this.#loop) {
       await this.#save();
-      await this.#store.saveEngine(this.#options.engine).catch((error) => this.#saveFailed(error));
+      await this.#saveEngine();
       this.#loop.stop();
     }
     this.#abort.abort();
     await this.#pump;
-    await Promise.all([...this.#units.values()].map((unit) => unit.detach()));
+    await this.#inventory.close();
     await this.#recorder.settled();
   }
 
@@ -225,87 +232,6 @@ export class Supervisor {
     this.#loop?.post(event);
   }
 
-  async #watch(spec: VmSpec): Promise<void> {
-    const driver = this.#options.drivers[spec.hypervisor.driver];
-    if (!driver) {
-      this.degrade(
-        `driver/${spec.id}`,
-        `no driver ${spec.hypervisor.driver} is registered; ${spec.id} is not watched`,
-      );
-      return;
-    }
-    const unit: VmUnit = new VmUnit({
-      spec,
-      driver,
-      engine: this.#options.engine,
-      customProbes: this.#customProbes,
-      clock: this.#options.clock,
-      index: this.#index,
-      events: {
-        attached: (session, fresh, status) =>
-          this.#post({ type: 'vm-attached', vm: spec.id, startedAtMs: session.startedAtMs, fresh, status }),
-        vmmEvent: (event, atMs) => this.#onVmmEvent(unit, event, atMs),
-        probeUnavailable: (probe, why) => this.degrade(`probe/${spec.id}/${probe}`, why),
-      },
-    });
-    this.#units.set(spec.id, unit);
-    this.#post({ type: 'vm-configured', vm: this.#policyVm(unit) });
-    await this.#adopt(unit);
-  }
-
-  async #adopt(unit: VmUnit): Promise<void> {
-    const id = unit.spec.id;
-    try {
-      const look = await unit.driver.look(unit.spec, {
-        deadlineMs: LOOK_DEADLINE_MS,
-        signal: this.#abort.signal,
-      });
-      if (look.running) await unit.attach(look.process, false);
-      else this.#post({ type: 'vm-looked', vm: id, running: false });
-      this.#degradations.clear(`look/${id}`);
-    } catch (error) {
-      // Not knowing is no reason to act: the VM stays unknown until a look succeeds.
-      this.degrade(`look/${id}`, `could not look at ${id}: ${errorMessage(error)}`);
-      const { clock } = this.#options;
-      clock.at(clock.now() + LOOK_DEADLINE_MS, () => {
-        if (this.#units.get(id) === unit && !this.#closing) void this.#adopt(unit);
-      });
-    }
-  }
-
-  async #unwatch(id: VmId): Promise<void> {
-    const unit = this.#units.get(id);
-    this.#units.delete(id);
-    await unit?.detach();
-    for (const part of ['driver', 'look', 'probe', 'exit', 'monitor'])
-      this.#degradations.clear(`${part}/${id}`);
-    this.#post({ type: 'vm-removed', vm: id });
-  }
-
-  #policyVm(unit: VmUnit): PolicyVm {
-    const { spec, driver } = unit;
-    const canRestartService = spec.recovery.restartService !== undefined;
-    return {
-      id: spec.id,
-      runStrategy: spec.runStrategy,
-      recovery: spec.recovery,
-      steps: LADDER_STEPS.filter(
-        (step) =>
-          step === 'escalate' ||
-          (driver.supports(spec, step) && (step !== 'restart-service' || canRestartService)),
-      ),
-      probes: spec.probes
-        .filter((probe) => probe.enabled)
-        .map(({ name, role, check, critical }) => ({
-          name,
-          role,
-          kind: check.kind,
-          critical,
-          startState: startState(role),
-        })),
-    };
-  }
-
   async #pumpEvents(batches: AsyncIterableIterator<readonly EngineEvent[]>): Promise<void> {
     for await (const batch of batches) {
       for (const event of batch) {
@@ -316,9 +242,10 @@ export class Supervisor {
   }
 
   #onTransition(transition: Transition): void {
-    const known = this.#index.get(transition.handle);
+    const known = this.#inventory.index.get(transition.handle);
     if (!known) return;
     const { unit, probe } = known;
+    this.#saveEngineLater.want();
     const { from, to, reason, atMs, streakStartMs, lastOkMs, count, durationMs, coalesced } = transition;
     const why = reason === undefined ? '' : ` (${reason})`;
     this.#recorder.note({
@@ -355,7 +282,7 @@ export class Supervisor {
   }
 
   #onDue(due: Due): void {
-    const known = this.#index.get(due.handle);
+    const known = this.#inventory.index.get(due.handle);
     if (known) void this.#customProbes.answer(due, known.unit.spec, known.probe);
   }
 
@@ -379,12 +306,12 @@ export class Supervisor {
       const type = kind === 'health' ? 'health' : 'decision';
       this.#recorder.note({ vm, type, actionId, text, data: { kind, rule, ...data } });
     }
-    this.#saveLater();
+    this.#savePolicyLater.want();
   }
 
   #onEffect(effect: PolicyEffect): void {
     const id = effect.type === 'recover' ? effect.action.vm : effect.vm;
-    const unit = this.#units.get(id);
+    const unit = this.#inventory.units.get(id);
     if (!unit) return;
     switch (effect.type) {
       case 'confirm':
@@ -421,6 +348,15 @@ export class Supervisor {
     this.#post({ type: 'journal', available });
   }
 
+  /** After a boot of the host nothing runs because nothing was started yet: that is no failure. */
+  async #noteHostBoot(): Promise<void> {
+    const booted = await this.#store.hostBooted(this.#options.hostBootId()).catch((error) => {
+      this.#saveFailed(error);
+      return false;
+    });
+    if (booted) this.#post({ type: 'host-booted' });
+  }
+
   /** An action that began and never ended: the former daemon died in it. It is resolved by looking, not by repeating. */
   async #closeUnfinished(): Promise<void> {
     for (const entry of await this.#options.journal.unfinished()) {
@@ -434,18 +370,12 @@ export class Supervisor {
     }
   }
 
-  #saveLater(): void {
-    if (this.#saveArmed) return;
-    this.#saveArmed = true;
-    const { clock } = this.#options;
-    this.#cancelSave = clock.at(clock.now() + SAVE_EVERY_MS, () => {
-      this.#saveArmed = false;
-      void this.#save();
-    });
-  }
-
   async #save(): Promise<void> {
     await this.#store.savePolicy(this.#policyLoop.state).catch((error) => this.#saveFailed(error));
+  }
+
+  async #saveEngine(): Promise<void> {
+    await this.#store.saveEngine(this.#options.engine).catch((error) => this.#saveFailed(error));
   }
 
   #saveFailed(error: unknown): void {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
+import type { ProbeEngine, Target, TargetStatus, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Outcome } from '../model/outcome.js';
@@ -18,6 +18,8 @@ const LAST_WORDS_MS = 20;
 
 export interface VmUnitEvents {
   readonly attached: (session: VmmSession, fresh: boolean, status: string) => void;
+  /** A probe begins with the state of a former run, not with its start state. */
+  readonly restored: (probe: string, status: TargetStatus) => void;
   readonly vmmEvent: (event: VmmEvent, atMs: number) => void;
   /** A probe could not be registered; the rest goes on. */
   readonly probeUnavailable: (probe: string, why: string) => void;
@@ -74,11 +76,15 @@ export class VmUnit {
     this.#session = session;
     this.#runningDigest = session.machineDigest;
     await this.#register(session, fresh ? this.#options.clock.now() : session.startedAtMs);
-    const status = await session.status({ deadlineMs: STATUS_DEADLINE_MS }).catch(() => 'unknown');
+    await this.#tellStatus(session, fresh);
     if (this.#session !== session) return;
-    this.#options.events.attached(session, fresh, status);
     this.#monitorUp = session.monitor.connected;
     session.onEvent((event, atMs) => this.#onVmmEvent(session, event, atMs));
+  }
+
+  async #tellStatus(session: VmmSession, fresh: boolean): Promise<void> {
+    const status = await session.status({ deadlineMs: STATUS_DEADLINE_MS }).catch(() => 'unknown');
+    if (this.#session === session) this.#options.events.attached(session, fresh, status);
   }
 
   /** Lets go of the VMM, which runs on, and of the targets. */
@@ -177,6 +183,14 @@ export class VmUnit {
       index.set(handle, { unit: this, probe });
     });
     if (this.#suspended) this.suspend(true);
+    for (const { probe, target } of ready) this.#tellRestored(probe.name, target);
+  }
+
+  #tellRestored(probe: string, target: Target): void {
+    const handle = this.#handles.get(probe);
+    if (handle === undefined) return;
+    const status = this.#options.engine.status(handle);
+    if (status.state !== target.startState) this.#options.events.restored(probe, status);
   }
 
   async #prepare(
@@ -216,7 +230,9 @@ export class VmUnit {
     if (this.#session !== session) return;
     this.#options.events.vmmEvent(event, atMs);
     if (event.type !== 'monitor') return;
+    const wasUp = this.#monitorUp;
     this.#monitorUp = event.state === 'connected';
     if (event.state === 'lost') this.#onMonitorLost();
+    if (this.#monitorUp && !wasUp) void this.#tellStatus(session, false);
   }
 }

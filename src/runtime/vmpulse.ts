@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { ProbeEngine } from '../engine/index.js';
 import type { ProbeEngine as Engine } from '../engine/probe-engine.js';
+import { hostBootId } from '../hypervisors/process.js';
 import { createDrivers } from '../hypervisors/registry.js';
 import type { ActionResult, RecoveryAction } from '../model/action.js';
 import { type Clock, systemClock } from '../model/clock.js';
@@ -88,6 +89,7 @@ export class Vmpulse implements RuntimeApi {
     this.#supervisor = new Supervisor({
       host: this.#host,
       version: VERSION,
+      hostBootId,
       engine: this.#engine,
       journal: this.#journal,
       drivers: {

@@ -16,6 +16,7 @@ export interface HarnessOptions {
   readonly journal?: ObservableJournal;
   readonly beforeAction?: BeforeAction;
   readonly holdFile?: string;
+  readonly hostBootId?: string;
   readonly probes?: CustomProbes;
   /** Shared with a former harness: a daemon that was restarted sees the same VMMs. */
   readonly clock?: ManualClock;
@@ -40,6 +41,7 @@ export class Harness {
     this.supervisor = new Supervisor({
       host: 'test-host',
       version: '0.0.0',
+      hostBootId: () => options.hostBootId ?? 'boot-1',
       engine: this.engine,
       journal: this.journal,
       drivers: { qemu: this.driver },

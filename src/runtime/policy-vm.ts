@@ -1,0 +1,28 @@
+import { LADDER_STEPS, type LadderStep } from '../model/action.js';
+import type { Driver } from '../model/ports.js';
+import { startState } from '../model/probe.js';
+import type { VmSpec } from '../model/vm.js';
+import type { PolicyVm } from '../policy/types.js';
+
+/** What the policy needs to know of a VM under its driver. */
+export function policyVm(spec: VmSpec, driver: Driver): PolicyVm {
+  const isPossible = (step: LadderStep) =>
+    step === 'restart-service' && spec.recovery.restartService === undefined
+      ? false
+      : step === 'escalate' || driver.supports(spec, step);
+  return {
+    id: spec.id,
+    runStrategy: spec.runStrategy,
+    recovery: spec.recovery,
+    steps: LADDER_STEPS.filter(isPossible),
+    probes: spec.probes
+      .filter((probe) => probe.enabled)
+      .map(({ name, role, check, critical }) => ({
+        name,
+        role,
+        kind: check.kind,
+        critical,
+        startState: startState(role),
+      })),
+  };
+}
