@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ProbeEngine } from '../../../src/engine/index.js';
-import { closedPort, Events, folder, openEngine, target, tcpCheck, within } from './support.js';
+import { Events, folder, openEngine, target, tcpCheck, tcpServer, within } from './support.js';
 
 const timing = {
   initialDelayMs: 0,
@@ -125,7 +125,12 @@ describe('promises', () => {
 
   it('close ends every call that is outstanding', async () => {
     const engine = new ProbeEngine();
-    const silent = engine.probeOnce(tcpCheck(await closedPort()), { timeoutMs: 60_000 });
+    const { port } = await tcpServer();
+    const http = { scheme: 'http', port, path: '/', headers: [] } as const;
+    const silent = engine.probeOnce(
+      { kind: 'httpGet', endpoint: { ip: '127.0.0.1', port }, http },
+      { timeoutMs: 60_000 },
+    );
     const iteration = engine.transitions().next();
     const closing = engine.close();
     await expect(silent).rejects.toMatchObject({ code: 'ERR_VMPULSE_CLOSED' });
