@@ -14,8 +14,15 @@ export type VmmEvent =
   | { readonly type: 'paused' }
   | { readonly type: 'resumed' }
   | { readonly type: 'io-error'; readonly device: string; readonly noSpace: boolean }
-  /** The management socket: lost, back, held by another client. */
-  | { readonly type: 'monitor'; readonly state: 'connected' | 'lost' | 'busy' };
+  /**
+   * The management socket: back, lost, held by another client, or served by something that is no monitor. `why`: what
+   * was seen, for a person; unset when connected.
+   */
+  | {
+      readonly type: 'monitor';
+      readonly state: 'connected' | 'lost' | 'busy' | 'foreign';
+      readonly why?: string;
+    };
 
 /** What a look at a VM found, without changing anything. */
 export type Look =

@@ -2,11 +2,15 @@ import { z } from 'zod';
 import type { ChannelEvent } from '../../engine/probe-engine.js';
 import { plainText } from '../../model/plain-text.js';
 import type { VmmEvent } from '../../model/ports.js';
+import type { Reason } from '../../model/reasons.js';
 
 /** RESET events closer together than this belong to one reset … */
 const BURST_QUIET_MS = 1_000;
 /** … unless it goes on for this long: then the guest resets over and over, which is worth telling. */
 const BURST_MAX_MS = 5_000;
+const MAX_WHY_CHARS = 200;
+
+type MonitorState = Extract<VmmEvent, { type: 'monitor' }>['state'];
 
 const text = z
   .string()
@@ -19,7 +23,7 @@ const IO_ERROR = z.object({ device: text, 'node-name': text, nospace: yes });
 
 /** Translates what a monitor channel says into the words of no particular hypervisor. */
 export class EventMapper {
-  #monitor: 'connected' | 'lost' | 'busy' | undefined;
+  #monitor: MonitorState | undefined;
   #burstStartMs = Number.NEGATIVE_INFINITY;
   #lastResetMs = Number.NEGATIVE_INFINITY;
 
@@ -28,12 +32,12 @@ export class EventMapper {
     if (event.type === 'event') return this.#mapQmp(event.name, data(event.data), event.atMs);
     // The probe of the run state says what the lost events would have said.
     if (event.type === 'dropped') return undefined;
-    const state =
-      event.type === 'connected' ? 'connected' : event.reason === 'channel-busy' ? 'busy' : 'lost';
+    const state = event.type === 'connected' ? 'connected' : stateOf(event.reason);
     // A channel that tries to connect again and again reports each attempt.
     if (state === this.#monitor) return undefined;
     this.#monitor = state;
-    return { type: 'monitor', state };
+    if (event.type === 'connected') return { type: 'monitor', state };
+    return { type: 'monitor', state, why: plainText(`${event.reason}: ${event.detail}`, MAX_WHY_CHARS) };
   }
 
   #mapQmp(name: string, fields: object, atMs: number): VmmEvent | undefined {
@@ -70,6 +74,11 @@ export class EventMapper {
     if (!isBurst) this.#burstStartMs = atMs;
     return !isBurst;
   }
+}
+
+function stateOf(reason: Reason): MonitorState {
+  if (reason === 'channel-busy') return 'busy';
+  return reason === 'protocol-error' ? 'foreign' : 'lost';
 }
 
 function data(value: unknown): object {

@@ -68,15 +68,17 @@ describe('QMP events', () => {
       mapper.map(lost),
       mapper.map({ ...lost, reason: 'channel-busy' }),
       mapper.map({ ...lost, reason: 'channel-busy' }),
+      mapper.map({ ...lost, reason: 'protocol-error', detail: 'received "SSH-2.0\u001b"' }),
       mapper.map({ type: 'connected', atMs: 0 }),
     ];
-    expect(states.map((event) => event?.type === 'monitor' && event.state)).toEqual([
-      'connected',
-      'lost',
-      false,
-      'busy',
-      false,
-      'connected',
+    expect(states).toEqual([
+      { type: 'monitor', state: 'connected' },
+      { type: 'monitor', state: 'lost', why: 'connection-refused: ' },
+      undefined,
+      { type: 'monitor', state: 'busy', why: 'channel-busy: ' },
+      undefined,
+      { type: 'monitor', state: 'foreign', why: 'protocol-error: received "SSH-2.0\\u001b"' },
+      { type: 'monitor', state: 'connected' },
     ]);
   });
 });
