@@ -249,6 +249,7 @@ function quarantine(ctx: StepContext, vm: PolicyVmState, rule: 'budget-consecuti
       ? `${consecutive} recoveries in a row did not make it stable`
       : `${rollingUsed(vm, ctx.now)} recoveries in 24 hours`;
   vm.quarantine = { sinceMs: ctx.now, rule, text };
+  vm.blockers = [{ rule: 'quarantine', text, untilMs: null }];
   say(ctx, { vm, kind: 'quarantine', rule, text: `quarantined: ${text}; only a person lets it out` });
   escalate(ctx, vm, 'quarantine', `${vm.id} is quarantined: ${text}; look at it, then release it`);
   close(ctx, vm, 'quarantined');

@@ -30,6 +30,7 @@ describe('the consecutive budget', () => {
     expect(s.rules('quarantine')).toEqual(['budget-consecutive']);
     expect(s.escalations.filter((text) => text.includes('quarantined'))).toHaveLength(1);
     expect(s.explain().episode?.outcome).toBe('quarantined');
+    expect(s.explain().holds.map(({ rule }) => rule)).toEqual(['quarantine']);
     s.advance(7 * 86_400_000);
     expect(s.steps).toHaveLength(3);
   });
