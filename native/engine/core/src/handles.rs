@@ -28,6 +28,7 @@ pub struct Handles<T> {
     /// By reactor: slots to use again, oldest first, and the next fresh local index.
     free: Vec<VecDeque<u32>>,
     fresh: Vec<u32>,
+    len: usize,
 }
 
 impl<T: Clone + Default> Handles<T> {
@@ -38,7 +39,13 @@ impl<T: Clone + Default> Handles<T> {
             slots: Vec::new(),
             free: vec![VecDeque::new(); shards],
             fresh: vec![0; shards],
+            len: 0,
         }
+    }
+
+    /// Handles that are alive.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// A new handle on a reactor.
@@ -68,6 +75,7 @@ impl<T: Clone + Default> Handles<T> {
             entry.generation + 1
         };
         entry.live = Some(value);
+        self.len += 1;
         let handle = u32::from(entry.generation) << SLOT_BITS | slot as u32;
         Ok((handle, Place { shard, local }))
     }
@@ -101,6 +109,7 @@ impl<T: Clone + Default> Handles<T> {
         let value = self.slots[(handle & MAX_SLOT) as usize].live.take();
         let place = self.place(handle);
         self.free[place.shard].push_back(place.local);
+        self.len -= 1;
         value
     }
 
@@ -133,6 +142,7 @@ mod tests {
         let (other, place) = handles.insert(0, 'c').unwrap();
         assert_eq!((place.shard, place.local), (0, 0));
         assert_eq!(handles.of_shard(0).collect::<Vec<_>>(), [(other, &'c')]);
+        assert_eq!(handles.len(), 2);
         assert!(
             handles
                 .expect(77)

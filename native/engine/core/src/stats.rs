@@ -50,7 +50,6 @@ pub const OUTCOMES: usize = Reason::ALL.len() + 1;
 const LATENESS: usize = 32 * 8;
 
 pub struct ShardStats {
-    pub targets: AtomicU64,
     pub in_flight: AtomicU64,
     pub started: AtomicU64,
     outcomes: [[AtomicU64; OUTCOMES]; KINDS],
@@ -72,7 +71,6 @@ fn zeros<const N: usize>() -> [AtomicU64; N] {
 impl Default for ShardStats {
     fn default() -> Self {
         Self {
-            targets: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             started: AtomicU64::new(0),
             outcomes: std::array::from_fn(|_| zeros()),
@@ -126,6 +124,7 @@ fn lateness_edge_us(bucket: usize) -> u64 {
 /// Totals of all reactors.
 #[derive(Debug, Default)]
 pub struct Stats {
+    /// Registered; set by the calling side, which knows at once.
     pub targets: u64,
     pub in_flight: u64,
     pub started: u64,
@@ -160,7 +159,6 @@ impl StatsReader {
         let mut lateness = vec![0u64; LATENESS];
         let mut max_us = 0;
         for shard in shards {
-            stats.targets += shard.targets.load(Ordering::Relaxed);
             stats.in_flight += shard.in_flight.load(Ordering::Relaxed);
             stats.started += shard.started.load(Ordering::Relaxed);
             for kind in 0..KINDS {

@@ -15,10 +15,10 @@ use vmpulse_proto::Reason;
 impl Engine {
     pub fn stats(&self) -> Result<Stats, EngineError> {
         self.usable()?;
-        let mut stats = self
-            .front()
-            .stats
-            .read(self.shards.iter().map(|shard| &shard.stats));
+        let mut front = self.front();
+        let shards = self.shards.iter().map(|shard| &shard.stats);
+        let mut stats = front.stats.read(shards);
+        stats.targets = front.targets.len() as u64;
         stats.coalesced = self
             .shards
             .iter()

@@ -10,7 +10,6 @@ use crate::target::{NewTarget, Phase, Target};
 use crate::thresholds::{Change, State, Thresholds};
 use crate::timing::Timing;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use vmpulse_proto::{Outcome, Reason};
 
 impl Reactor {
@@ -101,7 +100,6 @@ impl Reactor {
             self.targets.resize_with(local + 1, || None);
         }
         self.targets[local] = Some(target);
-        self.count_targets(1);
         if let Some(saved) = saved {
             self.apply_saved(handle, saved);
         }
@@ -132,7 +130,6 @@ impl Reactor {
         self.kept.remove(&handle);
         let local = self.local(handle);
         self.targets[local] = None;
-        self.count_targets(-1);
     }
 
     fn suspend(&mut self, handle: u32) {
@@ -235,13 +232,5 @@ impl Reactor {
                 last_ok_ms: saved.last_ok_ms,
             },
         );
-    }
-
-    fn count_targets(&mut self, change: i64) {
-        self.target_count = self.target_count.wrapping_add_signed(change);
-        self.shared
-            .stats
-            .targets
-            .store(self.target_count, Ordering::Relaxed);
     }
 }
