@@ -18,11 +18,17 @@ export function outcomeOf(reason: Reason): Outcome {
 export function probeResult({ outcome, exchange }: Verdict, durationMs: number): ProbeResult {
   if (exchange === undefined) return { outcome, durationMs, warnings: [], details: {} };
   const { measured, warnings, message, transcript } = exchange;
+  const { status, bodyBytes, redirects, ...tls } = measured;
   return {
     outcome,
     durationMs,
     warnings,
-    details: { ...measured, ...(message === undefined ? {} : { message }) },
+    details: {
+      // Zeros of a server that never spoke HTTP would say nothing.
+      ...(status === undefined ? {} : { status, bodyBytes, redirects }),
+      ...tls,
+      ...(message === undefined ? {} : { message }),
+    },
     ...(transcript === undefined ? {} : { debug: transcript }),
   };
 }

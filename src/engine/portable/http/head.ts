@@ -24,11 +24,11 @@ export function trimBlanks(text: string): string {
 export function parseHead(bytes: Buffer): Head | Fault {
   // The last line is empty, the one before it ends the head.
   const lines = bytes.toString('latin1').split('\n').slice(0, -2);
-  const [first = '', ...rest] = lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
-  const status = STATUS_LINE.exec(first);
+  const [first = '', ...rest] = lines;
+  const status = STATUS_LINE.exec(withoutReturn(first));
   if (status === null) return malformed(bytes, 'status line');
   const headers: [name: string, value: string][] = [];
-  for (const line of rest) {
+  for (const [index, line] of rest.map(withoutReturn).entries()) {
     const last = headers.at(-1);
     const header = HEADER_LINE.exec(line);
     if (header !== null) {
@@ -37,12 +37,16 @@ export function parseHead(bytes: Buffer): Head | Fault {
       }
       headers.push([header[1] ?? '', header[2] ?? '']);
     } else if (last !== undefined && FOLDED_LINE.test(line)) {
-      last[1] += `\r\n${line}`;
+      last[1] += `${rest[index - 1]?.endsWith('\r') === true ? '\r\n' : '\n'}${line}`;
     } else {
       return malformed(bytes, 'header');
     }
   }
   return { status: Number(status[2]), isHttp11: status[1] === '1', headers };
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith('\r') ? line.slice(0, -1) : line;
 }
 
 function malformed(bytes: Buffer, what: string): Fault {

@@ -38,6 +38,8 @@ export function parseReference(text: string): UriReference | undefined {
   const [, scheme, authorityText, path = '', query] = parts;
   if (scheme !== undefined && !SCHEME.test(scheme)) return undefined;
   if (/[[\]]/.test(path + (query ?? ''))) return undefined;
+  // What comes before a colon in the first segment would be a scheme.
+  if (scheme === undefined && authorityText === undefined && /^[^/]*:/.test(path)) return undefined;
   const authority = authorityText === undefined ? undefined : parseAuthority(authorityText);
   if (authorityText !== undefined && authority === undefined) return undefined;
   return {
