@@ -54,18 +54,6 @@ export class Inventory {
       events: {
         attached: (session, fresh, status) =>
           post({ type: 'vm-attached', vm, startedAtMs: session.startedAtMs, fresh, status }),
-        restored: (probe, status) =>
-          post({
-            type: 'probe',
-            vm,
-            probe,
-            state: status.state,
-            ...(status.reason === undefined ? {} : { reason: status.reason }),
-            atMs: status.lastAtMs,
-            streakStartMs: status.lastAtMs,
-            lastOkMs: status.lastOkMs,
-            count: status.consecutiveFailed,
-          }),
         vmmEvent: (event, atMs) => this.#options.onVmmEvent(unit, event, atMs),
         probeUnavailable: (probe, why) => degradations.set(`probe/${vm}/${probe}`, why),
       },

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { ProbeEngine, Target, TargetStatus, Transition } from '../engine/probe-engine.js';
+import type { ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Outcome } from '../model/outcome.js';
@@ -18,8 +18,6 @@ const LAST_WORDS_MS = 20;
 
 export interface VmUnitEvents {
   readonly attached: (session: VmmSession, fresh: boolean, status: string) => void;
-  /** A probe begins with the state of a former run, not with its start state. */
-  readonly restored: (probe: string, status: TargetStatus) => void;
   readonly vmmEvent: (event: VmmEvent, atMs: number) => void;
   /** A probe could not be registered; the rest goes on. */
   readonly probeUnavailable: (probe: string, why: string) => void;
@@ -183,14 +181,6 @@ export class VmUnit {
       index.set(handle, { unit: this, probe });
     });
     if (this.#suspended) this.suspend(true);
-    for (const { probe, target } of ready) this.#tellRestored(probe.name, target);
-  }
-
-  #tellRestored(probe: string, target: Target): void {
-    const handle = this.#handles.get(probe);
-    if (handle === undefined) return;
-    const status = this.#options.engine.status(handle);
-    if (status.state !== target.startState) this.#options.events.restored(probe, status);
   }
 
   async #prepare(
