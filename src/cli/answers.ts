@@ -54,7 +54,7 @@ const attempt = z.looseObject({
   cause: shown,
   startedAtMs: z.number(),
   endedAtMs: z.number().nullable(),
-  result: z.looseObject({ result: shown, message: shown.optional() }).nullable(),
+  result: z.looseObject({ result: shown, code: shown.optional(), message: shown.optional() }).nullable(),
 });
 
 const episode = z.looseObject({

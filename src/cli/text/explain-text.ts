@@ -60,11 +60,18 @@ function episodeText(episode: EpisodeAnswer, nowMs: number): string {
     why,
     moment(atMs),
     endedAtMs === null ? '-' : `${endedAtMs - atMs} ms`,
-    result === null
-      ? 'under way'
-      : `${result.result}${result.message === undefined ? '' : `: ${result.message}`}`,
+    result === null ? 'under way' : resultText(result),
   ]);
   return line + table(['', 'STEP', 'CAUSE', 'BEGAN', 'TOOK', 'RESULT'], rows);
+}
+
+function resultText({
+  result,
+  code,
+  message,
+}: NonNullable<EpisodeAnswer['attempts'][number]['result']>): string {
+  const why = message === undefined ? '' : `: ${message}`;
+  return `${result}${why}${code === undefined ? '' : ` [${code}]`}`;
 }
 
 function episodeLine(episode: EpisodeAnswer): string {

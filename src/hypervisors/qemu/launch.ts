@@ -106,15 +106,21 @@ export async function waitForMonitor(
 export async function withLogTail(vm: VmSpec, error: unknown, paths: VmPaths): Promise<VmpulseError> {
   const tail = printable(await readTail(paths.vmmLog, LOG_TAIL_BYTES));
   const lines = tail.split('\n').filter((line) => line !== '');
+  // The last words first, on one line: whoever shortens the message keeps what matters.
   const said =
     lines.length === 0
       ? `${paths.vmmLog} is empty`
-      : `its log ends:\n  ${lines.slice(-LOG_TAIL_LINES).join('\n  ')}`;
+      : `its log says, last line first: ${lines.slice(-LOG_TAIL_LINES).reverse().map(withoutStamp).join(' | ')}`;
   const reason =
     error instanceof VmpulseError && error.code === 'ERR_VMPULSE_START_FAILED'
       ? error.message
       : startFailed(vm, errorMessage(error)).message;
   return new VmpulseError('ERR_VMPULSE_START_FAILED', `${reason}; ${said}`, { cause: error });
+}
+
+/** QEMU's own time and name before the message only lengthen it. */
+function withoutStamp(line: string): string {
+  return line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z (?:\S*qemu\S*: )?/, '');
 }
 
 function startFailed(vm: VmSpec, why: string): VmpulseError {

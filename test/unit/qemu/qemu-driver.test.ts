@@ -128,7 +128,7 @@ describe('starting', () => {
     expect(error).toMatchObject({ code: 'ERR_VMPULSE_START_FAILED' });
     const { message } = error as Error;
     expect(message).toContain('the VMM of default/web-1 did not come up: it ended with status 3');
-    expect(message).toMatch(/line 49\n {2}\\u001b\[2Jno such machine$/);
+    expect(message).toMatch(/last line first: \\u001b\[2Jno such machine \| line 49 \| /);
     expect(message).not.toContain('line 10');
     expect(existsSync(join(vmFolder('web-1'), 'vmm.pid'))).toBe(false);
     expect(silent.closed).toBe(true);
