@@ -7,10 +7,9 @@ import { isAlive, processesNaming } from '../../demo/processes.mjs';
 import { until } from '../../demo/wait.mjs';
 import { labAvailable } from '../../lab/vm.mjs';
 import type { HostView, VmView } from '../../src/runtime/views.js';
-import { DaemonUnderTest } from './world.js';
+import { DaemonUnderTest, MINUTE } from './world.js';
 
 const lab = labAvailable();
-const MINUTE = 60_000;
 
 let current: DaemonUnderTest | undefined;
 let unmount: () => void = () => {};
@@ -31,19 +30,6 @@ function vmOf(status: HostView, name: string): VmView {
   const vm = status.vms.find(({ id }) => id.endsWith(`/${name}`));
   if (!vm) throw new Error(`no VM ${name} in the status`);
   return vm;
-}
-
-function runCli(test: DaemonUnderTest, ...args: string[]): { status: number; output: string } {
-  try {
-    const output = execFileSync(process.execPath, [CLI, ...args, '--socket', test.world.socket], {
-      encoding: 'utf8',
-      stdio: 'pipe',
-    });
-    return { status: 0, output };
-  } catch (error) {
-    const failed = error as { status: number; stdout: string; stderr: string };
-    return { status: failed.status, output: `${failed.stdout}${failed.stderr}` };
-  }
 }
 
 /** The VMM of a VM in status, once it is another one than before. */
@@ -120,7 +106,7 @@ describe.skipIf(!lab.ok)(
       const test = await create(['a']);
       await test.allHealthy();
       const before = vmOf(await test.status(), 'a');
-      expect(runCli(test, 'recovery', 'hold', '--reason', 'switch maintenance').status).toBe(0);
+      expect(test.cli('recovery', 'hold', '--reason', 'switch maintenance').status).toBe(0);
       process.kill(before.vmm?.pid ?? 0, 'SIGKILL');
       const held = await until('the hold in explain', MINUTE, async () => {
         const explanation = await test.explain('a');
@@ -130,7 +116,7 @@ describe.skipIf(!lab.ok)(
         'switch maintenance',
       );
       expect(vmOf(await test.status(), 'a').vmm).toBeNull();
-      expect(runCli(test, 'recovery', 'resume').status).toBe(0);
+      expect(test.cli('recovery', 'resume').status).toBe(0);
       await newVmm(test, 'a', before);
     });
 
@@ -143,14 +129,14 @@ describe.skipIf(!lab.ok)(
         broken,
         'apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {name: b}\nspec: {runStrateggy: Always}\n',
       );
-      const refused = runCli(test, 'reload');
+      const refused = test.cli('reload');
       expect(refused.status).not.toBe(0);
       expect(refused.output).toMatch(/broken\.yaml:4:.*runStrateg/);
       expect((await test.status()).vms.map(({ vmm }) => vmm)).toEqual(before.vms.map(({ vmm }) => vmm));
       rmSync(broken);
-      expect(runCli(test, 'reload').status).toBe(0);
+      expect(test.cli('reload').status).toBe(0);
       rmSync(join(test.world.dir, 'vms.d', 'a.yaml'));
-      expect(runCli(test, 'reload').status).toBe(0);
+      expect(test.cli('reload').status).toBe(0);
       expect((await test.status()).vms).toEqual([]);
       // No longer watched, but never stopped.
       const { vmm } = vmOf(before, 'a');
@@ -176,11 +162,13 @@ describe.skipIf(!lab.ok)(
         const filler = join(state, 'filler');
         fill(filler);
         process.kill(before.vmm?.pid ?? 0, 'SIGKILL');
-        const degraded = await until('the journal degraded', MINUTE, async () => {
-          const status = await test.status();
-          return status.degradations.some(({ what }) => what === 'journal') ? status : undefined;
-        });
-        expect(vmOf(degraded, 'a').vmm).toBeNull();
+        await until('the journal degraded', MINUTE, async () =>
+          (await test.status()).degradations.some(({ what }) => what === 'journal') ? true : undefined,
+        );
+        await test.explainedOnce('held for the journal', 'a', ({ holds }) =>
+          holds.some(({ rule }) => rule === 'journal-unavailable'),
+        );
+        expect((await test.vm('a')).vmm).toBeNull();
         rmSync(filler);
         await until('the journal well again', MINUTE, async () =>
           (await test.status()).degradations.every(({ what }) => what !== 'journal') ? true : undefined,
@@ -188,7 +176,7 @@ describe.skipIf(!lab.ok)(
         // What was lost meanwhile is for a person to judge: recovery holds until one resumes it.
         expect((await test.status()).holds.map(({ reason }) => reason).join()).toContain('journal');
         expect(vmOf(await test.status(), 'a').vmm).toBeNull();
-        expect(runCli(test, 'recovery', 'resume').status).toBe(0);
+        expect(test.cli('recovery', 'resume').status).toBe(0);
         await newVmm(test, 'a', before);
       },
     );
