@@ -57,7 +57,10 @@ export class Daemon {
     this.#configPath = options.configPath;
     this.#started = loaded;
     this.config = withOverrides(loaded.config, options);
-    this.#logger = pino({ level: this.config.logLevel, base: null }, destination({ dest: 2, sync: true }));
+    const stderr = destination({ dest: 2, sync: true });
+    // A log that nobody reads any more does not end the daemon.
+    stderr.on('error', () => {});
+    this.#logger = pino({ level: this.config.logLevel, base: null }, stderr);
     this.#notifier = new ServiceNotifier(options.notify, this.#logger);
   }
 

@@ -2,7 +2,6 @@ import { resolve } from 'node:path';
 import type { Daemon, DaemonOptions } from '../../daemon/daemon.js';
 import { type CliCommand, globalOptions } from '../cli.js';
 import { examples } from '../examples.js';
-import { EXIT } from '../exit-codes.js';
 
 interface RunOptions {
   readonly config: string;
@@ -61,12 +60,16 @@ async function runDaemon(options: DaemonOptions): Promise<void> {
   daemon = await DaemonClass.start(options);
   await ended;
   // A second signal does not wait; VMs are not touched by either.
-  const hurry = () => process.exit(EXIT.failed);
-  process.once('SIGTERM', hurry);
-  process.once('SIGINT', hurry);
+  process.once('SIGTERM', killSelf);
+  process.once('SIGINT', killSelf);
   await daemon.close();
   process.off('SIGHUP', reload);
-  setTimeout(() => process.exit(EXIT.ok), LINGER_MS).unref();
+  setTimeout(killSelf, LINGER_MS).unref();
+}
+
+/** process.exit() would wait for, and abort in, a thread that a stalled disk holds; what is durable is so by now. */
+function killSelf(): void {
+  process.kill(process.pid, 'SIGKILL');
 }
 
 function nextOf(...signals: readonly NodeJS.Signals[]): Promise<void> {

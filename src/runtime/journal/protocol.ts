@@ -18,6 +18,8 @@ export type JournalCommand =
   | { readonly op: 'unfinished' }
   | { readonly op: 'saveState'; readonly key: string; readonly value: string }
   | { readonly op: 'loadState'; readonly key: string }
+  | { readonly op: 'prune'; readonly nowMs: number }
+  /** The Worker ends by itself after the answer. */
   | { readonly op: 'close' };
 
 /** What each command is answered with. */
@@ -28,6 +30,8 @@ export interface JournalResults {
   readonly unfinished: readonly StoredJournalEntry[];
   readonly saveState: null;
   readonly loadState: string | undefined;
+  /** True: there is more to prune. */
+  readonly prune: boolean;
   readonly close: null;
 }
 

@@ -5,6 +5,7 @@ import type { CallOptions, JournalEntry, StoredJournalEntry } from '../../model/
 import type { Availability, ObservableJournal } from './availability.js';
 import { Backlog, type Batch } from './backlog.js';
 import type { JournalCommand, JournalResults } from './protocol.js';
+import { Pruner } from './pruner.js';
 import { WorkerLink } from './worker-link.js';
 
 export interface SqliteJournalOptions {
@@ -12,7 +13,7 @@ export interface SqliteJournalOptions {
   readonly path: string;
   /** Entries kept; default 200,000. */
   readonly maxEntries?: number;
-  /** Age at which entries go, ms; default 30 days. */
+  /** Age at which entries go, ms, except the newest 10,000; default 30 days. */
   readonly maxAgeMs?: number;
   /** Entries that wait for the disk while it fails, bytes; default 16 MiB. */
   readonly maxBacklogBytes?: number;
@@ -25,7 +26,6 @@ const DAY_MS = 24 * 3_600_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 10_000;
 const MAX_READ = 10_000;
-const TERMINATE_MS = 1_000;
 
 /**
  * The journal in an SQLite file, on a Worker of its own. Appends of one moment share a commit (synchronous=FULL).
@@ -37,6 +37,7 @@ export class SqliteJournal implements ObservableJournal {
   readonly #options: Required<SqliteJournalOptions>;
   readonly #link: WorkerLink;
   readonly #backlog: Backlog;
+  readonly #pruner: Pruner;
   readonly #listeners = new Set<(availability: Availability) => void>();
   /** Names batches across restarts of the Worker and of the process. */
   readonly #writer = crypto.randomUUID();
@@ -60,6 +61,7 @@ export class SqliteJournal implements ObservableJournal {
     const { path, maxEntries, maxAgeMs } = this.#options;
     this.#link = new WorkerLink({ path, maxEntries, maxAgeMs });
     this.#backlog = new Backlog(this.#options.maxBacklogBytes);
+    this.#pruner = new Pruner(() => this.#ask({ op: 'prune', nowMs: Date.now() }));
   }
 
   /**
@@ -132,15 +134,15 @@ export class SqliteJournal implements ObservableJournal {
   async #close(): Promise<void> {
     const { deadlineMs, logger, path } = this.#options;
     clearTimeout(this.#retry);
-    const flushed = this.#flush().then(() => this.#link.request({ op: 'close' }));
-    await this.#within(flushed, { deadlineMs }).catch((error: unknown) => {
-      logger.error(
-        { path, error: errorMessage(error) },
-        'the journal was closed before everything was written',
-      );
-    });
+    this.#pruner.stop();
+    const tell = (text: string) => (error: unknown) =>
+      logger.error({ path, error: errorMessage(error) }, text);
+    await this.#within(this.#flush(), { deadlineMs }).catch(
+      tell('the journal was closed before everything was written'),
+    );
     this.#refuse(new VmpulseError('ERR_VMPULSE_CLOSED', 'the journal was closed'));
-    await this.#link.terminate(TERMINATE_MS);
+    // Past the deadline the thread still ends by itself, as soon as the disk lets it.
+    await this.#within(this.#link.close(), { deadlineMs }).catch(tell('the journal did not close in time'));
   }
 
   async #flush(): Promise<void> {
@@ -173,6 +175,7 @@ export class SqliteJournal implements ObservableJournal {
       }
       this.#setAvailability({ available: true, sinceMs: Date.now() });
       this.#retries = 0;
+      if (!this.#closing) this.#pruner.soon();
       return true;
     } catch (error) {
       this.#unavailable(error);

@@ -10,7 +10,7 @@ export interface StoreOptions {
   readonly path: string;
   /** Older entries go first once there are more. */
   readonly maxEntries: number;
-  /** Entries older than this go. */
+  /** Entries older than this go, except the newest 10,000. */
   readonly maxAgeMs: number;
 }
 
@@ -19,6 +19,8 @@ const BUSY_TIMEOUT_MS = 2_000;
 /** Pages of the write-ahead log before they go into the file: 1 MiB, so that a nearly full disk is not taken up by it. */
 const WAL_PAGES = 256;
 const PRUNE_STEP = 500;
+/** The newest entries stay whatever their age: a wall clock that is wrong for a moment must not empty the journal. */
+const KEPT_AT_ANY_AGE = 10_000;
 
 /**
  * The journal's SQLite file: synchronous, so it lives on its own Worker. Every commit is on disk when it returns
@@ -125,10 +127,14 @@ export class JournalStore {
     const info = this.#db
       .prepare(
         `DELETE FROM entries WHERE seq IN (
-           SELECT seq FROM (SELECT seq, at_ms, type, action_id FROM entries ORDER BY seq LIMIT ${PRUNE_STEP}) AS oldest
-           WHERE (seq <= (SELECT max(seq) FROM entries) - ? OR at_ms < ?)
-             AND NOT (type = 'action-start' AND NOT EXISTS (
-               SELECT 1 FROM entries WHERE type = 'action-end' AND action_id = oldest.action_id AND seq > oldest.seq)))`,
+           SELECT oldest.seq
+           FROM (SELECT seq, at_ms, type, action_id FROM entries ORDER BY seq LIMIT ${PRUNE_STEP}) AS oldest,
+                (SELECT max(seq) AS seq FROM entries) AS newest
+           WHERE (oldest.seq <= newest.seq - ?
+                  OR (oldest.seq <= newest.seq - ${KEPT_AT_ANY_AGE} AND oldest.at_ms < ?))
+             AND NOT (oldest.type = 'action-start' AND NOT EXISTS (
+               SELECT 1 FROM entries AS ended
+               WHERE ended.type = 'action-end' AND ended.action_id = oldest.action_id AND ended.seq > oldest.seq)))`,
       )
       .run([this.#options.maxEntries, nowMs - this.#options.maxAgeMs]);
     return info.changes > 0;

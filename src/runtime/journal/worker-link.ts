@@ -12,7 +12,9 @@ interface Outstanding {
 
 /**
  * Owns the journal's Worker: starts one at the first request and after it died, and matches answers to requests.
- * The Worker does not keep the process alive.
+ *
+ * The Worker is never terminated: inside a call of SQLite that aborts the whole process (the binding panics). For the
+ * same reason it keeps the process alive while it works on something, and only then.
  */
 export class WorkerLink {
   readonly #options: StoreOptions;
@@ -30,21 +32,18 @@ export class WorkerLink {
     const request: JournalRequest = { id: this.#nextId++, command };
     return new Promise((resolve, reject) => {
       this.#outstanding.set(request.id, { resolve, reject });
+      worker.ref();
       worker.postMessage(request);
     });
   }
 
-  /** Ends the Worker. Waits no longer than `deadlineMs`: a thread inside a stalled disk cannot be stopped. */
-  async terminate(deadlineMs: number): Promise<void> {
+  /** Lets the Worker close its file and end. Rejects with ERR_VMPULSE_JOURNAL when it dies before that. */
+  async close(): Promise<void> {
     const worker = this.#worker;
     if (!worker) return;
-    this.#lose(worker, 'the journal was closed');
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, deadlineMs);
-    });
-    await Promise.race([worker.terminate(), late]);
-    clearTimeout(timer);
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    await this.request({ op: 'close' });
+    await exited;
   }
 
   #start(): Worker {
@@ -61,6 +60,7 @@ export class WorkerLink {
   #settle(reply: JournalReply): void {
     const waiting = this.#outstanding.get(reply.id);
     this.#outstanding.delete(reply.id);
+    if (this.#outstanding.size === 0) this.#worker?.unref();
     if (reply.ok) waiting?.resolve(reply.value as never);
     else waiting?.reject(new VmpulseError(reply.code, reply.message));
   }

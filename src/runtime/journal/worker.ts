@@ -3,16 +3,10 @@ import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.j
 import type { JournalCommand, JournalOp, JournalReply, JournalRequest, JournalResults } from './protocol.js';
 import { damaged, JournalStore, type StoreOptions } from './store.js';
 
-/** How long after a write the history is pruned, ms. */
-const PRUNE_DELAY_MS = 2_000;
-/** Between two steps of pruning, so that writes come in between, ms. */
-const PRUNE_PAUSE_MS = 20;
-
 /** Runs the commands of one journal, one after another, on this Worker. */
 class JournalHost {
   readonly #options: StoreOptions;
   #store: JournalStore | undefined;
-  #pruning: NodeJS.Timeout | undefined;
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -25,7 +19,6 @@ class JournalHost {
         return null;
       case 'append':
         this.#opened().append(command.batch, command.rows);
-        this.#pruneIn(PRUNE_DELAY_MS);
         return null;
       case 'read':
         return this.#opened().read(command.query);
@@ -36,6 +29,8 @@ class JournalHost {
         return null;
       case 'loadState':
         return this.#opened().loadState(command.key);
+      case 'prune':
+        return this.#opened().prune(command.nowMs);
       case 'close':
         this.#shut();
         return null;
@@ -61,25 +56,7 @@ class JournalHost {
     return this.#store;
   }
 
-  #pruneIn(delayMs: number): void {
-    this.#pruning ??= setTimeout(() => {
-      this.#pruning = undefined;
-      if (this.#pruneStep()) this.#pruneIn(PRUNE_PAUSE_MS);
-    }, delayMs).unref();
-  }
-
-  #pruneStep(): boolean {
-    try {
-      return this.#store?.prune(Date.now()) ?? false;
-    } catch {
-      // A failing disk shows at the next write, which is retried; pruning comes back after it.
-      return false;
-    }
-  }
-
   #shut(): void {
-    clearTimeout(this.#pruning);
-    this.#pruning = undefined;
     this.#store?.close();
     this.#store = undefined;
   }
@@ -112,6 +89,8 @@ function serve(port: NonNullable<typeof parentPort>, options: StoreOptions): voi
       reply = { id: request.id, ok: false, code: error.code, message: error.message };
     }
     port.postMessage(reply);
+    // The thread ends by itself, never from outside: a thread that is ended inside SQLite takes the process with it.
+    if (request.command.op === 'close') port.close();
   });
 }
 

@@ -143,6 +143,16 @@ describe('vmpulse run', () => {
     expect(existsSync(taken.socket)).toBe(false);
   });
 
+  it('outlives whoever read its log', async () => {
+    const here = place();
+    const { child, ended } = await start(here);
+    child.stderr?.destroy();
+    for (let i = 0; i < 3; i++)
+      expect((await ask(here, 'recovery', 'hold', '--reason', `r${i}`)).status).toBe(0);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ status: 0 });
+  });
+
   it('shows what it lacks when it is not root', async (ctx) => {
     if (process.geteuid?.() !== 0) ctx.skip('already runs as another user than root');
     const here = place();

@@ -81,21 +81,35 @@ describe('JournalStore', () => {
     store.close();
   });
 
-  it('prunes by number and by age, in small steps, but keeps starts without an end', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), maxEntries: 10, maxAgeMs: 5_000 });
+  it('prunes the oldest over its number, in small steps, but keeps starts without an end', () => {
+    const store = new JournalStore({ path: join(tempDir(), 'j.db'), maxEntries: 10, maxAgeMs: 1e15 });
     store.append('w/1', [row('unfinished', { type: 'action-start', actionId: 'x' })]);
     store.append(
       'w/2',
-      Array.from({ length: 1_200 }, (_, i) => row(`n${i}`, { atMs: 100_000 })),
+      Array.from({ length: 1_200 }, (_, i) => row(`n${i}`)),
     );
     let steps = 0;
-    while (store.prune(100_000)) steps += 1;
+    while (store.prune(0)) steps += 1;
     expect(steps).toBe(3);
     expect(texts(store)).toEqual(['unfinished', ...Array.from({ length: 10 }, (_, i) => `n${1_190 + i}`)]);
-    while (store.prune(106_000));
-    expect(texts(store)).toEqual(['unfinished']);
-    store.append('w/3', [row('next')]);
+    store.append('w/3', [row('end', { type: 'action-end', actionId: 'x' })]);
+    while (store.prune(0));
+    expect(texts(store)).toEqual([...Array.from({ length: 9 }, (_, i) => `n${1_191 + i}`), 'end']);
     expect(store.read({ limit: 1 })[0]?.seq).toBe(1_202);
+    store.close();
+  });
+
+  it('prunes by age, but never the newest 10,000, whatever the clock says', () => {
+    const store = new JournalStore({ path: join(tempDir(), 'j.db'), maxEntries: 1_000_000, maxAgeMs: 5_000 });
+    store.append(
+      'w/1',
+      Array.from({ length: 10_700 }, (_, i) => row(`n${i}`, { atMs: i < 600 ? 1_000 : 100_000 })),
+    );
+    while (store.prune(100_000));
+    expect(store.read({ limit: 1, afterSeq: 0 })[0]?.text).toBe('n600');
+    while (store.prune(4e12));
+    expect(store.read({ limit: 20_000 })).toHaveLength(10_000);
+    expect(store.read({ limit: 1, afterSeq: 0 })[0]?.text).toBe('n700');
     store.close();
   });
 
