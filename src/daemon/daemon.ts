@@ -58,7 +58,7 @@ export class Daemon {
     this.#started = loaded;
     this.config = withOverrides(loaded.config, options);
     const stderr = destination({ dest: 2, sync: true });
-    // A log that nobody reads any more does not end the daemon.
+    // A full disk under the log does not end the daemon.
     stderr.on('error', () => {});
     this.#logger = pino({ level: this.config.logLevel, base: null }, stderr);
     this.#notifier = new ServiceNotifier(options.notify, this.#logger);

@@ -16,26 +16,31 @@ export interface Started {
   readonly ended: Promise<Ended>;
 }
 
+export interface StartOptions {
+  readonly uid?: number;
+  /** An open file to write stderr to; by default it is kept. */
+  readonly stderr?: number;
+}
+
 /** Starts the built command line with nothing of this process's own settings; it is killed with the test. */
 export function startCli(
   args: readonly string[],
   variables: Record<string, string> = {},
-  uid?: number,
+  options: StartOptions = {},
 ): Started {
   const { VMPULSE_SOCKET: _socket, NO_COLOR: _colour, NOTIFY_SOCKET: _notify, ...inherited } = process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: { ...inherited, ...variables },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...(uid === undefined ? {} : { uid }),
+    stdio: ['ignore', 'pipe', options.stderr ?? 'pipe'],
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => {
-    output.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    output.stderr += chunk;
-  });
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.on('data', (chunk: Buffer) => {
+      output[name] += chunk;
+    });
+  }
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (status) => resolve({ status, ...output }));

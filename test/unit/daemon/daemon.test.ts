@@ -1,8 +1,8 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { runCli, type Started, startCli } from '../cli/run-cli.js';
 import { tempDir } from './helpers.js';
 
@@ -143,21 +143,28 @@ describe('vmpulse run', () => {
     expect(existsSync(taken.socket)).toBe(false);
   });
 
-  it('outlives whoever read its log', async () => {
+  it('goes on while its log cannot be written, on a full disk or after its reader has gone', async () => {
     const here = place();
-    const { child, ended } = await start(here);
-    child.stderr?.destroy();
+    const full = openSync('/dev/full', 'w');
+    onTestFinished(() => closeSync(full));
+    const { child, ended } = startCli(here.run, {}, { stderr: full });
+    await vi.waitFor(async () => expect((await ask(here, 'status')).status).toBe(0), PATIENCE);
     for (let i = 0; i < 3; i++)
       expect((await ask(here, 'recovery', 'hold', '--reason', `r${i}`)).status).toBe(0);
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ status: 0 });
+    const again = await start(here);
+    again.child.stderr?.destroy();
+    for (let i = 0; i < 3; i++) expect((await ask(here, 'recovery', 'resume')).status).toBe(0);
+    again.child.kill('SIGTERM');
+    expect(await again.ended).toMatchObject({ status: 0 });
   });
 
   it('shows what it lacks when it is not root', async (ctx) => {
     if (process.geteuid?.() !== 0) ctx.skip('already runs as another user than root');
     const here = place();
     for (const path of [here.dir, join(here.dir, 'vms.d')]) chownSync(path, 65_534, 65_534);
-    await ready(startCli(here.run, {}, 65_534));
+    await ready(startCli(here.run, {}, { uid: 65_534 }));
     expect((await ask(here, 'status')).stdout).toMatch(/^! privileges: not run as root: /m);
     const { degradations } = JSON.parse((await ask(here, 'status', '--json')).stdout);
     expect(degradations).toContainEqual(expect.objectContaining({ what: 'privileges' }));
