@@ -31,13 +31,18 @@ export function matches(pattern: RegExp, text: string): boolean | undefined {
   try {
     return runMatch();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
-      return undefined;
+    if (isTimeout(error)) return undefined;
     throw error;
   } finally {
     delete sandbox.pattern;
     delete sandbox.text;
   }
+}
+
+/** The error comes from the sandbox, so it is no Error of ours. */
+function isTimeout(error: unknown): boolean {
+  const isCoded = typeof error === 'object' && error !== null && 'code' in error;
+  return isCoded && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
 }
 
 /**
