@@ -1,0 +1,97 @@
+// The real runtime, with a real engine and a real journal, on a fleet of stand-in VMs.
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openJournal, Vmpulse } from '../dist/index.js';
+import { DEFAULT_RECOVERY } from '../dist/policy/index.js';
+import { loopbackAddress, startResponder } from './responder.mjs';
+import { StandInDriver } from './stand-in-driver.mjs';
+
+const PATIENCE_MS = 120_000;
+const LOOK_EVERY_MS = 20;
+
+/** A VM with readiness and liveness by TCP, and by process if it has a real one. */
+function vmOf(n, port, { periodMs, real }) {
+  const timing = {
+    initialDelayMs: 0,
+    periodMs,
+    timeoutMs: Math.min(1000, periodMs / 2),
+    successThreshold: 1,
+    failureThreshold: 1,
+  };
+  const probe = (name, role, check, critical) => ({
+    ...{ name, role, check, critical, timing },
+    ...{ enabled: true, weight: 1 },
+  });
+  const tcp = { kind: 'tcpSocket', port };
+  return {
+    id: `bench/vm-${n}`,
+    namespace: 'bench',
+    name: `vm-${n}`,
+    uuid: '00000000-0000-4000-8000-000000000001',
+    labels: {},
+    annotations: {},
+    runStrategy: 'Always',
+    address: loopbackAddress(n),
+    hypervisor: { driver: 'qemu' },
+    probes: [
+      probe('readiness', 'readiness', tcp, false),
+      probe('liveness', 'liveness', tcp, true),
+      ...(real ? [probe('vmm-process', 'check', { kind: 'vmmProcess' }, false)] : []),
+    ],
+    recovery: { ...DEFAULT_RECOVERY, enabled: true },
+    machineDigest: 'bench',
+  };
+}
+
+/**
+ * `use(fleet)` with a fleet that is healthy; all of it has ended afterwards, its files are left in `dir`. The first
+ * `real` VMs have a VMM to kill.
+ */
+export async function withHealthyFleet({ vms, real, periodMs, responder, dir: parent }, use) {
+  const dir = await mkdtemp(join(parent, 'fleet-'));
+  const driver = new StandInDriver();
+  const journal = await openJournal({ path: join(dir, 'journal.db') });
+  const { port, stop } = await startResponder(responder);
+  const specs = Array.from({ length: vms }, (_, n) => vmOf(n, port, { periodMs, real: n < real }));
+  const vmpulse = new Vmpulse({
+    vms: specs,
+    runDir: dir,
+    stateDir: dir,
+    journal,
+    drivers: { qemu: driver },
+    // One recovery after the other, as fast as they come.
+    policy: { maxBootsPerMinute: 1_000_000 },
+    journalDeadlineMs: 60_000,
+  });
+  try {
+    await Promise.all(specs.map((vm, n) => driver.boot(vm, n < real)));
+    const startedAt = performance.now();
+    await vmpulse.start();
+    const startMs = performance.now() - startedAt;
+    const all = (is) => everyVm(vmpulse, specs, is);
+    await all((vm) => vm.health === 'healthy');
+    return await use({ specs, driver, all, startMs, stopResponder: stop });
+  } finally {
+    await vmpulse.close();
+    await journal.close();
+    driver.close();
+    await stop();
+  }
+}
+
+/** Resolves once `is` has held for every VM; each is looked at only until it did. */
+async function everyVm(vmpulse, specs, is) {
+  const endsAt = performance.now() + PATIENCE_MS;
+  const left = specs.map((vm) => vm.id);
+  for (;;) {
+    for (let id = left.at(-1); id !== undefined && is(vmpulse.viewVm(id)); id = left.at(-1)) left.pop();
+    const id = left.at(-1);
+    if (id === undefined) return;
+    if (performance.now() > endsAt) {
+      const { health, note } = vmpulse.viewVm(id);
+      throw new Error(`waited in vain for up to ${left.length} VMs; ${id} is ${health} ${note}`);
+    }
+    await sleep(LOOK_EVERY_MS);
+  }
+}
