@@ -1,5 +1,5 @@
 import type { ProbeEngine } from '../engine/probe-engine.js';
-import { errorMessage } from '../model/errors.js';
+import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Journal } from '../model/ports.js';
 import { createPolicy, restore, serialize } from '../policy/index.js';
@@ -15,6 +15,8 @@ export class StateStore {
   readonly #deadlineMs: number;
   readonly #logger: Logger;
   #saved = '';
+  /** What former runs left was read, or a person accepted its loss; until then nothing may be written over it. */
+  #mayWrite = false;
 
   constructor(journal: Journal, deadlineMs: number, logger: Logger) {
     this.#journal = journal;
@@ -23,16 +25,29 @@ export class StateStore {
   }
 
   /**
-   * The stored policy state, or a new one where none was stored. Damaged state throws ERR_VMPULSE_ARGUMENT: budgets
-   * and quarantines must not be forgotten silently.
+   * The stored policy state, or a new one where none was stored. Damaged state throws ERR_VMPULSE_ARGUMENT, a journal
+   * that cannot be read ERR_VMPULSE_JOURNAL: budgets and quarantines must not be forgotten silently.
    */
   async loadPolicy(config: PolicyConfig): Promise<PolicyState> {
     const text = await this.#journal.loadState(POLICY_KEY);
-    return text === undefined ? createPolicy(config) : restore(text, config);
+    const state = text === undefined ? createPolicy(config) : restore(text, config);
+    this.#mayWrite = true;
+    return state;
   }
 
-  /** Stores the policy state if it changed. */
+  /** A person goes on without what could not be read. */
+  acceptLoss(): void {
+    this.#mayWrite = true;
+  }
+
+  /** Stores the policy state if it changed. Rejects with ERR_VMPULSE_JOURNAL while that of former runs is unread. */
   async savePolicy(state: PolicyState): Promise<void> {
+    if (!this.#mayWrite) {
+      throw new VmpulseError(
+        'ERR_VMPULSE_JOURNAL',
+        'the state of former runs could not be read and is not overwritten; vmpulse recovery resume goes on without it',
+      );
+    }
     const text = serialize(state);
     if (text === this.#saved) return;
     await this.#journal.saveState(POLICY_KEY, text, { deadlineMs: this.#deadlineMs });

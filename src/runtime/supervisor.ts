@@ -6,6 +6,7 @@ import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Driver, VmmEvent } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
+import { createPolicy } from '../policy/index.js';
 import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { ActionRunner, type BeforeAction } from './action-runner.js';
@@ -104,10 +105,8 @@ export class Supervisor {
   /** Restores what a former run knew, looks at every VM, adopts those that run, and begins to probe. */
   async start(vms: readonly VmSpec[]): Promise<void> {
     this.#assertOpen();
-    const { engine, journal, clock, policy, host, version } = this.#options;
-    const state = await this.#store.loadPolicy(policy);
-    await this.#store.restoreEngine(engine);
-    await this.#closeUnfinished();
+    const { engine, journal, clock, host, version } = this.#options;
+    const { state, unread } = await this.#loadState();
     this.#loop = new PolicyLoop({
       state,
       clock,
@@ -125,6 +124,7 @@ export class Supervisor {
     const known = new Set(vms.map((vm) => vm.id));
     for (const id of state.vms.keys()) if (!known.has(id)) this.#post({ type: 'vm-removed', vm: id });
     this.#ignoreJournal = journal.onAvailability((availability) => this.#onJournal(availability));
+    if (unread !== undefined) this.#holdUnread(unread);
     if (!journal.availability.available) this.#onJournal(journal.availability);
     this.#pump = this.#pumpEvents(engine.transitions({ signal: this.#abort.signal }));
     await this.#noteHostBoot();
@@ -192,6 +192,10 @@ export class Supervisor {
   ): Promise<void> {
     this.#assertOpen();
     this.#recorder.note({ ...record, type: 'operator', actionId: null });
+    if (event.type === 'unhold' && event.vm === null) {
+      this.#store.acceptLoss();
+      this.#degradations.clear('state');
+    }
     this.#post(event);
     await this.#save();
   }
@@ -346,6 +350,25 @@ export class Supervisor {
     else
       this.degrade('journal', `the journal cannot be written, recovery holds: ${availability.error.message}`);
     this.#post({ type: 'journal', available });
+  }
+
+  /** What former runs left. `unread`: why it could not be read; the policy then begins anew, and recovery holds. */
+  async #loadState(): Promise<{ readonly state: PolicyState; readonly unread?: string }> {
+    try {
+      const state = await this.#store.loadPolicy(this.#options.policy);
+      await this.#store.restoreEngine(this.#options.engine);
+      await this.#closeUnfinished();
+      return { state };
+    } catch (error) {
+      return { state: createPolicy(this.#options.policy), unread: errorMessage(error) };
+    }
+  }
+
+  /** Budgets and quarantines of former runs are unknown: nothing is done until a person says so. */
+  #holdUnread(why: string): void {
+    this.degrade('state', `the state of former runs could not be read, recovery holds: ${why}`);
+    this.#post({ type: 'journal', available: false });
+    this.#post({ type: 'journal', available: true });
   }
 
   /** After a boot of the host nothing runs because nothing was started yet: that is no failure. */

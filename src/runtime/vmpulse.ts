@@ -144,7 +144,8 @@ export class Vmpulse implements RuntimeApi {
   async explain(vm: VmId): Promise<ExplainView> {
     const unit = this.#unit(vm);
     await this.#supervisor.recorder.settled();
-    const entries = await this.#journal.read({ vm, limit: EXPLAIN_JOURNAL_ENTRIES });
+    // A journal that cannot be read is a degradation of its own; the explanation does not depend on it.
+    const entries = await this.#journal.read({ vm, limit: EXPLAIN_JOURNAL_ENTRIES }).catch(() => []);
     const explanation = explain(this.#supervisor.state, vm, this.#clock.now());
     return {
       ...explanation,
