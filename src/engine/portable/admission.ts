@@ -93,7 +93,6 @@ export class Admission {
       }
       this.#schedule();
     });
-    this.#pump.unref();
   }
 
   /** The next that may start; it counts as in flight until `release`. */

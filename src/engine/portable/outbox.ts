@@ -79,8 +79,8 @@ export class Outbox {
   /** Signals, once until the next collection. */
   news(): void {
     if (this.#signalled !== undefined) return;
+    // Not unreferenced: such an immediate waits until something else wakes the loop.
     this.#signalled = setImmediate(() => this.#signal());
-    this.#signalled.unref();
   }
 
   /** Moves out what waits. Transitions and dues stay, and go on coalescing, unless asked for. */

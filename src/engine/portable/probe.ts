@@ -67,7 +67,6 @@ export class Probe {
         this.#end({ outcome: outcomeOf('prober-late') });
       } else this.#machine?.timeOut();
     });
-    this.#lastLook.unref();
   }
 
   #end(verdict: Verdict, durationMs = monoMs() - this.#startedMs): void {
