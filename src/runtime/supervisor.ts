@@ -6,12 +6,12 @@ import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Driver, VmmEvent } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
-import { createPolicy } from '../policy/index.js';
 import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { ActionRunner, type BeforeAction } from './action-runner.js';
 import { CustomProbeRunner, type CustomProbes } from './custom-probes.js';
 import { Degradations } from './degradations.js';
+import { readFormerRun } from './former-run.js';
 import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
@@ -106,7 +106,7 @@ export class Supervisor {
   async start(vms: readonly VmSpec[]): Promise<void> {
     this.#assertOpen();
     const { engine, journal, clock, host, version } = this.#options;
-    const { state, unread } = await this.#loadState();
+    const { state, unread } = await readFormerRun(this.#store, this.#recorder, this.#options);
     this.#loop = new PolicyLoop({
       state,
       clock,
@@ -352,18 +352,6 @@ export class Supervisor {
     this.#post({ type: 'journal', available });
   }
 
-  /** What former runs left. `unread`: why it could not be read; the policy then begins anew, and recovery holds. */
-  async #loadState(): Promise<{ readonly state: PolicyState; readonly unread?: string }> {
-    try {
-      const state = await this.#store.loadPolicy(this.#options.policy);
-      await this.#store.restoreEngine(this.#options.engine);
-      await this.#closeUnfinished();
-      return { state };
-    } catch (error) {
-      return { state: createPolicy(this.#options.policy), unread: errorMessage(error) };
-    }
-  }
-
   /** Budgets and quarantines of former runs are unknown: nothing is done until a person says so. */
   #holdUnread(why: string): void {
     this.degrade('state', `the state of former runs could not be read, recovery holds: ${why}`);
@@ -378,19 +366,6 @@ export class Supervisor {
       return false;
     });
     if (booted) this.#post({ type: 'host-booted' });
-  }
-
-  /** An action that began and never ended: the former daemon died in it. It is resolved by looking, not by repeating. */
-  async #closeUnfinished(): Promise<void> {
-    for (const entry of await this.#options.journal.unfinished()) {
-      this.#recorder.note({
-        vm: entry.vm,
-        type: 'action-end',
-        actionId: entry.actionId,
-        text: 'the daemon ended during this action; what it did is found out by looking',
-        data: { result: 'unresolved' },
-      });
-    }
   }
 
   async #save(): Promise<void> {
