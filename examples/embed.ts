@@ -1,4 +1,6 @@
-// Probes two targets from a host program and prints every change: npx tsx examples/embed.ts 127.0.0.1:22 127.0.0.1:80
+// Probes addresses from a host program and prints every change. In a clone of vmpulse, after npm install:
+//   npx tsc -p examples
+//   node build/examples/embed.js 127.0.0.1:22 127.0.0.1:80
 import { ProbeEngine, type Target } from 'vmpulse';
 
 /** TCP connect every second; one failure is enough to say so. */
@@ -12,7 +14,7 @@ function target(address: string): Target {
   };
 }
 
-const addresses = process.argv.slice(2, 4);
+const addresses = process.argv.slice(2);
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
 

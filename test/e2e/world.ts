@@ -4,7 +4,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Document, parseAllDocuments, parseDocument } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { CLI } from '../../demo/cli.mjs';
 import { createWorld, destroyWorld } from '../../demo/world.mjs';
@@ -198,29 +198,14 @@ export class DaemonUnderTest {
   }
 }
 
-/** Sets fields of the daemon's configuration, by their path. */
-export function configure(world: World, fields: Readonly<Record<string, unknown>>): void {
-  const config = parseDocument(readFileSync(world.config, 'utf8'));
-  setFields(config, fields);
-  writeFileSync(world.config, String(config));
-}
-
-/** Sets fields of a VM's host document, by their path below `spec`; undefined removes one. */
+/** Sets fields of a VM's host document, by their path below `spec`. */
 export function configureVm(world: World, name: string, fields: Readonly<Record<string, unknown>>): void {
   const path = join(world.dir, 'vms.d', `${name}.yaml`);
   const documents = parseAllDocuments(readFileSync(path, 'utf8'));
   const host = documents.find((document) => document.get('kind') === 'VirtualMachineHost');
   if (!host) throw new Error(`${path} has no host document`);
-  setFields(
-    host,
-    Object.fromEntries(Object.entries(fields).map(([field, value]) => [`spec.${field}`, value])),
-  );
-  writeFileSync(path, documents.map(String).join(''));
-}
-
-function setFields(document: Document, fields: Readonly<Record<string, unknown>>): void {
   for (const [field, value] of Object.entries(fields)) {
-    if (value === undefined) document.deleteIn(field.split('.'));
-    else document.setIn(field.split('.'), document.createNode(value));
+    host.setIn(['spec', ...field.split('.')], host.createNode(value));
   }
+  writeFileSync(path, documents.map(String).join(''));
 }
