@@ -36,6 +36,7 @@ export function vmDocuments(vm, lab) {
     kind: 'VirtualMachineHost',
     metadata,
     spec: {
+      uuid: vm.uuid,
       hypervisor: {
         qemu: {
           machine: 'q35,smm=off,hpet=off',

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -29,7 +30,9 @@ export async function createWorld(lab, names = ['web-1', 'web-2', 'web-3']) {
   const vms = [];
   for (const name of names) {
     const port = await freePort();
-    vms.push({ id: `demo/${name}`, name, port, url: `http://127.0.0.1:${port}` });
+    // Of its own: by default it derives from the name, and VMs of another world on this host have the same ones.
+    const uuid = randomUUID();
+    vms.push({ id: `demo/${name}`, name, uuid, port, url: `http://127.0.0.1:${port}` });
   }
   const world = { dir, socket: join(dir, 'run', 'vmpulse.sock'), config: join(dir, 'config.yaml'), vms };
   mkdirSync(join(dir, 'vms.d'));
