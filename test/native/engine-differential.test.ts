@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ProbeEngine } from '../../src/engine/index.js';
 import { loadNativeModule } from '../../src/engine/native-module.js';
+import { idHash } from '../../src/engine/portable/timing.js';
 import type { TargetCheck } from '../../src/engine/probe-engine.js';
 import { errorMessage } from '../../src/model/errors.js';
 import { type Outcome, outcomeReason, type ProbeResult } from '../../src/model/outcome.js';
@@ -62,6 +63,25 @@ function expectSame(name: string, native: ProbeResult, portable: ProbeResult): v
 
 it('explains no more than five differences', () => {
   expect(Object.keys(EXPLAINED).length).toBeLessThanOrEqual(5);
+});
+
+it('both give a target the same phase', async () => {
+  const native = new ProbeEngine({ engine: 'native' });
+  onTestFinished(() => native.close());
+  for (const id of ['default/web-1/readiness', 'ü', 'x'.repeat(512)]) {
+    const timing = {
+      initialDelayMs: 0,
+      periodMs: 60_000,
+      timeoutMs: 100,
+      successThreshold: 1,
+      failureThreshold: 1,
+    };
+    const handles = native.add([{ id, check: { kind: 'external' }, timing, startState: 'unknown' }]);
+    // Behind eight bytes of format come the targets, each with the hash of its id first.
+    const hash = Buffer.from(native.snapshot()).readBigUInt64LE(8);
+    expect(hash, id.slice(0, 30)).toBe(idHash(id));
+    native.remove(handles);
+  }
 });
 
 describe('the zoo of HTTP servers', () => {

@@ -75,6 +75,7 @@ export class CheckCompiler {
   readonly #plans = new WeakCache<HttpPlan>();
   readonly #tlsClients = new WeakCache<TlsClient>();
   readonly #userAgent: string;
+  #lastPem = { pem: '', key: hash('') };
 
   /** `userAgent`: of HTTP requests that do not set their own. */
   constructor(userAgent: string) {
@@ -106,9 +107,16 @@ export class CheckCompiler {
       throw argumentError('http.verify needs caPem: the bundle to verify against');
     }
     const pem = isVerified ? caPem : undefined;
-    const client = this.#tlsClients.get(hash(pem ?? ''), () => new TlsClient(pem));
-    const key = hash(JSON.stringify([options, pem]));
+    const pemKey = this.#keyOfPem(pem ?? '');
+    const client = this.#tlsClients.get(pemKey, () => new TlsClient(pem));
+    const key = hash(`${pemKey}${JSON.stringify(options)}`);
     return this.#plans.get(key, () => new HttpPlan(options, client, this.#userAgent));
+  }
+
+  /** A host's bundle is large, and usually the same for all targets. */
+  #keyOfPem(pem: string): string {
+    if (pem !== this.#lastPem.pem) this.#lastPem = { pem, key: hash(pem) };
+    return this.#lastPem.key;
   }
 }
 
