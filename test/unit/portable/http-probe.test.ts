@@ -110,7 +110,7 @@ describe('kept connections', () => {
     const { port, requests, connections } = await serve((socket) => socket.write(RESPONSE), secure);
     const engine = openPortable();
     const check = httpCheck(port, { keepAlive: true, scheme: secure ? 'https' : 'http' });
-    const [handle = 0] = engine.add([target('a', check, { periodMs: 60, timeoutMs: 50 })]);
+    const [handle = 0] = engine.add([target('a', check, { periodMs: 200, timeoutMs: 190 })]);
     await eventually(() => requests.length >= 4, 'four requests');
     expect(connections()).toBeLessThan(requests.length);
     expect(requests[0]).not.toContain('Connection:');
@@ -124,7 +124,7 @@ describe('kept connections', () => {
     });
     const engine = openPortable();
     const [handle = 0] = engine.add([
-      target('a', httpCheck(port, { keepAlive: true }), { periodMs: 100, timeoutMs: 90 }),
+      target('a', httpCheck(port, { keepAlive: true }), { periodMs: 300, timeoutMs: 290 }),
     ]);
     await eventually(() => requests.length >= 5, 'five requests');
     expect(connections()).toBe(requests.length);
@@ -138,7 +138,7 @@ describe('kept connections', () => {
     });
     const engine = openPortable();
     const [handle = 0] = engine.add([
-      target('a', httpCheck(port, { keepAlive: true }), { periodMs: 100, timeoutMs: 90 }),
+      target('a', httpCheck(port, { keepAlive: true }), { periodMs: 300, timeoutMs: 290 }),
     ]);
     await eventually(() => engine.status(handle).consecutiveFailed === 1, 'a failure');
     expect(requests).toHaveLength(3);
@@ -164,7 +164,7 @@ describe('kept connections', () => {
       }),
     ]);
     engine.update([
-      { handle, timing: target('a', httpCheck(port), { periodMs: 100, timeoutMs: 90 }).timing },
+      { handle, timing: target('a', httpCheck(port), { periodMs: 300, timeoutMs: 290 }).timing },
     ]);
     await eventually(() => engine.status(handle).state === 'ok', 'ok');
     engine.remove([handle]);
