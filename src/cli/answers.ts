@@ -37,6 +37,8 @@ const hold = z.looseObject({
   untilMs: z.number().nullable(),
 });
 
+const degradation = z.looseObject({ what: shown, why: shown, sinceMs: z.number() });
+
 export const hostAnswer = z.looseObject({
   version: shown,
   host: shown,
@@ -45,7 +47,7 @@ export const hostAnswer = z.looseObject({
   nowMs: z.number(),
   engine: shown,
   holds: z.array(hold),
-  degradations: z.array(z.looseObject({ what: shown, why: shown, sinceMs: z.number() })),
+  degradations: z.array(degradation),
   vms: z.array(vmAnswer),
 });
 
@@ -84,6 +86,7 @@ export const explainAnswer = z.looseObject({
   }),
   next: z.looseObject({ step: shown, atMs: z.number().nullable(), text: shown }).nullable(),
   probes: z.array(probe),
+  degradations: z.array(degradation),
   journal: z.array(z.looseObject({ atMs: z.number(), type: shown, text: shown })),
 });
 

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { Pool } from 'undici';
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode, errorMessage, VmpulseError } from '../model/errors.js';
@@ -114,12 +115,18 @@ function whyUnreachable(path: string, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const start = 'start it with vmpulse run, or name its socket with --socket or VMPULSE_SOCKET';
   if (code === 'ENOENT') return `no daemon serves ${path}: there is no such socket; ${start}`;
+  if (code === 'ECONNREFUSED' && !isSocket(path))
+    return `${path} is no socket; name the daemon's with --socket`;
   if (code === 'ECONNREFUSED') return `no daemon serves ${path}: it has ended; ${start}`;
   if (code === 'EACCES')
     return `this user may not use ${path}; run as root or as a member of the socket's group`;
   if (error instanceof Error && error.name === 'TimeoutError')
     return `the daemon on ${path} does not answer; look at its log`;
   return `the daemon on ${path} cannot be reached: ${errorMessage(error)}`;
+}
+
+function isSocket(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
 }
 
 /** The error that the daemon told, under the code it gave. */

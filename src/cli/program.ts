@@ -7,7 +7,10 @@ import { examples } from './examples.js';
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { COMMANDS } from './registry.js';
 
-/** The command line with all its commands. Parsing it throws CommanderError; nothing ends the process. */
+/**
+ * The command line with all its commands. Parsing it throws ERR_VMPULSE_USAGE, or a
+ * CommanderError once help or version have been shown; nothing ends the process.
+ */
 export function createProgram(cli: Cli): Command {
   const program = new Command('vmpulse')
     .description('Watches the pulse of virtual machines and brings back the ones that lose it.')
@@ -27,9 +30,9 @@ export function createProgram(cli: Cli): Command {
         ['vmpulse status --help', 'help of a command, with examples'],
       ),
     );
-  settle(program, cli);
+  settle(program, program.name(), cli);
   for (const command of COMMANDS) command.register(program, cli);
-  inherit(program, cli);
+  inherit(program, program.name(), cli);
   return program;
 }
 
@@ -40,29 +43,34 @@ export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     cli.setExitCode(exitCodeOf(error));
-    const told = error instanceof CommanderError ? usageError(error) : error;
-    if (told !== undefined) printError(cli, told, argv.includes('--debug'));
+    // What is left of commander's own are help and version, which have been shown.
+    if (!(error instanceof CommanderError)) printError(cli, error, argv.includes('--debug'));
   }
 }
 
-/** Undefined: help or version were asked for and have been shown. */
-function usageError(error: CommanderError): VmpulseError | undefined {
-  if (exitCodeOf(error) === EXIT.ok || error.code === 'commander.help') return undefined;
-  return new VmpulseError(
-    'ERR_VMPULSE_USAGE',
-    `${error.message.replace(/^error: |\.$/g, '')}; see vmpulse --help`,
-  );
+/** A wrong command line, told like every other error, with the help that has what is right. */
+function usageError(error: CommanderError, command: string): VmpulseError {
+  const message = error.message.replace(/^error: |\.$/g, '').replaceAll('\n', ' ');
+  return new VmpulseError('ERR_VMPULSE_USAGE', `${message}; see ${command} --help`);
 }
 
-function inherit(command: Command, cli: Cli): void {
+function isHelp(error: CommanderError): boolean {
+  return exitCodeOf(error) === EXIT.ok || error.code === 'commander.help';
+}
+
+function inherit(command: Command, name: string, cli: Cli): void {
   for (const child of command.commands) {
-    settle(child, cli);
-    inherit(child, cli);
+    const childName = `${name} ${child.name()}`;
+    settle(child, childName, cli);
+    inherit(child, childName, cli);
   }
 }
 
-function settle(command: Command, cli: Cli): void {
-  command.exitOverride().configureOutput({
+function settle(command: Command, name: string, cli: Cli): void {
+  const exit = (error: CommanderError) => {
+    throw isHelp(error) ? error : usageError(error, name);
+  };
+  command.exitOverride(exit).configureOutput({
     writeOut: (text) => void cli.stdout.write(text),
     writeErr: (text) => void cli.stderr.write(text),
     // Told by runCli, in the form of every other error.

@@ -1,4 +1,5 @@
 import type { Clock } from '../model/clock.js';
+import type { VmId } from '../model/vm.js';
 import type { Degradation } from './views.js';
 
 /** What does not work as it should right now, by name. */
@@ -23,5 +24,11 @@ export class Degradations {
 
   list(): readonly Degradation[] {
     return [...this.#byName.values()];
+  }
+
+  /** Those of one VM: their names have its id after the first part. */
+  about(vm: VmId): readonly Degradation[] {
+    const isAbout = (below: string) => below === vm || below.startsWith(`${vm}/`);
+    return this.list().filter(({ what }) => isAbout(what.slice(what.indexOf('/') + 1)));
   }
 }

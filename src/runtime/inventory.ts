@@ -69,6 +69,8 @@ export class Inventory {
     const { id } = unit.spec;
     try {
       const look = await unit.driver.look(unit.spec, { deadlineMs: LOOK_DEADLINE_MS, signal });
+      // What is wrong now is found again.
+      for (const part of ['probe', 'exit']) degradations.clear(`${part}/${id}`);
       if (look.running) await unit.attach(look.process, fresh);
       else post({ type: 'vm-looked', vm: id, running: false });
       degradations.clear(`look/${id}`);
@@ -84,6 +86,7 @@ export class Inventory {
 
   /** Takes a changed configuration; what needs a new VMM waits for its next start. */
   async reconfigure(unit: VmUnit, spec: VmSpec): Promise<void> {
+    this.#options.degradations.clear(`probe/${spec.id}`);
     await unit.reconfigure(spec);
     this.#options.post({ type: 'vm-configured', vm: policyVm(spec, unit.driver) });
   }

@@ -185,6 +185,10 @@ export class Supervisor {
     return this.#degradations.list();
   }
 
+  degradationsOf(vm: VmId): readonly Degradation[] {
+    return this.#degradations.about(vm);
+  }
+
   /** A person's command: recorded with its author, given to the policy, and kept across a restart. */
   async command(
     event: PolicyEvent,

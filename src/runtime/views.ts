@@ -68,6 +68,8 @@ export interface HostView {
 /** What `vmpulse explain` shows: the policy's explanation and the VM's last journal entries. */
 export interface ExplainView extends Explanation {
   readonly vmm: VmView['vmm'];
+  /** Those of the host's that are about this VM. */
+  readonly degradations: readonly Degradation[];
   readonly journal: readonly {
     readonly seq: number;
     readonly atMs: number;

@@ -150,6 +150,7 @@ export class Vmpulse implements RuntimeApi {
     return {
       ...explanation,
       vmm: buildVmView(this.#supervisor.state, unit).vmm,
+      degradations: this.#supervisor.degradationsOf(vm),
       journal: entries.map(({ seq, atMs, type, text }) => ({ seq, atMs, type, text })),
     };
   }

@@ -32,7 +32,11 @@ export const probeCommand: CliCommand = {
       )
       .argument('<kind>', 'kind of probe, see below')
       .argument('<target>', 'URL, host:port, socket path or process, as the kind needs')
-      .option('--timeout <time>', 'longest time for the probe', parseTime, 1_000)
+      .addOption(
+        new Option('--timeout <time>', 'longest time for the probe')
+          .argParser(parseTime)
+          .default(1_000, '1s'),
+      )
       .option(
         '--header <header>',
         "'Name: value', may be repeated; an empty value removes a default header",

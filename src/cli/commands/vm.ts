@@ -12,7 +12,9 @@ export const vmCommand: CliCommand = {
       .description('Commands about one VM.')
       .addHelpText('after', examples(['vmpulse vm release default/web-1', 'out of quarantine']));
     vm.command('release')
-      .description('Lets a VM out of quarantine: recovery may act on it again, with fresh budgets.')
+      .description(
+        'Lets a VM out of quarantine: recovery may act on it again. Only the budget of recoveries in a row starts over, not that of 24 hours. Also takes back that somebody outside stopped the VM.',
+      )
       .argument('<vm>', 'name or namespace/name')
       .addHelpText('after', examples(['vmpulse vm release default/web-1', 'after its cause was put right']))
       .action((name: string, _options: object, command) =>

@@ -1,6 +1,6 @@
 import type { EpisodeAnswer, ExplainAnswer } from '../answers.js';
 import { type Paint, paintState } from './paint.js';
-import { probeTable } from './status-text.js';
+import { degradationLines, probeTable } from './status-text.js';
 import { table } from './table.js';
 import { moment, span } from './time.js';
 
@@ -34,11 +34,14 @@ export function explainText(view: ExplainAnswer, nowMs: number, paint: Paint): s
     ['Journal', timed(view.journal.map(({ atMs, type, text }) => [atMs, type, text]))],
   ];
   const head = `${paint.strong(vm)} is ${paintState(health, paint)} since ${moment(sinceMs)} (${span(nowMs - sinceMs)})\n`;
-  const said = sentences.map((sentence) => `  ${sentence}\n`).join('');
+  // The head says it already.
+  const isNews = (sentence: string) => !sentence.startsWith(`${vm} is ${health} since `);
+  const said = sentences.filter(isNews).map((sentence) => `  ${sentence}\n`);
+  const degraded = degradationLines(view.degradations, nowMs, paint);
   const shown = sections
     .filter(([, body]) => body !== '')
     .map(([title, body]) => `\n${paint.strong(title)}\n${indent(body)}`);
-  return head + said + shown.join('');
+  return [head, degraded, ...said, ...shown].join('');
 }
 
 function timed(lines: readonly (readonly [atMs: number, what: string, text: string])[]): string {

@@ -10,16 +10,27 @@ export function statusText(host: HostAnswer, paint: Paint): string {
   const counts = vms.length === 0 ? '' : `: ${healthCounts(vms)}`;
   const up = span(nowMs - host.startedAtMs);
   const head = `${paint.strong(`vmpulse ${host.version} on ${host.host}`)}, ${watched}${counts} (${host.engine} engine, up ${up})\n`;
-  const degraded = host.degradations.map(
-    ({ what, why, sinceMs }) =>
-      `${paint.warning(`! ${what}:`)} ${why} ${paint.faint(`(${span(nowMs - sinceMs)})`)}\n`,
-  );
+  const degraded = degradationLines(host.degradations, nowMs, paint);
   const holds = host.holds.map((hold) => `${paint.warning('! recovery held:')} ${holdText(hold, nowMs)}\n`);
   const list =
     vms.length === 0
       ? 'no VMs are watched; put their documents where the configuration says (manifests)\n'
       : vmTable(host, paint);
-  return `${head}${degraded.join('')}${holds.join('')}\n${list}`;
+  return `${head}${degraded}${holds.join('')}\n${list}`;
+}
+
+/** What works only in part. */
+export function degradationLines(
+  degradations: HostAnswer['degradations'],
+  nowMs: number,
+  paint: Paint,
+): string {
+  return degradations
+    .map(
+      ({ what, why, sinceMs }) =>
+        `${paint.warning(`! ${what}:`)} ${why} ${paint.faint(`(${span(nowMs - sinceMs)})`)}\n`,
+    )
+    .join('');
 }
 
 /** One VM, for a person. */
@@ -29,7 +40,7 @@ export function vmText(vm: VmAnswer, nowMs: number, paint: Paint): string {
     ['ready', vm.ready ? 'yes' : 'no'],
     ['note', vm.note],
     ['address', vm.address ?? '-'],
-    ['VMM', vm.vmm ? `process ${vm.vmm.pid} since ${moment(vm.vmm.startedAtMs)}` : 'not running'],
+    ['VMM', vmmText(vm)],
     ['run strategy', vm.runStrategy],
     ['recovery', vm.recoveryEnabled ? 'on' : 'observe only'],
   ];
@@ -39,6 +50,11 @@ export function vmText(vm: VmAnswer, nowMs: number, paint: Paint): string {
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `  ${name.padEnd(14)}${value}\n`);
   return `${paint.strong(vm.id)}\n${lines.join('')}\n${probeTable(vm.probes, nowMs, paint)}`;
+}
+
+function vmmText({ vmm, health }: VmAnswer): string {
+  if (vmm) return `process ${vmm.pid} since ${moment(vmm.startedAtMs)}`;
+  return health === 'unknown' ? 'not known' : 'not running';
 }
 
 /** Probes of one VM. */

@@ -53,7 +53,12 @@ describe('help', () => {
 
 describe('a command line that does not fit', () => {
   it.each([
-    [['nonsense'], /unknown command 'nonsense'/],
+    [['nonsense'], /unknown command 'nonsense'; see vmpulse --help/],
+    [['statsu'], /unknown command 'statsu' \(Did you mean status\?\); see vmpulse --help/],
+    [
+      ['recovery', 'hold', '--reason', 'r', '--fro', '1m'],
+      /'--fro' \(.*\); see vmpulse recovery hold --help/,
+    ],
     [['status', '--nonsense'], /unknown option '--nonsense'/],
     [['explain'], /missing required argument 'vm'/],
     [['status', 'a', 'b'], /too many arguments/],
@@ -109,6 +114,14 @@ describe('a daemon that is not there', () => {
         'with --socket or VMPULSE_SOCKET [ERR_VMPULSE_DAEMON_UNREACHABLE]\n',
     );
   });
+});
+
+it('a path that is no socket is said to be none', async () => {
+  const { status, stderr } = await runCommandLine(['status', '--socket', '/proc']);
+  expect(status).toBe(69);
+  expect(stderr).toBe(
+    "vmpulse: /proc is no socket; name the daemon's with --socket [ERR_VMPULSE_DAEMON_UNREACHABLE]\n",
+  );
 });
 
 describe('the built program', () => {

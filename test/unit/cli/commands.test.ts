@@ -112,6 +112,7 @@ describe('vmpulse explain', () => {
     expect(status).toBe(0);
     for (const line of [
       /^lab\/db is recovering since 1970-01-01 00:00:02\.000Z/,
+      /^! monitor\/lab\/db: the monitor does not greet \(/m,
       /^ {2}The guest kernel panicked\.\n {2}A reset is under way\.$/m,
       /^Evidence\n {2}1970-01-01 00:00:01\.900Z {2}vmm-event {2}panicked$/m,
       /^Episode\n {2}guest-hung \(guest-panicked\), began .*, diagnosed 1 ms later, not healed after /m,

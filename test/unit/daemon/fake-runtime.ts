@@ -68,6 +68,7 @@ export function explainView(vm: VmId): ExplainView {
       },
     ],
     vmm: { pid: 4242, startTimeTicks: 99, startedAtMs: 500 },
+    degradations: [{ what: `monitor/${vm}`, why: 'the monitor does not greet', sinceMs: 1_000 }],
     journal: [{ seq: 7, atMs: 1_950, type: 'action-start', text: 'reset begins' }],
   };
 }

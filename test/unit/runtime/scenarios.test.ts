@@ -252,6 +252,25 @@ describe('a restart of the daemon', () => {
     expect(h.explain(web).health).toBe('healthy');
   });
 
+  it('shows why a monitor cannot be used, of its VM and as long as that lasts', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    const foreign = { type: 'monitor', state: 'foreign', why: 'protocol-error: received "SSH-2.0"' } as const;
+    h.driver.emit(web, foreign);
+    const shown = [
+      expect.objectContaining({ what: 'monitor/test/web', why: expect.stringContaining('"SSH-2.0"') }),
+    ];
+    expect(h.supervisor.degradations).toEqual(shown);
+    expect(h.supervisor.degradationsOf(web.id)).toEqual(shown);
+    expect(h.supervisor.degradationsOf('test/web-2')).toEqual([]);
+    h.driver.emit(web, { type: 'monitor', state: 'connected' });
+    expect(h.supervisor.degradations).toEqual([]);
+    h.driver.emit(web, { type: 'monitor', state: 'busy', why: 'channel-busy' });
+    expect(h.supervisor.degradations).toHaveLength(1);
+    await h.supervisor.apply([]);
+    expect(h.supervisor.degradations).toEqual([]);
+  });
+
   it('leaves a VM alone whose look fails, and looks again', async () => {
     const h = new Harness();
     const { VmpulseError } = await import('../../../src/model/errors.js');
