@@ -7,7 +7,7 @@ import { lastWordsOver } from './facts.js';
 import { noteHealth } from './health.js';
 import { freeSlot } from './host.js';
 import { pursue, startUp, tellHold } from './plan.js';
-import { blindProbes, guestSeen, healthBack, inGrace, settled, settledAtMs } from './signals.js';
+import { blindProbes, blindText, guestSeen, healthBack, inGrace, settled, settledAtMs } from './signals.js';
 import { evidence, span, utc } from './text.js';
 import type { Blocker, PolicyVmState, ProbeRecord } from './vm-state.js';
 import { setWake } from './wakes.js';
@@ -185,7 +185,7 @@ function unheard(ctx: StepContext, vm: PolicyVmState): void {
 
 /** We cannot see: nothing follows for the VM, and people learn that we are the ones with a problem. */
 function distrust(ctx: StepContext, vm: PolicyVmState, blind: readonly ProbeRecord[]): void {
-  const text = `no conclusive result from ${blind.map((p) => p.spec.name).join(', ')}`;
+  const text = `no conclusive result from ${blindText(blind)}`;
   hold(ctx, vm, { rule: 'observer', text, untilMs: null });
 }
 

@@ -3,6 +3,7 @@ import type { VmId } from '../model/vm.js';
 import { exhausted, rollingUsed } from './budget.js';
 import { bootsGuest } from './ladder.js';
 import { RULES, type Rule } from './rules.js';
+import { blindProbes, blindText } from './signals.js';
 import { probeSummaries, vmOf } from './summary.js';
 import { span, utc } from './text.js';
 import type { Episode, Explanation, PolicyState } from './types.js';
@@ -80,8 +81,8 @@ function probeSentences(vm: PolicyVmState): string[] {
     else if (p.latched)
       list.push(`${what} answers again since ${utc(p.sinceMs)}, but a failed liveness probe holds.`);
   }
-  const blind = [...vm.probes.values()].filter((p) => p.state === 'blind').map((p) => p.spec.name);
-  if (blind.length > 0) list.push(`Nothing conclusive comes from ${blind.join(', ')}.`);
+  const blind = blindProbes(vm);
+  if (blind.length > 0) list.push(`Nothing conclusive comes from ${blindText(blind)}.`);
   return list;
 }
 

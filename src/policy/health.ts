@@ -1,7 +1,7 @@
 import type { HealthState } from '../model/health.js';
 import type { Assessment } from './assess.js';
 import { type StepContext, say } from './context.js';
-import { blindProbes, degradingProbes, guestSeen, inGrace, readinessOk } from './signals.js';
+import { blindProbes, blindText, degradingProbes, guestSeen, inGrace, readinessOk } from './signals.js';
 import type { PolicyVmState } from './vm-state.js';
 
 /** Notes health and readiness; a change of health is a decision. */
@@ -71,7 +71,7 @@ function whyOf(vm: PolicyVmState, found: Assessment): string {
     case 'suspect':
       return found.key;
     case 'blind':
-      return `no conclusive result from ${found.probes.map((p) => p.spec.name).join(', ')}`;
+      return `no conclusive result from ${blindText(found.probes)}`;
     default:
       return '';
   }

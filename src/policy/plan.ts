@@ -55,7 +55,8 @@ export function pursue(ctx: StepContext, vm: PolicyVmState, verdict: Verdict): v
 /** Brings up a VM that is wanted and was not running when first looked at: not a failure, so no budget is charged. */
 export function startUp(ctx: StepContext, vm: PolicyVmState, diagnosis: Diagnosis): void {
   if (!vm.spec?.steps.includes('start')) {
-    holdOnce(ctx, vm, { rule: 'ladder-exhausted', text: 'its driver cannot start it', untilMs: null });
+    const text = 'its driver does not know how it is started: start it the way it was started before';
+    holdOnce(ctx, vm, { rule: 'ladder-exhausted', text, untilMs: null });
     return;
   }
   if (!vm.spec.recovery.enabled) {

@@ -136,6 +136,13 @@ export function blindProbes(vm: PolicyVmState): ProbeRecord[] {
   return [...vm.probes.values()].filter((r) => r.state === 'blind');
 }
 
+/** Probes that cannot see, each with why, as people read it. */
+export function blindText(probes: readonly ProbeRecord[]): string {
+  return probes
+    .map(({ spec, reason }) => (reason === null ? spec.name : `${spec.name} (${reason})`))
+    .join(', ');
+}
+
 /** Without this probe nothing can be said of the health of the VM; a mere check is not missed that much. */
 export function decidesHealth(record: ProbeRecord): boolean {
   return isGuestPath(record) && (record.spec.role !== 'check' || record.spec.critical);

@@ -104,7 +104,7 @@ describe('a monitor of a guest that somebody else started', { timeout: 3 * MINUT
       );
       expect(blind.probes.find(({ name }) => name === 'monitor')?.reason).toBe('channel-busy');
       await test.vmOnce('healthy', 'a', ({ health }) => health === 'healthy');
-      expect((await test.vm('a')).note).toContain('no conclusive result from monitor');
+      expect((await test.vm('a')).note).toContain('no conclusive result from monitor (channel-busy)');
       expect(test.cli('status').output).toMatch(/^! monitor\/demo\/a: .*another client holds it/m);
 
       const before = await guest.bootId();
