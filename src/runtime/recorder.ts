@@ -5,6 +5,17 @@ import type { RuntimeEvent } from './views.js';
 
 const RING_SIZE = 1024;
 const SUBSCRIBER_LIMIT = 4096;
+/** Entries of one append. What all VMs of a host say at once would outgrow the journal's backlog, and be given up. */
+const APPEND_LIMIT = 1000;
+
+interface Waiting {
+  readonly entry: JournalEntry;
+  /** The entry is on disk. */
+  readonly resolve: () => void;
+  readonly reject: (why: unknown) => void;
+}
+
+const nobodyWaits = () => {};
 
 export interface RecorderOptions {
   readonly journal: Journal;
@@ -23,7 +34,7 @@ export class Recorder {
   readonly #ring: RuntimeEvent[] = [];
   readonly #wakers = new Set<() => void>();
   #nextId = 1;
-  #pending: JournalEntry[] = [];
+  readonly #pending: Waiting[] = [];
   #flushing: Promise<void> | undefined;
 
   constructor(options: RecorderOptions) {
@@ -32,16 +43,15 @@ export class Recorder {
 
   /** Records without waiting. Entries of one turn are written together, in order. */
   note(entry: Omit<JournalEntry, 'atMs'> & { readonly atMs?: number }): void {
-    this.#pending.push(this.#publish(entry));
-    this.#flushing ??= Promise.resolve().then(() => this.#flush());
+    this.#push(entry, nobodyWaits, nobodyWaits);
   }
 
-  /** Records and resolves once durable; rejects with ERR_VMPULSE_JOURNAL when it is not by the deadline. */
-  async durable(entry: Omit<JournalEntry, 'atMs'>): Promise<void> {
-    // What came before must not overtake: the journal keeps the order of append calls.
-    const before = this.#pending;
-    this.#pending = [];
-    await this.#write([...before, this.#publish(entry)]);
+  /**
+   * Records and resolves once durable; rejects with ERR_VMPULSE_JOURNAL when its write fails or is not done by the
+   * deadline. What was recorded before is written before.
+   */
+  durable(entry: Omit<JournalEntry, 'atMs'>): Promise<void> {
+    return new Promise((resolve, reject) => this.#push(entry, resolve, reject));
   }
 
   /** Resolves when everything noted so far was handed to the journal and answered. */
@@ -75,6 +85,15 @@ export class Recorder {
     }
   }
 
+  #push(
+    entry: Omit<JournalEntry, 'atMs'> & { readonly atMs?: number },
+    resolve: Waiting['resolve'],
+    reject: Waiting['reject'],
+  ): void {
+    this.#pending.push({ entry: this.#publish(entry), resolve, reject });
+    this.#flushing ??= Promise.resolve().then(() => this.#flush());
+  }
+
   #publish(entry: Omit<JournalEntry, 'atMs'> & { readonly atMs?: number }): JournalEntry {
     const full: JournalEntry = { ...entry, atMs: entry.atMs ?? this.#options.clock.now() };
     const { atMs, vm, type, text, data } = full;
@@ -87,18 +106,22 @@ export class Recorder {
 
   async #flush(): Promise<void> {
     try {
-      while (this.#pending.length > 0) {
-        const batch = this.#pending;
-        this.#pending = [];
-        // The journal tells by itself that it fails, keeps what it was given, and writes it later.
-        await this.#write(batch).catch(() => {});
-      }
+      while (this.#pending.length > 0) await this.#write(this.#pending.splice(0, APPEND_LIMIT));
     } finally {
       this.#flushing = undefined;
     }
   }
 
-  #write(entries: readonly JournalEntry[]): Promise<void> {
-    return this.#options.journal.append(entries, { deadlineMs: this.#options.deadlineMs });
+  /** Never rejects: the journal tells by itself that it fails, keeps what it was given, and writes it later. */
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    const { journal, deadlineMs } = this.#options;
+    const entries = batch.map(({ entry }) => entry);
+    try {
+      await journal.append(entries, { deadlineMs });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+      return;
+    }
+    for (const { resolve } of batch) resolve();
   }
 }

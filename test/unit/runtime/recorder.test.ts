@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/model/clock.js';
+import { VmpulseError } from '../../../src/model/errors.js';
+import { silentLogger } from '../../../src/model/logger.js';
+import type { JournalEntry } from '../../../src/model/ports.js';
+import { MemoryJournal, type ObservableJournal, openJournal } from '../../../src/runtime/journal/index.js';
+import { Recorder } from '../../../src/runtime/recorder.js';
+
+function entry(text: string, type: JournalEntry['type'] = 'transition'): Omit<JournalEntry, 'atMs'> {
+  return { vm: 'test/web', type, actionId: null, text, data: {} };
+}
+
+function recorderOf(journal: ObservableJournal): Recorder {
+  return new Recorder({ journal, clock: systemClock, logger: silentLogger, deadlineMs: 20_000 });
+}
+
+it('loses nothing of what a whole fleet says in one turn, and keeps its order', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-recorder-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const journal = await openJournal({ path: join(dir, 'journal.db'), maxBacklogBytes: 512 * 1024 });
+  onTestFinished(() => journal.close());
+  const recorder = recorderOf(journal);
+  const count = 9000;
+  for (let i = 0; i < count; i++) recorder.note(entry(`${i}`));
+  await recorder.durable(entry('action', 'action-start'));
+  const entries = await journal.read({ limit: 10_000 });
+  expect(entries.map(({ text }) => text)).toEqual([
+    ...Array.from({ length: count }, (_, i) => `${i}`),
+    'action',
+  ]);
+});
+
+it('says why an entry is not durable, and goes on recording', async () => {
+  class FailingOnce extends MemoryJournal {
+    failed = false;
+    override append(...args: Parameters<MemoryJournal['append']>): Promise<void> {
+      if (this.failed) return super.append(...args);
+      this.failed = true;
+      return Promise.reject(new VmpulseError('ERR_VMPULSE_JOURNAL', 'the disk is full'));
+    }
+  }
+  const journal = new FailingOnce();
+  const recorder = recorderOf(journal);
+  await expect(recorder.durable(entry('first'))).rejects.toMatchObject({ code: 'ERR_VMPULSE_JOURNAL' });
+  await recorder.durable(entry('second'));
+  expect((await journal.read({ limit: 10 })).map(({ text }) => text)).toEqual(['second']);
+});
