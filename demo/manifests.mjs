@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { LAB_GUEST, labKernelLine } from '../lab/vm.mjs';
 
-const WATCHDOG_SECONDS = 5;
+const WATCHDOG_SECONDS = 10;
 
 /** The daemon's configuration: everything of the demonstration in one folder, recovery switched on. */
 export function daemonConfig(world) {

@@ -123,7 +123,14 @@ export class Daemon {
     const journal = await openJournal({ path: join(config.stateDir, 'journal.db'), logger });
     this.#own('journal', () => journal.close());
     const { backend, ...engineOptions } = config.engine;
-    const engine = new ProbeEngine({ engine: backend, ...engineOptions });
+    let fallback: string | undefined;
+    const engine = new ProbeEngine({
+      engine: backend,
+      ...engineOptions,
+      onFallback: (error) => {
+        fallback = error.message;
+      },
+    });
     this.#own('engine', () => engine.close());
     const vmpulse = new Vmpulse({
       vms: this.#started.vms,
@@ -137,6 +144,7 @@ export class Daemon {
       logger,
     });
     this.#own('runtime', () => vmpulse.close());
+    if (fallback !== undefined) vmpulse.degrade('engine', `the portable engine is used: ${fallback}`);
     return vmpulse;
   }
 

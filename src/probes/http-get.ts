@@ -66,6 +66,7 @@ export const httpGet = defineKind<HttpGetCheck>({
   }),
   lookups: ({ http }) => ({
     ...(http.caFile === undefined ? {} : { caFile: http.caFile }),
+    ...(http.verify === true && http.caFile === undefined ? { hostCa: true } : {}),
     ...(http.unixSocket !== undefined
       ? {}
       : http.host === undefined

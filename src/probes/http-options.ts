@@ -108,7 +108,7 @@ const written = z.strictObject({
   caFile: absolutePathField.optional(),
   certificateExpiresWithinDays: countField({ unit: 'days', example: '14' }, 1, 3650).optional(),
   expect: expectation.optional(),
-  maxBodyBytes: countField({ unit: 'bytes', example: '10240' }, 1, 16_777_216).optional(),
+  maxBodyBytes: countField({ unit: 'bytes', example: '10240' }, 1, 1_048_576).optional(),
 });
 
 type WrittenHttp = z.output<typeof written>;

@@ -1,5 +1,6 @@
 import type { TargetCheck } from '../engine/probe-engine.js';
 import type { ProbeCheck } from '../model/probe.js';
+import { hostCaPem } from './host-ca.js';
 import type { LowerContext } from './probe-kind.js';
 import { PROBE_KINDS } from './registry.js';
 import type { ResolveHost } from './resolve-host.js';
@@ -24,8 +25,13 @@ export type PreparedCheck =
 export async function prepareCheck(check: ProbeCheck, options: PrepareOptions): Promise<PreparedCheck> {
   if (check.kind === 'custom') return { check: { kind: 'external' } };
   const kind = PROBE_KINDS[check.kind];
-  const { host, caFile } = kind.lookups(check);
-  const caPem = caFile === undefined ? undefined : await options.readFile(caFile);
+  const { host, caFile, hostCa } = kind.lookups(check);
+  const caPem =
+    caFile !== undefined
+      ? await options.readFile(caFile)
+      : hostCa
+        ? await hostCaPem(options.readFile)
+        : undefined;
   const resolved = host === undefined ? undefined : await options.resolveHost(host);
   if (resolved !== undefined && 'failure' in resolved) return resolved;
   const { channels, process } = options;

@@ -25,6 +25,8 @@ interface CheckLookups {
   readonly vmAddress?: true;
   /** PEM file to be read. */
   readonly caFile?: string;
+  /** The certificates that the host trusts are needed. */
+  readonly hostCa?: true;
   readonly channel?: 'monitor' | 'agent';
   readonly process?: true;
 }

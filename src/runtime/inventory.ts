@@ -11,6 +11,10 @@ import { policyVm } from './policy-vm.js';
 import { VmUnit } from './vm-unit.js';
 
 const LOOK_DEADLINE_MS = 5_000;
+/** How often a VM without a VMM is looked at, as others may start it, ms. */
+const LOOK_AGAIN_MS = 10_000;
+/** The same where the last look failed, ms. */
+const LOOK_FAILED_MS = 5_000;
 
 export interface InventoryOptions {
   readonly engine: ProbeEngine;
@@ -22,6 +26,15 @@ export interface InventoryOptions {
   readonly signal: AbortSignal;
   readonly post: (event: PolicyEvent) => void;
   readonly onVmmEvent: (unit: VmUnit, event: VmmEvent, atMs: number) => void;
+  /** An action of ours is under way, which looks by itself. */
+  readonly isActedOn: (vm: VmId) => boolean;
+}
+
+/** What goes on about the VMM of one VM. */
+interface Looking {
+  /** Ends with the look that was asked for last; they come one after another. */
+  last: Promise<void>;
+  cancelNext: () => void;
 }
 
 /** The VMs that are watched: brings each to its driver, finds its VMM, and lets go of it. */
@@ -29,6 +42,7 @@ export class Inventory {
   readonly units = new Map<VmId, VmUnit>();
   /** Engine handle → probe. */
   readonly index = new Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>();
+  readonly #looking = new WeakMap<VmUnit, Looking>();
   readonly #options: InventoryOptions;
 
   constructor(options: InventoryOptions) {
@@ -54,7 +68,10 @@ export class Inventory {
       events: {
         attached: (session, fresh, status) =>
           post({ type: 'vm-attached', vm, startedAtMs: session.startedAtMs, fresh, status }),
-        vmmEvent: (event, atMs) => this.#options.onVmmEvent(unit, event, atMs),
+        vmmEvent: (event, atMs) => {
+          this.#options.onVmmEvent(unit, event, atMs);
+          if (event.type === 'exited') this.#lookLater(unit, LOOK_AGAIN_MS, false);
+        },
         probeUnavailable: (probe, why) => degradations.set(`probe/${vm}/${probe}`, why),
       },
     });
@@ -63,10 +80,22 @@ export class Inventory {
     await this.look(unit, false);
   }
 
-  /** Finds the VM's VMM and attaches to it, or tells that there is none. `fresh`: one found has just been started. */
-  async look(unit: VmUnit, fresh: boolean): Promise<void> {
-    const { clock, degradations, signal, post } = this.#options;
+  /**
+   * Finds the VM's VMM and attaches to it, or tells that there is none and looks again from time to time. `fresh`: one
+   * found has just been started.
+   */
+  look(unit: VmUnit, fresh: boolean): Promise<void> {
+    const looking = this.#looking.get(unit) ?? { last: Promise.resolve(), cancelNext: () => {} };
+    this.#looking.set(unit, looking);
+    looking.cancelNext();
+    looking.last = looking.last.then(() => this.#look(unit, fresh));
+    return looking.last;
+  }
+
+  async #look(unit: VmUnit, fresh: boolean): Promise<void> {
+    const { degradations, signal, post } = this.#options;
     const { id } = unit.spec;
+    if (!this.#isWatched(unit)) return;
     try {
       const look = await unit.driver.look(unit.spec, { deadlineMs: LOOK_DEADLINE_MS, signal });
       // What is wrong now is found again.
@@ -74,14 +103,29 @@ export class Inventory {
       if (look.running) await unit.attach(look.process, fresh);
       else post({ type: 'vm-looked', vm: id, running: false });
       degradations.clear(`look/${id}`);
+      this.#lookLater(unit, LOOK_AGAIN_MS, false);
     } catch (error) {
-      if (signal.aborted) return;
+      if (!this.#isWatched(unit)) return;
       // Not knowing is no reason to act: the VM stays unknown until a look succeeds.
       degradations.set(`look/${id}`, `could not look at ${id}: ${errorMessage(error)}`);
-      clock.at(clock.now() + LOOK_DEADLINE_MS, () => {
-        if (this.units.get(id) === unit && !signal.aborted) void this.look(unit, fresh);
-      });
+      this.#lookLater(unit, LOOK_FAILED_MS, fresh);
     }
+  }
+
+  #lookLater(unit: VmUnit, delayMs: number, fresh: boolean): void {
+    const { clock, isActedOn } = this.#options;
+    const looking = this.#looking.get(unit);
+    if (!looking || unit.session !== undefined || !this.#isWatched(unit)) return;
+    looking.cancelNext();
+    looking.cancelNext = clock.at(clock.now() + delayMs, () => {
+      if (unit.session !== undefined || !this.#isWatched(unit)) return;
+      if (isActedOn(unit.spec.id)) this.#lookLater(unit, delayMs, fresh);
+      else void this.look(unit, fresh);
+    });
+  }
+
+  #isWatched(unit: VmUnit): boolean {
+    return this.units.get(unit.spec.id) === unit && !this.#options.signal.aborted;
   }
 
   /** Takes a changed configuration; what needs a new VMM waits for its next start. */
@@ -95,6 +139,7 @@ export class Inventory {
   async unwatch(id: VmId): Promise<void> {
     const unit = this.units.get(id);
     this.units.delete(id);
+    if (unit) this.#looking.get(unit)?.cancelNext();
     await unit?.detach();
     for (const part of ['driver', 'look', 'probe', 'exit', 'monitor'])
       this.#options.degradations.clear(`${part}/${id}`);
@@ -102,6 +147,7 @@ export class Inventory {
   }
 
   async close(): Promise<void> {
+    for (const unit of this.units.values()) this.#looking.get(unit)?.cancelNext();
     await Promise.all([...this.units.values()].map((unit) => unit.detach()));
   }
 }

@@ -86,6 +86,7 @@ export class Supervisor {
       signal: this.#abort.signal,
       post: (event) => this.#post(event),
       onVmmEvent: (unit, event, atMs) => this.#onVmmEvent(unit, event, atMs),
+      isActedOn: (vm) => this.#loop?.state.vms.get(vm)?.action?.unresolved === false,
     });
     this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
     this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());

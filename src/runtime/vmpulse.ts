@@ -80,7 +80,14 @@ export class Vmpulse implements RuntimeApi {
     this.#startedAtMs = this.#clock.now();
     this.#host = options.host ?? hostname();
     this.#ownsEngine = options.engine === undefined;
-    this.#engine = options.engine ?? new ProbeEngine();
+    let fallback: string | undefined;
+    this.#engine =
+      options.engine ??
+      new ProbeEngine({
+        onFallback: (error) => {
+          fallback = error.message;
+        },
+      });
     this.#journal = options.journal ?? new MemoryJournal();
     this.#metrics = options.metrics ?? createMetrics();
     const logger = options.logger ?? silentLogger;
@@ -107,6 +114,7 @@ export class Vmpulse implements RuntimeApi {
       onRecovery: (action: RecoveryAction, result: ActionResult) =>
         this.#metrics.recovery(action.step, result.result),
     });
+    if (fallback !== undefined) this.degrade('engine', `the portable engine is used: ${fallback}`);
     this.#metrics.bind({ engineStats: () => this.#engine.stats(), hostView: () => this.view() });
   }
 

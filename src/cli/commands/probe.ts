@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { isVmpulseError } from '../../model/errors.js';
+import { plainText } from '../../model/plain-text.js';
 import { type HttpFlags, withHttpFlags } from '../../probes/http-flags.js';
 import { findKind, KIND_ENTRIES } from '../../probes/registry.js';
 import { type Cli, type CliCommand, globalOptions, json, paintOf, printError } from '../cli.js';
@@ -101,7 +102,11 @@ async function run(cli: Cli, request: ProbeRequest): Promise<void> {
       import('../../engine/index.js'),
       import('../probe-target.js'),
     ]);
-    const engine = new ProbeEngine(request.engine === undefined ? {} : { engine: request.engine });
+    const engine = new ProbeEngine({
+      ...(request.engine === undefined ? {} : { engine: request.engine }),
+      onFallback: (error) =>
+        cli.stderr.write(`vmpulse: the portable engine is used: ${plainText(error.message, 2000)}\n`),
+    });
     try {
       const result = await probeTarget(engine, parsed, { timeoutMs, debug });
       if (result.debug !== undefined) cli.stderr.write(`${result.debug}\n`);

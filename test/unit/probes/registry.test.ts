@@ -265,6 +265,16 @@ describe('lowering', () => {
     });
   });
 
+  it('verifies with what the host trusts unless told otherwise', async () => {
+    const http = { scheme: 'https', port: 443, path: '/', headers: [], verify: true } as const;
+    const prepare = (readFile: (path: string) => Promise<string>) =>
+      prepareCheck({ kind: 'httpGet', http }, { ...options, readFile });
+    const bundle = '-----BEGIN CERTIFICATE----- of this host';
+    expect(await prepare(async () => bundle)).toMatchObject({ check: { caPem: bundle } });
+    const bare = await prepare(() => Promise.reject(new Error('no such file')));
+    expect(bare).toMatchObject({ check: { caPem: expect.stringContaining('BEGIN CERTIFICATE') } });
+  });
+
   it.each(
     CHECKS.map((check) => [check.kind, check] as const),
   )('refuses %s without what it needs', (kind, check) => {
