@@ -101,7 +101,9 @@ export class Inventory {
       // What is wrong now is found again.
       for (const part of ['probe', 'exit']) degradations.clear(`${part}/${id}`);
       if (look.running) await unit.attach(look.process, fresh);
-      else post({ type: 'vm-looked', vm: id, running: false });
+      // Let go of meanwhile.
+      if (!this.#isWatched(unit)) return await unit.detach();
+      if (!look.running) post({ type: 'vm-looked', vm: id, running: false });
       degradations.clear(`look/${id}`);
       this.#lookLater(unit, LOOK_AGAIN_MS, false);
     } catch (error) {

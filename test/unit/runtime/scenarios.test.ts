@@ -271,6 +271,32 @@ describe('a restart of the daemon', () => {
     expect(h.supervisor.degradations).toEqual([]);
   });
 
+  it('watches a VM again that somebody else starts', async () => {
+    const manual: VmSpec = { ...web, runStrategy: 'Manual' };
+    const h = new Harness();
+    await h.supervisor.start([manual]);
+    expect(h.explain(manual).health).toBe('stopped');
+    await h.clock.advance(60_000);
+    expect(h.driver.calls.filter((call) => call.startsWith('attach'))).toEqual([]);
+    for (const _ of ['first', 'second']) {
+      h.driver.boot(manual);
+      await h.clock.advance(10_000);
+      await h.allOk(manual);
+      expect(h.explain(manual).health).toBe('healthy');
+      const looks = h.driver.calls.length;
+      await h.clock.advance(60_000);
+      expect(h.driver.calls).toHaveLength(looks);
+      h.driver.vanish(manual);
+      h.engine.transition('test/web/vmm-process', 'failed', 'process-gone');
+      await h.clock.advance(1_000);
+      expect(h.explain(manual).health).toBe('stopped');
+    }
+    await h.supervisor.apply([]);
+    h.driver.boot(manual);
+    await h.clock.advance(60_000);
+    expect(h.driver.calls.filter((call) => call.startsWith('attach'))).toHaveLength(2);
+  });
+
   it('leaves a VM alone whose look fails, and looks again', async () => {
     const h = new Harness();
     const { VmpulseError } = await import('../../../src/model/errors.js');
