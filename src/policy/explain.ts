@@ -52,7 +52,7 @@ function sentences(vm: PolicyVmState, now: number, spent: string | null): string
   list.push(...probeSentences(vm));
   if (vm.episode) list.push(...episodeSentences(vm, vm.episode, now));
   else list.push(...lastEpisode(vm));
-  if (vm.doubt) list.push(`A fresh look settled nothing: ${vm.doubt.text}.`);
+  if (vm.doubt?.rule === 'observer') list.push(`A fresh look settled nothing: ${vm.doubt.text}.`);
   if (vm.confirm?.purpose === 'diagnose') {
     list.push(`A fresh look at all its probes is under way since ${utc(vm.confirm.askedAtMs)}.`);
   }
