@@ -28,18 +28,26 @@ export async function probeTarget(
   try {
     const channel =
       target.channel === undefined ? undefined : await openChannel(engine, target.channel, deadline);
+    const handle = channel?.handle;
     const prepared = await prepareCheck(target.check, {
       resolveHost: (host) => resolveHost(host, { deadlineMs: deadline.remainingMs() }),
       readFile: (path) => readFile(path, 'utf8'),
-      ...(channel === undefined ? {} : { channels: { monitor: channel, agent: channel } }),
+      ...(handle === undefined ? {} : { channels: { monitor: handle, agent: handle } }),
       ...(opened === undefined ? {} : { process: { pidfd: opened.pidfd.fd, pid: opened.identity.pid } }),
     });
     if ('failure' in prepared) return failedBefore(prepared.failure, begun, prepared.detail);
     const timeoutMs = Math.max(1, deadline.remainingMs());
-    return await engine.probeOnce(prepared.check, { timeoutMs, debug: run.debug });
+    const result = await engine.probeOnce(prepared.check, { timeoutMs, debug: run.debug });
+    return channel === undefined ? result : withChannel(result, channel, begun);
   } finally {
     opened?.pidfd.close();
   }
+}
+
+interface OpenedChannel {
+  readonly handle: number;
+  /** Why it cannot be used, as far as that is known by now. */
+  readonly trouble: () => string | undefined;
 }
 
 /** Opens the socket as a channel and waits until it is known whether it speaks; the probe then says so in its words. */
@@ -47,21 +55,32 @@ async function openChannel(
   engine: ProbeEngine,
   { protocol, path }: NonNullable<ProbeTarget['channel']>,
   deadline: Deadline,
-): Promise<number> {
+): Promise<OpenedChannel> {
   const channel = engine.openChannel({
     protocol,
     path,
     greetingTimeoutMs: Math.max(1, deadline.remainingMs()),
   });
+  let trouble: string | undefined;
   const known = new Promise<void>((resolve) => {
-    channel.onEvent(({ type }) => {
-      if (type === 'connected' || type === 'disconnected') resolve();
+    channel.onEvent((event) => {
+      if (event.type !== 'connected' && event.type !== 'disconnected') return;
+      trouble = event.type === 'connected' ? undefined : `${event.reason}: ${event.detail}`;
+      resolve();
     });
   });
   await deadline.race(known).catch((error: unknown) => {
     if (!isVmpulseError(error, 'ERR_VMPULSE_TIMEOUT')) throw error;
   });
-  return channel.handle;
+  return { handle: channel.handle, trouble: () => trouble };
+}
+
+/** The channel is part of the probe: the time it took, and what was wrong with it. */
+function withChannel(result: ProbeResult, channel: OpenedChannel, begun: number): ProbeResult {
+  const trouble = result.outcome.result === 'ok' ? undefined : channel.trouble();
+  const details =
+    trouble === undefined ? result.details : { ...result.details, message: plainText(trouble, 500) };
+  return { ...result, durationMs: performance.now() - begun, details };
 }
 
 async function openTarget(

@@ -195,7 +195,20 @@ describe('vmpulse probe', () => {
     });
     expect(await probe('qmp', join(dir, 'nothing'))).toMatchObject({
       status: 1,
-      line: { reason: 'api-unreachable', class: 'hypervisor' },
+      line: {
+        reason: 'api-unreachable',
+        class: 'hypervisor',
+        details: { message: expect.stringContaining('connect') },
+      },
+    });
+    const banner = createServer((socket) => void socket.on('error', () => {}).write('SSH-2.0-OpenSSH\r\n'));
+    await listen(banner, join(dir, 'banner'));
+    expect(await probe('qmp', join(dir, 'banner'))).toMatchObject({
+      status: 1,
+      line: {
+        reason: 'api-error',
+        details: { message: expect.stringMatching(/^protocol-error: .*SSH-2\.0-OpenSSH/) },
+      },
     });
     expect(await probe('qga', join(dir, 'nothing'))).toMatchObject({
       status: 1,
