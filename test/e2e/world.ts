@@ -146,10 +146,10 @@ export class DaemonUnderTest {
   async logged(text: string): Promise<void> {
     const count = () => this.log().split(text).length;
     const before = count();
-    const endMs = Date.now() + MINUTE;
+    const endMs = Date.now() + 2 * MINUTE;
     // Looked at often, to find the daemon in the middle of it.
     while (count() === before) {
-      if (Date.now() > endMs) throw new Error(`not in the log within a minute: ${text}`);
+      if (Date.now() > endMs) throw new Error(`not in the log within two minutes: ${text}`);
       await delay(2);
     }
   }
@@ -160,7 +160,9 @@ export class DaemonUnderTest {
 
   async #askGuest(name: string, path: string): Promise<string> {
     const vm = this.world.vms.find((candidate) => candidate.name === name);
-    const response = await fetch(`${vm?.url}${path}`, { signal: AbortSignal.timeout(5_000) });
+    // No connection is kept: the guest may be another boot by the next request.
+    const headers = { connection: 'close' };
+    const response = await fetch(`${vm?.url}${path}`, { headers, signal: AbortSignal.timeout(5_000) });
     if (response.status !== 200) throw new Error(`${name}${path}: status ${response.status}`);
     return response.text();
   }
