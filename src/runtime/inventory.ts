@@ -70,7 +70,7 @@ export class Inventory {
           post({ type: 'vm-attached', vm, startedAtMs: session.startedAtMs, fresh, status }),
         vmmEvent: (event, atMs) => {
           this.#options.onVmmEvent(unit, event, atMs);
-          if (event.type === 'exited') this.#lookLater(unit, LOOK_AGAIN_MS, false);
+          if (event.type === 'exited') this.#lookLater(unit, LOOK_AGAIN_MS, true);
         },
         probeUnavailable: (probe, why) => degradations.set(`probe/${vm}/${probe}`, why),
       },
@@ -105,7 +105,8 @@ export class Inventory {
       if (!this.#isWatched(unit)) return await unit.detach();
       if (!look.running) post({ type: 'vm-looked', vm: id, running: false });
       degradations.clear(`look/${id}`);
-      this.#lookLater(unit, LOOK_AGAIN_MS, false);
+      // There is none now: one that is found then has just been started, and its guest boots.
+      this.#lookLater(unit, LOOK_AGAIN_MS, true);
     } catch (error) {
       if (!this.#isWatched(unit)) return;
       // Not knowing is no reason to act: the VM stays unknown until a look succeeds.
