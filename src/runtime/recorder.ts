@@ -5,8 +5,11 @@ import type { RuntimeEvent } from './views.js';
 
 const RING_SIZE = 1024;
 const SUBSCRIBER_LIMIT = 4096;
-/** Entries of one append. What all VMs of a host say at once would outgrow the journal's backlog, and be given up. */
-const APPEND_LIMIT = 1000;
+/**
+ * Entries of one append, as many as the journal commits at once. What all VMs of a host say in one turn would outgrow
+ * its backlog, and be given up.
+ */
+const APPEND_LIMIT = 2000;
 
 interface Waiting {
   readonly entry: JournalEntry;
