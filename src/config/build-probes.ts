@@ -33,29 +33,24 @@ function forwardOf(
 
 /**
  * Gives a check that asks the VM's own address a way there: the address, or for a VM without one the forwarded port.
- * Undefined when there is none.
+ * A text says why there is none, and the remedy.
  */
-function reachable(check: ProbeCheck, { address, interfaces }: Reach): ProbeCheck | undefined {
-  if (
-    address !== undefined ||
-    check.kind === 'custom' ||
-    PROBE_KINDS[check.kind].lookups(check).vmAddress !== true
-  )
-    return check;
-  if (check.kind === 'tcpSocket') {
-    const forward = forwardOf(check.port, interfaces);
-    return forward === undefined ? undefined : { ...check, ...forward };
-  }
-  if (check.kind === 'httpGet') {
-    const forward = forwardOf(check.http.port, interfaces);
-    return forward === undefined ? undefined : { ...check, http: { ...check.http, ...forward } };
-  }
-  return check;
+function reachable(check: ProbeCheck, { address, interfaces }: Reach): ProbeCheck | string {
+  if (address !== undefined || check.kind === 'custom') return check;
+  const kind = PROBE_KINDS[check.kind];
+  if (kind.lookups(check).vmAddress !== true) return check;
+  const asked = kind.guestPort(check);
+  if (asked === undefined)
+    return 'cannot reach the VM, which has no address; set spec.address in the VirtualMachineHost document';
+  const forward = forwardOf(asked.port, interfaces);
+  if (forward !== undefined) return asked.askedAt(forward);
+  const what = `cannot reach port ${asked.port}: the VM has neither an address nor a forward of that port`;
+  return `${what}; set spec.address or add the forward in the VirtualMachineHost document`;
 }
 
-function portOf(check: ProbeCheck): string {
-  if (check.kind === 'tcpSocket') return `port ${check.port}`;
-  return check.kind === 'httpGet' ? `port ${check.http.port}` : 'it';
+/** True for a check that is a request to the guest agent. */
+function needsAgent(check: ProbeCheck): boolean {
+  return check.kind !== 'custom' && PROBE_KINDS[check.kind].lookups(check).channel === 'agent';
 }
 
 function written(manifest: Manifest, host: HostBinding): readonly Written[] {
@@ -101,16 +96,14 @@ export function buildProbes(
   const specs = probes.map(({ probe, document, path }): ProbeSpec => {
     const refuse = (message: string) => problems.add(document.placeOf(path), path, message);
     if (!probe.enabled) return probe;
-    if (probe.check.kind === 'guestAgentPing' && !qemu.guestAgent) {
+    if (needsAgent(probe.check) && !qemu.guestAgent) {
       const remedy = qemu.adopt === undefined ? 'remove guestAgent: false' : 'add adopt.agentSocket';
       refuse(`needs the guest agent, which this VM has not; ${remedy} in the VirtualMachineHost document`);
     }
     const check = reachable(probe.check, reach);
-    if (check === undefined) {
-      const what = `cannot reach ${portOf(probe.check)}: the VM has neither an address nor a forward of that port`;
-      refuse(`${what}; set spec.address or add the forward in the VirtualMachineHost document`);
-    }
-    return { ...probe, check: check ?? probe.check };
+    if (typeof check !== 'string') return { ...probe, check };
+    refuse(check);
+    return probe;
   });
   const kinds = new Set(specs.map(({ check }) => check.kind));
   const own = DEFAULT_PROBES.filter(({ check }) => !kinds.has(check.kind));

@@ -16,7 +16,7 @@ export interface Explained {
 const MAX_LISTED = 12;
 
 /** Joins as `a, b or c`. */
-function orList(items: readonly string[]): string {
+export function orList(items: readonly string[]): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} or ${items.at(-1)}`;
 }
 

@@ -22,6 +22,9 @@ function parseFields(text: string): ReadonlyMap<string, FieldType> {
 const NO_FIELDS: ReadonlyMap<string, FieldType> = new Map();
 const TYPES = new Map(Object.entries(KUBEVIRT_TYPES).map(([name, fields]) => [name, parseFields(fields)]));
 
+/** What a probe of a manifest can have. */
+export const KUBEVIRT_PROBE_FIELDS: ReadonlySet<string> = new Set(TYPES.get('Probe')?.keys());
+
 /** Types whose fields a host document has under `spec`. */
 const SPEC_TYPES: ReadonlySet<string> = new Set(['VirtualMachineSpec', 'InstanceSpec']);
 

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { DocumentKind, ProbeCheck, ProbeRole, ProbeSpec } from '../model/probe.js';
 import { booleanField, textField } from '../probes/fields.js';
 import { KIND_ENTRIES } from '../probes/registry.js';
+import { orList } from './explain-issue.js';
+import { KUBEVIRT_PROBE_FIELDS } from './kubevirt-names.js';
 import { timingConflicts, timingFields, toTiming, type WrittenTiming } from './probe-timing.js';
 
 type CheckField = z.ZodOptional<z.ZodType<ProbeCheck>>;
@@ -10,10 +12,15 @@ const checkFields = Object.fromEntries(
   KIND_ENTRIES.map(({ kind, schema }) => [kind, schema.optional()]),
 ) as Record<DocumentKind, CheckField>;
 
+/** The kinds that every document can name: those that KubeVirt has, too. */
+const COMMON_KINDS = orList(
+  KIND_ENTRIES.map(({ kind }) => kind).filter((kind) => KUBEVIRT_PROBE_FIELDS.has(kind)),
+);
+
 /** Kinds that KubeVirt has and vmpulse does not yet. */
 const unsupported = z.unknown().superRefine((value, ctx) => {
   if (value === undefined) return;
-  const message = 'is not supported yet; use httpGet, tcpSocket or guestAgentPing';
+  const message = `is not supported yet; use ${COMMON_KINDS}`;
   ctx.addIssue({ code: 'custom', message, input: value });
 });
 
@@ -46,7 +53,7 @@ function theCheck(written: Written, refuse: Refuse): ProbeCheck | undefined {
   const checks = KIND_ENTRIES.flatMap(({ kind }) => written[kind] ?? []);
   const [check, second] = checks;
   if (check === undefined) {
-    refuse([], 'has no test; add httpGet, tcpSocket or guestAgentPing: {}');
+    refuse([], `has no test; add ${COMMON_KINDS}`);
   } else if (second !== undefined) {
     const kinds = checks.map(({ kind }) => kind).join(' and ');
     refuse(

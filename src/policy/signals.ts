@@ -14,6 +14,10 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   custom: 'network',
 };
 
+export function isProbeKind(text: string): text is ProbeKind {
+  return Object.hasOwn(PATH, text);
+}
+
 export function pathOf(record: ProbeRecord): Path {
   return PATH[record.spec.kind];
 }

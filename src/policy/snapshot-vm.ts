@@ -6,6 +6,7 @@ import { isReason, type Reason } from '../model/reasons.js';
 import { LIMITS } from './defaults.js';
 import type { Field } from './field.js';
 import { CONCLUDED } from './rules.js';
+import { isProbeKind } from './signals.js';
 import type { Episode } from './types.js';
 import {
   type ActionRecord,
@@ -24,14 +25,6 @@ import {
 
 const STATES: readonly ProbeState[] = ['unknown', 'ok', 'failed', 'blind'];
 const ROLES: readonly ProbeRole[] = ['startup', 'liveness', 'readiness', 'check'];
-const KINDS: readonly ProbeKind[] = [
-  'tcpSocket',
-  'httpGet',
-  'guestAgentPing',
-  'vmState',
-  'vmmProcess',
-  'custom',
-];
 const RESULTS: readonly ActionResult['result'][] = ['done', 'failed', 'impossible'];
 const OUTCOMES: readonly Episode['outcome'][] = [
   'open',
@@ -103,12 +96,17 @@ function readReason(f: Field): Reason {
   return isReason(text) ? text : f.fail('not a reason');
 }
 
+function readKind(f: Field): ProbeKind {
+  const text = f.string();
+  return isProbeKind(text) ? text : f.fail('not a kind of probe');
+}
+
 function readProbe(f: Field): ProbeRecord {
   return {
     spec: {
       name: f.get('name').string(),
       role: f.get('role').oneOf(ROLES),
-      kind: f.get('kind').oneOf(KINDS),
+      kind: readKind(f.get('kind')),
       critical: f.get('critical').boolean(),
       startState: f.get('startState').oneOf(STATES),
     },

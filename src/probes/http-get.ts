@@ -73,6 +73,10 @@ export const httpGet = defineKind<HttpGetCheck>({
         ? { vmAddress: true }
         : { host: http.host }),
   }),
+  guestPort: (check) => ({
+    port: check.http.port,
+    askedAt: (place) => ({ ...check, http: { ...check.http, ...place } }),
+  }),
   lower: ({ http }, { address, caPem }) => {
     if (http.caFile !== undefined && caPem === undefined)
       throw missingContext('httpGet', `the contents of ${http.caFile}`);

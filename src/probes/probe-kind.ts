@@ -40,6 +40,13 @@ export interface ProbeTarget {
   readonly process?: { readonly pid: number } | { readonly pidFile: string };
 }
 
+/** A TCP port that a check asks of the VM's own address. */
+interface GuestPort<C> {
+  readonly port: number;
+  /** The same check asked of another place, such as the host's end of a forwarded port. */
+  readonly askedAt: (place: { readonly host: string; readonly port: number }) => C;
+}
+
 /** A check of a kind that documents and the command line know. */
 type DocumentCheck = Extract<ProbeCheck, { kind: DocumentKind }>;
 
@@ -57,6 +64,11 @@ export interface KindDefinition<C extends DocumentCheck> {
   /** `name` is the kind or alias that was typed. Throws ERR_VMPULSE_USAGE. */
   readonly parseTarget: (text: string, name: string) => ProbeTarget;
   readonly lookups: (check: C) => CheckLookups;
+  /**
+   * Of a check that connects to the VM's address (`lookups` says so): the port, so that a VM without an address can be
+   * probed through a forward of it. Left out by kinds that no forwarded port can carry.
+   */
+  readonly guestPort?: (check: C) => GuestPort<C>;
   readonly lower: (check: C, context: LowerContext) => TargetCheck;
   /** For a person, for example `TCP connect to 192.0.2.10:22`. */
   readonly label: (check: C) => string;
@@ -71,6 +83,7 @@ export interface KindEntry {
   readonly schema: z.ZodType<ProbeCheck>;
   parseTarget(text: string, name: string): ProbeTarget;
   lookups(check: ProbeCheck): CheckLookups;
+  guestPort(check: ProbeCheck): GuestPort<ProbeCheck> | undefined;
   lower(check: ProbeCheck, context: LowerContext): TargetCheck;
   label(check: ProbeCheck): string;
 }
@@ -93,6 +106,7 @@ export function defineKind<C extends DocumentCheck>(definition: KindDefinition<C
     schema: definition.schema,
     parseTarget: definition.parseTarget,
     lookups: (check) => definition.lookups(own(check)),
+    guestPort: (check) => definition.guestPort?.(own(check)),
     lower: (check, context) => definition.lower(own(check), context),
     label: (check) => definition.label(own(check)),
   };

@@ -32,6 +32,7 @@ export const tcpSocket = defineKind<TcpSocketCheck>({
   schema,
   parseTarget: (text, name) => ({ check: { kind: 'tcpSocket', ...parseHostPort(text, name, TARGET) } }),
   lookups: ({ host }) => (host === undefined ? { vmAddress: true } : { host }),
+  guestPort: (check) => ({ port: check.port, askedAt: (place) => ({ ...check, ...place }) }),
   lower: (check, { address }) => {
     if (address === undefined) throw missingContext('tcpSocket', 'an address');
     return { kind: 'tcpSocket', endpoint: { ip: address, port: check.port }, close: check.close ?? 'rst' };

@@ -154,10 +154,17 @@ describe('docs/reference/probes.md', () => {
     'httpGet.expect.status',
   ]);
 
+  // What a check of the kind must have.
+  const needed: Readonly<Record<string, object>> = {
+    tcpSocket: { port: 80 },
+    httpGet: { port: 80 },
+  };
+
   it.each(
     withDefault(rows).filter(([path]) => !byEngine.has(path)),
   )('the default of %s is %s', (path, text) => {
-    const check = path.startsWith('tcpSocket') ? { tcpSocket: { port: 80 } } : { httpGet: { port: 80 } };
+    const kind = path.split('.')[0] ?? '';
+    const check = { [kind in needed ? kind : 'httpGet']: needed[kind] ?? needed.httpGet };
     const base = host({
       address: '192.0.2.1',
       hypervisor: { qemu: { memory: '1Gi' } },

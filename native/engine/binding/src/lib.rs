@@ -28,7 +28,10 @@ pub fn tables() -> Tables {
             .iter()
             .map(|reason| reason.code().to_owned())
             .collect(),
-        kinds: Kind::ALL.map(|kind| kind.code().to_owned()).into(),
+        kinds: Kind::ALL
+            .iter()
+            .map(|kind| kind.code().to_owned())
+            .collect(),
         duration_bounds: DURATION_BOUNDS_US.map(|us| us as f64 / 1e6).into(),
     }
 }

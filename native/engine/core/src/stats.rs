@@ -3,39 +3,35 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use vmpulse_proto::{Outcome, Reason};
 
-/// What a target is probed by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[repr(u8)]
-pub enum Kind {
-    TcpSocket,
-    HttpGet,
-    GuestAgentPing,
-    VmState,
-    VmmProcess,
-    External,
+macro_rules! kinds {
+    ($($variant:ident $code:literal,)+) => {
+        /// What a target is probed by.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+        #[repr(u8)]
+        pub enum Kind {
+            $(#[serde(rename = $code)] $variant,)+
+        }
+
+        impl Kind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)+
+                }
+            }
+        }
+    };
 }
 
-impl Kind {
-    pub const ALL: [Self; 6] = [
-        Self::TcpSocket,
-        Self::HttpGet,
-        Self::GuestAgentPing,
-        Self::VmState,
-        Self::VmmProcess,
-        Self::External,
-    ];
-
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::TcpSocket => "tcpSocket",
-            Self::HttpGet => "httpGet",
-            Self::GuestAgentPing => "guestAgentPing",
-            Self::VmState => "vmState",
-            Self::VmmProcess => "vmmProcess",
-            Self::External => "external",
-        }
-    }
+kinds! {
+    TcpSocket "tcpSocket",
+    HttpGet "httpGet",
+    GuestAgentPing "guestAgentPing",
+    VmState "vmState",
+    VmmProcess "vmmProcess",
+    External "external",
 }
 
 /// Upper bounds of the duration histogram, microseconds; one more bucket takes the rest.
@@ -169,7 +165,7 @@ impl StatsReader {
             add(&mut lateness, &shard.lateness);
             max_us = max_us.max(shard.lateness_max_us.swap(0, Ordering::Relaxed));
         }
-        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+        for (index, kind) in Kind::ALL.iter().copied().enumerate() {
             let counts = outcomes[index].iter().enumerate();
             stats.outcomes.extend(
                 counts
