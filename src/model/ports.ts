@@ -131,8 +131,9 @@ export interface Journal {
   read(query: { vm?: VmId; afterSeq?: number; limit: number }): Promise<readonly StoredJournalEntry[]>;
   /** Actions with a durable start and no end: a daemon died in between. */
   unfinished(): Promise<readonly StoredJournalEntry[]>;
-  /** Small durable values: policy and engine snapshots. */
-  saveState(key: string, value: string, options: CallOptions): Promise<void>;
-  loadState(key: string): Promise<string | undefined>;
+  /** Durable values by key (policy and engine snapshots): all are written, `null` removes one, or none is. */
+  saveState(values: ReadonlyMap<string, string | null>, options: CallOptions): Promise<void>;
+  /** Every value whose key begins with `prefix`. */
+  loadState(prefix: string): Promise<ReadonlyMap<string, string>>;
   close(): Promise<void>;
 }

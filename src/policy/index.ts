@@ -2,7 +2,7 @@ export { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from './defaults.js';
 export { explain } from './explain.js';
 export { assertInvariants } from './invariants.js';
 export { RULES, type Rule } from './rules.js';
-export { restore, serialize } from './snapshot.js';
+export { HOST_ROW, hostText, restore, serialize, vmRow, vmText } from './snapshot.js';
 export { createPolicy, step } from './step.js';
 export { holdsOf, type PersonHold, type ProbeSummary, summarize, type VmSummary } from './summary.js';
 export type {

@@ -1,4 +1,3 @@
-import { VmpulseError } from '../model/errors.js';
 import { Field } from './field.js';
 import { newHostState } from './host-state.js';
 import { readHold, readVm } from './snapshot-vm.js';
@@ -7,23 +6,34 @@ import { type Facts, noFacts, type PolicyVmState, type ProbeRecord } from './vm-
 
 const FORMAT = 'vmpulse-policy';
 const VERSION = 1;
-/** More VMs than any host has. */
-const MAX_VMS = 1_000_000;
+
+/** Key of the row of what concerns all VMs; the others are `vm/<id>`. */
+export const HOST_ROW = 'host';
+
+export function vmRow(id: string): string {
+  return `vm/${id}`;
+}
 
 /**
- * The state as text (JSON) for a later `restore`. What only makes sense in this daemon is left out: configuration,
- * fresh looks under way, queues, and the conclusions that a fresh look would have to repeat.
+ * The state as rows of text (JSON) for a later `restore`: one of the host, one a VM, so that whoever stores them writes
+ * only those that changed. What only makes sense in this daemon is left out: configuration, fresh looks under way,
+ * queues, and the conclusions that a fresh look would have to repeat.
  */
-export function serialize(state: PolicyState): string {
+export function serialize(state: PolicyState): Map<string, string> {
+  const rows = new Map([[HOST_ROW, hostText(state)]]);
+  for (const vm of state.vms.values()) rows.set(vmRow(vm.id), vmText(vm));
+  return rows;
+}
+
+export function hostText(state: PolicyState): string {
   const { hold, journalHold, boots } = state.host;
-  const head = JSON.stringify({ format: FORMAT, version: VERSION, host: { hold, journalHold, boots } });
-  const vms: string[] = [];
-  for (const vm of state.vms.values()) {
-    // Most VMs of a large host did not change since the last time.
-    vm.stored ??= JSON.stringify(plain(vm));
-    vms.push(vm.stored);
-  }
-  return `${head.slice(0, -1)},"vms":[${vms.join(',')}]}`;
+  return JSON.stringify({ format: FORMAT, version: VERSION, hold, journalHold, boots });
+}
+
+/** Most VMs of a large host did not change since the last time: their text is kept. */
+export function vmText(vm: PolicyVmState): string {
+  vm.stored ??= JSON.stringify(plain(vm));
+  return vm.stored;
 }
 
 // Every field by name: an object that is put together by spreading is a dictionary to V8, slow to make and to write.
@@ -84,33 +94,34 @@ function plainProbe(record: ProbeRecord): Record<string, unknown> {
 /**
  * The state that `serialize` wrote, for a new daemon: no VM is configured or has been looked at, so nothing is done
  * to any before both; an action that was in flight is unresolved until a look tells what became of it. Throws
- * ERR_VMPULSE_ARGUMENT naming the place if the text is damaged or of a newer version.
+ * ERR_VMPULSE_ARGUMENT naming the place if a row is damaged, missing or of a newer version.
  */
-export function restore(text: string, config: PolicyConfig): PolicyState {
-  const root = new Field(parse(text), 'state');
-  root.get('format').oneOf([FORMAT]);
-  const version = root.get('version').number();
-  if (version !== VERSION) root.get('version').fail(`version ${version}, this vmpulse reads ${VERSION}`);
+export function restore(rows: ReadonlyMap<string, string>, config: PolicyConfig): PolicyState {
   const host = newHostState();
-  const stored = root.get('host');
+  const stored = parse(rows.get(HOST_ROW), HOST_ROW);
+  stored.get('format').oneOf([FORMAT]);
+  const version = stored.get('version').number();
+  if (version !== VERSION) stored.get('version').fail(`version ${version}, this vmpulse reads ${VERSION}`);
   host.hold = stored.get('hold').orNull(readHold);
   host.journalHold = stored.get('journalHold').boolean();
   host.boots = stored.get('boots').list((b) => b.whole(), 100_000);
   const vms = new Map<string, PolicyVmState>();
-  for (const vm of root.get('vms').list(readVm, MAX_VMS)) {
-    if (vms.has(vm.id)) root.get('vms').fail(`${vm.id} twice`);
+  for (const [key, text] of rows) {
+    if (key === HOST_ROW) continue;
+    const row = parse(text, key);
+    const vm = readVm(row);
+    if (vmRow(vm.id) !== key) row.get('id').fail(`it is in the row ${key}`);
     while (vm.past.length > config.episodesKept) vm.past.shift();
     vms.set(vm.id, vm);
   }
   return { config, vms, host };
 }
 
-function parse(text: string): unknown {
+function parse(text: string | undefined, key: string): Field {
+  if (text === undefined) return new Field(text, key).fail('the row is missing');
   try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', 'stored policy state is damaged: not JSON', {
-      cause: error,
-    });
+    return new Field(JSON.parse(text), key);
+  } catch {
+    return new Field(text, key).fail('not JSON');
   }
 }

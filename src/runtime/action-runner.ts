@@ -5,6 +5,7 @@ import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import type { CapturedEvidence } from '../model/ports.js';
+import type { VmId } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import type { Recorder } from './recorder.js';
@@ -31,8 +32,8 @@ export interface ActionRunnerOptions {
   readonly post: (event: PolicyEvent) => void;
   /** Finds the VMM that a step has started and attaches to it. Never rejects. */
   readonly look: (unit: VmUnit) => Promise<void>;
-  /** Stores the policy's state, so that a budget charged for an action outlives the daemon. */
-  readonly persist: () => Promise<void>;
+  /** Stores the policy's state of a VM, so that a budget charged for an action outlives the daemon. */
+  readonly persist: (vm: VmId) => Promise<void>;
   readonly onResult: (action: RecoveryAction, result: ActionResult) => void;
 }
 
@@ -101,7 +102,7 @@ export class ActionRunner {
 
   async #recordStart(action: RecoveryAction): Promise<string | undefined> {
     try {
-      await this.#options.persist();
+      await this.#options.persist(action.vm);
       await this.#options.recorder.durable({
         vm: action.vm,
         type: 'action-start',

@@ -2,21 +2,31 @@ import type { ProbeEngine } from '../engine/probe-engine.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Journal } from '../model/ports.js';
-import { createPolicy, restore, serialize } from '../policy/index.js';
+import type { VmId } from '../model/vm.js';
+import { createPolicy, HOST_ROW, hostText, restore, vmRow, vmText } from '../policy/index.js';
 import type { PolicyConfig, PolicyState } from '../policy/types.js';
 
-const POLICY_KEY = 'policy';
+const POLICY_PREFIX = 'policy/';
 const ENGINE_KEY = 'engine';
 const HOST_BOOT_KEY = 'host-boot';
+/** VMs whose text is made in one turn of the event loop: some milliseconds, when all have changed. */
+const VMS_A_TURN = 100;
 
-/** What survives a restart of the daemon: the policy's state and the engine's thresholds, in the journal's store. */
+/**
+ * What survives a restart of the daemon: the policy's state and the engine's thresholds, in the journal's store. The
+ * policy's state is a row a VM, and only rows that changed are written: what is stored before an action must not grow
+ * with the host.
+ */
 export class StateStore {
   readonly #journal: Journal;
   readonly #deadlineMs: number;
   readonly #logger: Logger;
-  #saved = '';
+  /** Rows as they are on disk. */
+  readonly #saved = new Map<string, string>();
   /** What former runs left was read, or a person accepted its loss; until then nothing may be written over it. */
   #mayWrite = false;
+  /** Rows that could not be read are still there. */
+  #replaceAll = false;
 
   constructor(journal: Journal, deadlineMs: number, logger: Logger) {
     this.#journal = journal;
@@ -29,34 +39,56 @@ export class StateStore {
    * that cannot be read ERR_VMPULSE_JOURNAL: budgets and quarantines must not be forgotten silently.
    */
   async loadPolicy(config: PolicyConfig): Promise<PolicyState> {
-    const text = await this.#journal.loadState(POLICY_KEY);
-    const state = text === undefined ? createPolicy(config) : restore(text, config);
+    const rows = new Map<string, string>();
+    for (const [key, text] of await this.#journal.loadState(POLICY_PREFIX))
+      rows.set(key.slice(POLICY_PREFIX.length), text);
+    const state = rows.size === 0 ? createPolicy(config) : restore(rows, config);
+    for (const [key, text] of rows) this.#saved.set(key, text);
     this.#mayWrite = true;
     return state;
   }
 
-  /** A person goes on without what could not be read. */
+  /** A person goes on without what could not be read: the next write replaces it. */
   acceptLoss(): void {
+    this.#replaceAll = !this.#mayWrite;
     this.#mayWrite = true;
   }
 
-  /** Stores the policy state if it changed. Rejects with ERR_VMPULSE_JOURNAL while that of former runs is unread. */
+  /**
+   * Stores what changed of the policy's state, in parts, so that the event loop goes on meanwhile. Rejects with
+   * ERR_VMPULSE_JOURNAL while the state of former runs is unread.
+   */
   async savePolicy(state: PolicyState): Promise<void> {
-    if (!this.#mayWrite) {
-      throw new VmpulseError(
-        'ERR_VMPULSE_JOURNAL',
-        'the state of former runs could not be read and is not overwritten; vmpulse recovery resume goes on without it',
-      );
+    this.#assertMayWrite();
+    let changed = this.#changedHost(state);
+    // A copy, as the state goes on changing between the parts.
+    for (const vm of [...state.vms.values()]) {
+      const key = vmRow(vm.id);
+      // Untouched since it was stored: the usual case, which must cost nothing.
+      if (vm.stored !== null && vm.stored === this.#saved.get(key)) continue;
+      const text = vmText(vm);
+      if (text !== this.#saved.get(key)) changed.set(key, text);
+      if (changed.size < VMS_A_TURN) continue;
+      await this.#write(changed);
+      changed = new Map();
     }
-    const text = serialize(state);
-    if (text === this.#saved) return;
-    await this.#journal.saveState(POLICY_KEY, text, { deadlineMs: this.#deadlineMs });
-    this.#saved = text;
+    for (const key of this.#saved.keys())
+      if (key !== HOST_ROW && !state.vms.has(key.slice(vmRow('').length))) changed.set(key, null);
+    await this.#write(changed);
+  }
+
+  /** Stores what an action on this VM depends on: the row of the VM, and that of the host. */
+  async saveVm(state: PolicyState, id: VmId): Promise<void> {
+    this.#assertMayWrite();
+    const changed = this.#changedHost(state);
+    const vm = state.vms.get(id);
+    if (vm !== undefined && vmText(vm) !== this.#saved.get(vmRow(id))) changed.set(vmRow(id), vmText(vm));
+    await this.#write(changed);
   }
 
   /** Gives the engine its thresholds back. Damaged ones are dropped and said: probes find the truth again by themselves. */
   async restoreEngine(engine: ProbeEngine): Promise<void> {
-    const text = await this.#journal.loadState(ENGINE_KEY);
+    const text = (await this.#journal.loadState(ENGINE_KEY)).get(ENGINE_KEY);
     if (text === undefined) return;
     try {
       engine.restore(Buffer.from(text, 'base64'));
@@ -70,14 +102,46 @@ export class StateStore {
 
   async saveEngine(engine: ProbeEngine): Promise<void> {
     const text = Buffer.from(engine.snapshot()).toString('base64');
-    await this.#journal.saveState(ENGINE_KEY, text, { deadlineMs: this.#deadlineMs });
+    await this.#save(new Map([[ENGINE_KEY, text]]));
   }
 
   /** Whether the host has booted since a former run; remembers this boot. */
   async hostBooted(bootId: string): Promise<boolean> {
-    const former = await this.#journal.loadState(HOST_BOOT_KEY);
+    const former = (await this.#journal.loadState(HOST_BOOT_KEY)).get(HOST_BOOT_KEY);
     if (former === bootId) return false;
-    await this.#journal.saveState(HOST_BOOT_KEY, bootId, { deadlineMs: this.#deadlineMs });
+    await this.#save(new Map([[HOST_BOOT_KEY, bootId]]));
     return former !== undefined;
+  }
+
+  #changedHost(state: PolicyState): Map<string, string | null> {
+    const text = hostText(state);
+    return new Map(text === this.#saved.get(HOST_ROW) ? [] : [[HOST_ROW, text]]);
+  }
+
+  /** The journal takes writes in the order of the calls, so a row that is written twice ends as the later one. */
+  async #write(rows: ReadonlyMap<string, string | null>): Promise<void> {
+    if (rows.size === 0) return;
+    const values = new Map<string, string | null>();
+    if (this.#replaceAll)
+      for (const key of (await this.#journal.loadState(POLICY_PREFIX)).keys()) values.set(key, null);
+    for (const [key, text] of rows) values.set(POLICY_PREFIX + key, text);
+    await this.#save(values);
+    this.#replaceAll = false;
+    for (const [key, text] of rows) {
+      if (text === null) this.#saved.delete(key);
+      else this.#saved.set(key, text);
+    }
+  }
+
+  async #save(values: ReadonlyMap<string, string | null>): Promise<void> {
+    await this.#journal.saveState(values, { deadlineMs: this.#deadlineMs });
+  }
+
+  #assertMayWrite(): void {
+    if (this.#mayWrite) return;
+    throw new VmpulseError(
+      'ERR_VMPULSE_JOURNAL',
+      'the state of former runs could not be read and is not overwritten; vmpulse recovery resume goes on without it',
+    );
   }
 }

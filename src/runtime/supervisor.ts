@@ -98,7 +98,7 @@ export class Supervisor {
       holdFile: options.holdFile,
       post: (event) => this.#post(event),
       look: (unit) => this.#inventory.look(unit, true),
-      persist: () => this.#store.savePolicy(this.#policyLoop.state),
+      persist: (vm) => this.#store.saveVm(this.#policyLoop.state, vm),
       onResult: (action, result) => options.onRecovery?.(action, result),
     });
   }

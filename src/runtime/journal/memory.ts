@@ -59,14 +59,17 @@ export class MemoryJournal implements ObservableJournal {
     return [...open.values()];
   }
 
-  async saveState(key: string, value: string, _options: CallOptions): Promise<void> {
+  async saveState(values: ReadonlyMap<string, string | null>, _options: CallOptions): Promise<void> {
     this.#assertOpen();
-    this.#state.set(key, value);
+    for (const [key, value] of values) {
+      if (value === null) this.#state.delete(key);
+      else this.#state.set(key, value);
+    }
   }
 
-  async loadState(key: string): Promise<string | undefined> {
+  async loadState(prefix: string): Promise<ReadonlyMap<string, string>> {
     this.#assertOpen();
-    return this.#state.get(key);
+    return new Map([...this.#state].filter(([key]) => key.startsWith(prefix)));
   }
 
   async close(): Promise<void> {

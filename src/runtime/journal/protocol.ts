@@ -16,8 +16,8 @@ export type JournalCommand =
       };
     }
   | { readonly op: 'unfinished' }
-  | { readonly op: 'saveState'; readonly key: string; readonly value: string }
-  | { readonly op: 'loadState'; readonly key: string }
+  | { readonly op: 'saveState'; readonly values: ReadonlyMap<string, string | null> }
+  | { readonly op: 'loadState'; readonly prefix: string }
   | { readonly op: 'prune'; readonly nowMs: number }
   /** The Worker ends by itself after the answer. */
   | { readonly op: 'close' };
@@ -29,7 +29,7 @@ export interface JournalResults {
   readonly read: readonly StoredJournalEntry[];
   readonly unfinished: readonly StoredJournalEntry[];
   readonly saveState: null;
-  readonly loadState: string | undefined;
+  readonly loadState: ReadonlyMap<string, string>;
   /** True: there is more to prune. */
   readonly prune: boolean;
   readonly close: null;

@@ -117,12 +117,12 @@ export class SqliteJournal implements ObservableJournal {
     return this.#ask({ op: 'unfinished' });
   }
 
-  async saveState(key: string, value: string, options: CallOptions): Promise<void> {
-    await this.#ask({ op: 'saveState', key, value }, options);
+  async saveState(values: ReadonlyMap<string, string | null>, options: CallOptions): Promise<void> {
+    await this.#ask({ op: 'saveState', values }, options);
   }
 
-  async loadState(key: string): Promise<string | undefined> {
-    return this.#ask({ op: 'loadState', key });
+  async loadState(prefix: string): Promise<ReadonlyMap<string, string>> {
+    return this.#ask({ op: 'loadState', prefix });
   }
 
   /** Writes what waits, as long as the disk takes it, and frees the Worker. Idempotent; ends in bounded time. */

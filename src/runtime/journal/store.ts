@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import Database from 'libsql';
+import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
 import { decodeRows, type EntryRow } from './entry-codec.js';
@@ -19,6 +20,8 @@ const BUSY_TIMEOUT_MS = 2_000;
 /** Pages of the write-ahead log before they go into the file: 1 MiB, so that a nearly full disk is not taken up by it. */
 const WAL_PAGES = 256;
 const PRUNE_STEP = 500;
+
+const stateRow = z.object({ key: z.string(), value: z.string() });
 /** The newest entries stay whatever their age: a wall clock that is wrong for a moment must not empty the journal. */
 const KEPT_AT_ANY_AGE = 10_000;
 
@@ -103,20 +106,26 @@ export class JournalStore {
     return decodeRows(rows);
   }
 
-  saveState(key: string, value: string): void {
+  /** Writes all values, or none. `null` removes one. */
+  saveState(values: ReadonlyMap<string, string | null>): void {
     this.#assertSameFile();
-    this.#db
-      .prepare(
+    this.#transaction(() => {
+      const put = this.#db.prepare(
         'INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
-      )
-      .run([key, value]);
+      );
+      const remove = this.#db.prepare('DELETE FROM state WHERE key = ?');
+      for (const [key, value] of values) {
+        if (value === null) remove.run([key]);
+        else put.run([key, value]);
+      }
+    });
   }
 
-  loadState(key: string): string | undefined {
-    const row: unknown = this.#db.prepare('SELECT value FROM state WHERE key = ?').get([key]);
-    if (row === undefined || row === null) return undefined;
-    if (typeof row === 'object' && 'value' in row && typeof row.value === 'string') return row.value;
-    throw new VmpulseError('ERR_VMPULSE_JOURNAL', `the state "${key}" in ${this.#options.path} is no text`);
+  loadState(prefix: string): Map<string, string> {
+    const rows: unknown[] = this.#db
+      .prepare('SELECT key, value FROM state WHERE substr(key, 1, length(?)) = ?')
+      .all([prefix, prefix]);
+    return new Map(rows.map((row) => this.#stateRow(row)));
   }
 
   /**
@@ -142,6 +151,13 @@ export class JournalStore {
 
   close(): void {
     this.#db.close();
+  }
+
+  #stateRow(row: unknown): [key: string, value: string] {
+    const { data } = stateRow.safeParse(row);
+    if (data === undefined)
+      throw new VmpulseError('ERR_VMPULSE_JOURNAL', `the state in ${this.#options.path} is no text`);
+    return [data.key, data.value];
   }
 
   #lastBatch(): string | undefined {

@@ -25,10 +25,10 @@ class JournalHost {
       case 'unfinished':
         return this.#opened().unfinished();
       case 'saveState':
-        this.#opened().saveState(command.key, command.value);
+        this.#opened().saveState(command.values);
         return null;
       case 'loadState':
-        return this.#opened().loadState(command.key);
+        return this.#opened().loadState(command.prefix);
       case 'prune':
         return this.#opened().prune(command.nowMs);
       case 'close':

@@ -41,9 +41,17 @@ describe('MemoryJournal', () => {
       SOON,
     );
     expect((await journal.unfinished()).map(({ actionId }) => actionId)).toEqual(['b']);
-    expect(await journal.loadState('k')).toBeUndefined();
-    await journal.saveState('k', 'v', SOON);
-    expect(await journal.loadState('k')).toBe('v');
+    expect(await journal.loadState('k')).toEqual(new Map());
+    await journal.saveState(
+      new Map([
+        ['k/1', 'v'],
+        ['l', 'w'],
+        ['k/2', 'x'],
+      ]),
+      SOON,
+    );
+    await journal.saveState(new Map([['k/2', null]]), SOON);
+    expect(await journal.loadState('k/')).toEqual(new Map([['k/1', 'v']]));
   });
 
   it('refuses everything after close', async () => {
@@ -53,7 +61,7 @@ describe('MemoryJournal', () => {
     await expect(journal.append([entry('t')], SOON)).rejects.toMatchObject(closed);
     await expect(journal.read({ limit: 1 })).rejects.toMatchObject(closed);
     await expect(journal.unfinished()).rejects.toMatchObject(closed);
-    await expect(journal.saveState('k', 'v', SOON)).rejects.toMatchObject(closed);
+    await expect(journal.saveState(new Map([['k', 'v']]), SOON)).rejects.toMatchObject(closed);
     await expect(journal.loadState('k')).rejects.toMatchObject(closed);
   });
 });

@@ -36,13 +36,32 @@ describe('SqliteJournal', () => {
     const path = join(tempDir(), 'journal.db');
     const first = await openHere(path);
     await first.append([entry('one'), entry('two', { type: 'action-start', actionId: 'a' })], SOON);
-    await first.saveState('policy', 'p1', SOON);
+    await first.saveState(
+      new Map([
+        ['policy/a', 'p1'],
+        ['policy/b', 'p2'],
+        ['other', 'o'],
+      ]),
+      SOON,
+    );
+    await first.saveState(
+      new Map([
+        ['policy/b', null],
+        ['policy/c', 'p3'],
+      ]),
+      SOON,
+    );
     await first.close();
     const again = await openHere(path);
     expect(await texts(again)).toEqual(['one', 'two']);
     expect((await again.unfinished()).map(({ text }) => text)).toEqual(['two']);
-    expect(await again.loadState('policy')).toBe('p1');
-    expect(await again.loadState('engine')).toBeUndefined();
+    expect(await again.loadState('policy/')).toEqual(
+      new Map([
+        ['policy/a', 'p1'],
+        ['policy/c', 'p3'],
+      ]),
+    );
+    expect(await again.loadState('engine')).toEqual(new Map());
     expect(await again.read({ vm: 'default/web-1', afterSeq: 1, limit: 1 })).toMatchObject([
       { seq: 2, text: 'two' },
     ]);
@@ -106,7 +125,7 @@ describe('SqliteJournal', () => {
     await expect(journal.append([entry('late')], SOON)).rejects.toEqual(closed);
     await expect(journal.read({ limit: 1 })).rejects.toEqual(closed);
     await expect(journal.unfinished()).rejects.toEqual(closed);
-    await expect(journal.saveState('a', 'b', SOON)).rejects.toEqual(closed);
+    await expect(journal.saveState(new Map([['a', 'b']]), SOON)).rejects.toEqual(closed);
     await expect(journal.loadState('a')).rejects.toEqual(closed);
     expect(await texts(await openHere(path))).toEqual(['last']);
   });

@@ -115,12 +115,29 @@ describe('JournalStore', () => {
 
   it('keeps small values by key', () => {
     const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
-    expect(store.loadState('policy')).toBeUndefined();
-    store.saveState('policy', '{"a":1}');
-    store.saveState('policy', '{"a":2}');
-    store.saveState('empty', '');
-    expect(store.loadState('policy')).toBe('{"a":2}');
-    expect(store.loadState('empty')).toBe('');
+    expect(store.loadState('policy')).toEqual(new Map());
+    store.saveState(new Map([['policy', '{"a":1}']]));
+    store.saveState(
+      new Map([
+        ['policy', '{"a":2}'],
+        ['policy%', 'no pattern'],
+        ['empty', ''],
+      ]),
+    );
+    expect(store.loadState('policy')).toEqual(
+      new Map([
+        ['policy', '{"a":2}'],
+        ['policy%', 'no pattern'],
+      ]),
+    );
+    expect(store.loadState('policy%')).toEqual(new Map([['policy%', 'no pattern']]));
+    store.saveState(new Map([['policy', null]]));
+    expect(store.loadState('')).toEqual(
+      new Map([
+        ['empty', ''],
+        ['policy%', 'no pattern'],
+      ]),
+    );
     store.close();
   });
 
@@ -129,7 +146,7 @@ describe('JournalStore', () => {
     const store = new JournalStore({ path, ...KEEP_ALL });
     renameSync(path, `${path}.away`);
     expect(() => store.append('w/1', [row('lost')])).toThrow(/removed or replaced/);
-    expect(() => store.saveState('k', 'v')).toThrow(/removed or replaced/);
+    expect(() => store.saveState(new Map([['k', 'v']]))).toThrow(/removed or replaced/);
     store.close();
   });
 

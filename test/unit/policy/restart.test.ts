@@ -280,13 +280,12 @@ describe('stored state', () => {
     s.advance(60_000);
     s.vmm({ type: 'exited' });
     const once = serialize(restore(serialize(s.state), DEFAULT_POLICY_CONFIG));
-    expect(serialize(restore(once, DEFAULT_POLICY_CONFIG))).toBe(once);
+    expect(serialize(restore(once, DEFAULT_POLICY_CONFIG))).toEqual(once);
   });
 
   it('follows every change of a VM, though what did not change is not written anew', () => {
     const s = new Stage().healthy().healthy({ id: 'test/db' });
-    const first = serialize(s.state);
-    expect(serialize(s.state)).toBe(first);
+    expect(serialize(s.state)).toEqual(serialize(s.state));
     s.send({ type: 'hold', vm: 'test/db', reason: 'drill', author: 'ada', untilMs: null });
     const second = restore(serialize(s.state), DEFAULT_POLICY_CONFIG);
     expect(second.vms.get('test/db')?.hold?.author).toBe('ada');
@@ -302,8 +301,14 @@ describe('stored state', () => {
       '{"format":"other"}',
       '{"format":"vmpulse-policy","version":2}',
     ]) {
-      expect(() => restore(text, DEFAULT_POLICY_CONFIG)).toThrow(/damaged/);
+      expect(() => restore(new Map([['host', text]]), DEFAULT_POLICY_CONFIG)).toThrow(/damaged at host/);
     }
+    expect(() => restore(new Map(), DEFAULT_POLICY_CONFIG)).toThrow(/damaged at host: the row is missing/);
+    const rows = serialize(new Stage().healthy().state);
+    rows.set('vm/test/other', rows.get('vm/test/web') ?? '');
+    expect(() => restore(rows, DEFAULT_POLICY_CONFIG)).toThrow(
+      /damaged at vm\/test\/other\.id: it is in the row vm\/test\/other/,
+    );
   });
 
   it('is refused with its place when any value is damaged', () => {
@@ -312,14 +317,18 @@ describe('stored state', () => {
     s.boot();
     s.vmm({ type: 'exited' });
     s.send({ type: 'hold', vm: WEB, reason: 'drill', author: 'ada', untilMs: s.now + 1000 });
-    const whole: unknown = JSON.parse(serialize(s.state));
+    const rows = serialize(s.state);
+    const whole: unknown = Object.fromEntries([...rows].map(([key, text]) => [key, JSON.parse(text)]));
     const places = leaves(whole);
     expect(places.length).toBeGreaterThan(100);
     for (const place of places) {
-      const text = JSON.stringify(damaged(whole, place));
+      const broken = new Map(rows);
+      const [key] = place;
+      const row: unknown = JSON.parse(rows.get(String(key)) ?? '');
+      broken.set(String(key), JSON.stringify(damaged(row, place.slice(1))));
       let error: unknown;
       try {
-        restore(text, DEFAULT_POLICY_CONFIG);
+        restore(broken, DEFAULT_POLICY_CONFIG);
       } catch (caught) {
         error = caught;
       }

@@ -227,19 +227,24 @@ describe('a restart of the daemon', () => {
   it('starts degraded on state that it cannot read, and overwrites it only when a person says so', async () => {
     const first = new Harness();
     const journal = first.journal;
-    await journal.saveState('policy', '{"damaged', { deadlineMs: 1000 });
+    const damaged = new Map([['policy/host', '{"damaged']]);
+    await journal.saveState(damaged, { deadlineMs: 1000 });
     const h = new Harness({ journal });
     await h.startHealthy(web);
     expect(h.supervisor.degradations.map(({ what }) => what)).toContain('state');
     h.driver.emit(web, { type: 'panicked', action: 'pause' });
     await h.clock.advance(20_000);
     expect(h.driver.calls).not.toContain('reset test/web');
-    expect(await journal.loadState('policy')).toBe('{"damaged');
+    expect(await journal.loadState('policy/')).toEqual(damaged);
     const record = { vm: null, text: 'resumed', data: {} };
     await h.supervisor.command({ type: 'unhold', vm: null, author: 'ada' }, record);
     await h.clock.advance(20_000);
     expect(h.driver.calls).toContain('reset test/web');
-    expect(await journal.loadState('policy')).not.toBe('{"damaged');
+    expect([...(await journal.loadState('policy/')).keys()].sort()).toEqual([
+      'policy/host',
+      'policy/vm/test/web',
+    ]);
+    expect((await journal.loadState('policy/')).get('policy/host')).not.toBe('{"damaged');
     expect(h.supervisor.degradations.map(({ what }) => what)).not.toContain('state');
   });
 

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../../src/model/logger.js';
+import type { CallOptions } from '../../../src/model/ports.js';
+import { DEFAULT_POLICY_CONFIG, HOST_ROW, serialize, vmRow } from '../../../src/policy/index.js';
+import { MemoryJournal } from '../../../src/runtime/journal/index.js';
+import { StateStore } from '../../../src/runtime/state-store.js';
+import { Stage } from '../policy/stage.js';
+
+/** Remembers which keys each write had. */
+class ListeningJournal extends MemoryJournal {
+  readonly writes: string[][] = [];
+
+  override async saveState(values: ReadonlyMap<string, string | null>, options: CallOptions): Promise<void> {
+    this.writes.push([...values.keys()]);
+    await super.saveState(values, options);
+  }
+}
+
+const storeOn = (journal: MemoryJournal) => new StateStore(journal, 1_000, silentLogger);
+const hold = (vm: string | null) =>
+  ({ type: 'hold', vm, reason: 'drill', author: 'ada', untilMs: null }) as const;
+
+function fleet(vms: number): Stage {
+  const stage = new Stage();
+  for (let n = 0; n < vms; n++) stage.healthy({ id: `test/vm-${n}` });
+  return stage;
+}
+
+describe('StateStore', () => {
+  it('gives the next daemon what this one stored', async () => {
+    const journal = new MemoryJournal();
+    const stage = fleet(3);
+    stage.send(hold('test/vm-1'));
+    const store = storeOn(journal);
+    await store.loadPolicy(DEFAULT_POLICY_CONFIG);
+    await store.savePolicy(stage.state);
+    const next = await storeOn(journal).loadPolicy(DEFAULT_POLICY_CONFIG);
+    expect(next.vms.get('test/vm-1')?.hold?.author).toBe('ada');
+    expect(next.vms.size).toBe(3);
+  });
+
+  it('writes the rows that changed and no others, and removes those of VMs that are gone', async () => {
+    const journal = new ListeningJournal();
+    const stage = fleet(3);
+    const store = storeOn(journal);
+    await store.loadPolicy(DEFAULT_POLICY_CONFIG);
+    await store.savePolicy(stage.state);
+    await store.savePolicy(stage.state);
+    expect(journal.writes).toHaveLength(1);
+    stage.send(hold('test/vm-1'));
+    await store.savePolicy(stage.state);
+    expect(journal.writes[1]).toEqual([`policy/${vmRow('test/vm-1')}`]);
+    stage.state.vms.delete('test/vm-2');
+    await store.savePolicy(stage.state);
+    expect(journal.writes[2]).toEqual([`policy/${vmRow('test/vm-2')}`]);
+    expect([...(await journal.loadState('policy/')).keys()]).not.toContain(`policy/${vmRow('test/vm-2')}`);
+  });
+
+  it('stores before an action what belongs to it, whatever else has changed', async () => {
+    const journal = new ListeningJournal();
+    const stage = fleet(500);
+    const store = storeOn(journal);
+    await store.loadPolicy(DEFAULT_POLICY_CONFIG);
+    await store.saveVm(stage.state, 'test/vm-7');
+    expect(journal.writes).toEqual([[`policy/${HOST_ROW}`, `policy/${vmRow('test/vm-7')}`]]);
+  });
+
+  it('stores a large host in parts between which others run, and misses nothing that changes meanwhile', async () => {
+    const journal = new ListeningJournal();
+    const stage = fleet(350);
+    const store = storeOn(journal);
+    await store.loadPolicy(DEFAULT_POLICY_CONFIG);
+    const saving = store.savePolicy(stage.state);
+    // The first part was made in this turn, with this VM still free.
+    stage.send(hold('test/vm-0'));
+    await store.saveVm(stage.state, 'test/vm-0');
+    await saving;
+    expect(Math.max(...journal.writes.map((keys) => keys.length))).toBeLessThanOrEqual(101);
+    expect(journal.writes.length).toBeGreaterThan(3);
+    await store.savePolicy(stage.state);
+    const rows = await journal.loadState('policy/');
+    for (const [key, text] of serialize(stage.state)) expect(rows.get(`policy/${key}`), key).toBe(text);
+  });
+
+  it('writes nothing over what it could not read, until a person accepts the loss', async () => {
+    const journal = new MemoryJournal();
+    const damaged = new Map([
+      ['policy/host', '{"damaged'],
+      ['policy/vm/test/old', '{}'],
+    ]);
+    await journal.saveState(damaged, { deadlineMs: 1_000 });
+    const store = storeOn(journal);
+    const refused = { code: 'ERR_VMPULSE_JOURNAL' };
+    await expect(store.loadPolicy(DEFAULT_POLICY_CONFIG)).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_ARGUMENT',
+    });
+    const stage = fleet(1);
+    await expect(store.savePolicy(stage.state)).rejects.toMatchObject(refused);
+    await expect(store.saveVm(stage.state, 'test/vm-0')).rejects.toMatchObject(refused);
+    expect(await journal.loadState('policy/')).toEqual(damaged);
+    store.acceptLoss();
+    await store.saveVm(stage.state, 'test/vm-0');
+    expect([...(await journal.loadState('policy/')).keys()]).toEqual([
+      `policy/${HOST_ROW}`,
+      `policy/${vmRow('test/vm-0')}`,
+    ]);
+  });
+});
