@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { RecoverySpec } from '../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../policy/defaults.js';
+import type { PolicyConfig } from '../policy/types.js';
 import {
   absolutePathField,
   booleanField,
@@ -12,6 +13,7 @@ import {
   textField,
 } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
+import { durationField } from './fields.js';
 import type { ProblemList } from './problems.js';
 import { hostRecoverySchema, mergeRecovery, recoveryConflicts } from './recovery-schema.js';
 import type { SourceDocument } from './source-document.js';
@@ -50,10 +52,7 @@ export interface DaemonConfig {
   };
   /** What VMs get that say nothing else. */
   readonly recovery: RecoverySpec;
-  readonly limits: {
-    readonly maxConcurrentRecoveries: number;
-    readonly maxBootsPerMinute: number;
-  };
+  readonly limits: Omit<PolicyConfig, 'confirmTimeoutMs' | 'episodesKept'>;
 }
 
 const listenField = z
@@ -117,6 +116,10 @@ export const daemonSchema = z.strictObject({
     .strictObject({
       concurrentRecoveries: countField({ unit: 'count', example: '2' }, 1, 1000).optional(),
       bootsPerMinute: countField({ unit: 'count', example: '10' }, 1, 10_000).optional(),
+      brakeRatio: z.number().min(0.01).max(1).meta({ unit: 'fraction', example: '0.3' }).optional(),
+      brakeFrom: countField({ unit: 'count', example: '3' }, 1, 1_000_000).optional(),
+      brakeCooldown: durationField('5m', 0).optional(),
+      brakeEscalateAfter: durationField('30m', 0).optional(),
     })
     .optional(),
 });
@@ -147,10 +150,19 @@ function fillIn(written: WrittenDaemon, file: string, hostName: string): DaemonC
       threads: engine.threads ?? 1,
     },
     recovery: mergeRecovery(DEFAULT_RECOVERY, written.recovery),
-    limits: {
-      maxConcurrentRecoveries: limits.concurrentRecoveries ?? DEFAULT_POLICY_CONFIG.maxConcurrentRecoveries,
-      maxBootsPerMinute: limits.bootsPerMinute ?? DEFAULT_POLICY_CONFIG.maxBootsPerMinute,
-    },
+    limits: fillInLimits(limits),
+  };
+}
+
+function fillInLimits(limits: NonNullable<WrittenDaemon['limits']>): DaemonConfig['limits'] {
+  const base = DEFAULT_POLICY_CONFIG;
+  return {
+    maxConcurrentRecoveries: limits.concurrentRecoveries ?? base.maxConcurrentRecoveries,
+    maxBootsPerMinute: limits.bootsPerMinute ?? base.maxBootsPerMinute,
+    brakeRatio: limits.brakeRatio ?? base.brakeRatio,
+    brakeMinVms: limits.brakeFrom ?? base.brakeMinVms,
+    brakeCooldownMs: limits.brakeCooldown ?? base.brakeCooldownMs,
+    brakeEscalateAfterMs: limits.brakeEscalateAfter ?? base.brakeEscalateAfterMs,
   };
 }
 

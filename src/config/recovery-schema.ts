@@ -31,6 +31,7 @@ export const hostRecoverySchema = z.strictObject({
   breaker: breaker.optional(),
   stepTimeout: durationField('60s', 1000).optional(),
   gracefulStop: durationField('30s', 0).optional(),
+  startPriority: countField({ unit: 'count', example: '0' }, 0, 1_000_000).optional(),
 });
 
 /** Recovery as the document of one VM writes it. */
@@ -70,6 +71,7 @@ export function mergeRecovery(base: RecoverySpec, written: WrittenRecovery = {})
     // A step waits for the graceful stop; a longer one makes room for itself unless the step's own time is given.
     stepTimeoutMs: written.stepTimeout ?? Math.max(base.stepTimeoutMs, gracefulStopMs + AFTER_STOP_MS),
     gracefulStopMs,
+    startPriority: written.startPriority ?? base.startPriority,
   };
 }
 

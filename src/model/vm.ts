@@ -78,6 +78,8 @@ export interface RecoverySpec {
   readonly restartService?: readonly string[];
   readonly stepTimeoutMs: number;
   readonly gracefulStopMs: number;
+  /** Order of start-ups on a host that comes up: the higher is started first. */
+  readonly startPriority: number;
 }
 
 /** One VM as vmpulse knows it: manifest, host binding and defaults merged and validated. */

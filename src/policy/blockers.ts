@@ -25,6 +25,12 @@ export function blockersOf(
       : 'it cannot be written';
     add('journal-unavailable', `the journal failed: ${how}`, null);
   }
+  const { brake, signs } = state.host;
+  if (signs.shutdown !== null) add('host-shutdown', `the host shuts down: ${signs.shutdown}`, null);
+  // A start-up is no failure: nothing speaks against it because others fail.
+  if (brake !== null && verdict !== null) {
+    add('fleet-brake', `too many VMs fail at once, the brake holds since ${utc(brake.sinceMs)}`, null);
+  }
   if (vm.spec?.runStrategy === 'Halted')
     add('run-strategy', 'run strategy Halted: the VM should be off', null);
   if (!verdict?.conclusive && inGrace(vm, now)) {

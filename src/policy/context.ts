@@ -65,6 +65,12 @@ export function escalate(
   ctx.effects.push({ type: 'escalate', vm: vm.id, text });
 }
 
+/** Tells people of something that concerns the whole host. */
+export function escalateHost(ctx: StepContext, rule: Rule, text: string): void {
+  say(ctx, { vm: null, kind: 'escalate', rule, text });
+  ctx.effects.push({ type: 'escalate', vm: null, text });
+}
+
 /** Asks to look at the VM again then; a time that has passed is not asked for. */
 export function wakeAt(ctx: StepContext, atMs: number): void {
   if (atMs > ctx.now && atMs < ctx.wakeAtMs) ctx.wakeAtMs = atMs;

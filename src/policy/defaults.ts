@@ -8,6 +8,10 @@ export const DEFAULT_POLICY_CONFIG: PolicyConfig = {
   maxBootsPerMinute: 10,
   confirmTimeoutMs: 2_000,
   episodesKept: 10,
+  brakeRatio: 0.3,
+  brakeMinVms: 3,
+  brakeCooldownMs: 300_000,
+  brakeEscalateAfterMs: 1_800_000,
 };
 
 /** Recovery of a VM when nothing else is configured: observe only. */
@@ -23,6 +27,7 @@ export const DEFAULT_RECOVERY: RecoverySpec = {
   breaker: { failures: 5, holdMs: 300_000 },
   stepTimeoutMs: 60_000,
   gracefulStopMs: 30_000,
+  startPriority: 0,
 };
 
 /** Fixed bounds of the policy. Documented in docs/reference/policy.md. */
@@ -50,6 +55,10 @@ export const LIMITS = {
   /** Without an end this long after its timeout, an action is reported as overdue. */
   overdueMs: 30_000,
   bootWindowMs: 60_000,
+  /** Boots are this far apart while the host is under pressure. */
+  pressedBootGapMs: 5_000,
+  /** A VM that has been unhealthy for longer does not count for the fleet brake, unless the brake holds it. */
+  newlyUnhealthyMs: 1_800_000,
   dayMs: 86_400_000,
   /** The last moment that a date can name. */
   lastDateMs: 8.64e15,

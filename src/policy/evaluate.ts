@@ -1,4 +1,5 @@
 import { type Assessment, assess, latch } from './assess.js';
+import { countInFleet } from './brake.js';
 import { askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
@@ -24,6 +25,7 @@ export function evaluate(ctx: StepContext, vm: PolicyVmState): void {
   else evaluateWatched(ctx, vm);
   if (vm.reserved && !vm.action && vm.confirm?.purpose !== 'diagnose') freeSlot(ctx.state, vm);
   if (!ctx.wantsSlot) vm.ticket = 0;
+  countInFleet(ctx, vm);
   setWake(ctx.state, vm, Number.isFinite(ctx.wakeAtMs) ? ctx.wakeAtMs : null);
 }
 

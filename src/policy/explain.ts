@@ -160,6 +160,12 @@ function whatWouldChange(rule: Rule): string {
       return 'The next conclusive result changes this.';
     case 'paused':
       return 'Resuming the VM ends this.';
+    case 'fleet-brake':
+      return 'It goes on once fewer VMs fail for a while, or after `vmpulse recovery resume`.';
+    case 'host-shutdown':
+      return 'The next boot of the host starts it again, if it is wanted.';
+    case 'start-order':
+    case 'host-pressure':
     case 'host-budget':
     case 'boot-budget':
       return 'It waits in the queue of this host and goes on by itself.';

@@ -1,6 +1,9 @@
 import { type StepContext, say } from './context.js';
 import { close } from './episode.js';
+import type { HostSigns } from './host-state.js';
 import { forget } from './instance.js';
+import type { Rule } from './rules.js';
+import { bounded } from './text.js';
 import { newProbeRecord, noFacts, type PolicyVmState } from './vm-state.js';
 
 /** A new boot of the host is start-up, not failure: every VMM is gone, and none of them for a reason of its own. */
@@ -40,4 +43,24 @@ function endInterrupted(ctx: StepContext, vm: PolicyVmState): void {
   if (!attempt) return;
   attempt.endedAtMs = ctx.now;
   attempt.result = { result: 'failed', code: 'interrupted', message: 'the host went down' };
+}
+
+/** What is seen of the host itself changed. A shutdown concerns everybody, pressure those that wait for a slot. */
+export function noteHostSigns(ctx: StepContext, signs: HostSigns): 'all' | null {
+  const { host } = ctx.state;
+  const before = host.signs;
+  host.signs = {
+    shutdown: signs.shutdown === null ? null : bounded(signs.shutdown),
+    pressure: signs.pressure === null ? null : bounded(signs.pressure),
+  };
+  tell(ctx, 'host-shutdown', before.shutdown, host.signs.shutdown, 'the host shuts down, nothing is started');
+  tell(ctx, 'host-pressure', before.pressure, host.signs.pressure, 'boots come one by one');
+  return (before.shutdown === null) === (host.signs.shutdown === null) ? null : 'all';
+}
+
+/** Says when it begins and when it is over, not every time that it looks a little different. */
+function tell(ctx: StepContext, rule: Rule, before: string | null, now: string | null, what: string): void {
+  if ((before === null) === (now === null)) return;
+  if (now === null) say(ctx, { vm: null, kind: 'note', rule, text: 'over: recovery goes on as usual' });
+  else say(ctx, { vm: null, kind: 'hold', rule, text: `${what}: ${now}` });
 }

@@ -5,11 +5,33 @@ import type { HoldRecord } from './vm-state.js';
 export interface Ticket {
   readonly vm: VmId;
   readonly ticket: number;
+  /** Among start-ups the higher comes first. */
+  readonly priority: number;
 }
+
+/** Which line a VM stands in: milder steps, steps that boot a guest, start-ups. */
+export type Line = 'mild' | 'boot' | 'start';
 
 export interface Wake {
   readonly atMs: number;
   readonly vm: VmId;
+}
+
+/** Too large a part of the fleet fails at once: nothing is done to any of it. */
+export interface Brake {
+  sinceMs: number;
+  /** The share has been below the limit since then; null: it is not. */
+  calmSinceMs: number | null;
+  /** People were told that it holds for long. */
+  told: boolean;
+}
+
+/** What the runtime sees of the host itself; null: nothing to tell, otherwise what was seen, for a person. */
+export interface HostSigns {
+  /** A shutdown of the host has begun. */
+  readonly shutdown: string | null;
+  /** Processes wait for the processor, memory or disks: boots are spread further. */
+  readonly pressure: string | null;
 }
 
 /** What all VMs of the host share. */
@@ -23,12 +45,20 @@ export interface HostState {
   busy: Set<VmId>;
   /** Times of the boots of the last minute, oldest first. */
   boots: number[];
-  /** Waiting for a slot, in order: steps that boot a guest, and milder ones. */
-  bootQueue: Ticket[];
-  mildQueue: Ticket[];
+  /** Waiting for a slot: milder steps and boots in order, start-ups by priority. */
+  queues: Record<Line, Ticket[]>;
   lastTicket: number;
   /** Binary heap by time; an entry counts only if it is the VM's present wake. */
   wakes: Wake[];
+  /** VMs that are expected to run and have conclusive results, and how many of them fail or are being recovered. */
+  counted: number;
+  failing: number;
+  brake: Brake | null;
+  /** A person released the brake; it engages again only after the share was below the limit. */
+  brakeReleased: boolean;
+  signs: HostSigns;
+  /** The VMs are being looked at for the first time; start-ups wait until their order is known. */
+  gathering: boolean;
 }
 
 export function newHostState(): HostState {
@@ -38,9 +68,14 @@ export function newHostState(): HostState {
     journalHold: false,
     busy: new Set(),
     boots: [],
-    bootQueue: [],
-    mildQueue: [],
+    queues: { mild: [], boot: [], start: [] },
     lastTicket: 0,
     wakes: [],
+    counted: 0,
+    failing: 0,
+    brake: null,
+    brakeReleased: false,
+    signs: { shutdown: null, pressure: null },
+    gathering: false,
   };
 }

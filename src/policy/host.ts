@@ -1,25 +1,37 @@
+import { brakeWakeAt } from './brake.js';
 import type { StepContext } from './context.js';
 import { LIMITS } from './defaults.js';
-import type { HostState, Ticket } from './host-state.js';
+import type { HostState, Line, Ticket } from './host-state.js';
 import type { PolicyState } from './types.js';
 import type { Blocker, PolicyVmState } from './vm-state.js';
 
-/** Takes a place in the queue, or keeps the one it has. */
-export function enqueue(ctx: StepContext, vm: PolicyVmState, boots: boolean): void {
+/** Takes a place in the line, or keeps the one it has. */
+export function enqueue(ctx: StepContext, vm: PolicyVmState, line: Line): void {
   ctx.wantsSlot = true;
-  if (vm.ticket !== 0 && vm.ticketBoots === boots) return;
+  if (vm.ticket !== 0 && vm.line === line) return;
   const { host } = ctx.state;
   host.lastTicket += 1;
   vm.ticket = host.lastTicket;
-  vm.ticketBoots = boots;
-  const queue = boots ? host.bootQueue : host.mildQueue;
-  queue.push({ vm: vm.id, ticket: vm.ticket });
+  vm.line = line;
+  const queue = host.queues[line];
+  insert(queue, {
+    vm: vm.id,
+    ticket: vm.ticket,
+    priority: line === 'start' ? (vm.spec?.recovery.startPriority ?? 0) : 0,
+  });
   ctx.queued.add(vm);
   // Places that were given up stay in the line until they come up; they must not pile up while nothing moves.
   if (queue.length > 2 * ctx.state.vms.size + 64) {
     const live = queue.filter((t) => ctx.state.vms.get(t.vm)?.ticket === t.ticket);
     queue.splice(0, queue.length, ...live);
   }
+}
+
+/** Behind all of its priority. */
+function insert(queue: Ticket[], ticket: Ticket): void {
+  let at = queue.length;
+  while (at > 0 && (queue[at - 1]?.priority ?? 0) < ticket.priority) at--;
+  queue.splice(at, 0, ticket);
 }
 
 function liveHead(state: PolicyState, queue: Ticket[]): Ticket | undefined {
@@ -36,32 +48,59 @@ function pruneBoots(host: HostState, now: number): void {
   if (old > 0) host.boots.splice(0, old);
 }
 
-/** Another boot is within the host's boots a minute. */
+/** When the next boot may begin: within the host's boots a minute, and apart from the last while it is pressed. */
+export function nextBootAtMs(ctx: StepContext): number {
+  const { host, config } = ctx.state;
+  pruneBoots(host, ctx.now);
+  const oldest = host.boots[host.boots.length - config.maxBootsPerMinute];
+  const byMinute = oldest === undefined ? ctx.now : oldest + LIMITS.bootWindowMs;
+  const last = host.boots.at(-1);
+  const spaced = host.signs.pressure !== null && last !== undefined;
+  return Math.max(ctx.now, byMinute, spaced ? last + LIMITS.pressedBootGapMs : 0);
+}
+
+/** Another boot may begin now. */
 export function canBootNow(ctx: StepContext): boolean {
-  pruneBoots(ctx.state.host, ctx.now);
-  return ctx.state.host.boots.length < ctx.state.config.maxBootsPerMinute;
+  return nextBootAtMs(ctx) <= ctx.now;
+}
+
+/** Recoveries at once: one while the host is pressed. */
+function maxAtOnce(state: PolicyState): number {
+  return state.host.signs.pressure === null ? state.config.maxConcurrentRecoveries : 1;
 }
 
 /**
  * Gives the next free slot to the VM that has waited longest for it, and returns it with the slot reserved. A step
- * that boots no guest may pass those that wait for the boots of this minute to be over.
+ * that boots no guest may pass those that wait for the boots of this minute to be over; VMs that failed come before
+ * those that were not started yet.
  */
 export function grantSlot(ctx: StepContext): PolicyVmState | undefined {
   const { state } = ctx;
-  const { host, config } = state;
-  if (host.busy.size >= config.maxConcurrentRecoveries) return undefined;
-  const mild = liveHead(state, host.mildQueue);
-  const waiting = liveHead(state, host.bootQueue);
-  const boot = waiting !== undefined && canBootNow(ctx) ? waiting : undefined;
-  const first = mild && boot ? (mild.ticket < boot.ticket ? mild : boot) : (mild ?? boot);
-  if (first === undefined) return undefined;
-  (first === boot ? host.bootQueue : host.mildQueue).shift();
-  const vm = state.vms.get(first.vm);
+  const { host } = state;
+  if (host.busy.size >= maxAtOnce(state)) return undefined;
+  const mild = liveHead(state, host.queues.mild);
+  const line = mild ? earlier(ctx, mild) : bootLine(ctx);
+  if (line === undefined) return undefined;
+  const first = host.queues[line].shift();
+  const vm = first && state.vms.get(first.vm);
   if (!vm) return undefined;
   vm.ticket = 0;
   vm.reserved = true;
   host.busy.add(vm.id);
   return vm;
+}
+
+/** The mild step, or a boot that failed before it. */
+function earlier(ctx: StepContext, mild: Ticket): Line {
+  const boot = liveHead(ctx.state, ctx.state.host.queues.boot);
+  return boot && boot.ticket < mild.ticket && canBootNow(ctx) ? 'boot' : 'mild';
+}
+
+function bootLine(ctx: StepContext): Line | undefined {
+  const { queues, gathering } = ctx.state.host;
+  if (!canBootNow(ctx)) return undefined;
+  if (liveHead(ctx.state, queues.boot)) return 'boot';
+  return !gathering && liveHead(ctx.state, queues.start) ? 'start' : undefined;
 }
 
 /** Gives a slot back. */
@@ -70,27 +109,40 @@ export function freeSlot(state: PolicyState, vm: PolicyVmState): void {
   state.host.busy.delete(vm.id);
 }
 
-/** When the host itself must be looked at: the next boot of this minute, or the end of a hold on all. */
+/** When the host itself must be looked at: the next boot, the end of a hold on all, the brake. */
 export function hostWakeAt(ctx: StepContext): number | null {
-  const { host, config } = ctx.state;
+  const { host } = ctx.state;
   const times: number[] = [];
   if (host.hold?.untilMs != null) times.push(host.hold.untilMs);
-  pruneBoots(host, ctx.now);
-  const oldest = host.boots[0];
-  const full = host.boots.length >= config.maxBootsPerMinute;
-  if (full && oldest !== undefined && liveHead(ctx.state, host.bootQueue))
-    times.push(oldest + LIMITS.bootWindowMs);
+  const bootAtMs = nextBootAtMs(ctx);
+  if (bootAtMs > ctx.now && (liveHead(ctx.state, host.queues.boot) || liveHead(ctx.state, host.queues.start)))
+    times.push(bootAtMs);
+  const brakeAtMs = brakeWakeAt(ctx);
+  if (brakeAtMs !== null) times.push(brakeAtMs);
   return times.length > 0 ? Math.min(...times) : null;
 }
 
 /** Why a VM that waits in a queue waits. */
 export function queueBlocker(ctx: StepContext, vm: PolicyVmState): Blocker {
   const { host, config } = ctx.state;
-  if (host.busy.size >= config.maxConcurrentRecoveries || !vm.ticketBoots) {
-    const text = `${host.busy.size} of ${config.maxConcurrentRecoveries} recoveries at once are under way on this host`;
-    return { rule: 'host-budget', text, untilMs: null };
+  if (vm.line === 'start' && host.gathering) {
+    const text = 'all VMs are looked at before the first is started, for their order';
+    return { rule: 'start-order', text, untilMs: null };
   }
-  const text = `${config.maxBootsPerMinute} boots a minute on this host are used up`;
-  const oldest = host.boots[0];
-  return { rule: 'boot-budget', text, untilMs: oldest === undefined ? null : oldest + LIMITS.bootWindowMs };
+  const atOnce = maxAtOnce(ctx.state);
+  const { pressure } = host.signs;
+  if (host.busy.size >= atOnce || vm.line === 'mild') {
+    const why = pressure === null ? '' : ` while the host is under pressure (${pressure})`;
+    const text = `${host.busy.size} of ${atOnce} recoveries at once are under way on this host${why}`;
+    return { rule: pressure === null ? 'host-budget' : 'host-pressure', text, untilMs: null };
+  }
+  const untilMs = nextBootAtMs(ctx);
+  if (host.boots.length < config.maxBootsPerMinute) {
+    return { rule: 'host-pressure', text: `boots are spread: ${pressure ?? 'no pressure'}`, untilMs };
+  }
+  return {
+    rule: 'boot-budget',
+    text: `${config.maxBootsPerMinute} boots a minute on this host are used up`,
+    untilMs,
+  };
 }

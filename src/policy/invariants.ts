@@ -21,6 +21,7 @@ export function assertInvariants(state: PolicyState, result: StepResult, now: nu
     acted.add(effect.action.vm);
     broken.push(...brokenBy(state, effect.action, now));
   }
+  broken.push(...miscounted(state));
   const boots = state.host.boots.filter((atMs) => atMs > now - LIMITS.bootWindowMs).length;
   if (boots > state.config.maxBootsPerMinute) {
     broken.push(`${boots} boots in a minute, ${state.config.maxBootsPerMinute} are allowed`);
@@ -51,9 +52,20 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   for (const hold of [state.host.hold, vm.hold]) {
     if (hold && (hold.untilMs === null || hold.untilMs > now)) wrong(`${hold.author} holds recovery`);
   }
+  const { brake, signs } = state.host;
+  if (signs.shutdown !== null) wrong('the host shuts down');
+  // One that engaged in this very step may have come after the action.
+  if (brake !== null && brake.sinceMs < now && vm.action?.charged) wrong('the fleet brake holds');
   if (vm.graceUntilMs !== null && vm.graceUntilMs > now) wrong('its VM is in grace');
   broken.push(...overBudget(vm).map((what) => `${action.id}: ${what}`));
   return broken;
+}
+
+/** The counts of the fleet cannot be less than nothing, nor can more fail than there are. */
+function miscounted(state: PolicyState): string[] {
+  const { failing, counted } = state.host;
+  if (failing >= 0 && failing <= counted && counted <= state.vms.size) return [];
+  return [`the fleet is counted as ${failing} failing of ${counted}, of ${state.vms.size} VMs`];
 }
 
 function overBudget(vm: PolicyVmState): string[] {

@@ -34,6 +34,11 @@ export function noteUnhold(ctx: StepContext, vm: PolicyVmState | null, author: s
   }
   const { host } = ctx.state;
   host.hold = null;
+  // A person has looked: the brake lets go until it has had a reason to be off.
+  if (host.brake !== null) {
+    host.brake = null;
+    host.brakeReleased = true;
+  }
   const stillHeld = host.journalHold && !host.journalAvailable;
   if (!stillHeld) host.journalHold = false;
   const rest = stillHeld ? '; it still holds, for the journal cannot be written' : '';

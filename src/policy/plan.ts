@@ -84,7 +84,7 @@ function request(
     return;
   }
   planned(vm, step, null, 'as soon as the host has a slot for it');
-  enqueue(ctx, vm, bootsGuest(step));
+  enqueue(ctx, vm, charged ? (bootsGuest(step) ? 'boot' : 'mild') : 'start');
 }
 
 function act(

@@ -1,5 +1,5 @@
 import { Field } from './field.js';
-import { newHostState } from './host-state.js';
+import { type Brake, newHostState } from './host-state.js';
 import { readHold, readVm } from './snapshot-vm.js';
 import type { PolicyConfig, PolicyState } from './types.js';
 import { type Facts, noFacts, type PolicyVmState, type ProbeRecord } from './vm-state.js';
@@ -26,8 +26,9 @@ export function serialize(state: PolicyState): Map<string, string> {
 }
 
 export function hostText(state: PolicyState): string {
-  const { hold, journalHold, boots } = state.host;
-  return JSON.stringify({ format: FORMAT, version: VERSION, hold, journalHold, boots });
+  const { hold, journalHold, boots, brake, brakeReleased } = state.host;
+  const stored = { hold, journalHold, boots, brake, brakeReleased };
+  return JSON.stringify({ format: FORMAT, version: VERSION, ...stored });
 }
 
 /** Most VMs of a large host did not change since the last time: their text is kept. */
@@ -105,6 +106,10 @@ export function restore(rows: ReadonlyMap<string, string>, config: PolicyConfig)
   host.hold = stored.get('hold').orNull(readHold);
   host.journalHold = stored.get('journalHold').boolean();
   host.boots = stored.get('boots').list((b) => b.whole(), 100_000);
+  if (stored.has('brake')) {
+    host.brake = stored.get('brake').orNull(readBrake);
+    host.brakeReleased = stored.get('brakeReleased').boolean();
+  }
   const vms = new Map<string, PolicyVmState>();
   for (const [key, text] of rows) {
     if (key === HOST_ROW) continue;
@@ -115,6 +120,14 @@ export function restore(rows: ReadonlyMap<string, string>, config: PolicyConfig)
     vms.set(vm.id, vm);
   }
   return { config, vms, host };
+}
+
+function readBrake(f: Field): Brake {
+  return {
+    sinceMs: f.get('sinceMs').whole(),
+    calmSinceMs: f.get('calmSinceMs').orNull((c) => c.whole()),
+    told: f.get('told').boolean(),
+  };
 }
 
 function parse(text: string | undefined, key: string): Field {

@@ -1,4 +1,5 @@
 import { noteActionEnded, noteActionHeld, resolveByLooking } from './actions.js';
+import { countInFleet, syncBrake } from './brake.js';
 import { noteConfirmed } from './confirm.js';
 import { newContext, type StepContext } from './context.js';
 import { LIMITS } from './defaults.js';
@@ -7,7 +8,7 @@ import { evaluate, ignored, tellQueued } from './evaluate.js';
 import { endedUnseen } from './exits.js';
 import { noteProbe, noteStatus, noteVmmEvent } from './facts.js';
 import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
-import { noteHostBooted } from './host-boot.js';
+import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
 import { beginInstance, forget } from './instance.js';
 import { noteHold, noteJournal, noteRelease, noteUnhold } from './people.js';
@@ -34,9 +35,19 @@ export function step(state: PolicyState, event: PolicyEvent, now: number): StepR
   if (concerned === 'all' || holdOver) for (const vm of state.vms.values()) evaluate(ctx, vm);
   else if (concerned) evaluate(ctx, concerned);
   for (let due = takeDue(state, now); due; due = takeDue(state, now)) evaluate(ctx, due);
+  followBrake(ctx);
   for (let granted = grantSlot(ctx); granted; granted = grantSlot(ctx)) evaluate(ctx, granted);
   for (const vm of ctx.queued) if (vm.ticket !== 0) tellQueued(ctx, vm, queueBlocker(ctx, vm));
   return { state, effects: ctx.effects, decisions: ctx.decisions, wakeAtMs: nextWake(ctx) };
+}
+
+/** The brake concerns those that wait for a slot, and once it is released everybody. */
+function followBrake(ctx: StepContext): void {
+  const change = syncBrake(ctx);
+  if (change === null) return;
+  for (const vm of ctx.state.vms.values()) {
+    if (change === 'released' || vm.fleet === 'failing') evaluate(ctx, vm);
+  }
 }
 
 function nextWake(ctx: StepContext): number | null {
@@ -53,6 +64,11 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
       return null;
     case 'journal':
       return noteJournal(ctx, event.available) ? 'all' : null;
+    case 'gathering':
+      ctx.state.host.gathering = event.gathering;
+      return 'all';
+    case 'host-signs':
+      return noteHostSigns(ctx, event.signs);
     case 'host-booted':
       noteHostBooted(ctx);
       return 'all';
@@ -81,7 +97,10 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
 function applyToVm(
   ctx: StepContext,
   vm: PolicyVmState,
-  event: Exclude<PolicyEvent, { type: 'tick' | 'journal' | 'host-booted' | 'vm-configured' }>,
+  event: Exclude<
+    PolicyEvent,
+    { type: 'tick' | 'journal' | 'gathering' | 'host-signs' | 'host-booted' | 'vm-configured' }
+  >,
 ): void {
   switch (event.type) {
     case 'vm-removed':
@@ -154,7 +173,9 @@ function removed(ctx: StepContext, vm: PolicyVmState): void {
   if (vm.action?.unresolved) vm.action = null;
   const { budget } = vm;
   const worthIt = vm.quarantine || vm.hold || budget.consecutive > 0 || budget.rolling.length > 0 || vm.ended;
-  if (!worthIt && !vm.action) ctx.state.vms.delete(vm.id);
+  if (worthIt || vm.action) return;
+  countInFleet(ctx, vm);
+  ctx.state.vms.delete(vm.id);
 }
 
 function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {

@@ -5,7 +5,7 @@ import type { VmmEvent } from '../model/ports.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 import type { RecoverySpec, RunStrategy, VmId } from '../model/vm.js';
-import type { HostState } from './host-state.js';
+import type { HostSigns, HostState } from './host-state.js';
 import type { PolicyVmState } from './vm-state.js';
 
 /** What the policy needs to know of a probe. */
@@ -37,6 +37,14 @@ export interface PolicyConfig {
   readonly confirmTimeoutMs: number;
   /** Episodes kept per VM for explain; default 10. */
   readonly episodesKept: number;
+  /** Recovery of all holds once this share of the VMs fails at once; default 0.3. */
+  readonly brakeRatio: number;
+  /** … and at least this many; default 3. */
+  readonly brakeMinVms: number;
+  /** The brake is released once the share was below for this long, ms; default 300000. */
+  readonly brakeCooldownMs: number;
+  /** People are told once the brake has held for this long, ms; default 1800000. */
+  readonly brakeEscalateAfterMs: number;
 }
 
 /** Everything that can happen. Times come with the event or as `now`; the policy reads no clock. */
@@ -104,6 +112,10 @@ export type PolicyEvent =
    */
   | { readonly type: 'host-booted' }
   | { readonly type: 'journal'; readonly available: boolean }
+  /** All VMs are about to be looked at for the first time (true), or have been (false). Start-ups wait in between. */
+  | { readonly type: 'gathering'; readonly gathering: boolean }
+  /** What is seen of the host itself changed. */
+  | { readonly type: 'host-signs'; readonly signs: HostSigns }
   | { readonly type: 'tick' };
 
 /** What the runtime must do now. */
@@ -121,8 +133,8 @@ export type PolicyEffect =
   | { readonly type: 'resume-probes'; readonly vm: VmId }
   /** A new boot of the guest: thresholds start over. */
   | { readonly type: 'new-instance'; readonly vm: VmId }
-  /** Tell people. */
-  | { readonly type: 'escalate'; readonly vm: VmId; readonly text: string };
+  /** Tell people; `vm` null: it concerns the whole host. */
+  | { readonly type: 'escalate'; readonly vm: VmId | null; readonly text: string };
 
 export type DecisionKind =
   | 'health'

@@ -3,6 +3,7 @@ import type { Diagnosis, HealthState } from '../model/health.js';
 import type { ProbeState } from '../model/outcome.js';
 import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
+import type { Line } from './host-state.js';
 import type { ConcludedKind, Rule } from './rules.js';
 import type { Episode, PolicyProbe, PolicyVm } from './types.js';
 
@@ -199,8 +200,9 @@ export interface PolicyVmState {
   next: { step: LadderStep; atMs: number | null; text: string } | null;
   /** Place in a queue of the host, 0: none. */
   ticket: number;
-  /** The place is in the queue of steps that boot a guest. */
-  ticketBoots: boolean;
+  line: Line;
+  /** How it counts for the fleet: not at all, as one that is expected to run, as one of those that fails. */
+  fleet: 'none' | 'counted' | 'failing';
   /** Holds a slot of the host while a fresh look is under way. */
   reserved: boolean;
   wakeAtMs: number | null;
@@ -299,7 +301,8 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     blockers: [],
     next: null,
     ticket: 0,
-    ticketBoots: false,
+    line: 'mild',
+    fleet: 'none',
     reserved: false,
     wakeAtMs: null,
     stored: null,

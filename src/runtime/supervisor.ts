@@ -12,6 +12,7 @@ import { ActionRunner, type BeforeAction } from './action-runner.js';
 import { CustomProbeRunner, type CustomProbes } from './custom-probes.js';
 import { Degradations } from './degradations.js';
 import { readFormerRun } from './former-run.js';
+import { HostWatch, type ReadHostSigns } from './host-watch.js';
 import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
@@ -31,6 +32,8 @@ export interface SupervisorOptions {
   readonly version: string;
   /** Another one after each boot of the host. */
   readonly hostBootId: () => string;
+  /** What is seen of the host itself; unset: it is not looked at. */
+  readonly hostSigns?: ReadHostSigns;
   readonly engine: ProbeEngine;
   readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
@@ -60,6 +63,7 @@ export class Supervisor {
   readonly #abort = new AbortController();
   readonly #savePolicyLater: Later;
   readonly #saveEngineLater: Later;
+  readonly #hostWatch: HostWatch | undefined;
   #loop: PolicyLoop | undefined;
   #pump: Promise<void> = Promise.resolve();
   #ignoreJournal: () => void = () => {};
@@ -90,6 +94,8 @@ export class Supervisor {
     });
     this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
     this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());
+    const { hostSigns } = options;
+    this.#hostWatch = hostSigns && new HostWatch(hostSigns, clock, (event) => this.#post(event));
     this.#runner = new ActionRunner({
       recoveries: options.recoveries,
       recorder: this.#recorder,
@@ -129,7 +135,10 @@ export class Supervisor {
     if (!journal.availability.available) this.#onJournal(journal.availability);
     this.#pump = this.#pumpEvents(engine.transitions({ signal: this.#abort.signal }));
     await this.#noteHostBoot();
+    this.#hostWatch?.start();
+    this.#post({ type: 'gathering', gathering: true });
     await Promise.all(vms.map((vm) => this.#inventory.watch(vm)));
+    this.#post({ type: 'gathering', gathering: false });
     this.#savePolicyLater.want();
   }
 
@@ -215,6 +224,7 @@ export class Supervisor {
     this.#savePolicyLater.cancel();
     this.#saveEngineLater.cancel();
     this.#ignoreJournal();
+    this.#hostWatch?.stop();
     await this.#runner.close();
     if (this.#loop) {
       await this.#save();
@@ -319,6 +329,12 @@ export class Supervisor {
   }
 
   #onEffect(effect: PolicyEffect): void {
+    if (effect.type === 'escalate') {
+      const { vm, text } = effect;
+      this.#options.logger.error({ vm }, text);
+      channel('vmpulse:escalate').publish({ vm, text });
+      return;
+    }
     const id = effect.type === 'recover' ? effect.action.vm : effect.vm;
     const unit = this.#inventory.units.get(id);
     if (!unit) return;
@@ -341,10 +357,6 @@ export class Supervisor {
         return;
       case 'new-instance':
         unit.newInstance();
-        return;
-      case 'escalate':
-        this.#options.logger.error({ vm: id }, effect.text);
-        channel('vmpulse:escalate').publish({ vm: id, text: effect.text });
         return;
     }
   }

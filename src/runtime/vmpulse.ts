@@ -15,6 +15,7 @@ import { WorkerPool } from '../pool/index.js';
 import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
+import { readHostSigns } from './host-signs.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { Supervisor } from './supervisor.js';
@@ -97,6 +98,7 @@ export class Vmpulse implements RuntimeApi {
       host: this.#host,
       version: VERSION,
       hostBootId,
+      hostSigns: readHostSigns,
       engine: this.#engine,
       journal: this.#journal,
       drivers: {

@@ -162,6 +162,7 @@ describe('a VM with everything written', () => {
       restartService: ['systemctl', 'restart', 'shop'],
       stepTimeoutMs: 300_000,
       gracefulStopMs: 240_000,
+      startPriority: 0,
     });
   });
 });

@@ -21,7 +21,14 @@ const DEFAULTS = {
     threads: 1,
   },
   recovery: DEFAULT_RECOVERY,
-  limits: { maxConcurrentRecoveries: 2, maxBootsPerMinute: 10 },
+  limits: {
+    maxConcurrentRecoveries: 2,
+    maxBootsPerMinute: 10,
+    brakeRatio: 0.3,
+    brakeMinVms: 3,
+    brakeCooldownMs: 300_000,
+    brakeEscalateAfterMs: 1_800_000,
+  },
 };
 
 describe('daemon configuration', () => {
@@ -49,7 +56,7 @@ logLevel: debug
 metrics: {listen: '[::1]:9810', seedNames: true}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
 recovery: {enabled: true, grace: 1m, backoff: {jitter: 0}, gracefulStop: 1m}
-limits: {concurrentRecoveries: 1, bootsPerMinute: 4}
+limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h}
 `;
     expect(daemonConfig(text)).toEqual({
       hostName: 'kvm-3',
@@ -76,7 +83,14 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4}
         gracefulStopMs: 60_000,
         stepTimeoutMs: 90_000,
       },
-      limits: { maxConcurrentRecoveries: 1, maxBootsPerMinute: 4 },
+      limits: {
+        maxConcurrentRecoveries: 1,
+        maxBootsPerMinute: 4,
+        brakeRatio: 0.5,
+        brakeMinVms: 4,
+        brakeCooldownMs: 60_000,
+        brakeEscalateAfterMs: 3_600_000,
+      },
     });
   });
 

@@ -124,7 +124,7 @@ describe('the cost of a step', () => {
       s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-1');
       s.vmm({ type: 'reset', guest: false, reason: 'host-qmp-system-reset' }, 'test/vm-1');
     }
-    expect(s.state.host.bootQueue.length).toBeLessThanOrEqual(2 * 20 + 64);
+    expect(s.state.host.queues.boot.length).toBeLessThanOrEqual(2 * 20 + 64);
     expect(s.state.host.wakes.length).toBeLessThanOrEqual(2 * 20 + 65);
   });
 });

@@ -3,11 +3,16 @@ import type { ProbeState } from '../../../src/model/outcome.js';
 import type { VmmEvent } from '../../../src/model/ports.js';
 import type { Reason } from '../../../src/model/reasons.js';
 import { DEFAULT_POLICY_CONFIG } from '../../../src/policy/index.js';
-import { type Fresh, PROBES, policyVm, Stage } from './stage.js';
+import { type Fresh, NO_BRAKE, PROBES, policyVm, Stage } from './stage.js';
 
 export const VMS = ['test/a', 'test/b', 'test/c'];
 export const NAMES = PROBES.map((p) => p.name);
-export const CONFIG = { ...DEFAULT_POLICY_CONFIG, maxConcurrentRecoveries: 2, maxBootsPerMinute: 3 };
+export const CONFIG = {
+  ...DEFAULT_POLICY_CONFIG,
+  ...NO_BRAKE,
+  maxConcurrentRecoveries: 2,
+  maxBootsPerMinute: 3,
+};
 
 /** One thing that may happen. Plain data, so that a failing sequence can be read. */
 export type Move =

@@ -26,6 +26,9 @@ import {
   step,
 } from '../../../src/policy/index.js';
 
+/** More VMs than any test has must fail. */
+export const NO_BRAKE = { brakeMinVms: Number.MAX_SAFE_INTEGER };
+
 export const WEB = 'test/web';
 export const START_MS = Date.UTC(2030, 0, 1);
 
@@ -83,8 +86,9 @@ export class Stage {
   readonly decisions: Decision[] = [];
   readonly config: PolicyConfig;
 
+  /** Without a brake unless asked for: most tests let all VMs fail that they have. */
   constructor(config: Partial<PolicyConfig> = {}, state?: PolicyState) {
-    this.config = { ...DEFAULT_POLICY_CONFIG, ...config };
+    this.config = { ...DEFAULT_POLICY_CONFIG, ...NO_BRAKE, ...config };
     this.state = state ?? createPolicy(this.config);
   }
 

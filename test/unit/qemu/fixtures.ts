@@ -8,6 +8,7 @@ import { identify, livingState } from '../../../src/hypervisors/process.js';
 import scan from '../../../src/hypervisors/qemu/proc-scan/worker.js';
 import { VmpulseError } from '../../../src/model/errors.js';
 import type { QemuSpec, VmSpec } from '../../../src/model/vm.js';
+import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 
 export const UUID = '5d307ca9-b3ef-428c-8861-06e72d69f223';
 
@@ -23,6 +24,7 @@ export function testVm(hypervisor: Partial<QemuSpec> = {}, rest: Partial<VmSpec>
     probes: [],
     machineDigest: 'digest-1',
     recovery: {
+      ...DEFAULT_RECOVERY,
       enabled: true,
       graceMs: 0,
       stableForMs: 0,

@@ -1,0 +1,94 @@
+import { escalateHost, type StepContext, say, wakeAt } from './context.js';
+import { LIMITS } from './defaults.js';
+import { span, utc } from './text.js';
+import type { PolicyVmState } from './vm-state.js';
+
+/** Counts the VM anew for the fleet, after its health was noted. */
+export function countInFleet(ctx: StepContext, vm: PolicyVmState): void {
+  const { host } = ctx.state;
+  const is = vm.spec === null ? 'none' : fleetClass(ctx, vm);
+  if (is === vm.fleet) return;
+  host.counted += Number(is !== 'none') - Number(vm.fleet !== 'none');
+  host.failing += Number(is === 'failing') - Number(vm.fleet === 'failing');
+  vm.fleet = is;
+}
+
+/**
+ * Only a VM that is expected to run and has conclusive results counts. One that has been unhealthy for long says
+ * nothing of the fleet any more, unless the brake is what keeps it so. Quarantined ones count in neither.
+ */
+function fleetClass(ctx: StepContext, vm: PolicyVmState): PolicyVmState['fleet'] {
+  switch (vm.health) {
+    case 'healthy':
+    case 'degraded':
+      return 'counted';
+    case 'recovering':
+      return 'failing';
+    case 'unhealthy': {
+      const { brake } = ctx.state.host;
+      const untilMs = vm.healthSinceMs + LIMITS.newlyUnhealthyMs;
+      if (brake !== null) return brake.sinceMs < untilMs ? 'failing' : 'counted';
+      wakeAt(ctx, untilMs);
+      return ctx.now < untilMs ? 'failing' : 'counted';
+    }
+    default:
+      return 'none';
+  }
+}
+
+/** Too many fail, by number and by share. */
+function overLimit(ctx: StepContext): boolean {
+  const { host, config } = ctx.state;
+  return host.failing >= config.brakeMinVms && host.failing >= config.brakeRatio * host.counted;
+}
+
+function share(ctx: StepContext): string {
+  const { failing, counted } = ctx.state.host;
+  return `${failing} of ${counted} VMs fail or are being recovered`;
+}
+
+/** Engages, releases and reports the brake; says whether it changed. */
+export function syncBrake(ctx: StepContext): 'engaged' | 'released' | null {
+  const { host, config } = ctx.state;
+  const over = overLimit(ctx);
+  if (!over) host.brakeReleased = false;
+  const { brake } = host;
+  if (brake === null) {
+    if (!over || host.brakeReleased) return null;
+    host.brake = { sinceMs: ctx.now, calmSinceMs: null, told: false };
+    const limit = `${Math.round(config.brakeRatio * 100)} %`;
+    const text = `${share(ctx)}, the limit is ${limit}: recovery of all holds`;
+    say(ctx, { vm: null, kind: 'hold', rule: 'fleet-brake', text, data: counts(ctx) });
+    return 'engaged';
+  }
+  if (over) brake.calmSinceMs = null;
+  else brake.calmSinceMs ??= ctx.now;
+  if (brake.calmSinceMs !== null && ctx.now >= brake.calmSinceMs + config.brakeCooldownMs) {
+    host.brake = null;
+    const text = `${share(ctx)}, below the limit for ${span(config.brakeCooldownMs)}: recovery goes on`;
+    say(ctx, { vm: null, kind: 'note', rule: 'fleet-brake', text, data: counts(ctx) });
+    return 'released';
+  }
+  if (!brake.told && ctx.now >= brake.sinceMs + config.brakeEscalateAfterMs) {
+    brake.told = true;
+    const text = `the fleet brake holds all recovery since ${utc(brake.sinceMs)}: ${share(ctx)}; a person is needed`;
+    escalateHost(ctx, 'fleet-brake', text);
+  }
+  return null;
+}
+
+function counts(ctx: StepContext): Record<string, unknown> {
+  const { failing, counted } = ctx.state.host;
+  return { failing, counted };
+}
+
+/** When the brake has to be looked at again. */
+export function brakeWakeAt(ctx: StepContext): number | null {
+  const { host, config } = ctx.state;
+  if (host.brake === null) return null;
+  const { sinceMs, calmSinceMs, told } = host.brake;
+  const calmAtMs = calmSinceMs === null ? Number.POSITIVE_INFINITY : calmSinceMs + config.brakeCooldownMs;
+  const tellAtMs = told ? Number.POSITIVE_INFINITY : sinceMs + config.brakeEscalateAfterMs;
+  const atMs = Math.min(calmAtMs, tellAtMs);
+  return Number.isFinite(atMs) ? Math.max(atMs, ctx.now + 1) : null;
+}

@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PolicyEvent } from '../policy/types.js';
+
+type HostSigns = Extract<PolicyEvent, { type: 'host-signs' }>['signs'];
+
+/** A shutdown that is planned counts from this long before: logins are refused from then on as well. */
+const SHUTDOWN_AHEAD_MS = 5 * 60_000;
+/** Share of the last 10 s, percent, from which on the host counts as pressed, and below which it no longer does. */
+const PRESSED = {
+  cpu: { line: 'some', from: 90, until: 70 },
+  memory: { line: 'some', from: 20, until: 10 },
+  io: { line: 'full', from: 40, until: 20 },
+} as const;
+
+/** What files of the host say of the host; `before` is the last answer, so that a value at the edge does not flicker. */
+export function readHostSigns(before: HostSigns, now: number, root = '/'): HostSigns {
+  return {
+    shutdown: shutdownBegun(root, now),
+    pressure: pressure(root, before.pressure !== null),
+  };
+}
+
+/** systemd refuses logins from 5 minutes before a shutdown on, and while it lasts; no bus is needed to see it. */
+function shutdownBegun(root: string, now: number): string | null {
+  const scheduled = read(join(root, 'run/systemd/shutdown/scheduled'));
+  const micros = /^USEC=([0-9]{1,17})$/m.exec(scheduled)?.[1];
+  if (micros !== undefined && Number(micros) / 1000 - now <= SHUTDOWN_AHEAD_MS) {
+    const mode = /^MODE=([a-z-]{1,20})$/m.exec(scheduled)?.[1] ?? 'shutdown';
+    return `${mode} at ${new Date(Number(micros) / 1000).toISOString()}`;
+  }
+  return existsSync(join(root, 'run/nologin')) ? '/run/nologin is there' : null;
+}
+
+/** Pressure stall information of the kernel; none where it was not built in. */
+function pressure(root: string, was: boolean): string | null {
+  const found: string[] = [];
+  for (const [what, { line, from, until }] of Object.entries(PRESSED)) {
+    const text = read(join(root, 'proc/pressure', what));
+    const share = Number(new RegExp(`^${line} avg10=([0-9.]+) `, 'm').exec(text)?.[1] ?? 0);
+    if (share >= (was ? until : from)) found.push(`${what} ${share} %`);
+  }
+  return found.length === 0 ? null : found.join(', ');
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,86 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readHostSigns } from '../../../src/runtime/host-signs.js';
+import { HostWatch } from '../../../src/runtime/host-watch.js';
+import { ManualClock } from '../../fakes/manual-clock.js';
+
+const NONE = { shutdown: null, pressure: null };
+const NOW = Date.UTC(2030, 0, 1);
+let root = '';
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'vmpulse-signs-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function write(path: string, text: string): void {
+  const file = join(root, path);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, text);
+}
+
+const scheduled = (inMs: number) => `USEC=${(NOW + inMs) * 1000}\nWARN_WALL=1\nMODE=poweroff\n`;
+const psi = (line: 'some' | 'full', avg10: number) =>
+  `some avg10=${line === 'some' ? avg10 : 99.5} avg60=0.00 avg300=0.00 total=1\nfull avg10=${line === 'full' ? avg10 : 0} avg60=0.00 avg300=0.00 total=0\n`;
+
+describe('what files of the host say', () => {
+  it('nothing where there are none', () => expect(readHostSigns(NONE, NOW, root)).toEqual(NONE));
+
+  it.each([
+    [300_000, 'poweroff at 2030-01-01T00:05:00.000Z'],
+    [-1_000, 'poweroff at 2029-12-31T23:59:59.000Z'],
+    [300_001, null],
+  ])('a shutdown planned in %i ms', (inMs, said) => {
+    write('run/systemd/shutdown/scheduled', scheduled(inMs));
+    expect(readHostSigns(NONE, NOW, root).shutdown).toBe(said);
+  });
+
+  it('a shutdown that has begun refuses logins', () => {
+    write('run/nologin', 'System is going down.');
+    expect(readHostSigns(NONE, NOW, root).shutdown).toBe('/run/nologin is there');
+  });
+
+  it.each([
+    ['cpu', 'some', 90, null, 'cpu 90 %'],
+    ['cpu', 'some', 89.99, null, null],
+    ['cpu', 'some', 70, 'cpu 95 %', 'cpu 70 %'],
+    ['cpu', 'some', 69, 'cpu 95 %', null],
+    ['memory', 'some', 20.5, null, 'memory 20.5 %'],
+    ['io', 'full', 41, null, 'io 41 %'],
+    ['io', 'full', 39, null, null],
+  ] as const)('pressure on %s: %s avg10=%d after %s', (what, line, avg10, before, said) => {
+    write(`proc/pressure/${what}`, psi(line, avg10));
+    expect(readHostSigns({ ...NONE, pressure: before }, NOW, root).pressure).toBe(said);
+  });
+
+  it('damaged files say nothing', () => {
+    write('proc/pressure/cpu', 'some avg10=lots');
+    write('run/systemd/shutdown/scheduled', 'USEC=soon');
+    expect(readHostSigns(NONE, NOW, root)).toEqual(NONE);
+  });
+});
+
+describe('the watch of the host', () => {
+  it('tells what changed, once, until it is stopped', async () => {
+    const clock = new ManualClock();
+    const posted: unknown[] = [];
+    let shutdown: string | null = null;
+    const watch = new HostWatch(
+      () => ({ ...NONE, shutdown }),
+      clock,
+      (event) => posted.push(event),
+    );
+    watch.start();
+    await clock.advance(10_000);
+    expect(posted).toEqual([]);
+    shutdown = 'now';
+    await clock.advance(10_000);
+    expect(posted).toEqual([{ type: 'host-signs', signs: { ...NONE, shutdown: 'now' } }]);
+    watch.stop();
+    shutdown = null;
+    await clock.advance(10_000);
+    expect(posted).toHaveLength(1);
+  });
+});
