@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import { openProcess } from '../kernel/index.js';
+import { systemClock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { ProbeResult } from '../model/outcome.js';
 import { plainText } from '../model/plain-text.js';
 import type { FailureReason } from '../model/reasons.js';
+import { WorkerPool } from '../pool/index.js';
+import { type Finding, lookOnce } from '../probes/external.js';
 import { prepareCheck } from '../probes/prepare-check.js';
 import type { ProbeTarget } from '../probes/probe-kind.js';
 import { resolveHost } from '../probes/resolve-host.js';
@@ -23,6 +26,7 @@ export async function probeTarget(
 ): Promise<ProbeResult> {
   const begun = performance.now();
   const deadline = new Deadline('the probe', { deadlineMs: run.timeoutMs });
+  const pool = new WorkerPool();
   const opened = target.process === undefined ? undefined : await openTarget(target.process);
   if (opened === 'gone') return failedBefore('process-gone', begun);
   try {
@@ -30,6 +34,11 @@ export async function probeTarget(
       target.channel === undefined ? undefined : await openChannel(engine, target.channel, deadline);
     const handle = channel?.handle;
     const prepared = await prepareCheck(target.check, {
+      setting: {
+        probe: target.check.kind,
+        clock: systemClock,
+        runInPool: (worker, args, options) => pool.run(worker, args, options),
+      },
       resolveHost: (host) => resolveHost(host, { deadlineMs: deadline.remainingMs() }),
       readFile: (path) => readFile(path, 'utf8'),
       ...(handle === undefined ? {} : { channels: { monitor: handle, agent: handle } }),
@@ -37,11 +46,24 @@ export async function probeTarget(
     });
     if ('failure' in prepared) return failedBefore(prepared.failure, begun, prepared.detail);
     const timeoutMs = Math.max(1, deadline.remainingMs());
+    if (prepared.external) {
+      return external(await lookOnce(prepared.external, { timeoutMs, clock: systemClock }), begun);
+    }
     const result = await engine.probeOnce(prepared.check, { timeoutMs, debug: run.debug });
     return channel === undefined ? result : withChannel(result, channel, begun);
   } finally {
     opened?.pidfd.close();
+    await pool.close();
   }
+}
+
+function external({ outcome, message, warnings = [], details = {} }: Finding, begun: number): ProbeResult {
+  return {
+    outcome,
+    durationMs: performance.now() - begun,
+    warnings,
+    details: message === undefined ? details : { ...details, message },
+  };
 }
 
 interface OpenedChannel {

@@ -50,6 +50,18 @@ export interface HttpGetOptions {
   readonly maxBodyBytes?: number;
 }
 
+/** A program of the host whose exit status is the verdict. */
+export interface CommandOptions {
+  /** Absolute path of the program and its arguments; no shell. */
+  readonly argv: readonly string[];
+  /** Default: nobody where vmpulse is root, else whoever it is. */
+  readonly user?: string;
+  /** Default `/`. */
+  readonly cwd?: string;
+  /** Nothing of vmpulse's own environment is passed on. */
+  readonly env: readonly (readonly [name: string, value: string])[];
+}
+
 /** What to probe: one member a kind. */
 export type ProbeCheck =
   | {
@@ -62,6 +74,7 @@ export type ProbeCheck =
   | { readonly kind: 'guestAgentPing' }
   | { readonly kind: 'vmState' }
   | { readonly kind: 'vmmProcess' }
+  | { readonly kind: 'command'; readonly command: CommandOptions }
   /** A probe that the host program brings (`Vmpulse` option `probes`), by its name there; not for documents. */
   | {
       readonly kind: 'custom';

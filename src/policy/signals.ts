@@ -11,6 +11,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   guestAgentPing: 'agent',
   tcpSocket: 'network',
   httpGet: 'network',
+  command: 'network',
   custom: 'network',
 };
 

@@ -2,6 +2,10 @@ import type { z } from 'zod';
 import type { TargetCheck } from '../engine/probe-engine.js';
 import { VmpulseError } from '../model/errors.js';
 import type { DocumentKind, ProbeCheck } from '../model/probe.js';
+import type { ExternalProbe, ExternalSetting } from './external.js';
+
+/** A check of a kind that documents and the command line know. */
+export type DocumentCheck = Extract<ProbeCheck, { kind: DocumentKind }>;
 
 /** What a check is lowered with. Everything outside has been looked up before (see `CheckLookups`). */
 export interface LowerContext {
@@ -33,7 +37,7 @@ interface CheckLookups {
 
 /** A target of `vmpulse probe`: what to ask, and what has to be opened for it. */
 export interface ProbeTarget {
-  readonly check: ProbeCheck;
+  readonly check: DocumentCheck;
   /** Socket to be opened as a channel of that protocol. */
   readonly channel?: { readonly protocol: 'qmp' | 'qga'; readonly path: string };
   /** The process to be watched, by PID or by a file that holds it. */
@@ -47,11 +51,8 @@ interface GuestPort<C> {
   readonly askedAt: (place: { readonly host: string; readonly port: number }) => C;
 }
 
-/** A check of a kind that documents and the command line know. */
-type DocumentCheck = Extract<ProbeCheck, { kind: DocumentKind }>;
-
-/** How one kind of probe is written, lowered and named. */
-export interface KindDefinition<C extends DocumentCheck> {
+/** How one kind of probe is written, run and named. */
+interface CommonDefinition<C extends DocumentCheck> {
   readonly kind: C['kind'];
   /** Short names on the command line. */
   readonly aliases: readonly string[];
@@ -69,10 +70,21 @@ export interface KindDefinition<C extends DocumentCheck> {
    * probed through a forward of it. Left out by kinds that no forwarded port can carry.
    */
   readonly guestPort?: (check: C) => GuestPort<C>;
-  readonly lower: (check: C, context: LowerContext) => TargetCheck;
   /** For a person, for example `TCP connect to 192.0.2.10:22`. */
   readonly label: (check: C) => string;
 }
+
+/** A kind that the engine runs. */
+interface EngineDefinition<C extends DocumentCheck> extends CommonDefinition<C> {
+  readonly lower: (check: C, context: LowerContext) => TargetCheck;
+}
+
+/** A kind that runs outside the engine, which then only schedules and counts. */
+interface ExternalDefinition<C extends DocumentCheck> extends CommonDefinition<C> {
+  readonly open: (check: C, setting: ExternalSetting) => ExternalProbe;
+}
+
+export type KindDefinition<C extends DocumentCheck> = EngineDefinition<C> | ExternalDefinition<C>;
 
 /** A kind in the registry: its definition, taking any check and refusing those of another kind. */
 export interface KindEntry {
@@ -85,6 +97,8 @@ export interface KindEntry {
   lookups(check: ProbeCheck): CheckLookups;
   guestPort(check: ProbeCheck): GuestPort<ProbeCheck> | undefined;
   lower(check: ProbeCheck, context: LowerContext): TargetCheck;
+  /** The probe of a kind that runs outside the engine; undefined for others. */
+  open(check: ProbeCheck, setting: ExternalSetting): ExternalProbe | undefined;
   label(check: ProbeCheck): string;
 }
 
@@ -107,7 +121,9 @@ export function defineKind<C extends DocumentCheck>(definition: KindDefinition<C
     parseTarget: definition.parseTarget,
     lookups: (check) => definition.lookups(own(check)),
     guestPort: (check) => definition.guestPort?.(own(check)),
-    lower: (check, context) => definition.lower(own(check), context),
+    lower: (check, context) =>
+      'lower' in definition ? definition.lower(own(check), context) : { kind: 'external' },
+    open: (check, setting) => ('open' in definition ? definition.open(own(check), setting) : undefined),
     label: (check) => definition.label(own(check)),
   };
 }

@@ -1,6 +1,7 @@
 import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import type { DocumentKind } from '../model/probe.js';
+import { command } from './command/command.js';
 import { guestAgentPing } from './guest-agent-ping.js';
 import { httpGet } from './http-get.js';
 import type { KindEntry, ProbeTarget } from './probe-kind.js';
@@ -15,6 +16,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   guestAgentPing,
   vmState,
   vmmProcess,
+  command,
 };
 
 export const KIND_ENTRIES: readonly KindEntry[] = Object.values(PROBE_KINDS);

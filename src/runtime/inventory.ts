@@ -5,8 +5,10 @@ import type { Driver, VmmEvent } from '../model/ports.js';
 import type { ProbeSpec } from '../model/probe.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
-import type { CustomProbeRunner } from './custom-probes.js';
+import type { ExternalSetting } from '../probes/external.js';
+import type { CustomProbes } from './custom-probes.js';
 import type { Degradations } from './degradations.js';
+import type { ExternalRunner } from './external-runner.js';
 import { policyVm } from './policy-vm.js';
 import { VmUnit } from './vm-unit.js';
 
@@ -19,7 +21,9 @@ const LOOK_FAILED_MS = 5_000;
 export interface InventoryOptions {
   readonly engine: ProbeEngine;
   readonly drivers: Readonly<Record<string, Driver>>;
-  readonly customProbes: CustomProbeRunner;
+  readonly customProbes: CustomProbes;
+  readonly externals: ExternalRunner;
+  readonly runInPool: ExternalSetting['runInPool'];
   readonly clock: Clock;
   readonly degradations: Degradations;
   /** Fires when the inventory is closed. */
@@ -50,7 +54,7 @@ export class Inventory {
   }
 
   async watch(spec: VmSpec): Promise<void> {
-    const { drivers, engine, customProbes, clock, degradations, post } = this.#options;
+    const { drivers, engine, customProbes, externals, runInPool, clock, degradations, post } = this.#options;
     const driver = drivers[spec.hypervisor.driver];
     if (!driver) {
       const why = `no driver ${spec.hypervisor.driver} is registered; ${spec.id} is not watched`;
@@ -63,6 +67,8 @@ export class Inventory {
       driver,
       engine,
       customProbes,
+      externals,
+      runInPool,
       clock,
       index: this.index,
       events: {

@@ -7,10 +7,12 @@ import type { Logger } from '../model/logger.js';
 import type { Driver, VmmEvent } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
+import type { ExternalSetting } from '../probes/external.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { ActionRunner, type BeforeAction } from './action-runner.js';
-import { CustomProbeRunner, type CustomProbes } from './custom-probes.js';
+import type { CustomProbes } from './custom-probes.js';
 import { Degradations } from './degradations.js';
+import { ExternalRunner } from './external-runner.js';
 import { readFormerRun } from './former-run.js';
 import { HostWatch, type ReadHostSigns } from './host-watch.js';
 import { Inventory } from './inventory.js';
@@ -38,6 +40,7 @@ export interface SupervisorOptions {
   readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
   readonly probes: CustomProbes;
+  readonly runInPool: ExternalSetting['runInPool'];
   readonly recoveries: RecoveryRegistry;
   readonly policy: PolicyConfig;
   readonly clock: Clock;
@@ -59,7 +62,7 @@ export class Supervisor {
   readonly #recorder: Recorder;
   readonly #store: StateStore;
   readonly #runner: ActionRunner;
-  readonly #customProbes: CustomProbeRunner;
+  readonly #externals: ExternalRunner;
   readonly #abort = new AbortController();
   readonly #savePolicyLater: Later;
   readonly #saveEngineLater: Later;
@@ -80,11 +83,13 @@ export class Supervisor {
       logger,
       deadlineMs: journalDeadlineMs,
     });
-    this.#customProbes = new CustomProbeRunner(options.probes, options.engine, clock);
+    this.#externals = new ExternalRunner(options.engine, clock);
     this.#inventory = new Inventory({
       engine: options.engine,
       drivers: options.drivers,
-      customProbes: this.#customProbes,
+      customProbes: options.probes,
+      externals: this.#externals,
+      runInPool: options.runInPool,
       clock,
       degradations: this.#degradations,
       signal: this.#abort.signal,
@@ -226,6 +231,7 @@ export class Supervisor {
     this.#ignoreJournal();
     this.#hostWatch?.stop();
     await this.#runner.close();
+    await this.#externals.close();
     if (this.#loop) {
       await this.#save();
       await this.#saveEngine();
@@ -266,7 +272,8 @@ export class Supervisor {
     const { unit, probe } = known;
     this.#saveEngineLater.want();
     const { from, to, reason, atMs, streakStartMs, lastOkMs, count, durationMs, coalesced } = transition;
-    const why = reason === undefined ? '' : ` (${reason})`;
+    const message = unit.messageOf(probe.name);
+    const why = reason === undefined ? '' : ` (${reason}${message === '' ? '' : `: ${message}`})`;
     this.#recorder.note({
       vm: unit.spec.id,
       type: 'transition',
@@ -279,6 +286,7 @@ export class Supervisor {
         from,
         to,
         reason: reason ?? null,
+        ...(message === '' ? {} : { message }),
         count,
         durationMs,
         coalesced,
@@ -302,7 +310,7 @@ export class Supervisor {
 
   #onDue(due: Due): void {
     const known = this.#inventory.index.get(due.handle);
-    if (known) void this.#customProbes.answer(due, known.unit.spec, known.probe);
+    if (known) void known.unit.answer(due, known.probe);
   }
 
   #onVmmEvent(unit: VmUnit, event: VmmEvent, atMs: number): void {

@@ -1,14 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import type { ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
+import type { Due, ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Outcome } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
 import { type ProbeSpec, startState } from '../model/probe.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
-import { prepareCheck } from '../probes/prepare-check.js';
+import type { ExternalProbe, ExternalSetting } from '../probes/external.js';
+import { type PreparedCheck, prepareCheck } from '../probes/prepare-check.js';
 import { resolveHost } from '../probes/resolve-host.js';
-import type { CustomProbeRunner } from './custom-probes.js';
+import { type CustomProbes, openCustomProbe } from './custom-probes.js';
+import type { ExternalRunner } from './external-runner.js';
 
 const ATTACH_DEADLINE_MS = 5_000;
 const RESOLVE_DEADLINE_MS = 2_000;
@@ -27,11 +29,20 @@ export interface VmUnitOptions {
   readonly spec: VmSpec;
   readonly driver: Driver;
   readonly engine: ProbeEngine;
-  readonly customProbes: CustomProbeRunner;
+  readonly customProbes: CustomProbes;
+  readonly externals: ExternalRunner;
+  readonly runInPool: ExternalSetting['runInPool'];
   readonly clock: Clock;
   /** Handle → probe, shared by all units of one runtime. */
   readonly index: Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>;
   readonly events: VmUnitEvents;
+}
+
+/** A probe on its way into the engine. */
+interface Registration {
+  readonly probe: ProbeSpec;
+  readonly target: Target;
+  readonly external: ExternalProbe | undefined;
 }
 
 /**
@@ -41,6 +52,10 @@ export class VmUnit {
   readonly driver: Driver;
   readonly #options: VmUnitOptions;
   readonly #handles = new Map<string, number>();
+  /** Probes that run outside the engine, by name. */
+  readonly #externals = new Map<string, ExternalProbe>();
+  /** What they said last. */
+  readonly #messages = new Map<string, string>();
   #spec: VmSpec;
   /** Machine digest that the running VMM was started with, where known. */
   #runningDigest: string | undefined;
@@ -138,6 +153,20 @@ export class VmUnit {
     });
     this.#options.engine.update(changes);
     this.#options.engine.newInstance(this.#guestHandles());
+    for (const external of this.#externals.values()) external.newInstance?.();
+  }
+
+  /** An external probe is due. */
+  async answer(due: Due, { name, timing }: ProbeSpec): Promise<void> {
+    const external = this.#externals.get(name);
+    if (!external) return;
+    const { message = '' } = await this.#options.externals.answer(due, external, timing.timeoutMs);
+    if (this.#externals.get(name) === external) this.#messages.set(name, message);
+  }
+
+  /** What an external probe said last, for a person; empty when nothing. */
+  messageOf(probe: string): string {
+    return this.#messages.get(probe) ?? '';
   }
 
   /** Asks the probes at once; one that cannot answer by the deadline is left out. */
@@ -145,14 +174,12 @@ export class VmUnit {
     const outcomes: Record<string, Outcome> = {};
     const ask = async (name: string) => {
       const handle = this.#handles.get(name);
-      const check = this.#spec.probes.find((probe) => probe.name === name)?.check;
-      if (handle === undefined || check === undefined) return;
-      if (check.kind === 'custom') {
-        outcomes[name] = await this.#options.customProbes.ask(this.#spec, check, timeoutMs);
-        return;
-      }
-      const result = await this.#options.engine.probeNow(handle, { timeoutMs });
-      outcomes[name] = result.outcome;
+      if (handle === undefined) return;
+      const external = this.#externals.get(name);
+      const { outcome } = external
+        ? await this.#options.externals.ask(external, timeoutMs)
+        : await this.#options.engine.probeNow(handle, { timeoutMs });
+      outcomes[name] = outcome;
     };
     // A probe that throws (closed, removed) has no answer, which is what leaving it out says.
     await Promise.all(probes.map((name) => ask(name).catch(() => {})));
@@ -174,9 +201,10 @@ export class VmUnit {
     if (this.#session !== session || this.#spec !== spec) return;
     const ready = prepared.filter((item) => item !== undefined);
     const handles = engine.add(ready.map(({ target }) => target));
-    ready.forEach(({ probe }, i) => {
+    ready.forEach(({ probe, external }, i) => {
       const handle = handles[i];
       if (handle === undefined) return;
+      if (external) this.#externals.set(probe.name, external);
       this.#handles.set(probe.name, handle);
       index.set(handle, { unit: this, probe });
     });
@@ -187,31 +215,42 @@ export class VmUnit {
     probe: ProbeSpec,
     session: VmmSession,
     bootedAtMs: number,
-  ): Promise<{ readonly probe: ProbeSpec; readonly target: Target } | undefined> {
+  ): Promise<Registration | undefined> {
     try {
-      if (probe.check.kind === 'custom') this.#options.customProbes.require(probe.check);
-      const prepared = await prepareCheck(probe.check, {
-        address: this.#spec.address,
-        channels: { monitor: session.monitor.handle, agent: session.agent?.handle },
-        process: { pidfd: session.pidfd, pid: session.process.pid },
-        resolveHost: (host) => resolveHost(host, { deadlineMs: RESOLVE_DEADLINE_MS }),
-        readFile: (path) => readFile(path, 'utf8'),
-      });
+      const prepared = await this.#prepareCheck(probe, session);
       if ('failure' in prepared) throw new Error(`${prepared.failure}: ${prepared.detail}`);
       const elapsedMs = Math.max(0, this.#options.clock.now() - bootedAtMs);
       const initialDelayMs = Math.max(0, probe.timing.initialDelayMs - elapsedMs);
       const id = `${this.#spec.id}/${probe.name}`;
       const timing = { ...probe.timing, initialDelayMs };
-      return { probe, target: { id, check: prepared.check, timing, startState: startState(probe.role) } };
+      const target = { id, check: prepared.check, timing, startState: startState(probe.role) };
+      return { probe, target, external: prepared.external };
     } catch (error) {
       this.#options.events.probeUnavailable(probe.name, errorMessage(error));
       return undefined;
     }
   }
 
+  async #prepareCheck({ name, check }: ProbeSpec, session: VmmSession): Promise<PreparedCheck> {
+    const { customProbes, clock, runInPool } = this.#options;
+    const vm = this.#spec;
+    if (check.kind === 'custom')
+      return { check: { kind: 'external' }, external: openCustomProbe(customProbes, vm, check) };
+    return prepareCheck(check, {
+      address: vm.address,
+      channels: { monitor: session.monitor.handle, agent: session.agent?.handle },
+      process: { pidfd: session.pidfd, pid: session.process.pid },
+      resolveHost: (host) => resolveHost(host, { deadlineMs: RESOLVE_DEADLINE_MS }),
+      readFile: (path) => readFile(path, 'utf8'),
+      setting: { vm, probe: name, clock, runInPool },
+    });
+  }
+
   #unregister(): void {
     const handles = [...this.#handles.values()];
     this.#handles.clear();
+    this.#externals.clear();
+    this.#messages.clear();
     for (const handle of handles) this.#options.index.delete(handle);
     if (handles.length > 0) this.#options.engine.remove(handles);
   }

@@ -106,6 +106,7 @@ export class Vmpulse implements RuntimeApi {
         ...options.drivers,
       },
       probes: options.probes ?? {},
+      runInPool: (worker, args, call) => this.#pool.run(worker, args, call),
       recoveries: createRecoveries(options.recoveries),
       policy: { ...DEFAULT_POLICY_CONFIG, ...options.policy },
       clock: this.#clock,

@@ -158,6 +158,7 @@ describe('docs/reference/probes.md', () => {
   const needed: Readonly<Record<string, object>> = {
     tcpSocket: { port: 80 },
     httpGet: { port: 80 },
+    command: { argv: ['/bin/true'] },
   };
 
   it.each(

@@ -232,6 +232,25 @@ describe('vmpulse probe', () => {
     });
   });
 
+  it('runs a command of this host', async () => {
+    expect(await probe('command', '/bin/true')).toMatchObject({
+      status: 0,
+      line: { kind: 'command', outcome: 'ok', details: { exitCode: 0 } },
+    });
+    expect(await probe('cmd', '["/bin/sh", "-c", "echo no; exit 3"]')).toMatchObject({
+      status: 1,
+      line: { reason: 'exec-nonzero', details: { exitCode: 3, message: 'exit status 3: no' } },
+    });
+    expect(await probe('command', '/bin/sleep 1000', '--timeout', '200ms')).toMatchObject({
+      status: 1,
+      line: { reason: 'response-timeout' },
+    });
+    expect(await probe('command', '/no/such/program')).toMatchObject({
+      status: 2,
+      line: { reason: 'prober-resources', details: { message: expect.stringContaining('ENOENT') } },
+    });
+  });
+
   it('tells a person in one line, and shows the exchange with --debug beside it', async () => {
     const { url } = await web((_request, response) => response.end('hello'));
     const { stdout, stderr, status } = await runCommandLine(['probe', 'http', url, '--debug']);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/model/clock.js';
 import { isVmpulseError } from '../../../src/model/errors.js';
 import type { ProbeCheck } from '../../../src/model/probe.js';
 import { type HttpFlags, withHttpFlags } from '../../../src/probes/http-flags.js';
@@ -27,7 +28,11 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'guestAgentPing' },
   { kind: 'vmState' },
   { kind: 'vmmProcess' },
+  { kind: 'command', command: { argv: ['/bin/true', 'a b'], env: [] } },
 ];
+
+/** Kinds that run outside the engine. */
+const EXTERNAL: ReadonlySet<string> = new Set(['command']);
 
 describe('registry', () => {
   it('has every kind under its own name, and no name twice', () => {
@@ -44,6 +49,7 @@ describe('registry', () => {
     ['qga', 'guestAgentPing'],
     ['qmp', 'vmState'],
     ['process', 'vmmProcess'],
+    ['cmd', 'command'],
     ['httpGet', 'httpGet'],
   ])('knows %s as %s', (name, kind) => {
     expect(findKind(name).kind).toBe(kind);
@@ -82,6 +88,16 @@ describe('targets of the command line', () => {
       { check: { kind: 'vmState' }, channel: { protocol: 'qmp', path: '/run/vm.qmp' } },
     ],
     ['process', '4711', { check: { kind: 'vmmProcess' }, process: { pid: 4711 } }],
+    [
+      'command',
+      '/bin/test  -e /x',
+      { check: { kind: 'command', command: { argv: ['/bin/test', '-e', '/x'], env: [] } } },
+    ],
+    [
+      'cmd',
+      '["/bin/echo","a b"]',
+      { check: { kind: 'command', command: { argv: ['/bin/echo', 'a b'], env: [] } } },
+    ],
     ['process', '/run/vm.pid', { check: { kind: 'vmmProcess' }, process: { pidFile: '/run/vm.pid' } }],
   ])('%s %s', (name, text, expected) => {
     expect(parseProbeTarget(name, text)).toEqual(expected);
@@ -127,6 +143,9 @@ describe('targets of the command line', () => {
     ['qmp', `/${'x'.repeat(107)}`, 'is 108 bytes long'],
     ['process', '0', 'is not a PID of Linux'],
     ['process', 'vm.pid', 'is neither'],
+    ['command', 'true', 'has an argument that is not an absolute path ("true")'],
+    ['command', '["/bin/true", 1]', 'is no JSON list of texts'],
+    ['command', '["/bin/true"', 'is no JSON list of texts'],
   ])('refuses %s %s', (name, text, problem) => {
     const message = usage(() => parseProbeTarget(name, text));
     expect(message).toContain(problem);
@@ -221,6 +240,7 @@ describe('lowering', () => {
         ? { ip: '198.51.100.1' }
         : { failure: 'dns-failure' as const, detail: `no ${host}` },
     readFile: async (path: string) => `PEM of ${path}`,
+    setting: { probe: 'web', clock: systemClock, runInPool: () => Promise.reject(new Error('no pool here')) },
   };
 
   it('gives each kind what the engine needs', async () => {
@@ -237,6 +257,7 @@ describe('lowering', () => {
       { check: { kind: 'guestAgentPing', channel: 8 } },
       { check: { kind: 'vmState', channel: 7 } },
       { check: { kind: 'vmmProcess', pidfd: 9, pid: 10 } },
+      { check: { kind: 'external' }, external: expect.anything() },
     ]);
   });
 
@@ -261,8 +282,10 @@ describe('lowering', () => {
 
   it('connects to a Unix socket without any address', async () => {
     const http = { scheme: 'http', port: 80, path: '/', headers: [], unixSocket: '/run/a.sock' } as const;
-    const { resolveHost: resolve, readFile } = options;
-    expect(await prepareCheck({ kind: 'httpGet', http }, { resolveHost: resolve, readFile })).toEqual({
+    const { resolveHost: resolve, readFile, setting } = options;
+    expect(
+      await prepareCheck({ kind: 'httpGet', http }, { resolveHost: resolve, readFile, setting }),
+    ).toEqual({
       check: { kind: 'httpGet', endpoint: { unix: '/run/a.sock' }, http },
     });
   });
@@ -278,7 +301,7 @@ describe('lowering', () => {
   });
 
   it.each(
-    CHECKS.map((check) => [check.kind, check] as const),
+    CHECKS.filter(({ kind }) => !EXTERNAL.has(kind)).map((check) => [check.kind, check] as const),
   )('refuses %s without what it needs', (kind, check) => {
     expect(messageOf(() => PROBE_KINDS[kind].lower(check, {}), 'ERR_VMPULSE_ARGUMENT')).toContain(
       'cannot be lowered without',
@@ -292,6 +315,7 @@ describe('lowering', () => {
       'guest agent ping',
       'run state of the VM',
       'process of the VMM',
+      'command /bin/true a b',
     ]);
     expect(PROBE_KINDS.tcpSocket.label({ kind: 'tcpSocket', host: '::1', port: 22 })).toBe(
       'TCP connect to [::1]:22',

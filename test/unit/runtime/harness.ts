@@ -46,6 +46,7 @@ export class Harness {
       journal: this.journal,
       drivers: { qemu: this.driver },
       probes: options.probes ?? {},
+      runInPool: () => Promise.reject(new Error('the harness has no pool')),
       recoveries: createRecoveries(),
       policy: DEFAULT_POLICY_CONFIG,
       clock,

@@ -1,0 +1,81 @@
+import type { Clock } from '../model/clock.js';
+import { errorMessage } from '../model/errors.js';
+import type { Outcome } from '../model/outcome.js';
+import { plainText } from '../model/plain-text.js';
+import type { CallOptions } from '../model/ports.js';
+import type { VmSpec } from '../model/vm.js';
+
+/** What an external probe found. */
+export interface Finding {
+  readonly outcome: Outcome;
+  /** Why, for a person; bounded and safe to show. */
+  readonly message?: string;
+  /** Things worth telling that do not change the outcome. */
+  readonly warnings?: readonly string[];
+  readonly details?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** A time that `signal` ends as well, ms from now. */
+export interface LookOptions {
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** A probe that runs outside the engine, which only says when it is due and counts what comes of it. */
+export interface ExternalProbe {
+  /**
+   * One look. A throw means that it could not be made, which is inconclusive. Whatever it has begun ends soon after
+   * `signal`; nobody waits for what it says then.
+   */
+  probe(options: LookOptions): Promise<Finding>;
+  /** The guest begins a new boot: what it said before does not count any more. */
+  newInstance?(): void;
+}
+
+/** What an external probe is opened with. */
+export interface ExternalSetting {
+  /** The VM that it is a probe of; unset for a probe by hand. */
+  readonly vm?: Pick<VmSpec, 'id' | 'namespace' | 'name' | 'uuid' | 'address'>;
+  /** Name of the probe within the VM. */
+  readonly probe: string;
+  readonly clock: Clock;
+  /** Runs the default export of a built worker module on a thread of the pool; the result is unchecked. */
+  readonly runInPool: (worker: URL, args: unknown, options: CallOptions) => Promise<unknown>;
+}
+
+const TIMED_OUT: Outcome = { result: 'failed', reason: 'response-timeout' };
+const COULD_NOT: Outcome = { result: 'inconclusive', reason: 'prober-resources' };
+const CANCELLED: Outcome = { result: 'inconclusive', reason: 'cancelled' };
+
+export interface LookOnce {
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Withdraws the look, which is then inconclusive. */
+  readonly signal?: AbortSignal;
+}
+
+/** Lets a probe look once. Never rejects; ends at the time-out whether the probe heeds its signal or not. */
+export async function lookOnce(probe: ExternalProbe, options: LookOnce): Promise<Finding> {
+  const { timeoutMs, clock, signal } = options;
+  const end = new AbortController();
+  const ended = new Promise<Finding>((resolve) => {
+    end.signal.addEventListener('abort', () => resolve(endedBy(signal)), { once: true });
+  });
+  const cancel = clock.at(clock.now() + timeoutMs, () => end.abort());
+  const withdraw = () => end.abort();
+  signal?.addEventListener('abort', withdraw, { once: true });
+  if (signal?.aborted) withdraw();
+  try {
+    return await Promise.race([probe.probe({ deadlineMs: timeoutMs, signal: end.signal }), ended]);
+  } catch (error) {
+    if (end.signal.aborted) return endedBy(signal);
+    return { outcome: COULD_NOT, message: plainText(errorMessage(error)) };
+  } finally {
+    cancel();
+    signal?.removeEventListener('abort', withdraw);
+  }
+}
+
+function endedBy(signal: AbortSignal | undefined): Finding {
+  return { outcome: signal?.aborted ? CANCELLED : TIMED_OUT };
+}
