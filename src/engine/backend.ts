@@ -23,8 +23,6 @@ export interface Batch {
   readonly events: readonly EngineEvent[];
   readonly completions: readonly Completion[];
   readonly channelEvents: readonly { readonly channel: number; readonly event: ChannelEvent }[];
-  /** The backend ended by a fault of its own: no call is answered any more. */
-  readonly dead: boolean;
   /** The backend ended after close(). */
   readonly stopped: boolean;
 }

@@ -1,7 +1,7 @@
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { Outcome, ProbeResult } from '../model/outcome.js';
 import type { ProbeTiming } from '../model/probe.js';
-import type { Batch, Completion, EngineBackend } from './backend.js';
+import type { Completion, EngineBackend } from './backend.js';
 import { EngineChannel } from './engine-channel.js';
 import { EventStream } from './event-stream.js';
 import { KeepAlive } from './keep-alive.js';
@@ -226,12 +226,7 @@ export class ProbeEngine implements ProbeEngineContract {
     for (const completion of batch.completions) this.#calls.complete(completion);
     for (const { channel, event } of batch.channelEvents) this.#channels.get(channel)?.deliver(event);
     if (batch.events.length > 0) this.#stream?.push(batch.events);
-    this.#checkEnd(batch);
-  }
-
-  #checkEnd({ dead, stopped }: Batch): void {
-    if (dead) this.#calls.rejectAll(deadError);
-    if (stopped) this.#onStopped?.();
+    if (batch.stopped) this.#onStopped?.();
   }
 
   #weigh(): void {
@@ -258,11 +253,4 @@ function result(completion: Completion): ProbeResult {
 
 function closedError(): VmpulseError {
   return new VmpulseError('ERR_VMPULSE_CLOSED', 'the engine is closed');
-}
-
-function deadError(): VmpulseError {
-  return new VmpulseError(
-    'ERR_VMPULSE_INTERNAL',
-    'a reactor of the engine ended by a panic; close the engine and make a new one',
-  );
 }

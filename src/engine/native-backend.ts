@@ -135,6 +135,8 @@ export class NativeBackend implements EngineBackend {
       })),
       latenessMs: { p50: p50 / 1000, p99: p99 / 1000, max: max / 1000 },
       coalesced: stats.coalesced,
+      reactorPanics: stats.reactorPanics,
+      reactorsDown: stats.reactorsDown,
       backend: 'native',
       reactor: 'epoll',
     };

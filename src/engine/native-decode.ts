@@ -74,7 +74,6 @@ export function decodeBatch(batch: NativeBatch): Batch {
       channel: event.channel,
       event: decodeChannelEvent(event),
     })),
-    dead: batch.dead,
     stopped: batch.stopped,
   };
 }

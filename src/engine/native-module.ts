@@ -10,7 +10,6 @@ export interface NativeBatch {
   readonly dues: Float64Array;
   readonly completions: readonly NativeCompletion[];
   readonly channelEvents: readonly NativeChannelEvent[];
-  readonly dead: boolean;
   readonly stopped: boolean;
 }
 
@@ -64,6 +63,8 @@ export interface NativeStats {
   readonly inFlight: number;
   readonly started: number;
   readonly coalesced: number;
+  readonly reactorPanics: number;
+  readonly reactorsDown: number;
   readonly outcomes: Float64Array;
   readonly durations: readonly {
     readonly kind: number;

@@ -99,6 +99,10 @@ export interface EngineStats {
   /** How late probes start, ms: p50, p99 and maximum since the last call of stats(). */
   readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly coalesced: number;
+  /** Panics of reactors: each ends what ran there as inconclusive (`prober-fault`), and the reactor begins anew. */
+  readonly reactorPanics: number;
+  /** Reactors that panicked too often and stay down: their targets are blind, calls to them ERR_VMPULSE_INTERNAL. */
+  readonly reactorsDown: number;
   readonly backend: 'native' | 'portable';
   readonly reactor: 'epoll' | 'node';
 }

@@ -50,6 +50,7 @@ export const REASON_CLASS = {
   suspended: 'inconclusive',
   'identity-mismatch': 'inconclusive',
   cancelled: 'inconclusive',
+  'prober-fault': 'inconclusive',
 } as const;
 
 /** A stable reason code, for example `connection-refused`. */

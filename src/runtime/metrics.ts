@@ -257,6 +257,20 @@ function makeEngineMetrics(making: Making): void {
     [],
     ({ stats }, add) => add({}, stats.coalesced),
   );
+  counter(
+    making,
+    'vmpulse_engine_reactor_panics_total',
+    'Faults of the engine that it went on from by restarting a reactor.',
+    [],
+    ({ stats }, add) => add({}, stats.reactorPanics),
+  );
+  gauge(
+    making,
+    'vmpulse_engine_reactors_down',
+    'Reactors that stay down after too many faults; their probes are blind until a restart.',
+    [],
+    ({ stats }, set) => set({}, stats.reactorsDown),
+  );
   gauge(
     making,
     'vmpulse_engine_lateness_seconds',

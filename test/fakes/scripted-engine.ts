@@ -145,6 +145,8 @@ export class ScriptedEngine implements ProbeEngine {
       durations: [],
       latenessMs: { p50: 0, p99: 0, max: 0 },
       coalesced: 0,
+      reactorPanics: 0,
+      reactorsDown: 0,
       backend: 'native',
       reactor: 'epoll',
     };

@@ -200,7 +200,7 @@ export class PortableBackend implements EngineBackend {
   }
 
   collect(withEvents: boolean): Batch {
-    return { ...this.#outbox.collect(withEvents), dead: false, stopped: this.#closed };
+    return { ...this.#outbox.collect(withEvents), stopped: this.#closed };
   }
 
   close(): void {

@@ -83,6 +83,9 @@ export class Stats {
       outcomes,
       durations,
       latenessMs: this.#readLateness(),
+      // A fault here is an error of the host program's own loop.
+      reactorPanics: 0,
+      reactorsDown: 0,
       backend: 'portable',
       reactor: 'node',
     };

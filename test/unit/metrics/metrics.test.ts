@@ -20,6 +20,8 @@ const STATS: EngineStats = {
   durations: [{ kind: 'httpGet', bounds: [0.001, 0.25], counts: [60, 95, 100], sumSeconds: 4.5 }],
   latenessMs: { p50: 0.5, p99: 2, max: 250 },
   coalesced: 7,
+  reactorPanics: 2,
+  reactorsDown: 1,
   backend: 'native',
   reactor: 'epoll',
 };
@@ -100,6 +102,8 @@ describe('createMetrics', () => {
         'vmpulse_engine_probes_in_flight 1',
         'vmpulse_engine_probes_started_total 120',
         'vmpulse_engine_transitions_coalesced_total 7',
+        'vmpulse_engine_reactor_panics_total 2',
+        'vmpulse_engine_reactors_down 1',
         'vmpulse_engine_lateness_seconds{quantile="0.5"} 0.0005',
         'vmpulse_engine_lateness_seconds{quantile="0.99"} 0.002',
         'vmpulse_engine_lateness_seconds{quantile="1"} 0.25',

@@ -42,8 +42,6 @@ pub struct Batch {
     pub dues: Float64Array,
     pub completions: Vec<CompletionObject>,
     pub channel_events: Vec<ChannelEventObject>,
-    /// A reactor ended by a panic.
-    pub dead: bool,
     /// All reactors ended.
     pub stopped: bool,
 }
@@ -95,7 +93,7 @@ pub struct ChannelEventObject {
     pub count: Option<f64>,
 }
 
-pub fn batch(collected: Collected, dead: bool, stopped: bool) -> Batch {
+pub fn batch(collected: Collected, stopped: bool) -> Batch {
     let mut transitions = Vec::with_capacity(collected.transitions.len() * 11);
     for entry in &collected.transitions {
         let change = &entry.change;
@@ -130,7 +128,6 @@ pub fn batch(collected: Collected, dead: bool, stopped: bool) -> Batch {
             .into_iter()
             .map(channel_event)
             .collect(),
-        dead,
         stopped,
     }
 }
@@ -250,6 +247,8 @@ pub struct StatsObject {
     pub in_flight: f64,
     pub started: f64,
     pub coalesced: f64,
+    pub reactor_panics: f64,
+    pub reactors_down: f64,
     /// Kind, outcome, count; three an entry.
     pub outcomes: Float64Array,
     pub durations: Vec<DurationsObject>,
@@ -279,6 +278,8 @@ impl From<Stats> for StatsObject {
             in_flight: stats.in_flight as f64,
             started: stats.started as f64,
             coalesced: stats.coalesced as f64,
+            reactor_panics: stats.reactor_panics as f64,
+            reactors_down: stats.reactors_down as f64,
             outcomes: outcomes.into(),
             durations: durations
                 .map(|(kind, counts, sum_us)| DurationsObject {

@@ -215,8 +215,8 @@ impl NativeEngine {
     pub fn collect(&self, with_transitions: bool) -> Result<Batch> {
         let engine = self.engine()?;
         // The end is looked at first: what came before it is then in the batch.
-        let (dead, stopped) = (engine.is_dead(), engine.is_stopped());
-        Ok(batch(engine.collect(with_transitions), dead, stopped))
+        let stopped = engine.is_stopped();
+        Ok(batch(engine.collect(with_transitions), stopped))
     }
 
     /// Tells the reactors to stop; a `collect` says `stopped` once they did.

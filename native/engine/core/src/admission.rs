@@ -76,6 +76,11 @@ impl Admission {
         }
     }
 
+    /// Forgets all that waits and all that runs.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.max_in_flight, self.max_per_destination);
+    }
+
     pub fn in_flight(&self) -> u32 {
         self.in_flight
     }

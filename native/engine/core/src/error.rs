@@ -54,6 +54,22 @@ impl EngineError {
         Self::new(ErrorCode::Closed, "the engine is closed")
     }
 
+    /// A call that a panic of its reactor ended.
+    pub fn restarted() -> Self {
+        Self::new(
+            ErrorCode::Internal,
+            "a reactor of the engine panicked and was restarted; ask again",
+        )
+    }
+
+    /// A call to a reactor that stays down.
+    pub fn down() -> Self {
+        Self::new(
+            ErrorCode::Internal,
+            "a reactor of the engine stays down after repeated panics; make a new engine and report its output",
+        )
+    }
+
     /// A failed system call with its errno.
     pub fn syscall(name: &str, error: &std::io::Error) -> Self {
         Self::new(ErrorCode::Syscall, format!("{name}: {error}"))

@@ -66,6 +66,14 @@ impl<T> Slab<T> {
         (slot.0 == key.generation()).then_some(slot.1.as_mut())?
     }
 
+    /// Removes all; their keys stay stale.
+    pub fn clear(&mut self) {
+        for index in 0..self.slots.len() {
+            let generation = self.slots[index].0;
+            self.remove(Key::new(index, generation));
+        }
+    }
+
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index())?;
         if slot.0 != key.generation() {
@@ -97,5 +105,10 @@ mod tests {
         );
         assert_eq!(slab.len(), 1);
         assert_eq!(slab.slots.len(), 1);
+        slab.clear();
+        assert_eq!(slab.len(), 0);
+        let third = slab.insert('c');
+        assert_eq!(slab.get_mut(second), None);
+        assert_eq!(slab.get_mut(third), Some(&mut 'c'));
     }
 }

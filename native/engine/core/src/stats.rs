@@ -48,6 +48,7 @@ const LATENESS: usize = 32 * 8;
 pub struct ShardStats {
     pub in_flight: AtomicU64,
     pub started: AtomicU64,
+    pub panics: AtomicU64,
     outcomes: [[AtomicU64; OUTCOMES]; KINDS],
     durations: [[AtomicU64; DURATIONS]; KINDS],
     duration_sum_us: [AtomicU64; KINDS],
@@ -69,6 +70,7 @@ impl Default for ShardStats {
         Self {
             in_flight: AtomicU64::new(0),
             started: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
             outcomes: std::array::from_fn(|_| zeros()),
             durations: std::array::from_fn(|_| zeros()),
             duration_sum_us: zeros(),
@@ -85,6 +87,10 @@ impl ShardStats {
         if late_us > self.lateness_max_us.load(Ordering::Relaxed) {
             self.lateness_max_us.store(late_us, Ordering::Relaxed);
         }
+    }
+
+    pub fn panicked(&self) {
+        bump(&self.panics, 1);
     }
 
     pub fn finished(&self, kind: Kind, outcome: Outcome, duration_us: u64) {
@@ -125,6 +131,10 @@ pub struct Stats {
     pub in_flight: u64,
     pub started: u64,
     pub coalesced: u64,
+    /// Panics of reactors, each followed by a restart unless there were too many.
+    pub reactor_panics: u64,
+    /// Reactors that stay down.
+    pub reactors_down: u64,
     /// Kind, place in the list of outcomes, count; zeros are left out.
     pub outcomes: Vec<(Kind, usize, u64)>,
     /// Kind, cumulative counts by [`DURATION_BOUNDS_US`] and the rest, sum; unused kinds are left out.
@@ -157,6 +167,7 @@ impl StatsReader {
         for shard in shards {
             stats.in_flight += shard.in_flight.load(Ordering::Relaxed);
             stats.started += shard.started.load(Ordering::Relaxed);
+            stats.reactor_panics += shard.panics.load(Ordering::Relaxed);
             for kind in 0..KINDS {
                 add(&mut outcomes[kind], &shard.outcomes[kind]);
                 add(&mut durations[kind], &shard.durations[kind]);

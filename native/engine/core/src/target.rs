@@ -36,6 +36,9 @@ pub struct Target {
     pub scheduled_us: u64,
     pub last_duration_us: u32,
     pub dirty: Dirty,
+    /// Each start of it panics.
+    #[cfg(any(test, feature = "fault"))]
+    pub panics: bool,
 }
 
 /// A target that is being registered.
@@ -47,6 +50,8 @@ pub struct NewTarget {
     pub start_state: State,
     /// What a snapshot said of it.
     pub saved: Option<Thresholds>,
+    #[cfg(any(test, feature = "fault"))]
+    pub panics: bool,
 }
 
 impl From<NewTarget> for Target {
@@ -65,6 +70,8 @@ impl From<NewTarget> for Target {
             scheduled_us: 0,
             last_duration_us: 0,
             dirty: Dirty::default(),
+            #[cfg(any(test, feature = "fault"))]
+            panics: new.panics,
         }
     }
 }

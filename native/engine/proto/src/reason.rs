@@ -117,6 +117,7 @@ reasons! {
     Suspended "suspended" Inconclusive,
     IdentityMismatch "identity-mismatch" Inconclusive,
     Cancelled "cancelled" Inconclusive,
+    ProberFault "prober-fault" Inconclusive,
 }
 
 impl Reason {
@@ -175,7 +176,7 @@ mod tests {
     fn codes_are_unique_kebab_case_and_round_trip() {
         let codes: HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
-        assert_eq!(Reason::ALL.len(), 47);
+        assert_eq!(Reason::ALL.len(), 48);
         for (index, &reason) in Reason::ALL.iter().enumerate() {
             assert!(
                 reason

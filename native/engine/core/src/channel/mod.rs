@@ -181,6 +181,25 @@ impl Channel {
         }
     }
 
+    /// The reactor panicked: its wheel and whoever asked are gone. Connects anew after `delay_us`.
+    pub fn restart(&mut self, delay_us: u64, context: &mut Context<'_>) {
+        let down = Down {
+            reason: Reason::ProberFault,
+            detail: "the reactor of the engine panicked and was restarted".into(),
+        };
+        self.timer = None;
+        self.pending.clear();
+        if self.told == Some(Ok(())) {
+            self.tell(Err(&down), context);
+        }
+        self.link = Err(down);
+        if delay_us == 0 {
+            self.connect(context);
+        } else {
+            self.arm(delay_us, context);
+        }
+    }
+
     fn connect(&mut self, context: &mut Context<'_>) {
         let opened = socket::connect_unix(&self.options.path).and_then(|fd| {
             let link = Link::new(fd, self.options.protocol, context.now_us as u32);

@@ -42,7 +42,7 @@ impl Engine {
         timeout_ms: f64,
         debug: bool,
     ) -> Result<(), EngineError> {
-        self.usable()?;
+        self.has_reactor()?;
         let spec: CheckSpec<'_> = serde_json::from_str(json)
             .map_err(|error| EngineError::argument(format!("check: {error}")))?;
         let timeout_us = micros("timeoutMs", timeout_ms, 1.0).map_err(EngineError::argument)?;
@@ -54,7 +54,7 @@ impl Engine {
         if let Some(channel) = check.channel() {
             front.channels.expect(channel)?;
         }
-        let shard = front.shard_for(&check, self.shards.len());
+        let shard = front.shard_for(&check, &self.shards);
         self.shards[shard].send(Command::ProbeOnce {
             call,
             check,
@@ -78,7 +78,7 @@ impl Engine {
         reconnect_ms: f64,
         greeting_timeout_ms: f64,
     ) -> Result<u32, EngineError> {
-        self.usable()?;
+        self.has_reactor()?;
         let options = ChannelOptions {
             protocol,
             path: unix_path(path).map_err(EngineError::argument)?,
@@ -88,7 +88,7 @@ impl Engine {
                 .map_err(EngineError::argument)?,
         };
         let front = &mut *self.front();
-        let shard = front.rotate(self.shards.len());
+        let shard = front.rotate(&self.shards);
         let (handle, place) = front.channels.insert(shard, ())?;
         self.shards[place.shard].send(Command::OpenChannel { handle, options });
         Ok(handle)

@@ -5,6 +5,7 @@ mod state;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod thread;
 
 use crate::check::Check;
 use crate::command::{Command, Shared};
@@ -15,12 +16,11 @@ use crate::outbox::{Notify, Outbox};
 use crate::poller::Waker;
 use crate::reactor::{Reactor, ReactorOptions};
 use crate::snapshot::Saved;
-use crate::stats::{ShardStats, StatsReader};
+use crate::stats::StatsReader;
 use crate::timing::micros;
 use serde::Deserialize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -69,8 +69,8 @@ struct Front {
     saved: Saved,
     stats: StatsReader,
     next_shard: usize,
-    /// Reactors whose death was told.
-    deaths_told: Vec<bool>,
+    /// Reactors of which it was told that they stay down.
+    downs_told: Vec<bool>,
 }
 
 /// An engine. Dropping it stops its reactors.
@@ -130,28 +130,22 @@ impl Engine {
                 saved: Saved::default(),
                 stats: StatsReader::default(),
                 next_shard: 0,
-                deaths_told: vec![false; count],
+                downs_told: vec![false; count],
             }),
             signalled: Arc::clone(&signalled),
             closed: AtomicBool::new(false),
         };
         for index in 0..count {
             let waker = Waker::new().map_err(|error| EngineError::syscall("eventfd", &error))?;
-            let shared = Arc::new(Shared {
-                inbox: Mutex::default(),
-                waker,
-                outbox: Outbox::new(Arc::clone(&signalled), Arc::clone(&notify)),
-                stats: ShardStats::default(),
-                stopped: AtomicBool::new(false),
-                dead: AtomicBool::new(false),
-            });
+            let outbox = Outbox::new(Arc::clone(&signalled), Arc::clone(&notify));
+            let shared = Arc::new(Shared::new(waker, outbox));
             let reactor = Reactor::new(Arc::clone(&shared), options)
                 .map_err(|error| EngineError::syscall("epoll_create1", &error))?;
             engine.shards.push(Arc::clone(&shared));
             let thread = std::thread::Builder::new()
                 .name(format!("vmpulse-{index}"))
                 .stack_size(512 * 1024)
-                .spawn(move || run(reactor, &shared))
+                .spawn(move || thread::run(reactor, &shared))
                 .map_err(|error| EngineError::syscall("pthread_create", &error))?;
             engine.threads().push(thread);
         }
@@ -168,30 +162,26 @@ impl Engine {
     }
 
     pub fn is_stopped(&self) -> bool {
-        self.shards.iter().all(|shard| {
-            shard.stopped.load(Ordering::Acquire) || shard.dead.load(Ordering::Acquire)
-        })
+        self.shards
+            .iter()
+            .all(|shard| shard.stopped.load(Ordering::Acquire) || shard.is_down())
     }
 
-    /// Errors of an engine that takes no calls any more.
+    /// The error of an engine that takes no calls any more.
     fn usable(&self) -> Result<(), EngineError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(EngineError::closed());
         }
-        if self.is_dead() {
-            return Err(EngineError::new(
-                ErrorCode::Internal,
-                "a reactor of the engine ended by a panic; close the engine and make a new one",
-            ));
-        }
         Ok(())
     }
 
-    /// True once a reactor ended by a panic.
-    pub fn is_dead(&self) -> bool {
-        self.shards
-            .iter()
-            .any(|shard| shard.dead.load(Ordering::Acquire))
+    /// As `usable`, for something new: a reactor must be there to take it.
+    fn has_reactor(&self) -> Result<(), EngineError> {
+        self.usable()?;
+        if self.shards.iter().all(|shard| shard.is_down()) {
+            return Err(EngineError::down());
+        }
+        Ok(())
     }
 
     fn front(&self) -> MutexGuard<'_, Front> {
@@ -203,14 +193,21 @@ impl Engine {
     }
 
     /// Waits for a reactor's answer, which takes one of its turns.
-    fn answer<T>(&self, answer: &Receiver<T>) -> Result<T, EngineError> {
-        answer.recv_timeout(ANSWER_WITHIN).map_err(|_| {
-            self.usable().err().unwrap_or_else(|| {
-                EngineError::new(
+    fn answer<T>(&self, shard: usize, answer: &Receiver<T>) -> Result<T, EngineError> {
+        answer.recv_timeout(ANSWER_WITHIN).map_err(|error| {
+            if let Err(error) = self.usable() {
+                return error;
+            }
+            match error {
+                RecvTimeoutError::Disconnected if self.shards[shard].is_down() => {
+                    EngineError::down()
+                }
+                RecvTimeoutError::Disconnected => EngineError::restarted(),
+                RecvTimeoutError::Timeout => EngineError::new(
                     ErrorCode::Timeout,
                     "the reactor did not answer in 5 s; the host is overloaded",
-                )
-            })
+                ),
+            }
         })
     }
 }
@@ -228,26 +225,21 @@ impl Drop for Engine {
 
 impl Front {
     /// Probes of a channel live with it; others go round.
-    fn shard_for(&mut self, check: &Check, shards: usize) -> usize {
+    fn shard_for(&mut self, check: &Check, shards: &[Arc<Shared>]) -> usize {
         match check.channel() {
             Some(channel) => self.channels.place(channel).shard,
             None => self.rotate(shards),
         }
     }
 
-    fn rotate(&mut self, shards: usize) -> usize {
-        self.next_shard = (self.next_shard + 1) % shards;
+    /// The next reactor that is not down, if there is one.
+    fn rotate(&mut self, shards: &[Arc<Shared>]) -> usize {
+        for _ in 0..shards.len() {
+            self.next_shard = (self.next_shard + 1) % shards.len();
+            if !shards[self.next_shard].is_down() {
+                break;
+            }
+        }
         self.next_shard
-    }
-}
-
-/// Body of a reactor thread. A panic ends the reactor, not the process.
-fn run(reactor: Reactor, shared: &Shared) {
-    let ended = catch_unwind(AssertUnwindSafe(|| reactor.run()));
-    if !matches!(ended, Ok(Ok(()))) {
-        shared.dead.store(true, Ordering::Release);
-        // Whoever waits for an answer must not: dropping the commands drops their reply channels.
-        drop(shared.receive());
-        shared.outbox.signal();
     }
 }

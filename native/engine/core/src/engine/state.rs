@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::command::Command;
 use crate::error::EngineError;
-use crate::news::{Collected, Transition};
+use crate::news::{ChannelEvent, ChannelNews, Collected, Transition};
 use crate::snapshot;
 use crate::stats::Stats;
 use crate::thresholds::{Change, State};
@@ -24,16 +24,19 @@ impl Engine {
             .iter()
             .map(|shard| shard.outbox.coalesced())
             .sum();
+        stats.reactors_down = self.shards.iter().filter(|shard| shard.is_down()).count() as u64;
         Ok(stats)
     }
 
     pub fn snapshot(&self) -> Result<Vec<u8>, EngineError> {
         self.usable()?;
         let mut targets = Vec::new();
-        for shard in &self.shards {
+        // Nobody knows what a reactor that stays down had; its targets begin unknown.
+        let up = self.shards.iter().enumerate();
+        for (index, shard) in up.filter(|(_, shard)| !shard.is_down()) {
             let (reply, answer) = sync_channel(1);
             shard.send(Command::Snapshot { reply });
-            targets.extend(self.answer(&answer)?);
+            targets.extend(self.answer(index, &answer)?);
         }
         // What waits for its target must survive a second restart.
         targets.extend(
@@ -77,19 +80,19 @@ impl Engine {
                 .retain(|entry| current(entry.handle, entry.epoch));
         }
         if with_transitions {
-            self.tell_deaths(&mut collected);
+            self.tell_downs(&mut collected);
         }
         collected
     }
 
-    /// A reactor that ended by a panic leaves its targets blind.
-    fn tell_deaths(&self, collected: &mut Collected) {
+    /// A reactor that stays down leaves its targets blind and its channels disconnected.
+    fn tell_downs(&self, collected: &mut Collected) {
         let front = &mut *self.front();
         for (index, shard) in self.shards.iter().enumerate() {
-            if !shard.dead.load(Ordering::Acquire) || front.deaths_told[index] {
+            if !shard.is_down() || front.downs_told[index] {
                 continue;
             }
-            front.deaths_told[index] = true;
+            front.downs_told[index] = true;
             let at_ms = crate::clock::wall_ms();
             let blind = front
                 .targets
@@ -100,7 +103,7 @@ impl Engine {
                     change: Change {
                         from: State::Unknown,
                         to: State::Blind,
-                        reason: Some(Reason::ProberResources),
+                        reason: Some(Reason::ProberFault),
                         at_ms,
                         streak_start_ms: at_ms,
                         count: 1,
@@ -110,6 +113,18 @@ impl Engine {
                     coalesced: 0,
                 });
             collected.transitions.extend(blind);
+            let disconnected = front
+                .channels
+                .of_shard(index)
+                .map(|(channel, ())| ChannelEvent {
+                    channel,
+                    at_ms,
+                    news: ChannelNews::Disconnected {
+                        reason: Reason::ProberFault,
+                        detail: EngineError::down().message.into(),
+                    },
+                });
+            collected.channel_events.extend(disconnected);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::spec::{TargetSpec, UpdateSpec, parse_list};
 use crate::stats::Kind;
 use crate::target::{NewTarget, TargetStatus};
 use crate::timing::{id_hash, micros};
+use std::collections::VecDeque;
 use std::sync::mpsc::sync_channel;
 use vmpulse_proto::Outcome;
 
@@ -20,7 +21,7 @@ impl Engine {
         pems: &[String],
         first_index: usize,
     ) -> Result<Vec<u32>, EngineError> {
-        self.usable()?;
+        self.has_reactor()?;
         let specs: Vec<TargetSpec> =
             parse_list("targets", first_index, json).map_err(EngineError::argument)?;
         let mut bundles = Bundles::new(pems);
@@ -47,13 +48,17 @@ impl Engine {
                     .channels
                     .expect(channel)
                     .map_err(|error| place(error.message))?;
+                if self.shards[front.channels.place(channel).shard].is_down() {
+                    return Err(EngineError::down());
+                }
             }
             checked.push((id_hash(&spec.id), check, timing, spec.start_state));
         }
         let mut handles = Vec::with_capacity(checked.len());
-        let mut batches: Vec<Vec<NewTarget>> = self.shards.iter().map(|_| Vec::new()).collect();
+        let mut batches: Vec<VecDeque<NewTarget>> =
+            self.shards.iter().map(|_| VecDeque::new()).collect();
         for (id_hash, check, timing, start_state) in checked {
-            let shard = front.shard_for(&check, self.shards.len());
+            let shard = front.shard_for(&check, &self.shards);
             let known = Known {
                 epoch: 1,
                 external: check.kind() == Kind::External,
@@ -68,13 +73,15 @@ impl Engine {
                 }
             };
             handles.push(handle);
-            batches[shard].push(NewTarget {
+            batches[shard].push_back(NewTarget {
                 handle,
                 id_hash,
                 check,
                 timing,
                 start_state,
                 saved: front.saved.remove(&id_hash),
+                #[cfg(any(test, feature = "fault"))]
+                panics: specs[handles.len() - 1].id.starts_with("panic-"),
             });
         }
         for (shard, batch) in self.shards.iter().zip(batches) {
@@ -91,14 +98,14 @@ impl Engine {
         let specs: Vec<UpdateSpec> =
             parse_list("changes", 0, json).map_err(EngineError::argument)?;
         let front = &mut *self.front();
-        let mut batches: Vec<Vec<_>> = self.shards.iter().map(|_| Vec::new()).collect();
+        let mut batches: Vec<VecDeque<_>> = self.shards.iter().map(|_| VecDeque::new()).collect();
         for (index, spec) in specs.iter().enumerate() {
             front.targets.expect(spec.handle)?;
             let timing = front
                 .interner
                 .timing(&spec.timing)
                 .map_err(|message| EngineError::argument(format!("changes[{index}]: {message}")))?;
-            batches[front.targets.place(spec.handle).shard].push((spec.handle, timing));
+            batches[front.targets.place(spec.handle).shard].push_back((spec.handle, timing));
         }
         for (shard, batch) in self.shards.iter().zip(batches) {
             if !batch.is_empty() {
@@ -177,7 +184,7 @@ impl Engine {
         };
         let (reply, answer) = sync_channel(1);
         self.shards[shard].send(Command::Status { handle, reply });
-        self.answer(&answer)?
+        self.answer(shard, &answer)?
             .ok_or_else(|| EngineError::argument(format!("the target {handle} was removed")))
     }
 
@@ -185,14 +192,14 @@ impl Engine {
     fn to_targets(
         &self,
         handles: &[u32],
-        command: fn(Vec<u32>) -> Command,
+        command: fn(VecDeque<u32>) -> Command,
     ) -> Result<(), EngineError> {
         self.usable()?;
         let mut front = self.front();
-        let mut batches: Vec<Vec<u32>> = self.shards.iter().map(|_| Vec::new()).collect();
+        let mut batches: Vec<VecDeque<u32>> = self.shards.iter().map(|_| VecDeque::new()).collect();
         for &handle in handles {
             front.targets.expect(handle)?;
-            batches[front.targets.place(handle).shard].push(handle);
+            batches[front.targets.place(handle).shard].push_back(handle);
         }
         for (shard, batch) in self.shards.iter().zip(batches) {
             if !batch.is_empty() {

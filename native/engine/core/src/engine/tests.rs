@@ -1,12 +1,14 @@
 //! Faults of the reactor itself, which only the crate can cause.
 
+mod restart;
+
 use super::{Engine, EngineOptions};
 use crate::command::Command;
-use crate::error::ErrorCode;
 use crate::news::{Collected, Transition};
 use crate::thresholds::State;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use vmpulse_proto::Reason;
 
@@ -19,8 +21,14 @@ fn engine(late_ms: f64) -> Engine {
 }
 
 fn add(engine: &Engine, ip: &str, port: u16, timeout_ms: u32) -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let id = COUNT.fetch_add(1, Ordering::Relaxed);
+    add_named(engine, &format!("t{id}"), ip, port, timeout_ms)
+}
+
+fn add_named(engine: &Engine, id: &str, ip: &str, port: u16, timeout_ms: u32) -> u32 {
     let json = format!(
-        r#"[{{"id":"a","check":{{"kind":"tcpSocket","endpoint":{{"ip":"{ip}","port":{port}}}}},
+        r#"[{{"id":"{id}","check":{{"kind":"tcpSocket","endpoint":{{"ip":"{ip}","port":{port}}}}},
         "timing":{{"periodMs":{},"timeoutMs":{timeout_ms},"successThreshold":1,"failureThreshold":1}},
         "startState":"unknown"}}]"#,
         timeout_ms * 2
@@ -56,19 +64,6 @@ fn silent() -> (TcpListener, u16, Vec<std::net::TcpStream>) {
         |_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
     let fillers = (0..4).filter_map(connect).collect();
     (listener, address.port(), fillers)
-}
-
-#[test]
-fn a_panic_leaves_targets_blind_and_calls_refused() {
-    let engine = engine(250.0);
-    let handle = add(&engine, "127.0.0.1", 9, 40_000);
-    engine.shards[0].send(Command::Panic);
-    let told = transition(&engine);
-    assert_eq!((told.handle, told.change.to), (handle, State::Blind));
-    assert_eq!(told.change.reason, Some(Reason::ProberResources));
-    assert!(engine.collect(true).transitions.is_empty(), "told once");
-    assert_eq!(engine.status(handle).unwrap_err().code, ErrorCode::Internal);
-    assert!(engine.is_dead() && engine.is_stopped());
 }
 
 /// A time-out that passes while the reactor was kept from looking is our lateness, not the target's silence.

@@ -80,10 +80,10 @@ impl Reactor {
         self.complete_error(call, error);
     }
 
-    /// Answers everything that is outstanding, before the reactor ends.
-    pub(super) fn end_calls(&mut self) {
+    /// Answers everything that is outstanding, when the reactor ends or begins anew.
+    pub(super) fn end_calls(&mut self, error: fn() -> EngineError) {
         for call in std::mem::take(&mut self.calls).into_keys() {
-            self.complete_error(call, EngineError::closed());
+            self.complete_error(call, error());
         }
     }
 

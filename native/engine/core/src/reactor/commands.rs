@@ -1,6 +1,7 @@
 //! What the calling side asked for.
 
 use super::Reactor;
+use super::revive::Suspect;
 use crate::clock;
 use crate::command::Command;
 use crate::running::{Machine, Order};
@@ -15,29 +16,44 @@ use vmpulse_proto::{Outcome, Reason};
 impl Reactor {
     pub(super) fn receive_commands(&mut self) {
         self.shared.waker.reset();
-        for command in self.shared.receive() {
-            self.obey(command);
+        self.inbox.extend(self.shared.receive());
+        self.obey_all();
+    }
+
+    /// What is not obeyed yet stays in the inbox, which outlives a panic.
+    pub(super) fn obey_all(&mut self) {
+        while let Some(command) = self.inbox.front_mut() {
+            let obeyed = match command {
+                Command::Add(batch) => batch.pop_front().map(|new| self.add(new)),
+                Command::Update(batch) => batch
+                    .pop_front()
+                    .map(|(handle, timing)| self.update(handle, timing)),
+                Command::Remove(batch) => batch.pop_front().map(|handle| self.remove(handle)),
+                Command::Suspend(batch) => batch.pop_front().map(|handle| self.suspend(handle)),
+                Command::Resume(batch) => batch.pop_front().map(|handle| self.resume(handle)),
+                Command::NewInstance(batch) => {
+                    batch.pop_front().map(|handle| self.new_instance(handle))
+                }
+                _ => self.inbox.pop_front().map(|command| {
+                    self.suspect = command.call().map(Suspect::Call);
+                    self.obey(command);
+                }),
+            };
+            if obeyed.is_none() {
+                self.inbox.pop_front();
+            }
         }
     }
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Add(targets) => targets.into_iter().for_each(|new| self.add(new)),
-            Command::Update(changes) => {
-                for (handle, timing) in changes {
-                    self.update(handle, timing);
-                }
-            }
-            Command::Remove(handles) => handles.into_iter().for_each(|handle| self.remove(handle)),
-            Command::Suspend(handles) => {
-                handles.into_iter().for_each(|handle| self.suspend(handle))
-            }
-            Command::Resume(handles) => handles.into_iter().for_each(|handle| self.resume(handle)),
-            Command::NewInstance(handles) => {
-                handles
-                    .into_iter()
-                    .for_each(|handle| self.new_instance(handle));
-            }
+            // Batches are taken apart before.
+            Command::Add(_)
+            | Command::Update(_)
+            | Command::Remove(_)
+            | Command::Suspend(_)
+            | Command::Resume(_)
+            | Command::NewInstance(_) => {}
             Command::Report {
                 handle,
                 epoch,

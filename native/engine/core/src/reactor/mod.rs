@@ -4,6 +4,7 @@ mod calls;
 mod channels;
 mod commands;
 mod process;
+mod revive;
 mod schedule;
 mod start;
 mod stream;
@@ -11,7 +12,8 @@ mod stream;
 use crate::admission::Admission;
 use crate::channel::{Backlog, Channel, Effect};
 use crate::clock;
-use crate::command::Shared;
+use crate::command::{Command, Shared};
+use crate::error::EngineError;
 use crate::http_run::Kept;
 use crate::poller::{Poller, READ, Ready};
 use crate::running::Running;
@@ -19,7 +21,9 @@ use crate::slab::{Key, Slab};
 use crate::target::Target;
 use crate::wheel::Wheel;
 use calls::Call;
+use revive::Suspect;
 use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -76,6 +80,8 @@ pub struct Reactor {
     shared: Arc<Shared>,
     options: ReactorOptions,
     poller: Poller,
+    /// Received and not yet obeyed.
+    inbox: VecDeque<Command>,
     wheel: Wheel,
     targets: Vec<Option<Target>>,
     running: Slab<Running>,
@@ -95,6 +101,8 @@ pub struct Reactor {
     /// Something was put into the outbox in this turn.
     news: bool,
     stopping: bool,
+    /// Whoever is worked for.
+    suspect: Option<Suspect>,
 }
 
 impl Reactor {
@@ -106,6 +114,7 @@ impl Reactor {
             shared,
             options,
             poller,
+            inbox: VecDeque::new(),
             wheel: Wheel::new(now_us / options.tick_us),
             targets: Vec::new(),
             running: Slab::default(),
@@ -121,11 +130,12 @@ impl Reactor {
             starved_us: 0,
             news: false,
             stopping: false,
+            suspect: None,
         })
     }
 
     /// Runs until it is told to stop. Every turn ends in bounded time: no call in it blocks.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         let mut fired = Vec::new();
         while !self.stopping {
@@ -135,6 +145,7 @@ impl Reactor {
                 self.on_ready(*event);
             }
             for key in std::mem::take(&mut self.again) {
+                self.suspect = self.suspect_of(Token::Probe(key));
                 self.step_probe(key, READ);
             }
             fired.clear();
@@ -146,7 +157,7 @@ impl Reactor {
             self.start_admitted();
             self.publish();
         }
-        self.end_calls();
+        self.end_calls(EngineError::closed);
         self.shared.stopped.store(true, Ordering::Release);
         self.shared.outbox.signal();
         Ok(())
@@ -190,7 +201,9 @@ impl Reactor {
     }
 
     fn on_ready(&mut self, event: Ready) {
-        match Token::from_bits(event.token) {
+        let token = Token::from_bits(event.token);
+        self.suspect = self.suspect_of(token);
+        match token {
             Token::Wake => self.receive_commands(),
             Token::Probe(key) => self.step_probe(key, event.flags),
             Token::Channel(handle) => {
@@ -204,6 +217,7 @@ impl Reactor {
     }
 
     fn on_timer(&mut self, token: Token) {
+        self.suspect = self.suspect_of(token);
         match token {
             Token::Target(handle) => self.target_is_due(handle),
             Token::Probe(key) => self.probe_timed_out(key),

@@ -112,11 +112,11 @@ impl Reactor {
         match owner {
             Owner::Target(handle) => self.observe(handle, verdict.outcome, duration_us),
             Owner::Call(call) => {
-                self.calls.remove(&call);
                 self.complete(
                     call,
                     Answer::Probe(Box::new(verdict.into_report(duration_us))),
                 );
+                self.calls.remove(&call);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Starting of probes, in the order of admission.
 
 use super::calls::Call;
+use super::revive::Suspect;
 use super::{Reactor, STARTS_A_TURN, Token};
 use crate::check::Check;
 use crate::endpoint::{Destination, Endpoint};
@@ -27,8 +28,10 @@ impl Reactor {
                 break;
             };
             if token & CALL_BIT == 0 {
+                self.suspect = Some(Suspect::Target(token as u32));
                 self.start_target(token as u32, destination);
             } else {
+                self.suspect = Some(Suspect::Call(token as u32));
                 self.start_call(token as u32, destination);
             }
         }
@@ -42,6 +45,8 @@ impl Reactor {
         else {
             return self.admission.release(destination);
         };
+        #[cfg(any(test, feature = "fault"))]
+        assert!(!target.panics, "asked to");
         let late_us = now_us.saturating_sub(target.scheduled_us);
         let order = Order {
             check: target.check.clone(),
