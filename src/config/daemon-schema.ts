@@ -120,6 +120,8 @@ export const daemonSchema = z.strictObject({
       brakeFrom: countField({ unit: 'count', example: '3' }, 1, 1_000_000).optional(),
       brakeCooldown: durationField('5m', 0).optional(),
       brakeEscalateAfter: durationField('30m', 0).optional(),
+      sharedCauseWindow: durationField('30s', 0).optional(),
+      sharedCauseFrom: countField({ unit: 'count', example: '3' }, 2, 1_000_000).optional(),
     })
     .optional(),
 });
@@ -163,6 +165,8 @@ function fillInLimits(limits: NonNullable<WrittenDaemon['limits']>): DaemonConfi
     brakeMinVms: limits.brakeFrom ?? base.brakeMinVms,
     brakeCooldownMs: limits.brakeCooldown ?? base.brakeCooldownMs,
     brakeEscalateAfterMs: limits.brakeEscalateAfter ?? base.brakeEscalateAfterMs,
+    sharedCauseWindowMs: limits.sharedCauseWindow ?? base.sharedCauseWindowMs,
+    sharedCauseMinVms: limits.sharedCauseFrom ?? base.sharedCauseMinVms,
   };
 }
 

@@ -2,6 +2,7 @@ import type { LadderStep } from '../model/action.js';
 import { backoffMs, nextActionId } from './budget.js';
 import { ladderFor } from './ladder.js';
 import type { Rule } from './rules.js';
+import { sharedCauseBlocker } from './shared-cause.js';
 import { inGrace } from './signals.js';
 import { span, utc } from './text.js';
 import type { PolicyState } from './types.js';
@@ -31,6 +32,8 @@ export function blockersOf(
   if (brake !== null && verdict !== null) {
     add('fleet-brake', `too many VMs fail at once, the brake holds since ${utc(brake.sinceMs)}`, null);
   }
+  const shared = sharedCauseBlocker({ state, now }, vm, step, verdict);
+  if (shared !== null) list.push(shared);
   if (vm.spec?.runStrategy === 'Halted')
     add('run-strategy', 'run strategy Halted: the VM should be off', null);
   if (!verdict?.conclusive && inGrace(vm, now)) {

@@ -1,40 +1,5 @@
-import { escalateHost, type StepContext, say, wakeAt } from './context.js';
-import { LIMITS } from './defaults.js';
+import { escalateHost, type StepContext, say } from './context.js';
 import { span, utc } from './text.js';
-import type { PolicyVmState } from './vm-state.js';
-
-/** Counts the VM anew for the fleet, after its health was noted. */
-export function countInFleet(ctx: StepContext, vm: PolicyVmState): void {
-  const { host } = ctx.state;
-  const is = vm.spec === null ? 'none' : fleetClass(ctx, vm);
-  if (is === vm.fleet) return;
-  host.counted += Number(is !== 'none') - Number(vm.fleet !== 'none');
-  host.failing += Number(is === 'failing') - Number(vm.fleet === 'failing');
-  vm.fleet = is;
-}
-
-/**
- * Only a VM that is expected to run and has conclusive results counts. One that has been unhealthy for long says
- * nothing of the fleet any more, unless the brake is what keeps it so. Quarantined ones count in neither.
- */
-function fleetClass(ctx: StepContext, vm: PolicyVmState): PolicyVmState['fleet'] {
-  switch (vm.health) {
-    case 'healthy':
-    case 'degraded':
-      return 'counted';
-    case 'recovering':
-      return 'failing';
-    case 'unhealthy': {
-      const { brake } = ctx.state.host;
-      const untilMs = vm.healthSinceMs + LIMITS.newlyUnhealthyMs;
-      if (brake !== null) return brake.sinceMs < untilMs ? 'failing' : 'counted';
-      wakeAt(ctx, untilMs);
-      return ctx.now < untilMs ? 'failing' : 'counted';
-    }
-    default:
-      return 'none';
-  }
-}
 
 /** Too many fail, by number and by share. */
 function overLimit(ctx: StepContext): boolean {

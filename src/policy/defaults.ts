@@ -12,6 +12,8 @@ export const DEFAULT_POLICY_CONFIG: PolicyConfig = {
   brakeMinVms: 3,
   brakeCooldownMs: 300_000,
   brakeEscalateAfterMs: 1_800_000,
+  sharedCauseWindowMs: 30_000,
+  sharedCauseMinVms: 3,
 };
 
 /** Recovery of a VM when nothing else is configured: observe only. */
@@ -66,6 +68,11 @@ export const LIMITS = {
   powerdownMs: 600_000,
   /** Boots by the guest itself without health in between that are reported as a boot loop. */
   bootLoop: 5,
+  /** Of those that share something at least this part must fail for it to be the cause. */
+  sharedCausePart: 0.1,
+  sharesKept: 16,
+  /** VMs that an incident names; the others are counted. */
+  namesTold: 10,
   attemptsKept: 32,
   evidenceKept: 16,
   textChars: 240,

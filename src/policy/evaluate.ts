@@ -1,10 +1,10 @@
 import { type Assessment, assess, latch } from './assess.js';
-import { countInFleet } from './brake.js';
 import { askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
 import { noteFine, noteStopped, noteVerdict } from './episode.js';
 import { lastWordsOver } from './facts.js';
+import { countInFleet } from './fleet.js';
 import { noteHealth } from './health.js';
 import { freeSlot } from './host.js';
 import { pursue, startUp, tellHold } from './plan.js';

@@ -162,6 +162,10 @@ function whatWouldChange(rule: Rule): string {
       return 'Resuming the VM ends this.';
     case 'fleet-brake':
       return 'It goes on once fewer VMs fail for a while, or after `vmpulse recovery resume`.';
+    case 'shared-cause':
+      return 'It goes on once fewer of them fail for a while, or after `vmpulse recovery resume`.';
+    case 'correlation':
+      return 'If nothing else fails that shares something with it, it is acted on then.';
     case 'host-shutdown':
       return 'The next boot of the host starts it again, if it is wanted.';
     case 'start-order':

@@ -26,6 +26,23 @@ export interface Brake {
   told: boolean;
 }
 
+/** Many VMs that share something failed within one window: one incident, not many failures. */
+export interface Incident {
+  /** What they share, for example `bridge br0`, or `host`. */
+  cause: string;
+  sinceMs: number;
+  /** Fewer fail than would begin an incident since then; null: as many as that do. */
+  calmSinceMs: number | null;
+}
+
+/** The VMs that share one thing. */
+export interface Group {
+  counted: number;
+  failing: number;
+  /** How many began to fail within the window. */
+  recent: number;
+}
+
 /** What the runtime sees of the host itself; null: nothing to tell, otherwise what was seen, for a person. */
 export interface HostSigns {
   /** A shutdown of the host has begun. */
@@ -56,6 +73,13 @@ export interface HostState {
   brake: Brake | null;
   /** A person released the brake; it engages again only after the share was below the limit. */
   brakeReleased: boolean;
+  /** By what is shared. */
+  groups: Map<string, Group>;
+  /** VMs that began to fail within the window of a shared cause, oldest first. */
+  recent: { readonly vm: VmId; readonly atMs: number; readonly shares: readonly string[] }[];
+  incident: Incident | null;
+  /** It was declared or widened in this step. */
+  incidentChanged: boolean;
   signs: HostSigns;
   /** The VMs are being looked at for the first time; start-ups wait until their order is known. */
   gathering: boolean;
@@ -75,6 +99,10 @@ export function newHostState(): HostState {
     failing: 0,
     brake: null,
     brakeReleased: false,
+    groups: new Map(),
+    recent: [],
+    incident: null,
+    incidentChanged: false,
     signs: { shutdown: null, pressure: null },
     gathering: false,
   };

@@ -2,6 +2,7 @@ import { brakeWakeAt } from './brake.js';
 import type { StepContext } from './context.js';
 import { LIMITS } from './defaults.js';
 import type { HostState, Line, Ticket } from './host-state.js';
+import { incidentWakeAt } from './shared-cause.js';
 import type { PolicyState } from './types.js';
 import type { Blocker, PolicyVmState } from './vm-state.js';
 
@@ -117,8 +118,7 @@ export function hostWakeAt(ctx: StepContext): number | null {
   const bootAtMs = nextBootAtMs(ctx);
   if (bootAtMs > ctx.now && (liveHead(ctx.state, host.queues.boot) || liveHead(ctx.state, host.queues.start)))
     times.push(bootAtMs);
-  const brakeAtMs = brakeWakeAt(ctx);
-  if (brakeAtMs !== null) times.push(brakeAtMs);
+  for (const atMs of [brakeWakeAt(ctx), incidentWakeAt(ctx)]) if (atMs !== null) times.push(atMs);
   return times.length > 0 ? Math.min(...times) : null;
 }
 

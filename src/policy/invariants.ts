@@ -1,6 +1,7 @@
 import type { RecoveryAction } from '../model/action.js';
 import { VmpulseError } from '../model/errors.js';
 import { LIMITS } from './defaults.js';
+import { covers } from './shared-cause.js';
 import type { PolicyState, StepResult } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
 
@@ -56,6 +57,9 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   if (signs.shutdown !== null) wrong('the host shuts down');
   // One that engaged in this very step may have come after the action.
   if (brake !== null && brake.sinceMs < now && vm.action?.charged) wrong('the fleet brake holds');
+  const { incident } = state.host;
+  if (incident !== null && incident.sinceMs < now && covers(incident, vm))
+    wrong('an incident holds what shares its cause');
   if (vm.graceUntilMs !== null && vm.graceUntilMs > now) wrong('its VM is in grace');
   broken.push(...overBudget(vm).map((what) => `${action.id}: ${what}`));
   return broken;

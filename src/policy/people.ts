@@ -2,6 +2,7 @@ import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import { archive } from './episode.js';
 import { wantsAfterFailure } from './exits.js';
+import { endIncident } from './shared-cause.js';
 import { bounded, utc } from './text.js';
 import type { HoldRecord, PolicyVmState } from './vm-state.js';
 
@@ -34,11 +35,12 @@ export function noteUnhold(ctx: StepContext, vm: PolicyVmState | null, author: s
   }
   const { host } = ctx.state;
   host.hold = null;
-  // A person has looked: the brake lets go until it has had a reason to be off.
+  // A person has looked: the incident is over, and the brake lets go until it has had a reason to be off.
   if (host.brake !== null) {
     host.brake = null;
     host.brakeReleased = true;
   }
+  endIncident(ctx.state);
   const stillHeld = host.journalHold && !host.journalAvailable;
   if (!stillHeld) host.journalHold = false;
   const rest = stillHeld ? '; it still holds, for the journal cannot be written' : '';

@@ -11,6 +11,7 @@ export const RULES = {
   'diagnosis/vmm-stopped': 'The VMM process is in state T.',
   'diagnosis/vmm-wedged': 'The VMM does not answer its management interface.',
   'diagnosis/storage': 'The VMM reports an I/O error on a disk of the VM.',
+  'diagnosis/shared-cause': 'Many VMs that share something fail within one window.',
   'diagnosis/intended': 'The VM was ended by its guest or by somebody outside.',
   ladder: 'The next step of the ladder for the diagnosis is carried out.',
   'host-booted': 'The host began a new boot: what ended with it is start-up, not failure.',
@@ -39,6 +40,9 @@ export const RULES = {
   breaker: 'Too many recoveries failed; one trial after a pause.',
   'action-held': 'Something outside the policy held the action.',
   'fleet-brake': 'Too large a part of the fleet fails at once; recovery of all holds.',
+  'shared-cause': 'One incident: what shares its cause is left alone, and people are told.',
+  correlation:
+    'Before a guest is booted on inferred evidence, it is seen whether others fail of the same cause.',
   'host-shutdown': 'The host shuts down; nothing is started any more.',
   'host-pressure': 'The host is under pressure; recoveries come one by one, boots apart from each other.',
   'start-order': 'All VMs are looked at before the first start-up, so that the order of priority holds.',

@@ -1,5 +1,5 @@
 import { Field } from './field.js';
-import { type Brake, newHostState } from './host-state.js';
+import { type Brake, type Incident, newHostState } from './host-state.js';
 import { readHold, readVm } from './snapshot-vm.js';
 import type { PolicyConfig, PolicyState } from './types.js';
 import { type Facts, noFacts, type PolicyVmState, type ProbeRecord } from './vm-state.js';
@@ -26,8 +26,8 @@ export function serialize(state: PolicyState): Map<string, string> {
 }
 
 export function hostText(state: PolicyState): string {
-  const { hold, journalHold, boots, brake, brakeReleased } = state.host;
-  const stored = { hold, journalHold, boots, brake, brakeReleased };
+  const { hold, journalHold, boots, brake, brakeReleased, incident } = state.host;
+  const stored = { hold, journalHold, boots, brake, brakeReleased, incident };
   return JSON.stringify({ format: FORMAT, version: VERSION, ...stored });
 }
 
@@ -110,6 +110,7 @@ export function restore(rows: ReadonlyMap<string, string>, config: PolicyConfig)
     host.brake = stored.get('brake').orNull(readBrake);
     host.brakeReleased = stored.get('brakeReleased').boolean();
   }
+  if (stored.has('incident')) host.incident = stored.get('incident').orNull(readIncident);
   const vms = new Map<string, PolicyVmState>();
   for (const [key, text] of rows) {
     if (key === HOST_ROW) continue;
@@ -127,6 +128,14 @@ function readBrake(f: Field): Brake {
     sinceMs: f.get('sinceMs').whole(),
     calmSinceMs: f.get('calmSinceMs').orNull((c) => c.whole()),
     told: f.get('told').boolean(),
+  };
+}
+
+function readIncident(f: Field): Incident {
+  return {
+    cause: f.get('cause').string(),
+    sinceMs: f.get('sinceMs').whole(),
+    calmSinceMs: f.get('calmSinceMs').orNull((c) => c.whole()),
   };
 }
 

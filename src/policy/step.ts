@@ -1,5 +1,5 @@
 import { noteActionEnded, noteActionHeld, resolveByLooking } from './actions.js';
-import { countInFleet, syncBrake } from './brake.js';
+import { syncBrake } from './brake.js';
 import { noteConfirmed } from './confirm.js';
 import { newContext, type StepContext } from './context.js';
 import { LIMITS } from './defaults.js';
@@ -7,11 +7,13 @@ import { close } from './episode.js';
 import { evaluate, ignored, tellQueued } from './evaluate.js';
 import { endedUnseen } from './exits.js';
 import { noteProbe, noteStatus, noteVmmEvent } from './facts.js';
+import { countInFleet } from './fleet.js';
 import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
 import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
 import { beginInstance, forget } from './instance.js';
 import { noteHold, noteJournal, noteRelease, noteUnhold } from './people.js';
+import { noteShares, syncIncident } from './shared-cause.js';
 import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm, StepResult } from './types.js';
 import { newProbeRecord, newVmState, type PolicyVmState } from './vm-state.js';
 import { earliestWake, takeDue } from './wakes.js';
@@ -35,18 +37,19 @@ export function step(state: PolicyState, event: PolicyEvent, now: number): StepR
   if (concerned === 'all' || holdOver) for (const vm of state.vms.values()) evaluate(ctx, vm);
   else if (concerned) evaluate(ctx, concerned);
   for (let due = takeDue(state, now); due; due = takeDue(state, now)) evaluate(ctx, due);
-  followBrake(ctx);
+  followFleet(ctx);
   for (let granted = grantSlot(ctx); granted; granted = grantSlot(ctx)) evaluate(ctx, granted);
   for (const vm of ctx.queued) if (vm.ticket !== 0) tellQueued(ctx, vm, queueBlocker(ctx, vm));
   return { state, effects: ctx.effects, decisions: ctx.decisions, wakeAtMs: nextWake(ctx) };
 }
 
-/** The brake concerns those that wait for a slot, and once it is released everybody. */
-function followBrake(ctx: StepContext): void {
-  const change = syncBrake(ctx);
-  if (change === null) return;
+/** Incident and brake concern those that wait for a slot, and once they are over everybody. */
+function followFleet(ctx: StepContext): void {
+  const changes = [syncIncident(ctx), syncBrake(ctx)];
+  if (changes.every((change) => change === null)) return;
+  const over = changes.includes('over') || changes.includes('released');
   for (const vm of ctx.state.vms.values()) {
-    if (change === 'released' || vm.fleet === 'failing') evaluate(ctx, vm);
+    if (over || vm.ticket !== 0 || vm.fleet === 'failing') evaluate(ctx, vm);
   }
 }
 
@@ -195,7 +198,7 @@ function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
 function attached(
   ctx: StepContext,
   vm: PolicyVmState,
-  event: { readonly startedAtMs: number; readonly fresh: boolean; readonly status: string },
+  event: Extract<PolicyEvent, { type: 'vm-attached' }>,
 ): void {
   const known = vm.vmmStartedAtMs;
   const newVmm =
@@ -209,6 +212,7 @@ function attached(
   vm.startupPending = false;
   vm.vmmStartedAtMs = event.startedAtMs;
   vm.attachedAtMs = ctx.now;
+  if (event.shares !== undefined) noteShares(ctx, vm, event.shares);
   vm.facts.pausedAtMs = null;
   vm.facts.processGoneAtMs = null;
   if (vm.action && !vm.action.unresolved) {

@@ -43,6 +43,10 @@ export interface PolicyConfig {
   readonly brakeMinVms: number;
   /** The brake is released once the share was below for this long, ms; default 300000. */
   readonly brakeCooldownMs: number;
+  /** VMs that share something and fail within this time are one incident, ms; default 30000. */
+  readonly sharedCauseWindowMs: number;
+  /** … from this many on, and at least a tenth of those that share it; default 3. */
+  readonly sharedCauseMinVms: number;
   /** People are told once the brake has held for this long, ms; default 1800000. */
   readonly brakeEscalateAfterMs: number;
 }
@@ -61,6 +65,8 @@ export type PolicyEvent =
       readonly startedAtMs: number;
       readonly fresh: boolean;
       readonly status: string;
+      /** What it shares with other VMs beside the host, narrowest first, for example `storage 8:1`, `bridge br0`. */
+      readonly shares?: readonly string[];
     }
   | {
       readonly type: 'probe';

@@ -10,6 +10,7 @@ import type { CustomProbes } from './custom-probes.js';
 import type { Degradations } from './degradations.js';
 import type { ExternalRunner } from './external-runner.js';
 import { policyVm } from './policy-vm.js';
+import { sharesOf } from './shares.js';
 import { VmUnit } from './vm-unit.js';
 
 const LOOK_DEADLINE_MS = 5_000;
@@ -73,7 +74,14 @@ export class Inventory {
       index: this.index,
       events: {
         attached: (session, fresh, status) =>
-          post({ type: 'vm-attached', vm, startedAtMs: session.startedAtMs, fresh, status }),
+          post({
+            type: 'vm-attached',
+            vm,
+            startedAtMs: session.startedAtMs,
+            fresh,
+            status,
+            shares: sharesOf(unit.spec),
+          }),
         vmmEvent: (event, atMs) => {
           this.#options.onVmmEvent(unit, event, atMs);
           if (event.type === 'exited') this.#lookLater(unit, LOOK_AGAIN_MS, true);

@@ -28,6 +28,8 @@ const DEFAULTS = {
     brakeMinVms: 3,
     brakeCooldownMs: 300_000,
     brakeEscalateAfterMs: 1_800_000,
+    sharedCauseWindowMs: 30_000,
+    sharedCauseMinVms: 3,
   },
 };
 
@@ -56,7 +58,7 @@ logLevel: debug
 metrics: {listen: '[::1]:9810', seedNames: true}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
 recovery: {enabled: true, grace: 1m, backoff: {jitter: 0}, gracefulStop: 1m}
-limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h}
+limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h, sharedCauseWindow: 1m, sharedCauseFrom: 5}
 `;
     expect(daemonConfig(text)).toEqual({
       hostName: 'kvm-3',
@@ -90,6 +92,8 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
         brakeMinVms: 4,
         brakeCooldownMs: 60_000,
         brakeEscalateAfterMs: 3_600_000,
+        sharedCauseWindowMs: 60_000,
+        sharedCauseMinVms: 5,
       },
     });
   });

@@ -27,7 +27,7 @@ import {
 } from '../../../src/policy/index.js';
 
 /** More VMs than any test has must fail. */
-export const NO_BRAKE = { brakeMinVms: Number.MAX_SAFE_INTEGER };
+export const NO_BRAKE = { brakeMinVms: Number.MAX_SAFE_INTEGER, sharedCauseMinVms: Number.MAX_SAFE_INTEGER };
 
 export const WEB = 'test/web';
 export const START_MS = Date.UTC(2030, 0, 1);
@@ -127,9 +127,11 @@ export class Stage {
     return this;
   }
 
-  attach(options: { vm?: string; fresh?: boolean; status?: string; startedAtMs?: number } = {}): void {
-    const { vm = WEB, fresh = true, status = 'running', startedAtMs = this.now } = options;
-    this.send({ type: 'vm-attached', vm, fresh, status, startedAtMs });
+  attach(
+    options: { vm?: string; fresh?: boolean; status?: string; startedAtMs?: number; shares?: string[] } = {},
+  ): void {
+    const { vm = WEB, fresh = true, status = 'running', startedAtMs = this.now, shares = [] } = options;
+    this.send({ type: 'vm-attached', vm, fresh, status, startedAtMs, shares });
   }
 
   probe(name: string, state: ProbeState, reason?: Reason, vm = WEB): void {
