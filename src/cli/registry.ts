@@ -5,6 +5,7 @@ import { probeCommand } from './commands/probe.js';
 import { recoveryCommand } from './commands/recovery.js';
 import { reloadCommand } from './commands/reload.js';
 import { runCommand } from './commands/run.js';
+import { simulateCommand } from './commands/simulate.js';
 import { statusCommand } from './commands/status.js';
 import { vmCommand } from './commands/vm.js';
 
@@ -18,4 +19,5 @@ export const COMMANDS: readonly CliCommand[] = [
   vmCommand,
   probeCommand,
   configCommand,
+  simulateCommand,
 ];

@@ -130,9 +130,10 @@ export class VmUnit {
 
   #monitorLost(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, LAST_WORDS_MS);
+      const { clock } = this.#options;
+      const cancel = clock.at(clock.now() + LAST_WORDS_MS, resolve);
       this.#onMonitorLost = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
     });

@@ -1,0 +1,178 @@
+import { VmpulseError } from '../../model/errors.js';
+import { plainText } from '../../model/plain-text.js';
+import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../../policy/index.js';
+import type { RunOptions } from '../../sim/run-seeds.js';
+import type { SeedReport } from '../../sim/simulate.js';
+import type { Tally } from '../../sim/totals.js';
+import { type Cli, type CliCommand, json, paintOf } from '../cli.js';
+import { examples } from '../examples.js';
+import { EXIT } from '../exit-codes.js';
+import { simulationText } from '../text/simulation-text.js';
+import { untilInterrupted } from '../until-interrupted.js';
+
+interface SimulateOptions {
+  readonly policy?: string;
+  readonly vms: number;
+  readonly hosts: number;
+  readonly days: number;
+  readonly faults: string;
+  readonly seeds: readonly [from: number, to: number];
+  readonly json?: true;
+  readonly verbose?: true;
+}
+
+/** `vmpulse simulate`. */
+export const simulateCommand: CliCommand = {
+  register(program, cli) {
+    program
+      .command('simulate')
+      .summary('try the policy on simulated faults')
+      .description(
+        'Runs the policy and the supervisor as the daemon has them on simulated hosts, VMs and faults, years in minutes, without a daemon; exit status 1 if a fault was missed, a VM acted on without need, or an invariant broken.',
+      )
+      .option('--policy <file>', 'daemon configuration whose recovery and limits are tried')
+      .option('--vms <count>', 'VMs of a seed', counted('--vms', 1, 10_000), 100)
+      .option('--hosts <count>', 'hosts that they are spread over', counted('--hosts', 1, 100), 4)
+      .option('--days <count>', 'days of a seed', counted('--days', 1, 3_650), 30)
+      .option('--faults <list>', 'kinds of faults, separated by commas', 'all')
+      .option('--seeds <range>', 'seeds, for example 7 or 1..100', seedRange, [1, 10])
+      .option('--verbose', 'tell the story of the VMs with findings')
+      .option('--json', 'print one line of JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse simulate', 'ten seeds of 100 VMs for 30 days, every kind of fault'],
+          ['vmpulse simulate --policy config.yaml --seeds 1..100', 'a configuration before it is used'],
+          ['vmpulse simulate --seeds 7..7 --verbose', 'what happened in the seed that failed'],
+        ),
+      )
+      .action((options: SimulateOptions) => simulate(cli, options));
+  },
+};
+
+async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
+  const { vms, hosts, days, seeds, faults } = options;
+  const { faultKinds } = await import('../../sim/simulate.js');
+  const kinds = faults === 'all' ? undefined : faults.split(',');
+  faultKinds(kinds);
+  const tried = await policyOf(cli, options.policy);
+  const setting = { vms, hosts, days, ...(kinds === undefined ? {} : { faults: kinds }), ...tried };
+  const [fromSeed, toSeed] = seeds;
+  const tally = options.verbose
+    ? await tellSeeds(cli, { ...setting, fromSeed, toSeed })
+    : await runSeeds(cli, { ...setting, fromSeed, toSeed });
+  const totals = tally.totals();
+  const bad = totals.missed + totals.falseRestarts + totals.invariantViolations;
+  const replay = (seed: number) => replayOf(options, seed);
+  if (options.json) {
+    const failed = tally.failed.map((one) => ({ ...one, replay: replay(one.seed) }));
+    const kindsSeen = Object.fromEntries([...tally.kinds].sort(([a], [b]) => (a < b ? -1 : 1)));
+    cli.stdout.write(json({ seeds: tally.seeds, faultKinds: kindsSeen, failed, totals }));
+  } else {
+    cli.stdout.write(simulationText(tally, replay, paintOf(cli)));
+  }
+  cli.setExitCode(bad === 0 ? EXIT.ok : EXIT.failed);
+}
+
+/** What is tried: that of the daemon's configuration, or the defaults. Observing is not what is simulated. */
+async function policyOf(
+  cli: Cli,
+  file: string | undefined,
+): Promise<Pick<RunOptions, 'recovery' | 'policy'>> {
+  if (file === undefined) return { recovery: DEFAULT_RECOVERY, policy: DEFAULT_POLICY_CONFIG };
+  const { loadConfig } = await import('../../config/index.js');
+  const { config } = await loadConfig(file);
+  const { maxConcurrentRecoveries, maxBootsPerMinute } = config.limits;
+  if (!config.recovery.enabled)
+    cli.stderr.write(
+      `vmpulse: ${plainText(file, 4096)} only observes; its recovery is simulated as enabled\n`,
+    );
+  return {
+    recovery: config.recovery,
+    policy: { ...DEFAULT_POLICY_CONFIG, maxConcurrentRecoveries, maxBootsPerMinute },
+  };
+}
+
+async function runSeeds(cli: Cli, options: Omit<RunOptions, 'signal' | 'onSeed'>): Promise<Tally> {
+  const { runSeeds: run } = await import('../../sim/run-seeds.js');
+  const count = options.toSeed - options.fromSeed + 1;
+  const isTerminal = cli.stderr.isTTY === true;
+  const bar = (tally: Tally) => cli.stderr.write(`\r${progress(tally, count)}`);
+  return await untilInterrupted(async (signal) => {
+    const tally = await run({ ...options, signal, ...(isTerminal ? { onSeed: bar } : {}) });
+    if (isTerminal) cli.stderr.write('\r\u001b[K');
+    return tally;
+  });
+}
+
+function progress(tally: Tally, count: number): string {
+  const width = 30;
+  const done = Math.round((tally.seeds / count) * width);
+  const findings = tally.failedSeeds === 0 ? '' : `, ${tally.failedSeeds} with findings`;
+  return `[${'#'.repeat(done)}${'.'.repeat(width - done)}] ${tally.seeds}/${count} seeds${findings}`;
+}
+
+/** Runs the seeds in this thread and tells what happened to the VMs that something was found about. */
+async function tellSeeds(cli: Cli, options: Omit<RunOptions, 'signal' | 'onSeed'>): Promise<Tally> {
+  const [{ simulateSeed }, { Tally }] = await Promise.all([
+    import('../../sim/simulate.js'),
+    import('../../sim/totals.js'),
+  ]);
+  const { fromSeed, toSeed, ...rest } = options;
+  const tally = new Tally();
+  for (let seed = fromSeed; seed <= toSeed; seed++) {
+    const stories = new Map<string, string[]>();
+    const report = await simulateSeed(
+      { ...rest, seed },
+      {
+        onStory: (atMs, vm, text) => {
+          const lines = stories.get(vm) ?? [];
+          stories.set(vm, lines);
+          lines.push(`${new Date(atMs).toISOString()} ${text}`);
+        },
+      },
+    );
+    tally.add(report);
+    tellStories(cli, report, stories);
+  }
+  return tally;
+}
+
+function tellStories(cli: Cli, { seed, findings }: SeedReport, stories: ReadonlyMap<string, string[]>): void {
+  for (const vm of new Set(findings.flatMap((one) => one.vm ?? []))) {
+    const lines = (stories.get(vm) ?? []).map((line) => `  ${plainText(line, 1000)}\n`);
+    cli.stdout.write(`seed ${seed}, ${vm}\n${lines.join('')}`);
+  }
+}
+
+function replayOf(options: SimulateOptions, seed: number): string {
+  const { policy, vms, hosts, days, faults } = options;
+  const parts = ['vmpulse simulate', `--seeds ${seed}..${seed}`, `--vms ${vms}`, `--hosts ${hosts}`];
+  parts.push(`--days ${days}`);
+  if (faults !== 'all') parts.push(`--faults ${faults}`);
+  if (policy !== undefined) parts.push(`--policy ${policy}`);
+  return `${parts.join(' ')} --verbose`;
+}
+
+function counted(name: string, min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return value;
+    throw new VmpulseError(
+      'ERR_VMPULSE_USAGE',
+      `${name} must be a whole number from ${min} to ${max}, not "${plainText(text)}"`,
+    );
+  };
+}
+
+/** `7` or `1..100`. */
+function seedRange(text: string): [number, number] {
+  const match = /^(\d{1,9})(?:\.\.(\d{1,9}))?$/.exec(text);
+  const from = Number(match?.[1]);
+  const to = Number(match?.[2] ?? match?.[1]);
+  if (match && from <= to) return [from, to];
+  throw new VmpulseError(
+    'ERR_VMPULSE_USAGE',
+    `--seeds must be a seed or a range such as 1..100, not "${plainText(text)}"`,
+  );
+}

@@ -1,0 +1,33 @@
+import type { LadderStep } from '../model/action.js';
+import type { SimVm } from './sim-vm.js';
+
+/** What the truth asks for: an action on the VM, that people are told, or nothing. */
+export type Need = 'act' | 'tell' | 'nothing';
+
+/** What a fault means for one VM. */
+export interface CaseSpec {
+  readonly kind: string;
+  readonly vm: SimVm;
+  readonly need: Need;
+  /** What is needed must have begun this long after the fault, ms. */
+  readonly boundMs: number;
+  /** Steps that do no harm while it lasts. */
+  readonly permits: readonly LadderStep[];
+  /** It is over, in truth. Asked whenever something about the VM has changed. */
+  readonly isOver: () => boolean;
+  /** It was not running because nobody had started it: no failure. */
+  readonly isStartUp?: boolean;
+}
+
+/** A fault that one VM suffers from, and what was done about it. */
+export interface Case extends CaseSpec {
+  readonly atMs: number;
+  endedAtMs: number | null;
+  toldAtMs: number | null;
+  acts: number;
+  firstActAtMs: number | null;
+  lastActAtMs: number;
+  missed: boolean;
+  /** How long the slots of the host had all been taken before. */
+  readonly queuedMs: number;
+}

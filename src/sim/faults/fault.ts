@@ -1,0 +1,59 @@
+import type { Case, CaseSpec } from '../case.js';
+import type { SimVm } from '../sim-vm.js';
+import type { World } from '../world.js';
+
+/** A way in which things go wrong. */
+export interface FaultKind {
+  readonly name: string;
+  /** Injects one somewhere. False: nothing can suffer from it at the moment. */
+  inject(world: World): boolean;
+}
+
+const SETTLED_MS = 240_000;
+
+/** A VM that nothing has been wrong with for a while, and that its daemon knows to be well. */
+function isSettled(world: World, vm: SimVm): boolean {
+  const { nowMs } = world.timeline;
+  const { blocked } = world.judge.docket(vm);
+  const quiet = (endedAtMs: number) => nowMs - endedAtMs > SETTLED_MS;
+  return (
+    vm.serves &&
+    !vm.host.blocked.runs &&
+    !blocked.runs &&
+    world.judge.isIdle(vm) &&
+    quiet(world.judge.lastEndOf(vm)) &&
+    quiet(vm.bootedAtMs) &&
+    quiet(vm.host.blocked.endedAtMs) &&
+    quiet(blocked.endedAtMs)
+  );
+}
+
+/** Any settled VM for which `fits` holds; undefined: none was found. */
+export function pickVm(world: World, fits: (vm: SimVm) => boolean = () => true): SimVm | undefined {
+  const { vms } = world;
+  for (let tries = 0; tries < 20; tries++) {
+    const vm = world.random.pick(vms);
+    if (isSettled(world, vm) && fits(vm)) return vm;
+  }
+  return undefined;
+}
+
+/** A fault of one VM: opens the case, then does the harm. */
+export function vmFault(
+  name: string,
+  spec: (vm: SimVm, world: World) => Omit<CaseSpec, 'kind' | 'vm'>,
+  harm: (vm: SimVm, world: World, opened: Case) => void,
+  fits?: (vm: SimVm) => boolean,
+): FaultKind {
+  return {
+    name,
+    inject(world) {
+      const vm = pickVm(world, fits);
+      if (!vm) return false;
+      world.judge.count(name);
+      const opened = world.judge.open({ kind: name, vm, ...spec(vm, world) });
+      harm(vm, world, opened);
+      return true;
+    },
+  };
+}

@@ -1,0 +1,206 @@
+import type { LadderStep } from '../model/action.js';
+import type { Case, CaseSpec } from './case.js';
+import { Samples } from './samples.js';
+import type { SimVm } from './sim-vm.js';
+import { Stopwatch } from './stopwatch.js';
+import type { World } from './world.js';
+
+/** A decision was right if it was so this long before it was carried out: a fresh look counts for 5 s and takes 2 s. */
+const DECISION_MS = 10_000;
+
+/** A finding of the judge or of a checker. */
+export interface Finding {
+  readonly kind: 'missed' | 'false' | 'violation';
+  readonly atMs: number;
+  readonly vm: string | null;
+  readonly text: string;
+}
+
+interface Docket {
+  readonly cases: Case[];
+  readonly blocked: Stopwatch;
+  /** Availability: when it was last counted, and what it was from then on. */
+  countedMs: number;
+  serves: boolean;
+  wanted: boolean;
+}
+
+/**
+ * Knows every fault that was injected and what is really the case, and nothing of the policy: an act on a VM that no
+ * fault of it permits is a false one, a fault that needs one and does not get it in time is missed.
+ */
+export class Judge {
+  readonly findings: Finding[] = [];
+  readonly detect = new Samples();
+  readonly heal = new Samples();
+  readonly kinds = new Map<string, number>();
+  faults = 0;
+  acts = 0;
+  wantedMs = 0;
+  servedMs = 0;
+  readonly #world: World;
+  readonly #dockets = new Map<SimVm, Docket>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** A fault of this kind was injected; `open` follows for each VM that suffers from it. */
+  count(kind: string): void {
+    this.faults += 1;
+    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + 1);
+  }
+
+  open(spec: CaseSpec): Case {
+    const { timeline } = this.#world;
+    const opened: Case = {
+      ...spec,
+      atMs: timeline.nowMs,
+      endedAtMs: null,
+      toldAtMs: null,
+      acts: 0,
+      firstActAtMs: null,
+      lastActAtMs: 0,
+      missed: false,
+      queuedMs: spec.vm.host.queueing.totalMs,
+    };
+    const docket = this.docket(spec.vm);
+    while (docket.cases.length > 8) docket.cases.shift();
+    docket.cases.push(opened);
+    this.#world.story(spec.vm, `FAULT ${spec.kind} (needs: ${spec.need})`);
+    if (spec.need !== 'nothing') this.#remind(opened, timeline.nowMs + spec.boundMs);
+    return opened;
+  }
+
+  /** The fault is over although nothing about the VM changed. */
+  close(one: Case): void {
+    if (one.endedAtMs !== null) return;
+    one.endedAtMs = this.#world.timeline.nowMs;
+    this.#world.story(one.vm, `over: ${one.kind}`);
+    if (one.acts > 0 || one.need === 'act') this.heal.add(one.endedAtMs - one.atMs);
+  }
+
+  /** Something about the VM is different now. */
+  noteChange(vm: SimVm): void {
+    const docket = this.docket(vm);
+    this.#countAvailability(vm, docket);
+    for (const one of docket.cases) if (one.endedAtMs === null && one.isOver()) this.close(one);
+  }
+
+  /** People were told something about the VM. */
+  noteTold(id: string, text: string): void {
+    const vm = this.#world.find(id);
+    if (!vm) return;
+    this.#world.story(vm, `TOLD: ${text}`);
+    for (const one of this.docket(vm).cases) {
+      if (one.endedAtMs !== null || one.toldAtMs !== null) continue;
+      one.toldAtMs = this.#world.timeline.nowMs;
+      if (one.need === 'tell') this.detect.add(one.toldAtMs - one.atMs);
+    }
+  }
+
+  /** An action on the VM began. `isStartUp`: what it answers is no failure, so no budget pays for it. */
+  noteAct(vm: SimVm, step: LadderStep): { readonly isStartUp: boolean } {
+    const now = this.#world.timeline.nowMs;
+    this.acts += 1;
+    let startUp = false;
+    let permitted = false;
+    for (const one of this.docket(vm).cases) {
+      if (one.endedAtMs !== null && one.endedAtMs < now - DECISION_MS) continue;
+      if (!one.permits.includes(step)) continue;
+      permitted = true;
+      if (one.firstActAtMs === null && one.need === 'act') this.detect.add(now - one.atMs);
+      one.firstActAtMs ??= now;
+      one.lastActAtMs = now;
+      if (one.isStartUp === true) startUp = true;
+      one.acts += 1;
+    }
+    if (!permitted) this.find('false', vm, `${step}, which no fault of the VM permits${this.#casesOf(vm)}`);
+    return { isStartUp: startUp };
+  }
+
+  find(kind: Finding['kind'], vm: SimVm | null, text: string): void {
+    const { nowMs } = this.#world.timeline;
+    this.findings.push({ kind, atMs: nowMs, vm: vm?.spec.id ?? null, text });
+    if (vm) this.#world.story(vm, `*** ${kind.toUpperCase()}: ${text}`);
+  }
+
+  /** No case of the VM is open. */
+  isIdle(vm: SimVm): boolean {
+    return this.docket(vm).cases.every((one) => one.endedAtMs !== null);
+  }
+
+  /** When the last case of the VM was over; 0: it never had one. */
+  lastEndOf(vm: SimVm): number {
+    return this.docket(vm).cases.reduce((last, one) => Math.max(last, one.endedAtMs ?? 0), 0);
+  }
+
+  hasOpen(vm: SimVm, kind: string): boolean {
+    return this.docket(vm).cases.some((one) => one.endedAtMs === null && one.kind === kind);
+  }
+
+  docket(vm: SimVm): Docket {
+    let docket = this.#dockets.get(vm);
+    if (!docket) {
+      const { timeline } = this.#world;
+      docket = {
+        cases: [],
+        blocked: new Stopwatch(timeline),
+        countedMs: timeline.nowMs,
+        serves: vm.serves,
+        wanted: !vm.wantedOff,
+      };
+      this.#dockets.set(vm, docket);
+    }
+    return docket;
+  }
+
+  finish(): void {
+    for (const [vm, docket] of this.#dockets) this.#countAvailability(vm, docket);
+  }
+
+  #casesOf(vm: SimVm): string {
+    const open = this.docket(vm).cases.filter((one) => one.endedAtMs === null);
+    return open.length === 0 ? '; it has none' : `; it has ${open.map((one) => one.kind).join(', ')}`;
+  }
+
+  #countAvailability(vm: SimVm, docket: Docket): void {
+    const { nowMs } = this.#world.timeline;
+    const passedMs = nowMs - docket.countedMs;
+    if (docket.wanted) {
+      this.wantedMs += passedMs;
+      if (docket.serves) this.servedMs += passedMs;
+    }
+    docket.countedMs = nowMs;
+    docket.serves = vm.serves;
+    docket.wanted = !vm.wantedOff;
+  }
+
+  #remind(one: Case, atMs: number): void {
+    this.#world.timeline.at(atMs, () => this.#review(one));
+  }
+
+  /** What is needed has begun by now, or something that nobody can be blamed for stood in the way. */
+  #review(one: Case): void {
+    if (one.endedAtMs !== null || one.missed) return;
+    const { nowMs } = this.#world.timeline;
+    const { host } = one.vm;
+    const { blocked } = this.docket(one.vm);
+    if (one.need === 'tell' && one.toldAtMs !== null) return;
+    if (blocked.runs || host.blocked.runs) {
+      this.#remind(one, nowMs + one.boundMs);
+      return;
+    }
+    const { graceMs, backoff, stepTimeoutMs } = one.vm.spec.recovery;
+    const retryMs = one.lastActAtMs + graceMs + backoff.capMs + stepTimeoutMs;
+    const sinceMs = Math.max(one.atMs, blocked.endedAtMs, host.blocked.endedAtMs, one.acts > 0 ? retryMs : 0);
+    const dueMs = sinceMs + one.boundMs + host.queueing.totalMs - one.queuedMs;
+    if (nowMs < dueMs) {
+      this.#remind(one, dueMs);
+      return;
+    }
+    one.missed = true;
+    const what = one.need === 'act' ? 'was not acted on' : 'nobody was told';
+    this.find('missed', one.vm, `${one.kind}: ${what} within ${one.boundMs / 1000} s`);
+  }
+}

@@ -1,0 +1,115 @@
+import { VmpulseError } from '../model/errors.js';
+import type { JournalEntry, StoredJournalEntry } from '../model/ports.js';
+import type { Availability, ObservableJournal } from '../runtime/journal/index.js';
+import type { Timeline } from './timeline.js';
+
+const FSYNC_MS = 3;
+
+/** The disk under the journals of one host: what was written there outlives every daemon. */
+export class JournalDisk {
+  readonly state = new Map<string, string>();
+  /** Actions that began and have not ended. */
+  readonly open = new Map<string, StoredJournalEntry>();
+  readonly #onEntry: (entry: StoredJournalEntry) => void;
+  seq = 0;
+  full = false;
+
+  constructor(onEntry: (entry: StoredJournalEntry) => void) {
+    this.#onEntry = onEntry;
+  }
+
+  write(entries: readonly JournalEntry[]): void {
+    for (const entry of entries) {
+      const stored = { ...entry, seq: ++this.seq };
+      if (stored.actionId !== null && stored.type === 'action-start') this.open.set(stored.actionId, stored);
+      if (stored.actionId !== null && stored.type === 'action-end') this.open.delete(stored.actionId);
+      this.#onEntry(stored);
+    }
+  }
+
+  /** Everything is gone, or half of the policy's state. */
+  lose(how: 'gone' | 'damaged'): void {
+    const policy = this.state.get('policy');
+    this.state.clear();
+    this.open.clear();
+    if (how === 'damaged' && policy !== undefined)
+      this.state.set('policy', policy.slice(0, policy.length / 2));
+  }
+}
+
+/** The journal as one daemon has it. Writes take time, and fail while the disk is full; what failed is kept for later. */
+export class SimJournal implements ObservableJournal {
+  readonly #disk: JournalDisk;
+  readonly #timeline: Timeline;
+  readonly #later: (ms: number) => Promise<void>;
+  readonly #listeners = new Set<(availability: Availability) => void>();
+  #availability: Availability;
+  #backlog: JournalEntry[] = [];
+
+  constructor(disk: JournalDisk, timeline: Timeline, later: (ms: number) => Promise<void>) {
+    this.#disk = disk;
+    this.#timeline = timeline;
+    this.#later = later;
+    this.#availability = { available: true, sinceMs: timeline.nowMs };
+  }
+
+  get availability(): Availability {
+    return this.#availability;
+  }
+
+  onAvailability(listener: (availability: Availability) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The disk has filled up, or has space again. */
+  diskChanged(): void {
+    if (!this.#disk.full) {
+      this.#disk.write(this.#backlog);
+      this.#backlog = [];
+    }
+    const sinceMs = this.#timeline.nowMs;
+    this.#availability = this.#disk.full
+      ? { available: false, sinceMs, error: diskFull() }
+      : { available: true, sinceMs };
+    this.#timeline.stir();
+    for (const listener of this.#listeners) listener(this.#availability);
+  }
+
+  async append(entries: readonly JournalEntry[]): Promise<void> {
+    // Only what somebody waits for takes time here: the rest is written behind.
+    if (entries.some((entry) => entry.type === 'action-start')) await this.#later(FSYNC_MS);
+    if (this.#disk.full) {
+      this.#backlog.push(...entries);
+      throw diskFull();
+    }
+    this.#disk.write(entries);
+  }
+
+  async read(): Promise<readonly StoredJournalEntry[]> {
+    return [];
+  }
+
+  async unfinished(): Promise<readonly StoredJournalEntry[]> {
+    return [...this.#disk.open.values()];
+  }
+
+  async saveState(values: ReadonlyMap<string, string | null>): Promise<void> {
+    await this.#later(FSYNC_MS);
+    if (this.#disk.full) throw diskFull();
+    for (const [key, value] of values) {
+      if (value === null) this.#disk.state.delete(key);
+      else this.#disk.state.set(key, value);
+    }
+  }
+
+  async loadState(prefix: string): Promise<ReadonlyMap<string, string>> {
+    return new Map([...this.#disk.state].filter(([key]) => key.startsWith(prefix)));
+  }
+
+  async close(): Promise<void> {}
+}
+
+function diskFull(): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_JOURNAL', 'no space left on the disk of the journal');
+}

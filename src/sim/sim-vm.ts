@@ -1,0 +1,165 @@
+import type { VmmEvent } from '../model/ports.js';
+import type { ProcessIdentity, VmSpec } from '../model/vm.js';
+import type { SimHost } from './sim-host.js';
+import type { World } from './world.js';
+
+export type GuestState = 'off' | 'booting' | 'up' | 'hung' | 'panicked';
+export type ServiceState = 'ok' | 'crashed' | 'slow';
+/** What brings a broken service back: its restart, a boot of the guest, or only a person. */
+export type Cure = 'restart' | 'boot' | 'repair';
+/** Who holds a VM's virtual CPUs still. */
+export type Pause = 'person' | 'disk' | null;
+
+export interface Vmm {
+  readonly process: ProcessIdentity;
+  /** True time. */
+  readonly startedAtMs: number;
+}
+
+/**
+ * What is really the case with one VM. Nobody but the faults, the driver's effects and the judge knows it; the
+ * supervisor sees probes and events only.
+ */
+export class SimVm {
+  readonly world: World;
+  readonly host: SimHost;
+  readonly spec: VmSpec;
+  vmm: Vmm | null = null;
+  guest: GuestState = 'off';
+  service: ServiceState = 'ok';
+  cure: Cure = 'restart';
+  agent: 'ok' | 'dead' = 'ok';
+  monitor: 'ok' | 'wedged' | 'held' = 'ok';
+  /** Process state T. */
+  stopped = false;
+  paused: Pause = null;
+  link: 'up' | 'down' = 'up';
+  /** Share of packets that are lost on the way. */
+  loss = 0;
+  /** Of a boot, ms. */
+  bootMs: number;
+  /** True time of the present boot. */
+  bootedAtMs = 0;
+  /** Somebody decided that it is not to run now. */
+  wantedOff = false;
+  /** Of the attached daemon, if any. */
+  listener: ((event: VmmEvent, atMs: number) => void) | null = null;
+  #boots = 0;
+
+  constructor(world: World, host: SimHost, spec: VmSpec, bootMs: number) {
+    this.world = world;
+    this.host = host;
+    this.spec = spec;
+    this.bootMs = bootMs;
+  }
+
+  get hasAgent(): boolean {
+    return this.spec.hypervisor.guestAgent;
+  }
+
+  /** Its guest executes instructions. */
+  get runs(): boolean {
+    return this.vmm !== null && !this.stopped && this.paused === null;
+  }
+
+  /** Its users get what they want: the truth that availability is counted from. */
+  get serves(): boolean {
+    return this.isWell && this.link === 'up' && this.host.bridge === 'up';
+  }
+
+  /** Nothing is wrong inside, whatever is wrong on the way to it. */
+  get isWell(): boolean {
+    return this.runs && this.guest === 'up' && this.service === 'ok';
+  }
+
+  /** Applies a change and lets everything that looks at it notice. */
+  change(what: () => void): void {
+    what();
+    this.host.daemon?.engine.touch(this.spec.id);
+    this.world.changed(this);
+  }
+
+  /** A new VMM process, whoever starts it; its guest boots. */
+  spawn(): Vmm {
+    const { nowMs } = this.world.timeline;
+    const process = { pid: this.world.nextPid(), startTimeTicks: Math.floor(nowMs / 10) };
+    this.world.checker.noteSpawn(this);
+    this.vmm = { process, startedAtMs: nowMs };
+    this.stopped = false;
+    this.paused = null;
+    this.monitor = 'ok';
+    this.bootGuest();
+    return this.vmm;
+  }
+
+  /** The guest begins to boot; what was wrong in it is over, except what only a person repairs. */
+  bootGuest(): void {
+    const { timeline } = this.world;
+    this.#boots += 1;
+    const boot = this.#boots;
+    this.bootedAtMs = timeline.nowMs;
+    this.change(() => {
+      this.guest = 'booting';
+      this.agent = 'ok';
+      if (this.cure !== 'repair') this.service = 'ok';
+    });
+    timeline.after(this.bootMs, () => {
+      if (boot !== this.#boots || this.guest !== 'booting') return;
+      this.change(() => {
+        this.guest = 'up';
+      });
+    });
+  }
+
+  /** The service comes back without the guest being booted. */
+  restartService(): boolean {
+    if (this.cure !== 'restart') return false;
+    this.change(() => {
+      this.service = 'ok';
+    });
+    return true;
+  }
+
+  /** The VMM ends. `words`: what it said before, if anything. */
+  die(words: readonly VmmEvent[] = []): void {
+    if (this.vmm === null) return;
+    for (const word of words) this.say(word);
+    if (this.monitor === 'ok') this.tell({ type: 'monitor', state: 'lost' });
+    this.#boots += 1;
+    this.change(() => {
+      this.vmm = null;
+      this.guest = 'off';
+      this.stopped = false;
+      this.paused = null;
+      this.monitor = 'ok';
+      if (this.cure !== 'repair') this.service = 'ok';
+    });
+    this.host.daemon?.engine.processEnded(this.spec.id);
+    this.listener = null;
+  }
+
+  /** An event of the VMM; nobody hears it while its monitor does not work. */
+  say(event: VmmEvent): void {
+    if (this.vmm !== null && !this.stopped && this.monitor === 'ok') this.tell(event);
+  }
+
+  tell(event: VmmEvent): void {
+    if (this.listener === null) return;
+    this.world.timeline.stir();
+    this.listener(event, this.host.wallMs());
+  }
+
+  pause(by: NonNullable<Pause>): void {
+    this.change(() => {
+      this.paused = by;
+    });
+    this.say({ type: 'paused' });
+  }
+
+  resume(): void {
+    this.change(() => {
+      this.paused = null;
+    });
+    this.say({ type: 'resumed' });
+  }
+}

@@ -1,0 +1,119 @@
+import type { LadderStep } from '../model/action.js';
+import { LADDER_STEPS } from '../model/action.js';
+import type { StoredJournalEntry } from '../model/ports.js';
+import type { RecoverySpec } from '../model/vm.js';
+import type { PolicyConfig } from '../policy/types.js';
+import { Checker } from './checker.js';
+import { simulatedVm } from './fleet.js';
+import { Judge } from './judge.js';
+import { Operator } from './operator.js';
+import { Random } from './random.js';
+import type { Canary } from './sim-daemon.js';
+import { SimHost } from './sim-host.js';
+import { SimVm } from './sim-vm.js';
+import { Timeline } from './timeline.js';
+
+const START_MS = Date.UTC(2030, 0, 1);
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly vms: number;
+  readonly hosts: number;
+  readonly recovery: RecoverySpec;
+  readonly policy: PolicyConfig;
+  readonly canary: Canary;
+  /** False: every probe is run one by one. */
+  readonly maySleep: boolean;
+  /** Takes every entry of every journal. */
+  readonly onEntry?: (host: string, entry: StoredJournalEntry) => void;
+  /** Takes what happened to a VM, for people. */
+  readonly onStory?: (atMs: number, vm: string, text: string) => void;
+}
+
+/** Everything that is simulated under one seed. */
+export class World {
+  readonly timeline = new Timeline(START_MS);
+  readonly random: Random;
+  readonly hosts: readonly SimHost[];
+  readonly judge: Judge;
+  readonly checker: Checker;
+  readonly operator: Operator;
+  readonly #options: WorldOptions;
+  #pid = 1_000;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.random = new Random(`seed ${options.seed}`);
+    this.judge = new Judge(this);
+    this.checker = new Checker(this, options.policy);
+    this.operator = new Operator(this);
+    const { policy, maySleep, canary } = options;
+    this.hosts = Array.from(
+      { length: options.hosts },
+      (_, i) => new SimHost(this, `host-${i + 1}`, { policy, maySleep, canary }),
+    );
+    for (let i = 0; i < options.vms; i++) {
+      const host = this.hosts[i % this.hosts.length];
+      if (!host) continue;
+      const spec = simulatedVm(`vm-${i + 1}`, this.random, options.recovery);
+      host.add(new SimVm(this, host, spec, this.random.between(15_000, 60_000)));
+    }
+  }
+
+  /** Every VM runs and is up when the daemons come. */
+  begin(): void {
+    for (const vm of this.vms) vm.spawn();
+    this.timeline.after(90_000, () => {
+      for (const host of this.hosts) host.startDaemon();
+    });
+  }
+
+  get vms(): SimVm[] {
+    return this.hosts.flatMap((host) => host.vms);
+  }
+
+  find(id: string): SimVm | undefined {
+    for (const host of this.hosts) {
+      const vm = host.find(id);
+      if (vm) return vm;
+    }
+    return undefined;
+  }
+
+  nextPid(): number {
+    return this.#pid++;
+  }
+
+  /** Something about a VM has changed, in truth. */
+  changed(vm: SimVm): void {
+    this.judge.noteChange(vm);
+    this.checker.noteChange(vm);
+  }
+
+  /** An entry of a journal is durable. */
+  heard(host: SimHost, entry: StoredJournalEntry): void {
+    this.#options.onEntry?.(host.name, entry);
+    const vm = entry.vm === null ? undefined : host.find(entry.vm);
+    if (!vm) return;
+    if (entry.type !== 'transition' || this.#options.onStory) this.story(vm, `${entry.type}: ${entry.text}`);
+    if (entry.type === 'action-start') {
+      const step = stepOf(entry);
+      const { isStartUp } = this.judge.noteAct(vm, step);
+      this.checker.noteActionStart(vm, entry, step, isStartUp);
+    } else if (entry.type === 'action-end') {
+      this.checker.noteActionEnd(vm, entry);
+    } else if (entry.type === 'decision' && entry.data.kind === 'quarantine') {
+      this.operator.quarantined(vm);
+    }
+  }
+
+  story(vm: SimVm, text: string): void {
+    this.#options.onStory?.(this.timeline.nowMs, vm.spec.id, text);
+  }
+}
+
+function stepOf(entry: StoredJournalEntry): LadderStep {
+  const step = LADDER_STEPS.find((known) => known === entry.data.step);
+  if (step === undefined) throw new Error(`the journal names an unknown step: ${String(entry.data.step)}`);
+  return step;
+}
