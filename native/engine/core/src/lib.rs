@@ -6,6 +6,7 @@ mod channel;
 mod check;
 mod clock;
 mod command;
+mod conntrack;
 mod endpoint;
 mod engine;
 mod errno;

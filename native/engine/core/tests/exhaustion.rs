@@ -1,35 +1,25 @@
-//! No descriptors left: the prober's trouble, not the targets'.
+//! Descriptors, ports, buffers or memory run out: the prober's trouble, not the targets'.
 
 mod common;
 
-use common::{Harness, target, tcp};
-use std::net::TcpListener;
+use common::network::{in_own_network, skip};
+use common::{Harness, Silent, http, run_alone, target, tcp};
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
-use vmpulse_engine::proto::Reason;
+use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
+use vmpulse_engine::{Kind, outcome_index};
 
 /// Limits are of a whole process, so the test runs itself again in one of its own.
 #[test]
 fn without_descriptors_targets_turn_blind_and_recover() {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "in_a_process_of_its_own",
-            "--ignored",
-            "--nocapture",
-        ])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
+    run_alone("descriptors_run_out");
 }
 
 #[test]
 #[ignore = "lowers the limits of its process; run by the test above"]
-fn in_a_process_of_its_own() {
+fn descriptors_run_out() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut harness = Harness::new();
     let handle = harness.add(&[target("a", tcp(server.local_addr().unwrap()))])[0];
@@ -37,9 +27,191 @@ fn in_a_process_of_its_own() {
     let normal = limit(None);
     // Descriptors that are open stay; new ones are refused.
     limit(Some(3));
+    blind_by_resources(&mut harness, handle);
+    limit(Some(normal));
+    recovers(&mut harness, handle);
+}
+
+#[test]
+fn without_ephemeral_ports_targets_turn_blind_and_recover() {
+    in_own_network(|| {
+        std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001").unwrap();
+        let server = TcpListener::bind("127.0.0.1:4000").unwrap();
+        let address = server.local_addr().unwrap();
+        let mut harness = Harness::new();
+        let handles = harness.add(&[
+            target("tcp", tcp(address)),
+            target("other", tcp("127.0.0.2:4000".parse().unwrap())),
+        ]);
+        harness.until(handles[0], State::Ok);
+        harness.until(handles[1], State::Failed);
+        // Both ports are taken towards this address; a probe of our own may hold one for a moment.
+        let mut taken = Vec::new();
+        while taken.len() < 2 {
+            taken.extend(TcpStream::connect(address));
+        }
+        blind_by_resources(&mut harness, handles[0]);
+        // Other addresses may still be reached by the same ports.
+        assert_eq!(
+            harness.engine.status(handles[1]).unwrap().state,
+            State::Failed
+        );
+        drop(taken);
+        drop(std::iter::from_fn(|| accepted(&server)).collect::<Vec<_>>());
+        recovers(&mut harness, handles[0]);
+    });
+}
+
+fn accepted(server: &TcpListener) -> Option<TcpStream> {
+    server.set_nonblocking(true).unwrap();
+    server.accept().ok().map(|(stream, _)| stream)
+}
+
+/// The bound of the table is one for the whole host and may not be changed from within a namespace, so it is filled:
+/// each datagram to another address is a connection to it. What is dropped then looks as if the target were silent.
+#[test]
+fn with_a_full_connection_table_silence_is_no_failure() {
+    in_own_network(|| {
+        let max = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max");
+        let Some(max) = max.ok().and_then(|text| text.trim().parse::<u32>().ok()) else {
+            return skip("this kernel tracks no connections");
+        };
+        let rules = "add table inet t; add chain inet t c { type filter hook output priority 0; };
+            add rule inet t c ct state new counter";
+        if !Command::new("nft")
+            .arg(rules)
+            .status()
+            .is_ok_and(|status| status.success())
+        {
+            return skip("tracking is begun by nft (nftables), which is not here");
+        }
+        if max > 300_000 {
+            return skip("the table of this host is too large to be filled by a test");
+        }
+        let silent = Silent::new();
+        let mut harness = Harness::new();
+        let slow = |id| {
+            let mut target = target(id, tcp(silent.address));
+            target["timing"]["failureThreshold"] = json!(1);
+            target
+        };
+        let first = harness.add(&[slow("before")])[0];
+        let failed = harness.until(first, State::Failed);
+        assert_eq!(
+            failed.change.reason,
+            Some(Reason::ConnectTimeout),
+            "silence while there is room"
+        );
+        fill(max);
+        let blind = harness.until(first, State::Blind);
+        assert_eq!(blind.change.reason, Some(Reason::ProberResources));
+        let second = harness.add(&[slow("after")])[0];
+        assert_eq!(harness.transition(second).change.to, State::Blind);
+    });
+}
+
+fn fill(connections: u32) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for number in 0..connections {
+        let [_, a, b, c] = number.to_be_bytes();
+        // Nobody listens: what comes back is an error, now and then, and tells nothing.
+        let _ = socket.send_to(b"x", SocketAddr::from(([127, 1 + a, b, c], 9)));
+    }
+}
+
+/// The kernel's errors for what cannot be used up on purpose, given by a seccomp filter in a process of its own.
+#[test]
+fn no_buffers_and_no_memory_are_about_the_prober() {
+    for name in [
+        "connect_enobufs",
+        "socket_enomem",
+        "epoll_enospc",
+        "send_enobufs",
+    ] {
+        run_alone(name);
+    }
+}
+
+#[test]
+#[ignore = "filters the calls of its process; run by the test above"]
+fn connect_enobufs() {
+    inconclusive_when(libc::SYS_connect, libc::ENOBUFS);
+}
+
+#[test]
+#[ignore = "filters the calls of its process; run by the test above"]
+fn socket_enomem() {
+    inconclusive_when(libc::SYS_socket, libc::ENOMEM);
+}
+
+#[test]
+#[ignore = "filters the calls of its process; run by the test above"]
+fn epoll_enospc() {
+    inconclusive_when(libc::SYS_epoll_ctl, libc::ENOSPC);
+}
+
+#[test]
+#[ignore = "filters the calls of its process; run by the test above"]
+fn send_enobufs() {
+    inconclusive_when(libc::SYS_sendto, libc::ENOBUFS);
+}
+
+fn inconclusive_when(call: libc::c_long, errno: i32) {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let check = http(server.local_addr().unwrap(), json!({}));
+    let mut harness = Harness::new();
+    refuse(call, errno);
+    let outcome = harness.outcome(&check, 5000.0);
+    assert_eq!(outcome, Outcome::Inconclusive(Reason::ProberResources));
+}
+
+/// Makes one system call fail with an errno from now on, in all threads of this process.
+fn refuse(call: libc::c_long, errno: i32) {
+    const ALLOW: u32 = 0x7fff_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    let step = |code: u32, jt, k| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf: 0,
+        k,
+    };
+    let mut same = step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, call as u32);
+    same.jf = 1;
+    let mut filter = [
+        // The number of the call is the first word of what a filter sees.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        same,
+        step(libc::BPF_RET | libc::BPF_K, 0, ERRNO | errno as u32),
+        step(libc::BPF_RET | libc::BPF_K, 0, ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: `program` and the filter it points to are valid for the length of the call, which copies them.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let flags = libc::SECCOMP_FILTER_FLAG_TSYNC;
+        let mode = libc::SECCOMP_SET_MODE_FILTER;
+        assert_eq!(libc::syscall(libc::SYS_seccomp, mode, flags, &program), 0);
+    }
+}
+
+fn blind_by_resources(harness: &mut Harness, handle: u32) {
     let blind = harness.until(handle, State::Blind);
     assert_eq!(blind.change.reason, Some(Reason::ProberResources));
-    limit(Some(normal));
+    let place = outcome_index(Outcome::Inconclusive(Reason::ProberResources));
+    let outcomes = harness.engine.stats().unwrap().outcomes;
+    let counted = outcomes
+        .iter()
+        .find(|(kind, outcome, _)| (*kind, *outcome) == (Kind::TcpSocket, place));
+    assert!(
+        counted.is_some_and(|entry| entry.2 >= 3),
+        "the metric counts them: {outcomes:?}"
+    );
+}
+
+fn recovers(harness: &mut Harness, handle: u32) {
     let sighted = harness.transition(handle);
     assert_eq!(
         (sighted.change.from, sighted.change.to),

@@ -47,7 +47,7 @@ impl Reactor {
         let destination = order.check.destination();
         self.calls.insert(call, Call::Ordered(Box::new(order)));
         self.admission
-            .request_first(u64::from(call) | CALL_BIT, destination);
+            .request_urgent(u64::from(call) | CALL_BIT, destination);
     }
 
     /// Nobody waits any more: ends what runs, without an answer.

@@ -13,6 +13,7 @@ use crate::admission::Admission;
 use crate::channel::{Backlog, Channel, Effect};
 use crate::clock;
 use crate::command::{Command, Shared};
+use crate::conntrack::Conntrack;
 use crate::error::EngineError;
 use crate::http_run::Kept;
 use crate::poller::{Poller, READ, Ready};
@@ -89,6 +90,7 @@ pub struct Reactor {
     calls: FxHashMap<u32, Call>,
     channels: FxHashMap<u32, Channel>,
     backlog: Backlog,
+    conntrack: Conntrack,
     /// Connections kept by targets, by handle.
     kept: FxHashMap<u32, Kept>,
     /// Probes that have more to read at once.
@@ -122,6 +124,7 @@ impl Reactor {
             calls: FxHashMap::default(),
             channels: FxHashMap::default(),
             backlog: Backlog::default(),
+            conntrack: Conntrack::default(),
             kept: FxHashMap::default(),
             again: Vec::new(),
             effects: Vec::new(),

@@ -72,6 +72,7 @@ impl Reactor {
             calls: _,
             channels: _,
             backlog,
+            conntrack,
             kept,
             again,
             effects,
@@ -91,6 +92,7 @@ impl Reactor {
         again.clear();
         effects.clear();
         *backlog = Default::default();
+        *conntrack = Default::default();
     }
 
     fn revive_target(&mut self, handle: u32, held: bool) {

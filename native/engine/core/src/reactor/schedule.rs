@@ -214,6 +214,10 @@ impl Reactor {
             // Whoever should have reported is part of us.
             Machine::External => Reason::ProberLate.into(),
         };
+        let silent = verdict.outcome == Outcome::Failed(Reason::ConnectTimeout);
+        if silent && self.conntrack.is_full(self.now_us) {
+            verdict.outcome = Outcome::Inconclusive(Reason::ProberResources);
+        }
         if starved {
             verdict.outcome = Outcome::Inconclusive(Reason::ProberLate);
         }

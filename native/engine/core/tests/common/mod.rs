@@ -2,8 +2,13 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod network;
+
 use serde_json::{Value, json};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -151,7 +156,7 @@ pub fn target(id: &str, check: Value) -> Value {
     })
 }
 
-pub fn tcp(address: std::net::SocketAddr) -> Value {
+pub fn tcp(address: SocketAddr) -> Value {
     json!({
         "kind": "tcpSocket",
         "endpoint": { "ip": address.ip().to_string(), "port": address.port() },
@@ -159,7 +164,7 @@ pub fn tcp(address: std::net::SocketAddr) -> Value {
     })
 }
 
-pub fn http(address: std::net::SocketAddr, more: Value) -> Value {
+pub fn http(address: SocketAddr, more: Value) -> Value {
     let mut http = json!({ "scheme": "http", "port": address.port(), "path": "/", "headers": [] });
     for (key, value) in more.as_object().unwrap() {
         http[key] = value.clone();
@@ -169,6 +174,47 @@ pub fn http(address: std::net::SocketAddr, more: Value) -> Value {
         "endpoint": { "ip": address.ip().to_string(), "port": address.port() },
         "http": http,
     })
+}
+
+/// Runs a test of this file, which is ignored by itself, in a process of its own, and gives what it printed.
+pub fn run_alone(name: &str) -> String {
+    let output = alone(name).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
+    text
+}
+
+/// The command for `run_alone`.
+pub fn alone(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--ignored", "--nocapture"]);
+    command
+}
+
+/// A listener whose backlog is full: the kernel drops what connects. Lives as long as the value.
+pub struct Silent {
+    pub address: SocketAddr,
+    _listener: TcpListener,
+    _fillers: Vec<TcpStream>,
+}
+
+impl Silent {
+    pub fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // SAFETY: a listening socket may be told a smaller backlog.
+        unsafe { libc::listen(listener.as_raw_fd(), 0) };
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+        let fillers = (0..4).filter_map(connect).collect();
+        Self {
+            address,
+            _listener: listener,
+            _fillers: fillers,
+        }
+    }
 }
 
 /// A folder of this test alone, removed with the value.
