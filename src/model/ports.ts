@@ -48,6 +48,13 @@ export interface ChannelRef {
   readonly connected: boolean;
 }
 
+/** A total that only the guest itself makes grow: requests to a disk, or packets that it sent. */
+export interface GuestCounter {
+  /** For example `disk vda`, `network tap0`. */
+  readonly name: string;
+  readonly value: number;
+}
+
 /** An open attachment to one running VMM: it owns the monitor, the agent channel and the pidfd. */
 export interface VmmSession {
   readonly process: ProcessIdentity;
@@ -66,6 +73,8 @@ export interface VmmSession {
   reset(options: CallOptions): Promise<void>;
   /** ACPI power button, then the VMM stays or ends; a reboot is asked through the agent where it answers. */
   reboot(options: CallOptions): Promise<void>;
+  /** What the guest did so far; what cannot be read is left out. Unset: the driver has no such counters. */
+  counters?(options: CallOptions): Promise<readonly GuestCounter[]>;
   pause(options: CallOptions): Promise<void>;
   resume(options: CallOptions): Promise<void>;
   /** SIGCONT; resolves once the process is out of the state T. */

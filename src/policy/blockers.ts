@@ -7,6 +7,7 @@ import { inGrace } from './signals.js';
 import { span, utc } from './text.js';
 import type { PolicyState } from './types.js';
 import type { Blocker, HoldRecord, PolicyVmState, Verdict } from './vm-state.js';
+import { vetoBlocker } from './witnesses.js';
 
 /** Every rule of the VM and of people that forbids the step now; the first one decides. Host slots come after. */
 export function blockersOf(
@@ -39,6 +40,8 @@ export function blockersOf(
   if (!verdict?.conclusive && inGrace(vm, now)) {
     add('grace', 'the guest boots, or the last step is given time to work', vm.graceUntilMs);
   }
+  const veto = vetoBlocker(vm, step, verdict, now);
+  if (veto !== null) list.push(veto);
   const { actionHeld } = vm;
   if (actionHeld && actionHeld.untilMs > now) add('action-held', actionHeld.reason, actionHeld.untilMs);
   addPause(list, vm, now);

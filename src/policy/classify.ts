@@ -6,6 +6,7 @@ import type { ConcludedKind } from './rules.js';
 import { answered, failedTriggers, guestPaths, isSilence, pathOf } from './signals.js';
 import { evidence, orderEvidence, span, utc } from './text.js';
 import type { PolicyVmState, ProbeRecord, Verdict } from './vm-state.js';
+import { witnessEvidence } from './witnesses.js';
 
 /** What a fresh look at all probes of a VM says about a suspicion. */
 export type Finding =
@@ -160,6 +161,7 @@ function finding(
   );
   const list = orderEvidence([
     ...probeEvidence(vm),
+    ...witnessEvidence(vm, now),
     evidence(now, 'fresh look', seen.join(', ')),
     evidence(now, 'fresh look', text),
   ]);

@@ -46,6 +46,10 @@ export const LIMITS = {
   verifyRetryCapMs: 10_000,
   /** How long the last words of a VMM whose process is gone are waited for. */
   lastWordsMs: 1_000,
+  /** How long the first comparison of the guest's counters is waited for. */
+  firstComparisonMs: 10_000,
+  /** People are told once a guest that still works has kept a step from being taken for this long. */
+  vetoToldMs: 600_000,
   /** A VMM whose start differs by less is the same one (its start is computed from the host's uptime). */
   sameStartMs: 2_000,
   /** A state that changed asks for a fresh look again no sooner than this after the last. */

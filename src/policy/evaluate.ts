@@ -1,3 +1,4 @@
+import { syncActivity } from './activity.js';
 import { type Assessment, assess, latch } from './assess.js';
 import { askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
@@ -44,6 +45,7 @@ function evaluateWatched(ctx: StepContext, vm: PolicyVmState): void {
   latch(vm, ctx.now);
   const found = assessWithGrace(ctx, vm);
   syncSuspension(ctx, vm, found);
+  syncActivity(ctx, vm, found);
   if (vm.action === null) {
     if (vm.quarantine) quarantined(vm);
     else follow(ctx, vm, found);

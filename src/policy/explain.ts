@@ -164,6 +164,8 @@ function whatWouldChange(rule: Rule): string {
       return 'It goes on once fewer VMs fail for a while, or after `vmpulse recovery resume`.';
     case 'shared-cause':
       return 'It goes on once fewer of them fail for a while, or after `vmpulse recovery resume`.';
+    case 'io-veto':
+      return 'Once nothing has moved in the guest for its veto window, or it panics, the step is taken.';
     case 'correlation':
       return 'If nothing else fails that shares something with it, it is acted on then.';
     case 'host-shutdown':

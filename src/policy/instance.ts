@@ -1,3 +1,4 @@
+import { noActivity } from './activity.js';
 import { type StepContext, say } from './context.js';
 import { interpretExit } from './exits.js';
 import { pathOf } from './signals.js';
@@ -22,6 +23,7 @@ export function beginInstance(
   const graceUntilMs = bootedAtMs + options.graceMs;
   vm.graceUntilMs = graceUntilMs > ctx.now ? graceUntilMs : null;
   vm.verifyAll = false;
+  forgetActivity(ctx, vm);
   forget(vm);
   if (options.tellEngine) startOver(vm, options.newVmm);
   if (vm.action && !vm.action.unresolved) vm.action.sawInstance = true;
@@ -33,6 +35,12 @@ export function beginInstance(
     rule: 'new-instance',
     text: `a new boot of the guest began at ${utc(bootedAtMs)}; thresholds start over`,
   });
+}
+
+/** What the guest before did says nothing of this one. */
+function forgetActivity(ctx: StepContext, vm: PolicyVmState): void {
+  if (vm.activity.watched) ctx.effects.push({ type: 'watch-activity', vm: vm.id, watch: false });
+  vm.activity = noActivity(vm.activity.possible);
 }
 
 function startOver(vm: PolicyVmState, newVmm: boolean): void {

@@ -4,6 +4,7 @@ import { LIMITS } from './defaults.js';
 import { covers } from './shared-cause.js';
 import type { PolicyState, StepResult } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
+import { isVetoable, movedLately } from './witnesses.js';
 
 /**
  * Checks, apart from the rules that decide, what must hold after every step: throws ERR_VMPULSE_INTERNAL naming
@@ -60,6 +61,8 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   const { incident } = state.host;
   if (incident !== null && incident.sinceMs < now && covers(incident, vm))
     wrong('an incident holds what shares its cause');
+  const inferred = vm.action?.charged && vm.verdict !== null && isVetoable(action.step, vm.verdict);
+  if (inferred && movedLately(vm, now) !== null) wrong('its guest still works');
   if (vm.graceUntilMs !== null && vm.graceUntilMs > now) wrong('its VM is in grace');
   broken.push(...overBudget(vm).map((what) => `${action.id}: ${what}`));
   return broken;

@@ -156,6 +156,20 @@ function blocked(ctx: StepContext, vm: PolicyVmState, step: LadderStep, blockers
   const atMs = open ? null : Math.max(...blockers.map((b) => b.untilMs ?? 0));
   planned(vm, step, atMs, open ? 'once nothing holds it any more' : 'then');
   tellHold(ctx, vm, first, step);
+  if (blockers.some(({ rule }) => rule === 'io-veto')) tellLongVeto(ctx, vm, step);
+}
+
+/** Something fails for long in a guest that works otherwise: nothing stronger will be done, so people must know. */
+function tellLongVeto(ctx: StepContext, vm: PolicyVmState, step: LadderStep): void {
+  const atMs = (vm.episode?.startedAtMs ?? ctx.now) + LIMITS.vetoToldMs;
+  if (ctx.now < atMs) wakeAt(ctx, atMs);
+  else
+    escalate(
+      ctx,
+      vm,
+      'io-veto',
+      `${vm.id}: ${step} would be next, but its guest still works; a person is needed`,
+    );
 }
 
 function holdOnce(ctx: StepContext, vm: PolicyVmState, blocker: Blocker): void {

@@ -41,6 +41,8 @@ export const RULES = {
   'action-held': 'Something outside the policy held the action.',
   'fleet-brake': 'Too large a part of the fleet fails at once; recovery of all holds.',
   'shared-cause': 'One incident: what shares its cause is left alone, and people are told.',
+  'io-veto':
+    'Disk or network of the guest moved within the veto window: it is not taken away on inferred evidence.',
   correlation:
     'Before a guest is booted on inferred evidence, it is seen whether others fail of the same cause.',
   'host-shutdown': 'The host shuts down; nothing is started any more.',

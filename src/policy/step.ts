@@ -1,4 +1,5 @@
 import { noteActionEnded, noteActionHeld, resolveByLooking } from './actions.js';
+import { noteActivity } from './activity.js';
 import { syncBrake } from './brake.js';
 import { noteConfirmed } from './confirm.js';
 import { newContext, type StepContext } from './context.js';
@@ -121,6 +122,9 @@ function applyToVm(
     case 'vmm-event':
       noteVmmEvent(ctx, vm, event.event, event.atMs);
       return;
+    case 'activity':
+      noteActivity(vm, event.moved, event.atMs);
+      return;
     case 'confirmed':
       noteConfirmed(ctx, vm, event.confirmId, event.outcomes);
       return;
@@ -213,6 +217,7 @@ function attached(
   vm.vmmStartedAtMs = event.startedAtMs;
   vm.attachedAtMs = ctx.now;
   if (event.shares !== undefined) noteShares(ctx, vm, event.shares);
+  vm.activity.possible = event.counters ?? false;
   vm.facts.pausedAtMs = null;
   vm.facts.processGoneAtMs = null;
   if (vm.action && !vm.action.unresolved) {

@@ -67,6 +67,8 @@ export type PolicyEvent =
       readonly status: string;
       /** What it shares with other VMs beside the host, narrowest first, for example `storage 8:1`, `bridge br0`. */
       readonly shares?: readonly string[];
+      /** The runtime can read counters that only the guest moves; default false. */
+      readonly counters?: boolean;
     }
   | {
       readonly type: 'probe';
@@ -87,6 +89,8 @@ export type PolicyEvent =
       readonly confirmId: string;
       readonly outcomes: Readonly<Record<string, Outcome>>;
     }
+  /** The counters of the guest were compared with those before: the names of those that moved. */
+  | { readonly type: 'activity'; readonly vm: VmId; readonly moved: readonly string[]; readonly atMs: number }
   | {
       readonly type: 'action-ended';
       readonly vm: VmId;
@@ -136,6 +140,8 @@ export type PolicyEffect =
     }
   | { readonly type: 'recover'; readonly action: RecoveryAction }
   | { readonly type: 'suspend-probes'; readonly vm: VmId }
+  /** Compare the counters of the guest every few seconds and send `activity`, or stop that. */
+  | { readonly type: 'watch-activity'; readonly vm: VmId; readonly watch: boolean }
   | { readonly type: 'resume-probes'; readonly vm: VmId }
   /** A new boot of the guest: thresholds start over. */
   | { readonly type: 'new-instance'; readonly vm: VmId }

@@ -3,6 +3,7 @@ import type { Diagnosis, HealthState } from '../model/health.js';
 import type { ProbeState } from '../model/outcome.js';
 import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
+import { type Activity, noActivity } from './activity.js';
 import type { Line } from './host-state.js';
 import type { ConcludedKind, Rule } from './rules.js';
 import type { Episode, PolicyProbe, PolicyVm } from './types.js';
@@ -164,6 +165,7 @@ export interface PolicyVmState {
   /** Not running when first looked at, and its run strategy wants it: start-up, not failure. */
   startupPending: boolean;
   suspended: boolean;
+  activity: Activity;
   verdict: Verdict | null;
   /** What was suspected when the verdict was made; another suspicion asks again. */
   verdictFor: string;
@@ -281,6 +283,7 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     ended: null,
     startupPending: false,
     suspended: false,
+    activity: noActivity(false),
     verdict: null,
     verdictFor: '',
     confirm: null,

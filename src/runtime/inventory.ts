@@ -81,6 +81,7 @@ export class Inventory {
             fresh,
             status,
             shares: sharesOf(unit.spec),
+            counters: session.counters !== undefined,
           }),
         vmmEvent: (event, atMs) => {
           this.#options.onVmmEvent(unit, event, atMs);

@@ -10,6 +10,7 @@ import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } f
 import type { ExternalSetting } from '../probes/external.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { ActionRunner, type BeforeAction } from './action-runner.js';
+import { ActivityWatch } from './activity-watch.js';
 import type { CustomProbes } from './custom-probes.js';
 import { Degradations } from './degradations.js';
 import { ExternalRunner } from './external-runner.js';
@@ -67,6 +68,7 @@ export class Supervisor {
   readonly #savePolicyLater: Later;
   readonly #saveEngineLater: Later;
   readonly #hostWatch: HostWatch | undefined;
+  readonly #activity: ActivityWatch;
   #loop: PolicyLoop | undefined;
   #pump: Promise<void> = Promise.resolve();
   #ignoreJournal: () => void = () => {};
@@ -99,6 +101,7 @@ export class Supervisor {
     });
     this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
     this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());
+    this.#activity = new ActivityWatch(clock, (event) => this.#post(event));
     const { hostSigns } = options;
     this.#hostWatch = hostSigns && new HostWatch(hostSigns, clock, (event) => this.#post(event));
     this.#runner = new ActionRunner({
@@ -153,7 +156,10 @@ export class Supervisor {
     const next = new Map(vms.map((vm) => [vm.id, vm]));
     const { units } = this.#inventory;
     const removed = [...units.keys()].filter((id) => !next.has(id));
-    for (const id of removed) await this.#inventory.unwatch(id);
+    for (const id of removed) {
+      this.#activity.unwatch(id);
+      await this.#inventory.unwatch(id);
+    }
     const added: VmId[] = [];
     const changed: { id: VmId; restartRequired: boolean }[] = [];
     for (const vm of vms) {
@@ -230,6 +236,7 @@ export class Supervisor {
     this.#saveEngineLater.cancel();
     this.#ignoreJournal();
     this.#hostWatch?.stop();
+    this.#activity.stop();
     await this.#runner.close();
     await this.#externals.close();
     if (this.#loop) {
@@ -356,6 +363,10 @@ export class Supervisor {
         return;
       case 'recover':
         this.#runner.run(effect.action, unit);
+        return;
+      case 'watch-activity':
+        if (effect.watch) this.#activity.watch(unit);
+        else this.#activity.unwatch(id);
         return;
       case 'suspend-probes':
         unit.suspend(true);

@@ -1,6 +1,6 @@
 import type { LadderStep } from '../../src/model/action.js';
 import { VmpulseError } from '../../src/model/errors.js';
-import type { Driver, Look, VmmEvent, VmmSession } from '../../src/model/ports.js';
+import type { Driver, GuestCounter, Look, VmmEvent, VmmSession } from '../../src/model/ports.js';
 import type { ProcessIdentity, VmSpec } from '../../src/model/vm.js';
 
 interface Machine {
@@ -14,6 +14,8 @@ export class RecordingDriver implements Driver {
   readonly calls: string[] = [];
   /** Method name → error thrown by its next calls. */
   readonly failures = new Map<string, VmpulseError>();
+  /** What guests have done so far, by VM; none: the session has no counters. */
+  readonly counters = new Map<string, GuestCounter[]>();
   readonly #nowMs: () => number;
   readonly #running = new Map<string, Machine>();
   #nextPid = 1000;
@@ -71,6 +73,7 @@ export class RecordingDriver implements Driver {
       status: async () => 'running',
       reset: async () => this.#called('reset', vm.id),
       reboot: async () => this.#called('reboot', vm.id),
+      ...(this.counters.has(vm.id) ? { counters: async () => this.counters.get(vm.id) ?? [] } : {}),
       pause: async () => this.#called('pause', vm.id),
       resume: async () => this.#called('resume', vm.id),
       continueProcess: async () => this.#called('continue', vm.id),

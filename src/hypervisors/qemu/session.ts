@@ -1,13 +1,14 @@
 import type { Channel } from '../../engine/probe-engine.js';
 import { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
-import type { CallOptions, CapturedEvidence, VmmEvent, VmmSession } from '../../model/ports.js';
+import type { CallOptions, CapturedEvidence, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import type { ProcessHandle } from '../host.js';
 import { livingState } from '../process.js';
 import { capture } from './capture.js';
 import { endingsOf } from './command-line.js';
 import type { FoundVmm } from './find-vmm.js';
+import { guestCounters } from './guest-counters.js';
 import { type GuestCommandResult, guestExec } from './guest-exec.js';
 import { LogKeeper, removeFiles } from './logs.js';
 import type { QemuMonitor } from './monitor.js';
@@ -78,6 +79,11 @@ export class QemuSession implements VmmSession {
       this.#shutdownAction,
       this.#running('reboot', options),
     );
+  }
+
+  counters(options: CallOptions): Promise<readonly GuestCounter[]> {
+    const { monitor, vm } = this.#parts;
+    return guestCounters(monitor, vm.hypervisor.interfaces, this.#deadline('counters', options));
   }
 
   async pause(options: CallOptions): Promise<void> {

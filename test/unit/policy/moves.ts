@@ -33,6 +33,7 @@ export type Move =
     }
   | { readonly move: 'attach'; readonly vm: string; readonly same: boolean; readonly status: string }
   | { readonly move: 'all-ok'; readonly vm: string }
+  | { readonly move: 'activity'; readonly vm: string; readonly moved: readonly string[] }
   | { readonly move: 'hold'; readonly vm: string | null; readonly forMs: number | null }
   | { readonly move: 'unhold'; readonly vm: string | null }
   | { readonly move: 'journal'; readonly available: boolean }
@@ -60,6 +61,9 @@ export function perform(s: Stage, move: Move): void {
       return;
     case 'attach':
       attach(s, move.vm, move.same, move.status);
+      return;
+    case 'activity':
+      s.send({ type: 'activity', vm: move.vm, moved: move.moved, atMs: s.now });
       return;
     case 'all-ok':
       if (s.state.vms.get(move.vm)?.running) s.allOk(move.vm);
@@ -117,7 +121,7 @@ function attach(s: Stage, vm: string, same: boolean, status: string): void {
   const known = s.state.vms.get(vm);
   if (!known?.spec || known.action) return;
   const startedAtMs = same && known.vmmStartedAtMs !== null ? known.vmmStartedAtMs : s.now;
-  s.attach({ vm, fresh: false, startedAtMs, status });
+  s.attach({ vm, fresh: false, startedAtMs, status, counters: vm === 'test/b' });
 }
 
 export const anyVm = fc.constantFrom(...VMS);
@@ -191,6 +195,10 @@ const attaching: fc.Arbitrary<Move> = fc
   .tuple(anyVm, fc.boolean(), fc.constantFrom('running', 'paused', 'guest-panicked', 'unknown'))
   .map(([vm, same, status]) => ({ move: 'attach', vm, same, status }));
 
+const activity: fc.Arbitrary<Move> = fc
+  .tuple(anyVm, fc.subarray(['disk vda', 'network tap0']))
+  .map(([vm, moved]): Move => ({ move: 'activity', vm, moved }));
+
 export const people: fc.Arbitrary<Move> = fc.oneof(
   fc
     .tuple(fc.option(anyVm), fc.option(fc.integer({ min: 1, max: 100_000 })))
@@ -211,6 +219,7 @@ export const moves: fc.Arbitrary<Move[]> = fc.array(
     { weight: 5, arbitrary: fresh.map((f): Move => ({ move: 'answer', fresh: f })) },
     { weight: 5, arbitrary: ending },
     { weight: 2, arbitrary: attaching },
+    { weight: 2, arbitrary: activity },
     { weight: 1, arbitrary: anyVm.map((vm): Move => ({ move: 'gone', vm })) },
     { weight: 2, arbitrary: people },
   ),

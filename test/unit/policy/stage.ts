@@ -128,10 +128,24 @@ export class Stage {
   }
 
   attach(
-    options: { vm?: string; fresh?: boolean; status?: string; startedAtMs?: number; shares?: string[] } = {},
+    options: {
+      vm?: string;
+      fresh?: boolean;
+      status?: string;
+      startedAtMs?: number;
+      shares?: string[];
+      counters?: boolean;
+    } = {},
   ): void {
-    const { vm = WEB, fresh = true, status = 'running', startedAtMs = this.now, shares = [] } = options;
-    this.send({ type: 'vm-attached', vm, fresh, status, startedAtMs, shares });
+    const {
+      vm = WEB,
+      fresh = true,
+      status = 'running',
+      startedAtMs = this.now,
+      shares = [],
+      counters = false,
+    } = options;
+    this.send({ type: 'vm-attached', vm, fresh, status, startedAtMs, shares, counters });
   }
 
   probe(name: string, state: ProbeState, reason?: Reason, vm = WEB): void {

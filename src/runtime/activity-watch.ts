@@ -1,0 +1,72 @@
+import type { Clock } from '../model/clock.js';
+import type { GuestCounter, VmmSession } from '../model/ports.js';
+import type { VmId } from '../model/vm.js';
+import type { PolicyEvent } from '../policy/types.js';
+import type { VmUnit } from './vm-unit.js';
+
+const PERIOD_MS = 2_000;
+const READ_MS = 1_000;
+/** Reads at once: in a storm of failures the rest waits for its next turn. */
+const MAX_AT_ONCE = 32;
+
+interface Watch {
+  cancel: () => void;
+  /** The last counters, and the attachment that they belong to. */
+  last?: { readonly session: VmmSession; readonly values: ReadonlyMap<string, number> };
+}
+
+/** Compares what guests have done with what they had done before, for VMs that something is suspected of. */
+export class ActivityWatch {
+  readonly #clock: Clock;
+  readonly #post: (event: PolicyEvent) => void;
+  readonly #watches = new Map<VmId, Watch>();
+  #reading = 0;
+
+  constructor(clock: Clock, post: (event: PolicyEvent) => void) {
+    this.#clock = clock;
+    this.#post = post;
+  }
+
+  watch(unit: VmUnit): void {
+    this.unwatch(unit.spec.id);
+    const watch: Watch = { cancel: () => {} };
+    this.#watches.set(unit.spec.id, watch);
+    void this.#turn(unit, watch);
+  }
+
+  unwatch(vm: VmId): void {
+    this.#watches.get(vm)?.cancel();
+    this.#watches.delete(vm);
+  }
+
+  stop(): void {
+    for (const vm of [...this.#watches.keys()]) this.unwatch(vm);
+  }
+
+  async #turn(unit: VmUnit, watch: Watch): Promise<void> {
+    if (this.#reading < MAX_AT_ONCE) {
+      this.#reading += 1;
+      await this.#compare(unit, watch).finally(() => {
+        this.#reading -= 1;
+      });
+    }
+    if (this.#watches.get(unit.spec.id) !== watch) return;
+    watch.cancel = this.#clock.at(this.#clock.now() + PERIOD_MS, () => void this.#turn(unit, watch));
+  }
+
+  async #compare(unit: VmUnit, watch: Watch): Promise<void> {
+    const { session } = unit;
+    // Counters that cannot be read say nothing, which is what no event says.
+    const read = await session?.counters?.({ deadlineMs: READ_MS }).catch(() => []);
+    if (session === undefined || read === undefined || read.length === 0) return;
+    const vm = unit.spec.id;
+    if (unit.session !== session || this.#watches.get(vm) !== watch) return;
+    const before = watch.last?.session === session ? watch.last.values : undefined;
+    watch.last = { session, values: new Map(read.map(({ name, value }) => [name, value])) };
+    if (before) this.#post({ type: 'activity', vm, moved: movedIn(read, before), atMs: this.#clock.now() });
+  }
+}
+
+function movedIn(read: readonly GuestCounter[], before: ReadonlyMap<string, number>): readonly string[] {
+  return read.filter(({ name, value }) => value > (before.get(name) ?? value)).map(({ name }) => name);
+}
