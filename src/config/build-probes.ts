@@ -48,9 +48,16 @@ function reachable(check: ProbeCheck, { address, interfaces }: Reach): ProbeChec
   return `${what}; set spec.address or add the forward in the VirtualMachineHost document`;
 }
 
-/** True for a check that is a request to the guest agent. */
-function needsAgent(check: ProbeCheck): boolean {
-  return check.kind !== 'custom' && PROBE_KINDS[check.kind].lookups(check).channel === 'agent';
+/** Things of a VM that a check needs and the VM has not, each with the remedy. */
+function* missing(check: ProbeCheck, qemu: QemuSpec): Iterable<string> {
+  if (check.kind === 'custom') return;
+  const { channel, consoleLog } = PROBE_KINDS[check.kind].lookups(check);
+  if (channel === 'agent' && !qemu.guestAgent) {
+    const remedy = qemu.adopt === undefined ? 'remove guestAgent: false' : 'add adopt.agentSocket';
+    yield `needs the guest agent, which this VM has not; ${remedy} in the VirtualMachineHost document`;
+  }
+  if (consoleLog && qemu.adopt !== undefined)
+    yield 'needs to know where the console of this adopted VM is logged; write console.file';
 }
 
 function written(manifest: Manifest, host: HostBinding): readonly Written[] {
@@ -96,10 +103,7 @@ export function buildProbes(
   const specs = probes.map(({ probe, document, path }): ProbeSpec => {
     const refuse = (message: string) => problems.add(document.placeOf(path), path, message);
     if (!probe.enabled) return probe;
-    if (needsAgent(probe.check) && !qemu.guestAgent) {
-      const remedy = qemu.adopt === undefined ? 'remove guestAgent: false' : 'add adopt.agentSocket';
-      refuse(`needs the guest agent, which this VM has not; ${remedy} in the VirtualMachineHost document`);
-    }
+    for (const message of missing(probe.check, qemu)) refuse(message);
     const check = reachable(probe.check, reach);
     if (typeof check !== 'string') return { ...probe, check };
     refuse(check);

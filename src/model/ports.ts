@@ -66,6 +66,8 @@ export interface VmmSession {
   readonly monitor: ChannelRef;
   /** Unset: the VM has no agent channel. */
   readonly agent?: ChannelRef;
+  /** File that the serial console is written to; unset where nobody knows it (adopted). */
+  readonly consoleLog?: string;
   /** One listener, called in order from the engine's delivery turn; events that came before it are kept (bounded). */
   onEvent(listener: (event: VmmEvent, atMs: number) => void): void;
   /** Run state as the hypervisor names it, for example `running`, `paused`, `guest-panicked`. */

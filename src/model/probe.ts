@@ -62,6 +62,17 @@ export interface CommandOptions {
   readonly env: readonly (readonly [name: string, value: string])[];
 }
 
+/** What the log of a serial console must show. Patterns are of RE2 and matched line by line. */
+export interface ConsoleOptions {
+  /** Default: the VM's own, where vmpulse started it. */
+  readonly file?: string;
+  readonly seen?: string;
+  readonly notSeen?: string;
+  /** How long a match counts; default: as long as the boot lasts. */
+  readonly windowMs?: number;
+  readonly silentAfterMs?: number;
+}
+
 /** What to probe: one member a kind. */
 export type ProbeCheck =
   | {
@@ -75,6 +86,7 @@ export type ProbeCheck =
   | { readonly kind: 'vmState' }
   | { readonly kind: 'vmmProcess' }
   | { readonly kind: 'command'; readonly command: CommandOptions }
+  | { readonly kind: 'console'; readonly console: ConsoleOptions }
   /** A probe that the host program brings (`Vmpulse` option `probes`), by its name there; not for documents. */
   | {
       readonly kind: 'custom';

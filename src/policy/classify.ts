@@ -91,7 +91,10 @@ function weigh(vm: PolicyVmState, fresh: readonly Fresh[], api: Fresh | undefine
     if (unseen.length > 0) return inconclusive(`no answer to a fresh look from ${names(unseen)}`);
     if (silent) return wedged(vm, fresh, now, 0, 0, paths.length);
     if (api?.result === 'none') return inconclusive('the VMM could not be asked whether the guest runs');
-    const text = `nothing in the guest answers any more (${names(paths)})`;
+    const text =
+      paths.length === 0
+        ? `${names(failing)} fails, and nothing else could tell of the guest`
+        : `nothing in the guest answers any more (${names(paths)})`;
     return finding(vm, fresh, now, 'guest-hung', 'all-paths-dead', text);
   }
   return service(vm, fresh, failing, now);
@@ -117,7 +120,7 @@ function service(
     );
   }
   const unreachable = (f: Fresh) => f.reason !== null && REASON_CLASS[f.reason] === 'unreachable';
-  if (agentOk && network.every(unreachable)) {
+  if (agentOk && network.length > 0 && network.every(unreachable)) {
     const text = 'the agent answers, no network probe reaches the guest';
     return finding(vm, fresh, now, 'network', 'network-unreachable', text);
   }

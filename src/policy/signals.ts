@@ -3,7 +3,7 @@ import { REASON_CLASS, type Reason, type ReasonClass } from '../model/reasons.js
 import type { PolicyVmState, ProbeRecord } from './vm-state.js';
 
 /** What a kind of probe can bear witness of. */
-export type Path = 'process' | 'api' | 'agent' | 'network';
+export type Path = 'process' | 'api' | 'agent' | 'network' | 'console';
 
 const PATH: Readonly<Record<ProbeKind, Path>> = {
   vmmProcess: 'process',
@@ -12,6 +12,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   tcpSocket: 'network',
   httpGet: 'network',
   command: 'network',
+  console: 'console',
   custom: 'network',
 };
 
@@ -26,6 +27,14 @@ export function pathOf(record: ProbeRecord): Path {
 export function isGuestPath(record: ProbeRecord): boolean {
   const path = pathOf(record);
   return path === 'agent' || path === 'network';
+}
+
+/**
+ * Its failure says that the guest is not well. A console speaks too, but what is not on it proves no life: it is no path
+ * on which the guest could have answered.
+ */
+function speaksOfGuest(record: ProbeRecord): boolean {
+  return isGuestPath(record) || pathOf(record) === 'console';
 }
 
 export function guestPaths(vm: PolicyVmState): ProbeRecord[] {
@@ -107,7 +116,7 @@ export function settledAtMs(vm: PolicyVmState): number {
 export function failedTriggers(vm: PolicyVmState, now: number): ProbeRecord[] {
   const open = startupPassed(vm);
   return [...vm.probes.values()].filter((record) => {
-    if (!isGuestPath(record)) return false;
+    if (!speaksOfGuest(record)) return false;
     if (record.spec.role === 'startup') return record.state === 'failed';
     if (!open) return false;
     if (record.spec.role === 'liveness') return record.latched || (record.state === 'failed' && record.seen);
@@ -150,13 +159,13 @@ export function blindText(probes: readonly ProbeRecord[]): string {
 
 /** Without this probe nothing can be said of the health of the VM; a mere check is not missed that much. */
 export function decidesHealth(record: ProbeRecord): boolean {
-  return isGuestPath(record) && (record.spec.role !== 'check' || record.spec.critical);
+  return speaksOfGuest(record) && (record.spec.role !== 'check' || record.spec.critical);
 }
 
 /** Probes that failed without making the VM unhealthy. */
 export function degradingProbes(vm: PolicyVmState, now: number): ProbeRecord[] {
   return [...vm.probes.values()].filter(
-    (r) => r.state === 'failed' && isGuestPath(r) && (r.seen || settled(vm, now)),
+    (r) => r.state === 'failed' && speaksOfGuest(r) && (r.seen || settled(vm, now)),
   );
 }
 

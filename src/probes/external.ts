@@ -28,6 +28,8 @@ export interface ExternalProbe {
    * `signal`; nobody waits for what it says then.
    */
   probe(options: LookOptions): Promise<Finding>;
+  /** What a look that does not end in time amounts to; default failed (response-timeout). */
+  readonly late?: Outcome;
   /** The guest begins a new boot: what it said before does not count any more. */
   newInstance?(): void;
 }
@@ -39,6 +41,8 @@ export interface ExternalSetting {
   /** Name of the probe within the VM. */
   readonly probe: string;
   readonly clock: Clock;
+  /** Log of the VM's serial console, where that is known. */
+  readonly consoleLog?: string | undefined;
   /** Runs the default export of a built worker module on a thread of the pool; the result is unchecked. */
   readonly runInPool: (worker: URL, args: unknown, options: CallOptions) => Promise<unknown>;
 }
@@ -59,7 +63,7 @@ export async function lookOnce(probe: ExternalProbe, options: LookOnce): Promise
   const { timeoutMs, clock, signal } = options;
   const end = new AbortController();
   const ended = new Promise<Finding>((resolve) => {
-    end.signal.addEventListener('abort', () => resolve(endedBy(signal)), { once: true });
+    end.signal.addEventListener('abort', () => resolve(endedBy(probe, signal)), { once: true });
   });
   const cancel = clock.at(clock.now() + timeoutMs, () => end.abort());
   const withdraw = () => end.abort();
@@ -68,7 +72,7 @@ export async function lookOnce(probe: ExternalProbe, options: LookOnce): Promise
   try {
     return await Promise.race([probe.probe({ deadlineMs: timeoutMs, signal: end.signal }), ended]);
   } catch (error) {
-    if (end.signal.aborted) return endedBy(signal);
+    if (end.signal.aborted) return endedBy(probe, signal);
     return { outcome: COULD_NOT, message: plainText(errorMessage(error)) };
   } finally {
     cancel();
@@ -76,6 +80,6 @@ export async function lookOnce(probe: ExternalProbe, options: LookOnce): Promise
   }
 }
 
-function endedBy(signal: AbortSignal | undefined): Finding {
-  return { outcome: signal?.aborted ? CANCELLED : TIMED_OUT };
+function endedBy({ late = TIMED_OUT }: ExternalProbe, signal: AbortSignal | undefined): Finding {
+  return { outcome: signal?.aborted ? CANCELLED : late };
 }

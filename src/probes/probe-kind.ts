@@ -33,6 +33,8 @@ interface CheckLookups {
   readonly hostCa?: true;
   readonly channel?: 'monitor' | 'agent';
   readonly process?: true;
+  /** The log of the VM's serial console must be known. */
+  readonly consoleLog?: true;
 }
 
 /** A target of `vmpulse probe`: what to ask, and what has to be opened for it. */

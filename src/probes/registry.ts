@@ -2,6 +2,7 @@ import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import type { DocumentKind } from '../model/probe.js';
 import { command } from './command/command.js';
+import { serialConsole } from './console/console.js';
 import { guestAgentPing } from './guest-agent-ping.js';
 import { httpGet } from './http-get.js';
 import type { KindEntry, ProbeTarget } from './probe-kind.js';
@@ -17,6 +18,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   vmState,
   vmmProcess,
   command,
+  console: serialConsole,
 };
 
 export const KIND_ENTRIES: readonly KindEntry[] = Object.values(PROBE_KINDS);

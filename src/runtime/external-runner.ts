@@ -48,7 +48,11 @@ export class ExternalRunner {
     if (leftMs <= 0 || this.#looking >= MAX_AT_ONCE) return LATE;
     this.#looking += 1;
     try {
-      const tracked = { probe: (options: LookOptions) => this.#track(probe.probe(options)) };
+      const { late } = probe;
+      const tracked = {
+        probe: (options: LookOptions) => this.#track(probe.probe(options)),
+        ...(late === undefined ? {} : { late }),
+      };
       return await lookOnce(tracked, {
         timeoutMs: leftMs,
         clock: this.#clock,

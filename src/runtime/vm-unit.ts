@@ -243,7 +243,7 @@ export class VmUnit {
       process: { pidfd: session.pidfd, pid: session.process.pid },
       resolveHost: (host) => resolveHost(host, { deadlineMs: RESOLVE_DEADLINE_MS }),
       readFile: (path) => readFile(path, 'utf8'),
-      setting: { vm, probe: name, clock, runInPool },
+      setting: { vm, probe: name, clock, runInPool, consoleLog: session.consoleLog },
     });
   }
 

@@ -159,6 +159,7 @@ describe('docs/reference/probes.md', () => {
     tcpSocket: { port: 80 },
     httpGet: { port: 80 },
     command: { argv: ['/bin/true'] },
+    console: { seen: 'x' },
   };
 
   it.each(

@@ -40,6 +40,7 @@ export class QemuSession implements VmmSession {
   readonly pidfd: number;
   readonly monitor: Channel;
   readonly agent?: Channel;
+  readonly consoleLog?: string;
   readonly #parts: QemuSessionParts;
   readonly #logs: LogKeeper | undefined;
   #detached = false;
@@ -53,6 +54,7 @@ export class QemuSession implements VmmSession {
     this.pidfd = handle.fd;
     this.monitor = monitor.channel;
     if (agent !== undefined) this.agent = agent;
+    if (paths !== undefined) this.consoleLog = paths.consoleLog;
     this.#logs = paths && new LogKeeper([paths.consoleLog, paths.vmmLog]);
     // A daemon that died in a reboot by power button left `pause` behind.
     if (paths) void monitor.connected.then(() => restoreShutdownAction(monitor, this.#shutdownAction));

@@ -29,10 +29,11 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'vmState' },
   { kind: 'vmmProcess' },
   { kind: 'command', command: { argv: ['/bin/true', 'a b'], env: [] } },
+  { kind: 'console', console: { notSeen: 'panic' } },
 ];
 
 /** Kinds that run outside the engine. */
-const EXTERNAL: ReadonlySet<string> = new Set(['command']);
+const EXTERNAL: ReadonlySet<string> = new Set(['command', 'console']);
 
 describe('registry', () => {
   it('has every kind under its own name, and no name twice', () => {
@@ -50,6 +51,7 @@ describe('registry', () => {
     ['qmp', 'vmState'],
     ['process', 'vmmProcess'],
     ['cmd', 'command'],
+    ['serial', 'console'],
     ['httpGet', 'httpGet'],
   ])('knows %s as %s', (name, kind) => {
     expect(findKind(name).kind).toBe(kind);
@@ -88,6 +90,11 @@ describe('targets of the command line', () => {
       { check: { kind: 'vmState' }, channel: { protocol: 'qmp', path: '/run/vm.qmp' } },
     ],
     ['process', '4711', { check: { kind: 'vmmProcess' }, process: { pid: 4711 } }],
+    [
+      'console',
+      '/run/vm.log Kernel panic',
+      { check: { kind: 'console', console: { file: '/run/vm.log', notSeen: 'Kernel panic' } } },
+    ],
     [
       'command',
       '/bin/test  -e /x',
@@ -143,6 +150,9 @@ describe('targets of the command line', () => {
     ['qmp', `/${'x'.repeat(107)}`, 'is 108 bytes long'],
     ['process', '0', 'is not a PID of Linux'],
     ['process', 'vm.pid', 'is neither'],
+    ['console', '/run/vm.log', 'has no pattern'],
+    ['console', 'vm.log panic', 'is not an absolute path ("vm.log")'],
+    ['console', '/run/vm.log (', 'is not a regular expression of RE2'],
     ['command', 'true', 'has an argument that is not an absolute path ("true")'],
     ['command', '["/bin/true", 1]', 'is no JSON list of texts'],
     ['command', '["/bin/true"', 'is no JSON list of texts'],
@@ -240,7 +250,12 @@ describe('lowering', () => {
         ? { ip: '198.51.100.1' }
         : { failure: 'dns-failure' as const, detail: `no ${host}` },
     readFile: async (path: string) => `PEM of ${path}`,
-    setting: { probe: 'web', clock: systemClock, runInPool: () => Promise.reject(new Error('no pool here')) },
+    setting: {
+      consoleLog: '/run/console.log',
+      probe: 'web',
+      clock: systemClock,
+      runInPool: () => Promise.reject(new Error('no pool here')),
+    },
   };
 
   it('gives each kind what the engine needs', async () => {
@@ -257,6 +272,7 @@ describe('lowering', () => {
       { check: { kind: 'guestAgentPing', channel: 8 } },
       { check: { kind: 'vmState', channel: 7 } },
       { check: { kind: 'vmmProcess', pidfd: 9, pid: 10 } },
+      { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
     ]);
   });
@@ -316,6 +332,7 @@ describe('lowering', () => {
       'run state of the VM',
       'process of the VMM',
       'command /bin/true a b',
+      'console of the VM',
     ]);
     expect(PROBE_KINDS.tcpSocket.label({ kind: 'tcpSocket', host: '::1', port: 22 })).toBe(
       'TCP connect to [::1]:22',
