@@ -8,6 +8,8 @@ export type Endpoint = { readonly ip: string; readonly port: number } | { readon
 /** What the engine runs, lowered from a ProbeCheck. */
 export type TargetCheck =
   | { readonly kind: 'tcpSocket'; readonly endpoint: Endpoint; readonly close: 'rst' | 'fin' }
+  /** A SYN from a raw socket; needs CAP_NET_RAW and the native engine, else inconclusive(prober-resources). */
+  | { readonly kind: 'tcpHalfOpen'; readonly endpoint: { readonly ip: string; readonly port: number } }
   | {
       readonly kind: 'httpGet';
       readonly endpoint: Endpoint;

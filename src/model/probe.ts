@@ -81,6 +81,7 @@ export type ProbeCheck =
       readonly port: number;
       readonly close?: 'rst' | 'fin';
     }
+  | { readonly kind: 'tcpHalfOpen'; readonly host?: string; readonly port: number }
   | { readonly kind: 'httpGet'; readonly http: HttpGetOptions }
   | { readonly kind: 'guestAgentPing' }
   | { readonly kind: 'vmState' }

@@ -10,6 +10,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   vmState: 'api',
   guestAgentPing: 'agent',
   tcpSocket: 'network',
+  tcpHalfOpen: 'network',
   httpGet: 'network',
   command: 'network',
   console: 'console',

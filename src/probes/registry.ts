@@ -6,6 +6,7 @@ import { serialConsole } from './console/console.js';
 import { guestAgentPing } from './guest-agent-ping.js';
 import { httpGet } from './http-get.js';
 import type { KindEntry, ProbeTarget } from './probe-kind.js';
+import { tcpHalfOpen } from './tcp-half-open.js';
 import { tcpSocket } from './tcp-socket.js';
 import { vmState } from './vm-state.js';
 import { vmmProcess } from './vmm-process.js';
@@ -13,6 +14,7 @@ import { vmmProcess } from './vmm-process.js';
 /** Every kind of probe. A new kind is one file and one line here. */
 export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   tcpSocket,
+  tcpHalfOpen,
   httpGet,
   guestAgentPing,
   vmState,

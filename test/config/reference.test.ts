@@ -157,6 +157,7 @@ describe('docs/reference/probes.md', () => {
   // What a check of the kind must have.
   const needed: Readonly<Record<string, object>> = {
     tcpSocket: { port: 80 },
+    tcpHalfOpen: { port: 80 },
     httpGet: { port: 80 },
     command: { argv: ['/bin/true'] },
     console: { seen: 'x' },

@@ -16,6 +16,8 @@ const MAX_UNIX_PATH = 107;
 /** What a target is probed by, checked. */
 export type Check =
   | { readonly kind: 'tcpSocket'; readonly endpoint: Endpoint; readonly close: 'rst' | 'fin' }
+  /** Of a kind that takes raw sockets, which Node has not. */
+  | { readonly kind: 'tcpHalfOpen' }
   | { readonly kind: 'httpGet'; readonly endpoint: Endpoint; readonly plan: HttpPlan; readonly hop: Hop }
   | { readonly kind: 'guestAgentPing' | 'vmState'; readonly channel: number }
   | { readonly kind: 'vmmProcess'; readonly process: ProcessIdentity }
@@ -26,13 +28,11 @@ export const unixPath = z
   .refine((path) => path !== '' && Buffer.byteLength(path) <= MAX_UNIX_PATH && !path.includes('\0'), {
     error: `a Unix socket path has 1 to ${MAX_UNIX_PATH} bytes; link the socket to a shorter path`,
   });
-const endpoint = z.union([
-  z.strictObject({
-    ip: z.string().refine((ip) => isIP(ip) !== 0 && !ip.includes('%'), { error: 'is not an IP address' }),
-    port: z.int().min(1).max(65_535),
-  }),
-  z.strictObject({ unix: unixPath }),
-]);
+const ip = z
+  .string()
+  .refine((text) => isIP(text) !== 0 && !text.includes('%'), { error: 'is not an IP address' });
+const ipEndpoint = z.strictObject({ ip, port: z.int().min(1).max(65_535) });
+const endpoint = z.union([ipEndpoint, z.strictObject({ unix: unixPath })]);
 const headers = z.array(z.tuple([z.string(), z.string()]).readonly()).readonly();
 const http = z.strictObject({
   scheme: z.enum(['http', 'https']),
@@ -63,6 +63,7 @@ const http = z.strictObject({
 const channel = z.int().min(0);
 const checkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tcpSocket'), endpoint, close: z.enum(['rst', 'fin']) }),
+  z.strictObject({ kind: z.literal('tcpHalfOpen'), endpoint: ipEndpoint }),
   z.strictObject({ kind: z.literal('httpGet'), endpoint, http, caPem: z.string().exactOptional() }),
   z.strictObject({ kind: z.literal('guestAgentPing'), channel }),
   z.strictObject({ kind: z.literal('vmState'), channel }),
@@ -94,6 +95,8 @@ export class CheckCompiler {
         const hop = Hop.first(plan, check.http.host ?? ('unix' in to ? 'localhost' : to.ip));
         return { kind: 'httpGet', endpoint: to, plan, hop };
       }
+      case 'tcpHalfOpen':
+        return { kind: check.kind };
       case 'vmmProcess':
         return { kind: 'vmmProcess', process: new ProcessIdentity(check.pid, check.pidfd) };
       default:

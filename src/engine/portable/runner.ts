@@ -102,6 +102,11 @@ export class Runner {
     switch (check.kind) {
       case 'tcpSocket':
         return new TcpRun(check.endpoint, check.close, say);
+      case 'tcpHalfOpen':
+        return {
+          outcome: outcomeOf('prober-resources'),
+          message: 'the portable engine has no raw sockets; build the native one: npm run build:engine',
+        };
       case 'httpGet':
         return beginHttp(check, order, ended);
       case 'guestAgentPing':

@@ -7,6 +7,8 @@ export interface Verdict {
   readonly outcome: Outcome;
   /** What an HTTP exchange measured, if there was one. */
   readonly exchange?: ExchangeResult;
+  /** One line for people, where there was no exchange. */
+  readonly message?: string;
 }
 
 /** The not-ok outcome of a reason; its class decides between failed and inconclusive, so that the two never mix. */
@@ -15,8 +17,12 @@ export function outcomeOf(reason: Reason): Outcome {
 }
 
 /** The result of a probe outside the schedule. */
-export function probeResult({ outcome, exchange }: Verdict, durationMs: number): ProbeResult {
-  if (exchange === undefined) return { outcome, durationMs, warnings: [], details: {} };
+export function probeResult(verdict: Verdict, durationMs: number): ProbeResult {
+  const { outcome, exchange } = verdict;
+  if (exchange === undefined) {
+    const details = verdict.message === undefined ? {} : { message: verdict.message };
+    return { outcome, durationMs, warnings: [], details };
+  }
   const { measured, warnings, message, transcript } = exchange;
   const { status, bodyBytes, redirects, ...tls } = measured;
   return {

@@ -41,6 +41,7 @@ describe('help', () => {
     const { stdout } = await runCommandLine(['probe', '--help']);
     for (const kind of [
       'tcpSocket, tcp',
+      'tcpHalfOpen, syn',
       'httpGet, http, https',
       'guestAgentPing, qga',
       'vmState, qmp',

@@ -24,6 +24,7 @@ const usage = (run: () => unknown) => messageOf(run, 'ERR_VMPULSE_USAGE');
 
 const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'tcpSocket', port: 22 },
+  { kind: 'tcpHalfOpen', port: 22 },
   { kind: 'httpGet', http: { scheme: 'http', port: 80, path: '/', headers: [] } },
   { kind: 'guestAgentPing' },
   { kind: 'vmState' },
@@ -45,6 +46,7 @@ describe('registry', () => {
 
   it.each([
     ['tcp', 'tcpSocket'],
+    ['syn', 'tcpHalfOpen'],
     ['http', 'httpGet'],
     ['https', 'httpGet'],
     ['qga', 'guestAgentPing'],
@@ -60,7 +62,7 @@ describe('registry', () => {
   it('names the kinds when it knows none of that name', () => {
     const message = usage(() => findKind('pong'));
     expect(message).toContain(
-      'there is no probe kind "pong"; choose one of tcpSocket (tcp), httpGet (http, https), ',
+      'there is no probe kind "pong"; choose one of tcpSocket (tcp), tcpHalfOpen (syn), httpGet (http, https), ',
     );
     for (const { kind } of KIND_ENTRIES) expect(message).toContain(kind);
   });
@@ -262,6 +264,7 @@ describe('lowering', () => {
     const prepared = await Promise.all(CHECKS.map((check) => prepareCheck(check, options)));
     expect(prepared).toEqual([
       { check: { kind: 'tcpSocket', endpoint: { ip: '192.0.2.1', port: 22 }, close: 'rst' } },
+      { check: { kind: 'tcpHalfOpen', endpoint: { ip: '192.0.2.1', port: 22 } } },
       {
         check: {
           kind: 'httpGet',
@@ -327,6 +330,7 @@ describe('lowering', () => {
   it('labels checks for people', () => {
     expect(CHECKS.map((check) => PROBE_KINDS[check.kind].label(check))).toEqual([
       'TCP connect to port 22',
+      'TCP SYN to port 22',
       'HTTP GET / on port 80',
       'guest agent ping',
       'run state of the VM',

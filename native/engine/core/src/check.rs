@@ -1,7 +1,9 @@
 //! What a target is probed by, checked and compact.
 
 use crate::endpoint::{Destination, Endpoint};
+use crate::raw::LaneId;
 use crate::stats::Kind;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use vmpulse_proto::HttpPlan;
@@ -29,6 +31,9 @@ pub enum Check {
         endpoint: Endpoint,
         fin: bool,
     },
+    HalfOpen {
+        address: SocketAddr,
+    },
     Http {
         endpoint: Endpoint,
         shared: Arc<HttpShared>,
@@ -47,6 +52,7 @@ impl Check {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Tcp { .. } => Kind::TcpSocket,
+            Self::HalfOpen { .. } => Kind::TcpHalfOpen,
             Self::Http { .. } => Kind::HttpGet,
             Self::AgentPing { .. } => Kind::GuestAgentPing,
             Self::VmState { .. } => Kind::VmState,
@@ -58,7 +64,16 @@ impl Check {
     pub fn destination(&self) -> Destination {
         match self {
             Self::Tcp { endpoint, .. } | Self::Http { endpoint, .. } => endpoint.destination(),
+            Self::HalfOpen { address } => Destination::Address(address.ip()),
             _ => Destination::Nowhere,
+        }
+    }
+
+    /// The raw socket that the check needs.
+    pub fn lane(&self) -> Option<LaneId> {
+        match self {
+            Self::HalfOpen { address } => Some(LaneId::tcp(address.ip())),
+            _ => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Equal settings are kept once.
 
 use crate::check::{Check, HttpShared, Process};
+use crate::endpoint::Endpoint;
 use crate::error::EngineError;
 use crate::poller::check as check_call;
 use crate::spec::{CheckSpec, CloseSpec, ExpectSpec, HttpOptionsSpec, SchemeSpec};
@@ -70,6 +71,7 @@ impl Interner {
                     .check()?,
                 fin: spec.close == Some(CloseSpec::Fin),
             }),
+            Kind::TcpHalfOpen => half_open(spec),
             Kind::HttpGet => Ok(Check::Http {
                 endpoint: spec
                     .endpoint
@@ -178,6 +180,18 @@ impl Interner {
         let used: Vec<u64> = self.http.keys().filter_map(|key| key.1).collect();
         self.verifying.retain(|hash, _| used.contains(hash));
         self.sweep_at = 2 * (self.timings.len() + self.http.len());
+    }
+}
+
+fn half_open(spec: &CheckSpec<'_>) -> Result<Check, String> {
+    match spec
+        .endpoint
+        .as_ref()
+        .ok_or("endpoint is missing")?
+        .check()?
+    {
+        Endpoint::Tcp(address) => Ok(Check::HalfOpen { address }),
+        Endpoint::Unix(_) => Err("endpoint is no IP address and port".to_owned()),
     }
 }
 

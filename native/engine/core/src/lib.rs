@@ -18,6 +18,7 @@ mod news;
 mod outbox;
 mod poller;
 mod proc_state;
+mod raw;
 mod reactor;
 mod running;
 mod slab;

@@ -4,6 +4,7 @@ use crate::check::Check;
 use crate::endpoint::Destination;
 use crate::http_run::HttpRun;
 use crate::news::ProbeReport;
+use crate::raw::{HalfOpen, LaneId};
 use crate::stats::Kind;
 use crate::wheel::TimerKey;
 use std::os::fd::OwnedFd;
@@ -23,7 +24,18 @@ pub enum Machine {
     Tcp { fd: OwnedFd, may_meet_itself: bool },
     Http(Box<HttpRun>),
     Request { channel: u32, id: u64 },
+    HalfOpen(HalfOpen),
     External,
+}
+
+impl Machine {
+    /// The raw socket that it shares with others.
+    pub fn lane(&self) -> Option<LaneId> {
+        match self {
+            Self::HalfOpen(probe) => Some(LaneId::tcp(probe.ends.remote)),
+            _ => None,
+        }
+    }
 }
 
 pub struct Running {
@@ -80,6 +92,22 @@ impl From<Box<ExchangeResult>> for Verdict {
 }
 
 impl Verdict {
+    /// With a line for people.
+    pub fn explained(reason: Reason, message: &str) -> Self {
+        let outcome = Outcome::of(reason);
+        Self {
+            outcome,
+            exchange: Some(Box::new(ExchangeResult {
+                outcome,
+                details: Details::default(),
+                warnings: Vec::new(),
+                message: Some(message.into()),
+                transcript: None,
+                reusable: false,
+            })),
+        }
+    }
+
     pub fn into_report(self, duration_us: u64) -> ProbeReport {
         let exchange = self.exchange;
         let (details, warnings, message, transcript) = match exchange.map(|exchange| *exchange) {

@@ -6,6 +6,7 @@ pub struct Key(u64);
 
 impl Key {
     const GENERATION_MASK: u32 = 0x00ff_ffff;
+    const TICKET_INDEX: u32 = 0x000f_ffff;
 
     /// Fits 56 bits.
     pub fn bits(self) -> u64 {
@@ -14,6 +15,13 @@ impl Key {
 
     pub fn from_bits(bits: u64) -> Self {
         Self(bits & 0x00ff_ffff_ffff_ffff)
+    }
+
+    /// Index and generation in 32 bits, as far as they fit: the low 20 bits of the one, the low 12 of the other.
+    /// `None` for an index beyond.
+    pub fn ticket(self) -> Option<u32> {
+        let index = self.index() as u32;
+        (index <= Self::TICKET_INDEX).then_some(index << 12 | self.generation() & 0xfff)
     }
 
     fn new(index: usize, generation: u32) -> Self {
@@ -74,6 +82,14 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The key of a ticket, if what it was given for is still there (or 4,096 generations later).
+    pub fn find(&self, ticket: u32) -> Option<Key> {
+        let index = (ticket >> 12) as usize;
+        let (generation, value) = self.slots.get(index)?;
+        let is_same = value.is_some() && generation & 0xfff == ticket & 0xfff;
+        is_same.then(|| Key::new(index, *generation))
+    }
+
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index())?;
         if slot.0 != key.generation() {
@@ -103,6 +119,9 @@ mod tests {
             slab.get_mut(Key::from_bits(second.bits() | 7 << 56)),
             Some(&mut 'b')
         );
+        assert_eq!(slab.find(second.ticket().unwrap()), Some(second));
+        assert_eq!(slab.find(first.ticket().unwrap()), None);
+        assert_eq!(slab.find(77 << 12), None);
         assert_eq!(slab.len(), 1);
         assert_eq!(slab.slots.len(), 1);
         slab.clear();

@@ -27,6 +27,7 @@ macro_rules! kinds {
 
 kinds! {
     TcpSocket "tcpSocket",
+    TcpHalfOpen "tcpHalfOpen",
     HttpGet "httpGet",
     GuestAgentPing "guestAgentPing",
     VmState "vmState",

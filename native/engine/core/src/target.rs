@@ -2,6 +2,7 @@
 
 use crate::check::Check;
 use crate::outbox::Dirty;
+use crate::raw::SourceId;
 use crate::slab::Key;
 use crate::thresholds::{State, Thresholds};
 use crate::timing::Timing;
@@ -31,6 +32,8 @@ pub struct Target {
     pub suspended: bool,
     /// The pidfd is in epoll.
     pub watched: bool,
+    /// From where raw packets go to it.
+    pub source: SourceId,
     pub phase: Phase,
     /// Of the last or next start.
     pub scheduled_us: u64,
@@ -66,6 +69,7 @@ impl From<NewTarget> for Target {
             start_state: new.start_state,
             suspended: false,
             watched: false,
+            source: SourceId::default(),
             phase: Phase::Resting,
             scheduled_us: 0,
             last_duration_us: 0,

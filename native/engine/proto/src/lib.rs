@@ -9,6 +9,7 @@ pub mod channel;
 pub mod exchange;
 pub mod http;
 mod json_frame;
+pub mod packet;
 pub mod qga;
 pub mod qmp;
 pub mod reason;

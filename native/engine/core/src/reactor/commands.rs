@@ -115,6 +115,9 @@ impl Reactor {
         if self.targets.len() <= local {
             self.targets.resize_with(local + 1, || None);
         }
+        if let Some(lane) = target.check.lane() {
+            self.raw.hold(lane);
+        }
         self.targets[local] = Some(target);
         if let Some(saved) = saved {
             self.apply_saved(handle, saved);
@@ -138,14 +141,18 @@ impl Reactor {
     }
 
     fn remove(&mut self, handle: u32) {
-        if self.target(handle).is_none() {
+        let Some(target) = self.target(handle) else {
             return;
-        }
+        };
+        let lane = target.check.lane();
         self.rest(handle);
         self.unwatch_process(handle);
         self.kept.remove(&handle);
         let local = self.local(handle);
         self.targets[local] = None;
+        if let Some(lane) = lane {
+            self.raw.release(lane);
+        }
     }
 
     fn suspend(&mut self, handle: u32) {

@@ -4,6 +4,7 @@ mod calls;
 mod channels;
 mod commands;
 mod process;
+mod raw;
 mod revive;
 mod schedule;
 mod start;
@@ -17,6 +18,7 @@ use crate::conntrack::Conntrack;
 use crate::error::EngineError;
 use crate::http_run::Kept;
 use crate::poller::{Poller, READ, Ready};
+use crate::raw::{Heard, Raw};
 use crate::running::Running;
 use crate::slab::{Key, Slab};
 use crate::target::Target;
@@ -52,6 +54,8 @@ enum Token {
     Channel(u32),
     Target(u32),
     Call(u32),
+    /// A raw socket (`raw::token_of`).
+    Raw(u32),
 }
 
 impl Token {
@@ -62,6 +66,7 @@ impl Token {
             Self::Channel(handle) => 2 << 56 | u64::from(handle),
             Self::Target(handle) => 3 << 56 | u64::from(handle),
             Self::Call(call) => 4 << 56 | u64::from(call),
+            Self::Raw(socket) => 5 << 56 | u64::from(socket),
         }
     }
 
@@ -71,6 +76,7 @@ impl Token {
             2 => Self::Channel(bits as u32),
             3 => Self::Target(bits as u32),
             4 => Self::Call(bits as u32),
+            5 => Self::Raw(bits as u32),
             _ => Self::Wake,
         }
     }
@@ -93,6 +99,11 @@ pub struct Reactor {
     conntrack: Conntrack,
     /// Connections kept by targets, by handle.
     kept: FxHashMap<u32, Kept>,
+    raw: Raw,
+    /// Of raw probes, in this turn: what was heard, what could not be sent, and when they were listened for.
+    heard: Vec<Heard>,
+    unsent: Vec<(Key, i32)>,
+    listened_us: u64,
     /// Probes that have more to read at once.
     again: Vec<Key>,
     effects: Vec<Effect>,
@@ -126,6 +137,10 @@ impl Reactor {
             backlog: Backlog::default(),
             conntrack: Conntrack::default(),
             kept: FxHashMap::default(),
+            raw: Raw::default(),
+            heard: Vec::new(),
+            unsent: Vec::new(),
+            listened_us: 0,
             again: Vec::new(),
             effects: Vec::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
@@ -158,6 +173,7 @@ impl Reactor {
                 self.on_timer(Token::from_bits(*token));
             }
             self.start_admitted();
+            self.flush_raw();
             self.publish();
         }
         self.end_calls(EngineError::closed);
@@ -170,6 +186,9 @@ impl Reactor {
     fn wait_ms(&self) -> i32 {
         if self.admission.has_ready() || !self.again.is_empty() {
             return 0;
+        }
+        if self.raw.has_queue() {
+            return 1;
         }
         let look_ms = if self.running.len() > 0 {
             (self.look_us() / 1000) as i32
@@ -215,6 +234,7 @@ impl Reactor {
                 });
             }
             Token::Target(handle) => self.process_is_ready(handle),
+            Token::Raw(socket) => self.raw_is_ready(socket),
             Token::Call(_) => {}
         }
     }
@@ -228,7 +248,7 @@ impl Reactor {
                 self.with_channel(handle, Channel::on_timer);
             }
             Token::Call(call) => self.request_timed_out(call),
-            Token::Wake => {}
+            Token::Wake | Token::Raw(_) => {}
         }
     }
 

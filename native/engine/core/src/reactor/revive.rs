@@ -4,6 +4,7 @@ use super::{Reactor, Token};
 use crate::channel::Channel;
 use crate::clock;
 use crate::error::EngineError;
+use crate::raw::Raw;
 use crate::running::Owner;
 use crate::target::Phase;
 use crate::wheel::Wheel;
@@ -23,7 +24,8 @@ pub(super) enum Suspect {
 impl Reactor {
     pub(super) fn suspect_of(&mut self, token: Token) -> Option<Suspect> {
         match token {
-            Token::Wake => None,
+            // A raw socket is for many; whom a packet is about is known once it was read.
+            Token::Wake | Token::Raw(_) => None,
             Token::Target(handle) => Some(Suspect::Target(handle)),
             Token::Channel(handle) => Some(Suspect::Channel(handle)),
             Token::Call(call) => Some(Suspect::Call(call)),
@@ -66,7 +68,7 @@ impl Reactor {
             poller: _,
             inbox: _,
             wheel,
-            targets: _,
+            targets,
             running,
             admission,
             calls: _,
@@ -74,6 +76,10 @@ impl Reactor {
             backlog,
             conntrack,
             kept,
+            raw,
+            heard,
+            unsent,
+            listened_us,
             again,
             effects,
             buffer: _,
@@ -88,6 +94,17 @@ impl Reactor {
         // Closing a socket takes it out of epoll.
         running.clear();
         kept.clear();
+        *raw = Raw::default();
+        for lane in targets
+            .iter()
+            .flatten()
+            .filter_map(|target| target.check.lane())
+        {
+            raw.hold(lane);
+        }
+        heard.clear();
+        unsent.clear();
+        *listened_us = 0;
         admission.reset();
         again.clear();
         effects.clear();

@@ -86,6 +86,9 @@ impl Reactor {
         if let Some(destination) = running.admitted {
             self.admission.release(destination);
         }
+        if let Some(lane) = running.machine.lane() {
+            self.raw.release(lane);
+        }
         Some(running)
     }
 
@@ -205,6 +208,11 @@ impl Reactor {
         };
         let starved = self.starved_us - running.starved_us > self.options.late_us;
         let mut verdict: Verdict = match &mut running.machine {
+            Machine::HalfOpen(probe) => {
+                let probe = *probe;
+                self.raw_silence(running.owner, &probe, running.started_us)
+                    .into()
+            }
             Machine::Tcp { .. } => Reason::ConnectTimeout.into(),
             Machine::Http(run) => match run.on_timeout() {
                 Ok(result) => result.into(),

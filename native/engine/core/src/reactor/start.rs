@@ -78,6 +78,9 @@ impl Reactor {
         let kind = order.check.kind();
         let started = match &order.check {
             Check::Tcp { endpoint, fin } => self.connect_tcp(endpoint, *fin),
+            Check::HalfOpen { address } => {
+                return self.start_half_open(owner, *address, destination, deadline_us);
+            }
             Check::Http { .. } => self.connect_http(&order),
             Check::AgentPing { channel } | Check::VmState { channel } => {
                 return self.start_request(owner, kind, *channel, destination, deadline_us);
@@ -150,6 +153,9 @@ impl Reactor {
         admitted: Option<Destination>,
         deadline_us: u64,
     ) -> Key {
+        if let Some(lane) = machine.lane() {
+            self.raw.hold(lane);
+        }
         let key = self.running.insert(Running {
             owner,
             kind,

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::errno;
 use crate::http_run::{HttpRun, Step};
 use crate::poller::{EDGE, ERROR, HANG_UP, PEER_CLOSED, READ, WRITE, poll_once};
+use crate::raw::LaneId;
 use crate::running::{Machine, Owner, Verdict};
 use crate::slab::Key;
 use crate::socket;
@@ -25,7 +26,7 @@ impl Reactor {
                 let flags = READ | WRITE | PEER_CLOSED | EDGE;
                 self.poller.add(run.fd(), token, flags)
             }
-            Machine::Request { .. } | Machine::External => Ok(()),
+            Machine::Request { .. } | Machine::HalfOpen(_) | Machine::External => Ok(()),
         };
         added.map_err(|_| Reason::ProberResources)
     }
@@ -44,7 +45,7 @@ impl Reactor {
                 return self.finish(key, outcome.into());
             }
             Machine::Http(run) => run.step(flags, &mut self.buffer, clock::wall_ms() / 1000),
-            Machine::Request { .. } | Machine::External => return,
+            Machine::Request { .. } | Machine::HalfOpen(_) | Machine::External => return,
         };
         match step {
             Step::Wait => {}
@@ -64,6 +65,10 @@ impl Reactor {
         let flags = match &running.machine {
             Machine::Tcp { fd, .. } => poll_once(fd.as_fd(), WRITE),
             Machine::Http(run) => poll_once(run.fd(), READ | WRITE),
+            Machine::HalfOpen(probe) => {
+                let lane = LaneId::tcp(probe.ends.remote);
+                return self.listen_once_more(lane);
+            }
             Machine::Request { .. } | Machine::External => 0,
         };
         if flags != 0 {

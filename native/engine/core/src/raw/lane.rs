@@ -1,0 +1,107 @@
+//! One raw socket with what belongs to it: a lane, shared by all probes of one protocol and family.
+
+use super::batch::{self, Outgoing};
+use super::filter;
+use super::ports::{self, PortBlock};
+use super::socket::RawSocket;
+use crate::slab::Key;
+use std::io;
+use std::net::IpAddr;
+
+/// Which lane a probe uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LaneId {
+    Tcp4,
+    Tcp6,
+}
+
+impl LaneId {
+    pub const ALL: [Self; 2] = [Self::Tcp4, Self::Tcp6];
+
+    pub fn tcp(to: IpAddr) -> Self {
+        if to.is_ipv4() { Self::Tcp4 } else { Self::Tcp6 }
+    }
+
+    pub fn is_v6(self) -> bool {
+        matches!(self, Self::Tcp6)
+    }
+}
+
+/// An open lane. Closing its sockets takes them out of epoll, so the order of drops does not matter.
+pub struct Lane {
+    pub socket: RawSocket,
+    /// Hears ICMP errors about segments of this lane.
+    pub errors: Option<RawSocket>,
+    pub ports: Option<PortBlock>,
+    pub queue: Vec<Outgoing>,
+    /// Attempts in a row that sent nothing.
+    refusals: u32,
+    drops: u32,
+    dropped_at_us: u64,
+}
+
+impl Lane {
+    /// `random`: where the search for ports begins.
+    pub fn open(id: LaneId, random: u64) -> io::Result<Self> {
+        let v6 = id.is_v6();
+        let ports = PortBlock::reserve(v6, random)?;
+        let socket = RawSocket::open(v6, libc::IPPROTO_TCP)?;
+        socket.filter(&filter::tcp_replies(v6, ports.first, ports::MASK))?;
+        socket.write_headers(v6)?;
+        let (protocol, types): (i32, &[u8]) = if v6 {
+            (libc::IPPROTO_ICMPV6, &[1, 3])
+        } else {
+            (libc::IPPROTO_ICMP, &[3, 11])
+        };
+        let errors = RawSocket::open(v6, protocol)?;
+        errors.take_types(v6, types)?;
+        errors.filter(&filter::tcp_errors(v6, ports.first, ports::MASK))?;
+        Ok(Self {
+            drops: socket.drops(),
+            socket,
+            errors: Some(errors),
+            ports: Some(ports),
+            queue: Vec::with_capacity(256),
+            refusals: 0,
+            dropped_at_us: 0,
+        })
+    }
+
+    /// Sends what waits; `failed` gets what the kernel refused, with its errno. False: some must wait.
+    pub fn flush(&mut self, failed: &mut Vec<(Key, i32)>) -> bool {
+        /// A queue that is full is given this many further turns.
+        const MOST_REFUSALS: u32 = 3;
+        let mut done = 0;
+        while done < self.queue.len() {
+            let (sent, error) = batch::send(self.socket.fd(), &self.queue[done..]);
+            done += sent;
+            if sent > 0 {
+                self.refusals = 0;
+            }
+            match error.and_then(|error| error.raw_os_error()) {
+                None | Some(libc::EINTR) => {}
+                Some(libc::EAGAIN | libc::ENOBUFS) if self.refusals < MOST_REFUSALS => {
+                    self.refusals += 1;
+                    break;
+                }
+                Some(errno) => {
+                    failed.push((self.queue[done].key, errno));
+                    done += 1;
+                }
+            }
+        }
+        self.queue.drain(..done);
+        self.queue.is_empty()
+    }
+
+    /// True when replies were lost in the kernel's queue at or after `since_us`, as far as can be known.
+    pub fn lost_since(&mut self, since_us: u64, now_us: u64) -> bool {
+        let drops = self.socket.drops();
+        if drops != self.drops {
+            self.drops = drops;
+            self.dropped_at_us = now_us;
+        }
+        self.dropped_at_us > since_us
+    }
+}

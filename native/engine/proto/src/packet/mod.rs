@@ -1,0 +1,8 @@
+//! Packets of the raw probes, built and read without I/O. Whatever bytes a reader is given, it answers or says `None`.
+
+mod checksum;
+pub mod icmp;
+pub mod ip;
+pub mod tcp;
+#[cfg(test)]
+mod tests;
