@@ -90,6 +90,10 @@ export const explainAnswer = z.looseObject({
   journal: z.array(z.looseObject({ atMs: z.number(), type: shown, text: shown })),
 });
 
+export const intentsAnswer = z.looseObject({
+  intents: z.array(hold.extend({ what: shown, sinceMs: z.number() })),
+});
+
 export const holdsAnswer = z.looseObject({ holds: z.array(hold) });
 
 export const reloadAnswer = z.looseObject({

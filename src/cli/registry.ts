@@ -1,6 +1,7 @@
 import type { CliCommand } from './cli.js';
 import { configCommand } from './commands/config.js';
 import { explainCommand } from './commands/explain.js';
+import { intentCommand } from './commands/intent.js';
 import { probeCommand } from './commands/probe.js';
 import { recoveryCommand } from './commands/recovery.js';
 import { reloadCommand } from './commands/reload.js';
@@ -17,6 +18,7 @@ export const COMMANDS: readonly CliCommand[] = [
   reloadCommand,
   recoveryCommand,
   vmCommand,
+  intentCommand,
   probeCommand,
   configCommand,
   simulateCommand,

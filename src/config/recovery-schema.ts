@@ -25,6 +25,7 @@ export const hostRecoverySchema = z.strictObject({
   stableFor: durationField('60s', 1000).optional(),
   wedgedAfter: durationField('60s', 1000).optional(),
   vetoWindow: durationField('120s', 0).optional(),
+  suspendedMax: durationField('1h', 1000).optional(),
   maxConsecutive: countField({ unit: 'count', example: '3' }, 1, 100).optional(),
   maxPer24h: countField({ unit: 'count', example: '10' }, 1, 1000).optional(),
   backoff: backoff.optional(),
@@ -56,6 +57,7 @@ export function mergeRecovery(base: RecoverySpec, written: WrittenRecovery = {})
     stableForMs: written.stableFor ?? base.stableForMs,
     wedgedAfterMs: written.wedgedAfter ?? base.wedgedAfterMs,
     vetoWindowMs: written.vetoWindow ?? base.vetoWindowMs,
+    suspendedMaxMs: written.suspendedMax ?? base.suspendedMaxMs,
     maxConsecutive: written.maxConsecutive ?? base.maxConsecutive,
     maxPer24h: written.maxPer24h ?? base.maxPer24h,
     backoff: {

@@ -25,11 +25,14 @@ export const holdBody = z.strictObject({
   forMs: z.int().min(1).max(TEN_YEARS_MS).optional(),
 });
 
-/** Body of POST /v1/recovery/resume. */
+/** Body of POST /v1/recovery/resume and /v1/intents/clear. */
 export const resumeBody = z.strictObject({ vm, author });
 
-/** Body of POST /v1/vms/:namespace/:name/release. */
-export const releaseBody = z.strictObject({ author });
+/** Body of commands about the VM of the path: release, end-maintenance. */
+export const authorBody = z.strictObject({ author });
+
+/** Body of POST /v1/vms/:namespace/:name/maintenance. Without `forMs` until ended. */
+export const maintenanceBody = holdBody.omit({ vm: true });
 
 /** Reads a request's body. Throws ERR_VMPULSE_ARGUMENT naming each wrong member. */
 export async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {

@@ -6,7 +6,7 @@ import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
 import type { ReloadView, RuntimeApi } from '../runtime/views.js';
-import { holdBody, readBody, releaseBody, resumeBody } from './api-bodies.js';
+import { authorBody, holdBody, maintenanceBody, readBody, resumeBody } from './api-bodies.js';
 import { type ApiFailure, apiFailure, failure } from './api-errors.js';
 import { resumeAfter, streamEvents } from './event-stream.js';
 
@@ -128,6 +128,7 @@ function viewRoutes(runtime: RuntimeApi): Route[] {
     { method: 'GET', path: '/v1/status', handle: (c) => c.json(runtime.view()) },
     { method: 'GET', path: '/v1/status/:name', handle: status },
     { method: 'GET', path: '/v1/status/:namespace/:name', handle: status },
+    { method: 'GET', path: '/v1/intents', handle: (c) => c.json({ intents: runtime.intents() }) },
     { method: 'GET', path: '/v1/explain/:name', handle: explain },
     { method: 'GET', path: '/v1/explain/:namespace/:name', handle: explain },
   ];
@@ -135,39 +136,56 @@ function viewRoutes(runtime: RuntimeApi): Route[] {
 
 function commandRoutes({ runtime, reload }: ApiOptions): Route[] {
   const resolved = (vm: string | undefined) => (vm === undefined ? null : runtime.resolveVm(vm));
-  const release: Handler = async (c) => {
-    const { author } = await readBody(c.env.incoming, releaseBody);
-    const vm = vmOf(c, runtime);
-    await runtime.release({ vm, author });
-    return c.json(runtime.viewVm(vm));
+  const post = (path: string, handle: Handler): Route => ({ method: 'POST', path, handle });
+  return [
+    { ...post('/v1/reload', async (c) => c.json(await reload())), deadlineMs: RELOAD_MS },
+    post('/v1/recovery/hold', async (c) => {
+      const { vm, reason, author, forMs } = await readBody(c.env.incoming, holdBody);
+      await runtime.hold({ vm: resolved(vm), reason, author, forMs: forMs ?? null });
+      return c.json({ holds: runtime.view().holds });
+    }),
+    post('/v1/recovery/resume', async (c) => {
+      const { vm, author } = await readBody(c.env.incoming, resumeBody);
+      await runtime.resume({ vm: resolved(vm), author });
+      return c.json({ holds: runtime.view().holds });
+    }),
+    post('/v1/intents/clear', async (c) => {
+      const { vm, author } = await readBody(c.env.incoming, resumeBody);
+      await runtime.clearIntents({ vm: resolved(vm), author });
+      return c.json({ intents: runtime.intents() });
+    }),
+    ...vmCommandRoutes(runtime),
+  ];
+}
+
+/** Commands about one VM: each answers the VM as it then is. */
+function vmCommandRoutes(runtime: RuntimeApi): Route[] {
+  type Command = (c: Context<ApiEnv>, vm: VmId) => Promise<void>;
+  const about = (verb: string, run: Command): Route[] => {
+    const handle: Handler = async (c) => {
+      const vm = vmOf(c, runtime);
+      await run(c, vm);
+      return c.json(runtime.viewVm(vm));
+    };
+    return ['/v1/vms/:name', '/v1/vms/:namespace/:name'].map((path) => ({
+      method: 'POST',
+      path: `${path}/${verb}`,
+      handle,
+    }));
   };
   return [
-    {
-      method: 'POST',
-      path: '/v1/reload',
-      handle: async (c) => c.json(await reload()),
-      deadlineMs: RELOAD_MS,
-    },
-    {
-      method: 'POST',
-      path: '/v1/recovery/hold',
-      handle: async (c) => {
-        const { vm, reason, author, forMs } = await readBody(c.env.incoming, holdBody);
-        await runtime.hold({ vm: resolved(vm), reason, author, forMs: forMs ?? null });
-        return c.json({ holds: runtime.view().holds });
-      },
-    },
-    {
-      method: 'POST',
-      path: '/v1/recovery/resume',
-      handle: async (c) => {
-        const { vm, author } = await readBody(c.env.incoming, resumeBody);
-        await runtime.resume({ vm: resolved(vm), author });
-        return c.json({ holds: runtime.view().holds });
-      },
-    },
-    { method: 'POST', path: '/v1/vms/:name/release', handle: release },
-    { method: 'POST', path: '/v1/vms/:namespace/:name/release', handle: release },
+    ...about('release', async (c, vm) => {
+      const { author } = await readBody(c.env.incoming, authorBody);
+      await runtime.release({ vm, author });
+    }),
+    ...about('maintenance', async (c, vm) => {
+      const { reason, author, forMs } = await readBody(c.env.incoming, maintenanceBody);
+      await runtime.beginMaintenance({ vm, reason, author, forMs: forMs ?? null });
+    }),
+    ...about('end-maintenance', async (c, vm) => {
+      const { author } = await readBody(c.env.incoming, authorBody);
+      await runtime.endMaintenance({ vm, author });
+    }),
   ];
 }
 

@@ -12,6 +12,10 @@ export type VmmEvent =
   | { readonly type: 'shutdown'; readonly guest: boolean; readonly reason: string }
   | { readonly type: 'powerdown' }
   | { readonly type: 'paused' }
+  /** The run state, asked after something changed, as the hypervisor names it. */
+  | { readonly type: 'run-state'; readonly status: string }
+  /** The guest is being moved or saved while it runs (`active`), or that is over. */
+  | { readonly type: 'migration'; readonly active: boolean; readonly status: string }
   | { readonly type: 'resumed' }
   | { readonly type: 'io-error'; readonly device: string; readonly noSpace: boolean }
   /**

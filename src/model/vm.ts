@@ -70,6 +70,8 @@ export interface RecoverySpec {
   readonly stableForMs: number;
   readonly wedgedAfterMs: number;
   readonly vetoWindowMs: number;
+  /** A pause, migration or save by others is reported once it lasts longer. */
+  readonly suspendedMaxMs: number;
   readonly maxConsecutive: number;
   readonly maxPer24h: number;
   readonly backoff: { readonly baseMs: number; readonly capMs: number; readonly jitter: number };

@@ -14,6 +14,7 @@ import {
   processStopped,
   startupPassed,
 } from './signals.js';
+import { whyStill } from './suspension.js';
 import { evidence, orderEvidence } from './text.js';
 import type { PolicyVmState, ProbeRecord, Verdict } from './vm-state.js';
 
@@ -58,7 +59,7 @@ export function assess(vm: PolicyVmState, now: number): Assessment {
     const text = facts.ioErrorText || 'I/O error';
     return verdict(vm, 'storage', 'disk-io-error', facts.ioErrorAtMs ?? now, text, 'alert');
   }
-  if (facts.pausedAtMs !== null) return { kind: 'paused', text: 'the VMM reported that it was paused' };
+  if (facts.pausedAtMs !== null) return { kind: 'paused', text: whyStill(vm) };
   if (notRunningByApi(vm)) {
     return { kind: 'paused', text: 'the VMM says that the VM is not running' };
   }

@@ -4,6 +4,7 @@ import { ladderFor } from './ladder.js';
 import type { Rule } from './rules.js';
 import { sharedCauseBlocker } from './shared-cause.js';
 import { inGrace } from './signals.js';
+import { migrationBlocker } from './suspension.js';
 import { span, utc } from './text.js';
 import type { PolicyState } from './types.js';
 import type { Blocker, HoldRecord, PolicyVmState, Verdict } from './vm-state.js';
@@ -40,6 +41,8 @@ export function blockersOf(
   if (!verdict?.conclusive && inGrace(vm, now)) {
     add('grace', 'the guest boots, or the last step is given time to work', vm.graceUntilMs);
   }
+  const moving = migrationBlocker(vm);
+  if (moving !== null) list.push(moving);
   const veto = vetoBlocker(vm, step, verdict, now);
   if (veto !== null) list.push(veto);
   const { actionHeld } = vm;

@@ -23,6 +23,7 @@ export const DEFAULT_RECOVERY: RecoverySpec = {
   stableForMs: 60_000,
   wedgedAfterMs: 60_000,
   vetoWindowMs: 120_000,
+  suspendedMaxMs: 3_600_000,
   maxConsecutive: 3,
   maxPer24h: 10,
   backoff: { baseMs: 10_000, capMs: 300_000, jitter: 0.5 },

@@ -8,10 +8,12 @@ import { lastWordsOver } from './facts.js';
 import { countInFleet } from './fleet.js';
 import { noteHealth } from './health.js';
 import { freeSlot } from './host.js';
+import { endMaintenance } from './people.js';
 import { pursue, startUp, tellHold } from './plan.js';
 import { blindProbes, blindText, guestSeen, healthBack, inGrace, settled, settledAtMs } from './signals.js';
+import { tellLongSuspension } from './suspension.js';
 import { evidence, span, utc } from './text.js';
-import type { Blocker, PolicyVmState, ProbeRecord } from './vm-state.js';
+import type { Blocker, HoldRecord, PolicyVmState, ProbeRecord } from './vm-state.js';
 import { setWake } from './wakes.js';
 
 /** Looks at everything that is known of one VM and does what follows from it. Doing it twice changes nothing. */
@@ -47,10 +49,12 @@ function evaluateWatched(ctx: StepContext, vm: PolicyVmState): void {
   syncSuspension(ctx, vm, found);
   syncActivity(ctx, vm, found);
   if (vm.action === null) {
-    if (vm.quarantine) quarantined(vm);
+    if (vm.maintenance) inMaintenance(ctx, vm, vm.maintenance);
+    else if (vm.quarantine) quarantined(vm);
     else follow(ctx, vm, found);
   }
   inFlight(ctx, vm);
+  tellLongSuspension(ctx, vm, found.kind === 'paused');
   noteHealth(ctx, vm, found);
 }
 
@@ -60,7 +64,10 @@ function expire(ctx: StepContext, vm: PolicyVmState): void {
   if (vm.hold?.untilMs != null && vm.hold.untilMs <= now) vm.hold = null;
   if (vm.actionHeld && vm.actionHeld.untilMs <= now) vm.actionHeld = null;
   if (vm.graceUntilMs !== null && vm.graceUntilMs <= now) vm.graceUntilMs = null;
+  if (vm.maintenance?.untilMs != null && vm.maintenance.untilMs <= now)
+    endMaintenance(ctx, vm, 'its time is over');
   if (vm.hold?.untilMs != null) wakeAt(ctx, vm.hold.untilMs);
+  if (vm.maintenance?.untilMs != null) wakeAt(ctx, vm.maintenance.untilMs);
   if (vm.graceUntilMs !== null) wakeAt(ctx, vm.graceUntilMs);
 }
 
@@ -101,6 +108,15 @@ function inFlight(ctx: StepContext, vm: PolicyVmState): void {
   record.overdueTold = true;
   const text = `${vm.id}: ${action.step} has not ended ${span(ctx.now - record.startedAtMs)} after it began`;
   escalate(ctx, vm, 'action-overdue', text, action.id);
+}
+
+function inMaintenance(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  { author, sinceMs, reason, untilMs }: HoldRecord,
+): void {
+  const text = `${author} works on it since ${utc(sinceMs)}: ${reason}`;
+  hold(ctx, vm, { rule: 'maintenance', text, untilMs });
 }
 
 function quarantined(vm: PolicyVmState): void {

@@ -158,6 +158,10 @@ function whatWouldChange(rule: Rule): string {
       return 'Once the disk works again, resume the VM.';
     case 'observer':
       return 'The next conclusive result changes this.';
+    case 'maintenance':
+      return '`vmpulse vm maintenance end` ends this.';
+    case 'suspended':
+      return 'It goes on once that is over.';
     case 'paused':
       return 'Resuming the VM ends this.';
     case 'fleet-brake':

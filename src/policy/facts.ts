@@ -5,6 +5,7 @@ import { LIMITS } from './defaults.js';
 import { interpretExit } from './exits.js';
 import { beginInstance, vmmEnded } from './instance.js';
 import { apiProbe, isGuestPath, pathOf } from './signals.js';
+import { isStill } from './suspension.js';
 import { bounded } from './text.js';
 import type { PolicyEvent } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -95,8 +96,15 @@ export function noteVmmEvent(ctx: StepContext, vm: PolicyVmState, event: VmmEven
     case 'paused':
       facts.pausedAtMs = atMs;
       return;
+    case 'run-state':
+      noteStatus(ctx, vm, event.status, false);
+      return;
+    case 'migration':
+      facts.migratingAtMs = event.active ? (facts.migratingAtMs ?? atMs) : null;
+      return;
     case 'resumed':
       facts.pausedAtMs = null;
+      facts.pausedStatus = '';
       facts.ioErrorAtMs = null;
       // Whoever resumed a VM that its watchdog had paused has taken over; its probes say the rest.
       facts.watchdogAtMs = null;
@@ -126,6 +134,7 @@ export function noteStatus(ctx: StepContext, vm: PolicyVmState, status: string, 
   switch (status) {
     case 'running':
       facts.pausedAtMs = null;
+      facts.pausedStatus = '';
       facts.ioErrorAtMs = null;
       // What was said before somebody looked away may be over; the probes tell whether it is.
       facts.panickedAtMs = null;
@@ -147,23 +156,11 @@ export function noteStatus(ctx: StepContext, vm: PolicyVmState, status: string, 
       facts.pausedAtMs ??= ctx.now;
       return;
     default:
-      if (PAUSED.has(status) && !fresh) facts.pausedAtMs ??= ctx.now;
+      if (!isStill(status) || fresh) return;
+      facts.pausedAtMs ??= ctx.now;
+      facts.pausedStatus = status;
   }
 }
-
-const PAUSED: ReadonlySet<string> = new Set([
-  'paused',
-  'debug',
-  'inmigrate',
-  'postmigrate',
-  'finish-migrate',
-  'prelaunch',
-  'restore-vm',
-  'save-vm',
-  'shutdown',
-  'suspended',
-  'colo',
-]);
 
 /** The process watch said that the VMM is gone, and its last words did not come. */
 export function lastWordsOver(ctx: StepContext, vm: PolicyVmState): boolean {

@@ -18,6 +18,7 @@ export function noteHealth(ctx: StepContext, vm: PolicyVmState, found: Assessmen
 }
 
 function healthOf(vm: PolicyVmState, found: Assessment, now: number): HealthState {
+  if (vm.maintenance) return 'maintenance';
   if (vm.quarantine) return 'quarantined';
   if (vm.action && !vm.action.unresolved) return vm.action.charged ? 'recovering' : 'starting';
   switch (found.kind) {
@@ -60,6 +61,7 @@ function readyOf(vm: PolicyVmState, found: Assessment): boolean {
 }
 
 function whyOf(vm: PolicyVmState, found: Assessment): string {
+  if (vm.maintenance) return vm.maintenance.reason;
   if (vm.quarantine) return vm.quarantine.text;
   switch (found.kind) {
     case 'paused':

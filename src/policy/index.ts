@@ -1,5 +1,6 @@
 export { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from './defaults.js';
 export { explain } from './explain.js';
+export { type Intent, intentsOf } from './intents.js';
 export { assertInvariants } from './invariants.js';
 export { RULES, type Rule } from './rules.js';
 export { HOST_ROW, hostText, restore, serialize, vmRow, vmText } from './snapshot.js';

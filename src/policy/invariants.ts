@@ -50,6 +50,8 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   if (!vm.spec?.steps.includes(action.step)) wrong(`${action.step} is not supported`);
   if (vm.quarantine) wrong('its VM is quarantined');
   if (vm.suspended) wrong('its VM is suspended');
+  if (vm.facts.migratingAtMs !== null) wrong('its VM is being moved or saved');
+  if (vm.maintenance) wrong('a person works on its VM');
   if (state.host.journalHold) wrong('the journal failed');
   for (const hold of [state.host.hold, vm.hold]) {
     if (hold && (hold.untilMs === null || hold.untilMs > now)) wrong(`${hold.author} holds recovery`);

@@ -2,8 +2,10 @@ import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import { archive } from './episode.js';
 import { wantsAfterFailure } from './exits.js';
+import { forget, releaseLatches } from './instance.js';
 import { endIncident } from './shared-cause.js';
 import { bounded, utc } from './text.js';
+import type { PolicyEvent } from './types.js';
 import type { HoldRecord, PolicyVmState } from './vm-state.js';
 
 /** A person holds recovery, of one VM or (null) of all. The newest hold counts. */
@@ -12,18 +14,50 @@ export function noteHold(
   vm: PolicyVmState | null,
   event: { readonly reason: string; readonly author: string; readonly untilMs: number | null },
 ): void {
-  const hold: HoldRecord = {
+  const hold = recordOf(ctx, event);
+  if (vm) vm.hold = hold;
+  else ctx.state.host.hold = hold;
+  const until = hold.untilMs === null ? '' : ` until ${utc(hold.untilMs)}`;
+  const text = `${hold.author} holds ${vm ? 'recovery' : 'all recovery'}${until}: ${hold.reason}`;
+  say(ctx, { vm, kind: 'hold', rule: 'person-hold', text });
+}
+
+function recordOf(
+  ctx: StepContext,
+  event: { readonly reason: string; readonly author: string; readonly untilMs: number | null },
+): HoldRecord {
+  return {
     reason: bounded(event.reason),
     author: bounded(event.author),
     sinceMs: ctx.now,
     // Beyond the last date there is no time limit.
     untilMs: event.untilMs !== null && event.untilMs > LIMITS.lastDateMs ? null : event.untilMs,
   };
-  if (vm) vm.hold = hold;
-  else ctx.state.host.hold = hold;
-  const until = hold.untilMs === null ? '' : ` until ${utc(hold.untilMs)}`;
-  const text = `${hold.author} holds ${vm ? 'recovery' : 'all recovery'}${until}: ${hold.reason}`;
-  say(ctx, { vm, kind: 'hold', rule: 'person-hold', text });
+}
+
+/** A person begins or ends to work on the VM. */
+export function noteMaintenance(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  event: Extract<PolicyEvent, { type: 'maintenance' }>,
+): void {
+  if (event.begin === null) {
+    endMaintenance(ctx, vm, `ended by ${bounded(event.author)}`);
+    return;
+  }
+  vm.maintenance = recordOf(ctx, { ...event.begin, author: event.author });
+  const { author, reason, untilMs } = vm.maintenance;
+  const until = untilMs === null ? '' : ` until ${utc(untilMs)}`;
+  say(ctx, { vm, kind: 'hold', rule: 'maintenance', text: `${author} works on it${until}: ${reason}` });
+}
+
+/** What was concluded meanwhile may come from that work: it is concluded anew. */
+export function endMaintenance(ctx: StepContext, vm: PolicyVmState, why: string): void {
+  if (!vm.maintenance) return;
+  vm.maintenance = null;
+  forget(vm);
+  releaseLatches(vm);
+  say(ctx, { vm, kind: 'note', rule: 'maintenance', text: `maintenance is over: ${why}` });
 }
 
 /** Withdraws a person's hold; of all VMs, it also ends the hold that a failed journal left, if the journal is back. */

@@ -62,6 +62,7 @@ export function readVm(f: Field): PolicyVmState {
     text: q.get('text').string(),
   }));
   vm.hold = f.get('hold').orNull(readHold);
+  if (f.has('maintenance')) vm.maintenance = f.get('maintenance').orNull(readHold);
   vm.actionHeld = f.get('actionHeld').orNull((h) => ({
     reason: h.get('reason').string(),
     untilMs: h.get('untilMs').whole(),
@@ -140,6 +141,8 @@ function readFacts(f: Field): Facts {
     shutdownReason: text('shutdownReason'),
     powerdownAtMs: time('powerdownAtMs'),
     pausedAtMs: time('pausedAtMs'),
+    pausedStatus: text('pausedStatus'),
+    migratingAtMs: time('migratingAtMs'),
     processGoneAtMs: time('processGoneAtMs'),
     monitor: f.has('monitor') ? f.get('monitor').orNull((m) => m.oneOf(MONITORS)) : none.monitor,
     monitorAtMs: f.has('monitorAtMs') ? f.get('monitorAtMs').whole() : none.monitorAtMs,

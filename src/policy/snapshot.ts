@@ -57,6 +57,7 @@ function plain(vm: PolicyVmState): Record<string, unknown> {
     budget: vm.budget,
     quarantine: vm.quarantine,
     hold: vm.hold,
+    maintenance: vm.maintenance,
     actionHeld: vm.actionHeld,
     impossible: vm.impossible,
     action: vm.action,

@@ -13,7 +13,8 @@ import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
 import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
 import { beginInstance, forget } from './instance.js';
-import { noteHold, noteJournal, noteRelease, noteUnhold } from './people.js';
+import { clearIntents } from './intents.js';
+import { noteHold, noteJournal, noteMaintenance, noteRelease, noteUnhold } from './people.js';
 import { noteShares, syncIncident } from './shared-cause.js';
 import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm, StepResult } from './types.js';
 import { newProbeRecord, newVmState, type PolicyVmState } from './vm-state.js';
@@ -77,10 +78,12 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
       noteHostBooted(ctx);
       return 'all';
     case 'hold':
-    case 'unhold': {
+    case 'unhold':
+    case 'clear-intents': {
       if (event.vm === null) {
         if (event.type === 'hold') noteHold(ctx, null, event);
-        else noteUnhold(ctx, null, event.author);
+        else if (event.type === 'unhold') noteUnhold(ctx, null, event.author);
+        else clearIntents(ctx, null, event.author);
         return 'all';
       }
       break;
@@ -140,6 +143,12 @@ function applyToVm(
     case 'unhold':
       noteUnhold(ctx, vm, event.author);
       return;
+    case 'maintenance':
+      noteMaintenance(ctx, vm, event);
+      return;
+    case 'clear-intents':
+      clearIntents(ctx, vm, event.author);
+      return;
     case 'release':
       noteRelease(ctx, vm, event.author);
       return;
@@ -179,7 +188,13 @@ function removed(ctx: StepContext, vm: PolicyVmState): void {
   // Nobody will look any more at what became of it.
   if (vm.action?.unresolved) vm.action = null;
   const { budget } = vm;
-  const worthIt = vm.quarantine || vm.hold || budget.consecutive > 0 || budget.rolling.length > 0 || vm.ended;
+  const worthIt =
+    vm.quarantine ||
+    vm.hold ||
+    vm.maintenance ||
+    budget.consecutive > 0 ||
+    budget.rolling.length > 0 ||
+    vm.ended;
   if (worthIt || vm.action) return;
   countInFleet(ctx, vm);
   ctx.state.vms.delete(vm.id);
@@ -219,6 +234,8 @@ function attached(
   if (event.shares !== undefined) noteShares(ctx, vm, event.shares);
   vm.activity.possible = event.counters ?? false;
   vm.facts.pausedAtMs = null;
+  vm.facts.pausedStatus = '';
+  vm.facts.migratingAtMs = null;
   vm.facts.processGoneAtMs = null;
   if (vm.action && !vm.action.unresolved) {
     vm.action.sawAttach = true;

@@ -114,6 +114,15 @@ export type PolicyEvent =
       readonly untilMs: number | null;
     }
   | { readonly type: 'unhold'; readonly vm: VmId | null; readonly author: string }
+  /** A person begins to work on the VM (null: has ended). `untilMs` null: until ended. */
+  | {
+      readonly type: 'maintenance';
+      readonly vm: VmId;
+      readonly author: string;
+      readonly begin: { readonly reason: string; readonly untilMs: number | null } | null;
+    }
+  /** A person withdraws what persons wanted: holds, maintenance, stops from outside. `vm` null: of all. */
+  | { readonly type: 'clear-intents'; readonly vm: VmId | null; readonly author: string }
   /** A person asks for the VM to leave quarantine. */
   | { readonly type: 'release'; readonly vm: VmId; readonly author: string }
   /**

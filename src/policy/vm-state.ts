@@ -43,6 +43,10 @@ export interface Facts {
   /** Somebody other than us pressed the power button. */
   powerdownAtMs: number | null;
   pausedAtMs: number | null;
+  /** Run state of a VM that is paused, as the VMM names it; empty: not known. */
+  pausedStatus: string;
+  /** It is being moved or saved while it runs, since then. */
+  migratingAtMs: number | null;
   /** The process watch says that the VMM is gone; `exited` follows with its last words. */
   processGoneAtMs: number | null;
   monitor: 'connected' | 'lost' | 'busy' | 'foreign' | null;
@@ -188,6 +192,8 @@ export interface PolicyVmState {
   budget: Budget;
   quarantine: { sinceMs: number; rule: 'budget-consecutive' | 'budget-24h'; text: string } | null;
   hold: HoldRecord | null;
+  /** A person works on the VM: nothing is done to it, whatever it looks like. */
+  maintenance: HoldRecord | null;
   /** The runtime held the last action. */
   actionHeld: { reason: string; untilMs: number } | null;
   impossible: Partial<Record<LadderStep, number>>;
@@ -231,6 +237,8 @@ export function noFacts(): Facts {
     shutdownReason: '',
     powerdownAtMs: null,
     pausedAtMs: null,
+    pausedStatus: '',
+    migratingAtMs: null,
     processGoneAtMs: null,
     monitor: null,
     monitorAtMs: 0,
@@ -300,6 +308,7 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     budget: newBudget(),
     quarantine: null,
     hold: null,
+    maintenance: null,
     actionHeld: null,
     impossible: {},
     action: null,

@@ -3,6 +3,7 @@ import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 import type { RunStrategy, VmId } from '../model/vm.js';
+import type { Intent } from '../policy/index.js';
 import type { Explanation } from '../policy/types.js';
 
 /** Something that does not work as it should, while the rest goes on. */
@@ -114,6 +115,18 @@ export interface RuntimeApi {
   hold(options: { vm: VmId | null; reason: string; author: string; forMs: number | null }): Promise<void>;
   resume(options: { vm: VmId | null; author: string }): Promise<void>;
   release(options: { vm: VmId; author: string }): Promise<void>;
+  /** A person works on the VM: nothing is done to it until ended, or for a time (`forMs` null: until ended). */
+  beginMaintenance(options: {
+    vm: VmId;
+    reason: string;
+    author: string;
+    forMs: number | null;
+  }): Promise<void>;
+  endMaintenance(options: { vm: VmId; author: string }): Promise<void>;
+  /** What persons want and automation obeys, until withdrawn. */
+  intents(): readonly Intent[];
+  /** Withdraws what persons wanted of one VM, or (null) of all. */
+  clearIntents(options: { vm: VmId | null; author: string }): Promise<void>;
   /** Prometheus text of everything. */
   metricsText(): Promise<string>;
   /** Events after `afterId` that are still in the ring (1,024), then live ones. */

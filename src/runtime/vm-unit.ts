@@ -100,6 +100,13 @@ export class VmUnit {
     if (this.#session === session) this.#options.events.attached(session, fresh, status);
   }
 
+  /** A pause says not why; the run state does. */
+  async #tellRunState(session: VmmSession): Promise<void> {
+    const status = await session.status({ deadlineMs: STATUS_DEADLINE_MS }).catch(() => 'unknown');
+    if (this.#session !== session || status === 'unknown') return;
+    this.#options.events.vmmEvent({ type: 'run-state', status }, this.#options.clock.now());
+  }
+
   /** Lets go of the VMM, which runs on, and of the targets. */
   async detach(): Promise<void> {
     const session = this.#session;
@@ -259,6 +266,7 @@ export class VmUnit {
   #onVmmEvent(session: VmmSession, event: VmmEvent, atMs: number): void {
     if (this.#session !== session) return;
     this.#options.events.vmmEvent(event, atMs);
+    if (event.type === 'paused') void this.#tellRunState(session);
     if (event.type !== 'monitor') return;
     const wasUp = this.#monitorUp;
     this.#monitorUp = event.state === 'connected';

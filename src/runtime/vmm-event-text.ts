@@ -21,6 +21,10 @@ export function vmmEventText(event: VmmEvent): string {
       return 'the guest was paused';
     case 'resumed':
       return 'the guest was resumed';
+    case 'run-state':
+      return `the VMM says ${event.status}`;
+    case 'migration':
+      return `migration: ${event.status}`;
     case 'io-error':
       return `I/O error on ${event.device}${event.noSpace ? ', no space left' : ''}`;
     case 'monitor':

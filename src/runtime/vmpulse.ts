@@ -9,7 +9,7 @@ import { VmpulseError } from '../model/errors.js';
 import { type Logger, silentLogger } from '../model/logger.js';
 import type { Driver } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
-import { DEFAULT_POLICY_CONFIG, explain } from '../policy/index.js';
+import { DEFAULT_POLICY_CONFIG, explain, type Intent, intentsOf } from '../policy/index.js';
 import type { PolicyConfig } from '../policy/types.js';
 import { WorkerPool } from '../pool/index.js';
 import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
@@ -217,6 +217,49 @@ export class Vmpulse implements RuntimeApi {
     await this.#supervisor.command(
       { type: 'release', vm, author },
       { vm, text: `${vm} released from quarantine by ${author}`, data: { verb: 'release', author } },
+    );
+  }
+
+  async beginMaintenance(options: {
+    vm: VmId;
+    reason: string;
+    author: string;
+    forMs: number | null;
+  }): Promise<void> {
+    const { vm, reason, author, forMs } = options;
+    this.#unit(vm);
+    const untilMs = forMs === null ? null : this.#clock.now() + forMs;
+    await this.#supervisor.command(
+      { type: 'maintenance', vm, author, begin: { reason, untilMs } },
+      {
+        vm,
+        text: `maintenance of ${vm} begun by ${author}: ${reason}`,
+        data: { verb: 'maintenance', author, reason, untilMs },
+      },
+    );
+  }
+
+  async endMaintenance({ vm, author }: { vm: VmId; author: string }): Promise<void> {
+    this.#unit(vm);
+    await this.#supervisor.command(
+      { type: 'maintenance', vm, author, begin: null },
+      { vm, text: `maintenance of ${vm} ended by ${author}`, data: { verb: 'end-maintenance', author } },
+    );
+  }
+
+  intents(): readonly Intent[] {
+    return intentsOf(this.#supervisor.state);
+  }
+
+  async clearIntents({ vm, author }: { vm: VmId | null; author: string }): Promise<void> {
+    if (vm !== null) this.#unit(vm);
+    await this.#supervisor.command(
+      { type: 'clear-intents', vm, author },
+      {
+        vm,
+        text: `intents of ${vm ?? 'all'} withdrawn by ${author}`,
+        data: { verb: 'clear-intents', author },
+      },
     );
   }
 

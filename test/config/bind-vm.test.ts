@@ -155,6 +155,7 @@ describe('a VM with everything written', () => {
       stableForMs: 90_000,
       wedgedAfterMs: 90_000,
       vetoWindowMs: 0,
+      suspendedMaxMs: 3_600_000,
       maxConsecutive: 2,
       maxPer24h: 6,
       backoff: { baseMs: 5000, capMs: 60_000, jitter: 0.1 },

@@ -14,6 +14,8 @@ export class RecordingDriver implements Driver {
   readonly calls: string[] = [];
   /** Method name → error thrown by its next calls. */
   readonly failures = new Map<string, VmpulseError>();
+  /** Run state of VMs, `running` where none is given. */
+  readonly statuses = new Map<string, string>();
   /** What guests have done so far, by VM; none: the session has no counters. */
   readonly counters = new Map<string, GuestCounter[]>();
   readonly #nowMs: () => number;
@@ -70,7 +72,7 @@ export class RecordingDriver implements Driver {
       onEvent: (listener) => {
         connection.listener = listener;
       },
-      status: async () => 'running',
+      status: async () => this.statuses.get(vm.id) ?? 'running',
       reset: async () => this.#called('reset', vm.id),
       reboot: async () => this.#called('reboot', vm.id),
       ...(this.counters.has(vm.id) ? { counters: async () => this.counters.get(vm.id) ?? [] } : {}),

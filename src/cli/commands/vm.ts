@@ -1,9 +1,11 @@
+import type { Command } from 'commander';
 import { vmAnswer } from '../answers.js';
-import { author, type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
+import { author, type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { parseTime } from '../parse-time.js';
 import { paintState } from '../text/paint.js';
 
-/** `vmpulse vm release`. */
+/** `vmpulse vm release` and `vmpulse vm maintenance`. */
 export const vmCommand: CliCommand = {
   register(program, cli) {
     const vm = program
@@ -24,5 +26,46 @@ export const vmCommand: CliCommand = {
           cli.stdout.write(`${id} released; it is ${paintState(health, paintOf(cli))}\n`);
         }),
       );
+    addMaintenance(vm, cli);
   },
 };
+
+function addMaintenance(vm: Command, cli: Cli): void {
+  const maintenance = vm
+    .command('maintenance')
+    .summary('a person works on a VM')
+    .description(
+      'While a VM is in maintenance nothing is done to it, whatever it looks like; probing goes on.',
+    )
+    .addHelpText('after', examples(['vmpulse vm maintenance end db', 'recovery goes on']));
+  maintenance
+    .command('begin')
+    .description('Nothing is done to the VM, until ended or for a time. Who and why is recorded.')
+    .argument('<vm>', 'name or namespace/name')
+    .option('--for <time>', 'end by itself after this, for example 10m or 1h30m', parseTime)
+    .requiredOption('--reason <text>', 'why; shown by status and kept in the journal')
+    .addHelpText(
+      'after',
+      examples(['vmpulse vm maintenance begin db --for 2h --reason "kernel update"', 'for two hours']),
+    )
+    .action((name: string, options: { readonly for?: number; readonly reason: string }, command) =>
+      withDaemon(command, cli, async (client) => {
+        const path = `${vmPath('/v1/vms', name)}/maintenance`;
+        const body = { reason: options.reason, author: author(), forMs: options.for };
+        const { id, health } = await client.post(path, body, vmAnswer);
+        cli.stdout.write(`${id} is in maintenance; it is ${paintState(health, paintOf(cli))}\n`);
+      }),
+    );
+  maintenance
+    .command('end')
+    .description('Recovery of the VM goes on.')
+    .argument('<vm>', 'name or namespace/name')
+    .addHelpText('after', examples(['vmpulse vm maintenance end db', 'the update is done']))
+    .action((name: string, _options: object, command) =>
+      withDaemon(command, cli, async (client) => {
+        const path = `${vmPath('/v1/vms', name)}/end-maintenance`;
+        const { id, health } = await client.post(path, { author: author() }, vmAnswer);
+        cli.stdout.write(`maintenance of ${id} is over; it is ${paintState(health, paintOf(cli))}\n`);
+      }),
+    );
+}

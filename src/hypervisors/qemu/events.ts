@@ -19,6 +19,8 @@ const text = z
 const yes = z.boolean().catch(false);
 const ENDING = z.object({ guest: yes, reason: text });
 const ACTION = z.object({ action: text });
+const MIGRATION = z.object({ status: text });
+const MIGRATION_OVER: ReadonlySet<string> = new Set(['none', 'completed', 'failed', 'cancelled', 'unknown']);
 const IO_ERROR = z.object({ device: text, 'node-name': text, nospace: yes });
 
 /** Translates what a monitor channel says into the words of no particular hypervisor. */
@@ -52,6 +54,10 @@ export class EventMapper {
         return { type: 'paused' };
       case 'RESUME':
         return { type: 'resumed' };
+      case 'MIGRATION': {
+        const { status } = MIGRATION.parse(fields);
+        return { type: 'migration', active: !MIGRATION_OVER.has(status), status };
+      }
       case 'WATCHDOG':
         return { type: 'watchdog', ...ACTION.parse(fields) };
       case 'GUEST_PANICKED':

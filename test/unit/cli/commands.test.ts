@@ -172,6 +172,29 @@ describe('commands to the daemon', () => {
     expect(runtime.calls).toEqual([['release', { vm: 'lab/db', author: me }]]);
   });
 
+  it('begin and end the maintenance of a VM', async () => {
+    const { run, runtime } = await daemon();
+    const begun = await run(['vm', 'maintenance', 'begin', 'db', '--for', '1h', '--reason', 'update']);
+    expect(begun).toMatchObject({ status: 0, stdout: 'lab/db is in maintenance; it is unhealthy\n' });
+    expect(await run(['vm', 'maintenance', 'end', 'db'])).toMatchObject({
+      status: 0,
+      stdout: 'maintenance of lab/db is over; it is unhealthy\n',
+    });
+    expect(runtime.calls).toEqual([
+      ['beginMaintenance', { vm: 'lab/db', reason: 'update', author: me, forMs: 3_600_000 }],
+      ['endMaintenance', { vm: 'lab/db', author: me }],
+    ]);
+  });
+
+  it('list and clear what persons want', async () => {
+    const { run, runtime } = await daemon();
+    await run(['recovery', 'hold', '--vm', 'web-1', '--reason', 'firmware']);
+    expect((await run(['intent', 'list'])).stdout).toMatch(/^hold: default\/web-1 by \S+@\d+.*: firmware\n$/);
+    expect(JSON.parse((await run(['intent', 'list', '--json'])).stdout).intents).toHaveLength(1);
+    expect((await run(['intent', 'clear', '--vm', 'web-1'])).stdout).toBe('nobody wants anything\n');
+    expect(runtime.calls.at(-1)).toEqual(['clearIntents', { vm: 'default/web-1', author: me }]);
+  });
+
   it('reload and tell what changed, or the whole error with 78', async () => {
     const view = {
       added: ['a/new'],

@@ -59,6 +59,23 @@ describe('the API', () => {
     expect(await post('/v1/reload')).toMatchObject({ status: 200, json: { added: ['lab/new'] } });
   });
 
+  it('takes commands about what persons want', async () => {
+    const { post, get, runtime } = await serve();
+    const begun = { reason: 'update', author: 'ann@1000', forMs: 1_000 };
+    expect(await post('/v1/vms/lab/db/maintenance', begun)).toMatchObject({ json: { id: 'lab/db' } });
+    expect(await post('/v1/vms/db/end-maintenance', { author: 'ann@1000' })).toMatchObject({ status: 200 });
+    await post('/v1/recovery/hold', { reason: 'all', author: 'ann@1000' });
+    expect(await get('/v1/intents')).toMatchObject({ json: { intents: [{ what: 'hold', vm: null }] } });
+    expect(await post('/v1/intents/clear', { author: 'ann@1000' })).toMatchObject({ json: { intents: [] } });
+    expect(await post('/v1/vms/lab/db/maintenance', { author: 'x' })).toMatchObject({ status: 400 });
+    expect(runtime.calls).toEqual([
+      ['beginMaintenance', { vm: 'lab/db', ...begun }],
+      ['endMaintenance', { vm: 'lab/db', author: 'ann@1000' }],
+      ['hold', { vm: null, reason: 'all', author: 'ann@1000', forMs: null }],
+      ['clearIntents', { vm: null, author: 'ann@1000' }],
+    ]);
+  });
+
   it('serves the metrics as Prometheus expects them', async () => {
     const { get } = await serve();
     const found = await get('/metrics');

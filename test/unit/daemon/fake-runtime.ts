@@ -1,5 +1,6 @@
 import { VmpulseError } from '../../../src/model/errors.js';
 import type { VmId } from '../../../src/model/vm.js';
+import type { Intent } from '../../../src/policy/index.js';
 import type {
   ExplainView,
   HoldView,
@@ -138,6 +139,28 @@ export class FakeRuntime implements RuntimeApi {
 
   async release(options: { vm: VmId; author: string }): Promise<void> {
     this.calls.push(['release', options]);
+  }
+
+  async beginMaintenance(options: {
+    vm: VmId;
+    reason: string;
+    author: string;
+    forMs: number | null;
+  }): Promise<void> {
+    this.calls.push(['beginMaintenance', options]);
+  }
+
+  async endMaintenance(options: { vm: VmId; author: string }): Promise<void> {
+    this.calls.push(['endMaintenance', options]);
+  }
+
+  intents(): readonly Intent[] {
+    return this.holds.map((hold) => ({ ...hold, what: 'hold', sinceMs: 0 }));
+  }
+
+  async clearIntents(options: { vm: VmId | null; author: string }): Promise<void> {
+    this.calls.push(['clearIntents', options]);
+    this.holds = [];
   }
 
   async metricsText(): Promise<string> {

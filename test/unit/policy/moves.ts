@@ -37,6 +37,8 @@ export type Move =
   | { readonly move: 'hold'; readonly vm: string | null; readonly forMs: number | null }
   | { readonly move: 'unhold'; readonly vm: string | null }
   | { readonly move: 'journal'; readonly available: boolean }
+  | { readonly move: 'maintenance'; readonly vm: string; readonly forMs: number | null | 'end' }
+  | { readonly move: 'clear'; readonly vm: string | null }
   | { readonly move: 'release' | 'remove' | 'configure' | 'gone'; readonly vm: string };
 
 /** Makes it happen, where it can. */
@@ -86,6 +88,15 @@ function byPerson(s: Stage, move: Move): void {
       return;
     case 'journal':
       s.send({ type: 'journal', available: move.available });
+      return;
+    case 'maintenance': {
+      const untilMs = typeof move.forMs === 'number' ? s.now + move.forMs : null;
+      const begin = move.forMs === 'end' ? null : { reason: 'drill', untilMs };
+      s.send({ type: 'maintenance', vm: move.vm, author, begin });
+      return;
+    }
+    case 'clear':
+      s.send({ type: 'clear-intents', vm: move.vm, author });
       return;
     case 'release':
       s.send({ type: 'release', vm: move.vm, author });
@@ -167,6 +178,10 @@ const vmmEvent: fc.Arbitrary<VmmEvent> = fc.oneof(
     { type: 'monitor', state: 'lost' },
     { type: 'monitor', state: 'connected' },
     { type: 'monitor', state: 'busy' },
+    { type: 'run-state', status: 'save-vm' },
+    { type: 'run-state', status: 'running' },
+    { type: 'migration', active: true, status: 'active' },
+    { type: 'migration', active: false, status: 'completed' },
   ),
 );
 
@@ -205,6 +220,10 @@ export const people: fc.Arbitrary<Move> = fc.oneof(
     .map(([vm, forMs]): Move => ({ move: 'hold', vm, forMs })),
   fc.option(anyVm).map((vm): Move => ({ move: 'unhold', vm })),
   fc.boolean().map((available): Move => ({ move: 'journal', available })),
+  fc.option(anyVm).map((vm): Move => ({ move: 'clear', vm })),
+  fc
+    .tuple(anyVm, fc.oneof(fc.constant('end' as const), fc.option(fc.integer({ min: 1, max: 100_000 }))))
+    .map(([vm, forMs]): Move => ({ move: 'maintenance', vm, forMs })),
   fc
     .tuple(fc.constantFrom('release', 'remove', 'configure'), anyVm)
     .map(([move, vm]): Move => ({ move, vm })),

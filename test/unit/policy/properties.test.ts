@@ -155,7 +155,8 @@ describe('whatever happens', () => {
         play(s, list);
         for (const id of VMS) s.send({ type: 'vm-configured', vm: policyVm({ id }) });
         s.send({ type: 'journal', available: true });
-        for (const vm of [null, ...VMS]) s.send({ type: 'unhold', vm, author: 'ada' });
+        s.send({ type: 'unhold', vm: null, author: 'ada' });
+        s.send({ type: 'clear-intents', vm: null, author: 'ada' });
         for (const vm of VMS) {
           if (s.inFlight(vm)) s.fail(vm);
           s.attach({ vm });

@@ -1,0 +1,50 @@
+import { intentsAnswer } from '../answers.js';
+import { author, type CliCommand, json, withDaemon } from '../cli.js';
+import { examples } from '../examples.js';
+import { holdText } from '../text/status-text.js';
+
+/** `vmpulse intent list` and `vmpulse intent clear`. */
+export const intentCommand: CliCommand = {
+  register(program, cli) {
+    const intent = program
+      .command('intent')
+      .summary('what persons want, and automation obeys')
+      .description(
+        'Holds, maintenance and stops from outside beat automation until they are withdrawn or their time is over.',
+      )
+      .addHelpText('after', examples(['vmpulse intent list', 'who wants what, since when and why']));
+    intent
+      .command('list')
+      .description('Lists every intent in force with who, why and until when.')
+      .option('--json', 'print one line of JSON, as the API gives it')
+      .addHelpText('after', examples(['vmpulse intent list --json', 'for a program']))
+      .action((options: { readonly json?: true }, command) =>
+        withDaemon(command, cli, async (client) => {
+          const answer = await client.get('/v1/intents', intentsAnswer);
+          cli.stdout.write(options.json ? json(answer) : intentsText(answer.intents));
+        }),
+      );
+    intent
+      .command('clear')
+      .description('Withdraws the intents of one VM, or those of all: automation goes on.')
+      .option('--vm <vm>', 'name or namespace/name; without it all')
+      .addHelpText(
+        'after',
+        examples(['vmpulse intent clear --vm db', 'holds, maintenance and stop of one VM']),
+      )
+      .action(({ vm }: { readonly vm?: string }, command) =>
+        withDaemon(command, cli, async (client) => {
+          const body = { vm, author: author() };
+          const { intents } = await client.post('/v1/intents/clear', body, intentsAnswer);
+          cli.stdout.write(intentsText(intents));
+        }),
+      );
+  },
+};
+
+function intentsText(
+  intents: readonly (Parameters<typeof holdText>[0] & { readonly what: string })[],
+): string {
+  if (intents.length === 0) return 'nobody wants anything\n';
+  return intents.map((intent) => `${intent.what}: ${holdText(intent, Date.now())}\n`).join('');
+}
