@@ -177,15 +177,11 @@ impl NativeEngine {
         reconnect_ms: f64,
         greeting_timeout_ms: f64,
     ) -> Result<u32> {
-        let protocol = match protocol.as_str() {
-            "qmp" => Protocol::Qmp,
-            "qga" => Protocol::Qga,
-            other => {
-                return Err(fail(EngineError::argument(format!(
-                    "no protocol is named {other}"
-                ))));
-            }
-        };
+        let protocol = Protocol::from_name(&protocol).ok_or_else(|| {
+            fail(EngineError::argument(format!(
+                "no protocol is named {protocol}"
+            )))
+        })?;
         self.engine()?
             .open_channel(protocol, &path, reconnect_ms, greeting_timeout_ms)
             .map_err(fail)

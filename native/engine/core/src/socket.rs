@@ -171,12 +171,11 @@ pub fn is_connected_to_itself(fd: BorrowedFd<'_>) -> bool {
 
 type NameCall = unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> i32;
 
-/// Reads what is there. `Ok(None)`: nothing now; `Ok(Some(0))`: the peer closed its side.
+/// Reads what is there, of a socket or a file. `Ok(None)`: nothing now; `Ok(Some(0))`: the peer closed its side.
 pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     loop {
         // SAFETY: the buffer is valid for its own length.
-        let count =
-            unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        let count = unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
         if count >= 0 {
             return Ok(Some(count as usize));
         }

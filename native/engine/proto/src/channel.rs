@@ -1,4 +1,4 @@
-//! What the long-lived conversations (monitor, agent) have in common.
+//! What the long-lived conversations (monitor, agent, API) have in common.
 
 use crate::json_frame::{fault, not_json};
 use crate::reason::Reason;
@@ -19,8 +19,8 @@ pub type Json = Box<RawValue>;
 /// What a session received.
 #[derive(Debug)]
 pub enum ChannelMessage {
-    /// The peer is ready for requests: QMP capabilities are negotiated, or the agent answered the sync.
-    /// An agent session says so again after each resynchronisation.
+    /// The peer is ready for requests: QMP capabilities are negotiated, the agent answered the sync, or the API gave its
+    /// first answer. An agent session says so again after each resynchronisation.
     Ready,
     /// The answer to the request `id`.
     Return { id: u64, value: Json },
@@ -36,6 +36,8 @@ pub enum ChannelMessage {
         data: Option<Json>,
         timestamp_us: Option<i64>,
     },
+    /// An event that was damaged or too large.
+    EventLost,
 }
 
 /// The connection is of no more use.
@@ -55,7 +57,7 @@ pub enum SendError {
     Invalid,
 }
 
-/// One connection of a monitor or agent. The caller owns the socket, the queue and the deadlines.
+/// One connection of a monitor, agent or API. The caller owns the socket, the queue and the deadlines.
 pub trait ChannelSession {
     /// Appends what is to be sent now. Call it after the connect and after every other call, but only once all that
     /// it gave before is written: what is not pulled yet is bounded here.
@@ -71,6 +73,12 @@ pub trait ChannelSession {
         messages: &mut Vec<ChannelMessage>,
     ) -> Result<(), ChannelFault>;
 
+    /// The peer closed its side in order: what that completes.
+    fn on_eof(&mut self, messages: &mut Vec<ChannelMessage>) -> Result<(), ChannelFault> {
+        let _ = messages;
+        Ok(())
+    }
+
     /// The deadline of the request `id` passed, whether it was sent or is still queued: a late answer will be dropped,
     /// and an agent that owes us an answer is resynchronised.
     fn forget(&mut self, id: u64);
@@ -81,6 +89,26 @@ pub trait ChannelSession {
     /// What a deadline means now: before the greeting `channel-busy` (monitor), before the sync
     /// `agent-not-connected`, else `response-timeout`.
     fn timeout_reason(&self) -> Reason;
+
+    /// The peer showed on this connection that it speaks the protocol, as far as a new connection may be told before.
+    fn is_proven(&self) -> bool {
+        true
+    }
+
+    /// The connection did its work and owes nothing: if the peer closes it now, a new one may take its place unnoticed.
+    fn is_replaceable(&self) -> bool {
+        false
+    }
+
+    /// An answer that nobody waits for any more is still due, and holds up the others.
+    fn is_stuck(&self) -> bool {
+        false
+    }
+
+    /// The peer will close: a new connection must take the place of this one.
+    fn is_spent(&self) -> bool {
+        false
+    }
 }
 
 /// Any message of a monitor or agent.

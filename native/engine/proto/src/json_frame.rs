@@ -109,6 +109,21 @@ impl JsonFramer {
     }
 }
 
+/// Whether a JSON text is nested as deep as is accepted, or less. What is no JSON is for the parser to find.
+pub fn is_shallow(text: &[u8]) -> bool {
+    let mut framer = JsonFramer::new(0);
+    for &byte in text {
+        let closes = !framer.in_string && matches!(byte, b'}' | b']');
+        if closes && framer.depth == 0 {
+            return true;
+        }
+        if framer.step(byte).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
 pub fn fault(reason: Reason, message: impl Into<Box<str>>) -> ChannelFault {
     ChannelFault {
         reason,

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ch_events;
 pub mod channel;
 pub mod exchange;
 pub mod http;
@@ -13,16 +14,19 @@ pub mod packet;
 pub mod qga;
 pub mod qmp;
 pub mod reason;
+pub mod rest;
 pub mod run_state;
 mod text;
 pub mod tls;
 mod transcript;
 
+pub use ch_events::EventSession;
 pub use channel::{ChannelFault, ChannelMessage, ChannelSession, Json, SendError};
 pub use exchange::{Details, Exchange, ExchangeResult, Progress, Warning};
 pub use http::{HttpConversation, HttpHop, HttpPlan, HttpSpec, HttpSpecError, OpenOptions};
 pub use qga::QgaSession;
 pub use qmp::QmpSession;
 pub use reason::{Class, Outcome, Reason};
-pub use run_state::{RunState, run_state_outcome};
+pub use rest::RestSession;
+pub use run_state::{RunState, rest_state_outcome, run_state_outcome};
 pub use tls::{TlsClient, TlsClientError};

@@ -1,7 +1,8 @@
-//! What QEMU's `query-status` means for a probe.
+//! What a VMM's word on its VM means for a probe: QEMU's `query-status`, the states of REST APIs.
 
 use crate::reason::{Outcome, Reason};
 use serde::Deserialize;
+use std::borrow::Cow;
 
 macro_rules! run_states {
     ($($variant:ident $code:literal,)+) => {
@@ -102,6 +103,32 @@ pub fn run_state_outcome(status_json: &str, expected: &[RunState]) -> Outcome {
     }
 }
 
+#[derive(Deserialize)]
+struct RestAnswer<'a> {
+    #[serde(borrow)]
+    body: RestState<'a>,
+}
+
+#[derive(Deserialize)]
+struct RestState<'a> {
+    #[serde(borrow)]
+    state: Cow<'a, str>,
+}
+
+/// Judges the answer of Cloud Hypervisor to `vm.info`, or of Firecracker to `GET /`, for a probe that expects the VM to
+/// run. `Created` is what Cloud Hypervisor says of a VM that was shut down. Unknown states as in `run_state_outcome`.
+pub fn rest_state_outcome(answer_json: &str) -> Outcome {
+    let Ok(answer) = serde_json::from_str::<RestAnswer<'_>>(answer_json) else {
+        return Outcome::of(Reason::ApiError);
+    };
+    match &*answer.body.state {
+        "Running" => Outcome::Ok,
+        "Created" | "Shutdown" | "Not started" => Outcome::of(Reason::VmNotRunning),
+        // `Paused`, `BreakPoint`: someone did this on purpose.
+        _ => Outcome::of(Reason::Suspended),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +201,38 @@ mod tests {
                 Outcome::Failed(Reason::ApiError),
                 "{json}"
             );
+        }
+    }
+
+    #[test]
+    fn states_of_rest_apis() {
+        let judge = |state: &str| {
+            rest_state_outcome(&format!(
+                r#"{{"status":200,"body":{{"id":"x","state":"{state}"}}}}"#
+            ))
+        };
+        assert_eq!(judge("Running"), Outcome::Ok);
+        for state in ["Created", "Shutdown", "Not started"] {
+            assert_eq!(
+                judge(state),
+                Outcome::Failed(Reason::VmNotRunning),
+                "{state}"
+            );
+        }
+        for state in ["Paused", "BreakPoint", "Dreaming"] {
+            assert_eq!(
+                judge(state),
+                Outcome::Inconclusive(Reason::Suspended),
+                "{state}"
+            );
+        }
+        for json in [
+            r#"{"status":204,"body":null}"#,
+            r#"{"status":200,"body":{}}"#,
+            r#"{"status":200,"body":{"state":1}}"#,
+        ] {
+            let error = Outcome::Failed(Reason::ApiError);
+            assert_eq!(rest_state_outcome(json), error, "{json}");
         }
     }
 }

@@ -1,12 +1,16 @@
 //! One connection of a channel.
 
-use super::{Protocol, Reply};
+use super::event_source::{self, EventSource};
+use super::{ChannelOptions, Protocol, Reply};
 use crate::errno;
 use crate::poller::{ERROR, HANG_UP, Poller, READ, WRITE};
 use crate::socket;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use vmpulse_proto::{ChannelMessage, ChannelSession, QgaSession, QmpSession, Reason};
+use vmpulse_proto::{
+    ChannelFault, ChannelMessage, ChannelSession, EventSession, QgaSession, QmpSession, Reason,
+    RestSession,
+};
 
 /// Reads of one turn, so that a flood of one peer does not hold up the others.
 const READS_A_TURN: usize = 4;
@@ -26,25 +30,43 @@ pub struct Link {
     wants_write: bool,
     /// Another client is served.
     pub busy: bool,
+    /// A plain file, which epoll does not take: the channel looks at it by its timer.
+    file: Option<EventSource>,
 }
 
 impl Link {
-    pub fn new(fd: OwnedFd, protocol: Protocol, seed: u32) -> Self {
-        Self {
+    /// `is_first`: of its channel. What a file of events held before that is history.
+    pub fn open(options: &ChannelOptions, seed: u32, is_first: bool) -> io::Result<Self> {
+        let (fd, file) = match options.protocol {
+            Protocol::CloudHypervisorEvents => event_source::open(&options.path, is_first)?,
+            _ => (socket::connect_unix(&options.path)?, None),
+        };
+        Ok(Self {
             fd,
-            session: match protocol {
+            session: match options.protocol {
                 Protocol::Qmp => Box::new(QmpSession::new()),
                 Protocol::Qga => Box::new(QgaSession::new(seed)),
+                Protocol::CloudHypervisor | Protocol::Firecracker => Box::new(RestSession::new()),
+                Protocol::CloudHypervisorEvents => Box::new(EventSession::new()),
             },
             out: Vec::new(),
             written: 0,
             wants_write: false,
             busy: false,
-        }
+            file,
+        })
     }
 
     pub fn register(&self, poller: &Poller, token: u64) -> io::Result<()> {
+        if self.is_polled() {
+            return Ok(());
+        }
         poller.add(self.fd.as_fd(), token, READ)
+    }
+
+    /// Looked at by a timer, because epoll cannot wait for it.
+    pub fn is_polled(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Reads what came. Messages before the end of the connection are valid.
@@ -60,15 +82,13 @@ impl Link {
         for _ in 0..READS_A_TURN {
             match socket::read(self.fd.as_fd(), buffer) {
                 Ok(None) => return Ok(()),
-                Ok(Some(0)) => return Err(Down::closed()),
+                Ok(Some(0)) => return self.end_of_stream(messages),
                 Ok(Some(count)) => {
                     let bytes = &buffer[..count];
-                    if let Err(fault) = self.session.on_bytes(bytes, messages) {
-                        return Err(Down {
-                            reason: fault.reason,
-                            detail: fault.message,
-                        });
+                    if let Some(file) = &mut self.file {
+                        file.position += count as u64;
                     }
+                    self.session.on_bytes(bytes, messages).map_err(Down::of)?;
                     if count < buffer.len() {
                         return Ok(());
                     }
@@ -77,6 +97,18 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    fn end_of_stream(&mut self, messages: &mut Vec<ChannelMessage>) -> Result<(), Down> {
+        match &self.file {
+            // Nothing was added to it since the last look.
+            Some(file) if file.is_current() => Ok(()),
+            Some(_) => Err(Down::closed()),
+            None => {
+                self.session.on_eof(messages).map_err(Down::of)?;
+                Err(Down::closed())
+            }
+        }
     }
 
     /// Writes what the session wants to say; what does not fit waits for the socket.
@@ -124,10 +156,17 @@ impl Down {
         }
     }
 
-    pub fn connecting(error: &io::Error) -> Self {
+    fn of(fault: ChannelFault) -> Self {
+        Self {
+            reason: fault.reason,
+            detail: fault.message,
+        }
+    }
+
+    pub fn connecting(error: &io::Error, protocol: Protocol) -> Self {
         // EAGAIN: the backlog of a socket that serves one client is full.
         let reason = match error.raw_os_error() {
-            Some(libc::EAGAIN) => Reason::ChannelBusy,
+            Some(libc::EAGAIN) if !protocol.is_rest() => Reason::ChannelBusy,
             _ => errno::of_unix_call(error),
         };
         Self {

@@ -1,6 +1,8 @@
 //! The one owner of a monitor or agent socket: queue, deadlines, reconnection.
 
 mod backlog;
+mod connection;
+mod event_source;
 mod link;
 mod request;
 
@@ -8,7 +10,7 @@ pub use backlog::Backlog;
 pub use request::{ChannelOptions, Context, Effect, Origin, Protocol, Reply};
 
 use crate::news::ChannelNews;
-use crate::socket;
+use crate::poller::READ;
 use crate::wheel::TimerKey;
 use link::{Down, Link};
 use std::collections::VecDeque;
@@ -16,6 +18,8 @@ use vmpulse_proto::{ChannelMessage, Reason, SendError};
 
 /// Requests of one channel that wait for their turn or their answer.
 const MAX_PENDING: usize = 256;
+/// How often a plain file of events is looked at.
+const FILE_POLL_US: u64 = 100_000;
 /// The delay of reconnection doubles up to 2^4 times.
 const MAX_BACKOFF: u32 = 4;
 
@@ -39,6 +43,9 @@ pub struct Channel {
     failures: u32,
     /// What the caller was told last: connected, or why not.
     told: Option<Result<(), Reason>>,
+    /// The last connection that ended had answered something, or there was none. Only then a new connection to an API,
+    /// which greets nobody, is told before its first answer: else a peer that hangs up would come and go without end.
+    proven: bool,
 }
 
 impl Channel {
@@ -62,6 +69,7 @@ impl Channel {
             next_id: 1,
             failures: 0,
             told: None,
+            proven: true,
         };
         channel.connect(context);
         channel
@@ -78,6 +86,9 @@ impl Channel {
         let id = self.next_id;
         self.next_id += 1;
         let refusal = match &self.link {
+            _ if self.options.protocol == Protocol::CloudHypervisorEvents => {
+                Some(Reply::Unsupported)
+            }
             Err(down) => Some(down.reply()),
             Ok(link) if link.busy => Some(Down::busy().reply()),
             Ok(_) if self.pending.len() >= MAX_PENDING => Some(Reply::Full),
@@ -100,10 +111,14 @@ impl Channel {
 
     /// The deadline of a request passed, or nobody waits for it any more. Says what a deadline means now.
     pub fn forget(&mut self, id: u64, context: &mut Context<'_>) -> Reason {
+        let waited = self.pending.iter().any(|p| p.id == id && !p.sent);
         self.pending.retain(|request| request.id != id);
         let Ok(link) = &mut self.link else {
             return Reason::AgentNotConnected;
         };
+        if self.options.protocol.is_rest() {
+            return self.forget_rest(id, waited, context);
+        }
         let reason = link.session.timeout_reason();
         link.session.forget(id);
         let unaccepted = reason == Reason::AgentNotConnected
@@ -129,8 +144,14 @@ impl Channel {
         for message in messages {
             self.on_message(message, context);
         }
+        let session = self.link.as_ref().map(|link| &link.session);
         match end {
+            Ok(()) if session.is_ok_and(|session| session.is_spent()) => self.connect(context),
             Ok(()) => self.pump(context),
+            // A peer that closes a connection after its work: what waits goes over the next one.
+            Err(_) if session.is_ok_and(|session| session.is_replaceable()) => {
+                self.connect(context);
+            }
             Err(down) => self.disconnect(down, context),
         }
     }
@@ -141,94 +162,24 @@ impl Channel {
         let Ok(link) = &mut self.link else {
             return self.connect(context);
         };
-        // No greeting, or no answer to the sync: stay in the peer's backlog, it will serve us when it can.
-        let mut reason = link.session.timeout_reason();
-        if self.options.protocol == Protocol::Qga {
-            link.session.forget(0);
-            if context.backlog.holds(&self.options.path, context.now_us) {
-                reason = Reason::ChannelBusy;
-            }
+        if link.is_polled() {
+            self.on_ready(READ, context);
+            return self.watch_file(context);
         }
-        link.busy = reason == Reason::ChannelBusy;
-        let down = match reason {
-            Reason::ChannelBusy => Down::busy(),
-            reason => Down {
-                reason,
-                detail: "the guest agent does not answer".into(),
-            },
-        };
-        if self.told.as_ref().is_none_or(|told| *told != Err(reason)) {
-            self.tell(Err(&down), context);
+        if self.options.protocol.is_rest() {
+            return self.on_silence_of_api(context);
         }
-        if link_is_busy(&self.link) {
-            self.fail_pending(&down, context);
-        }
-        if self.options.protocol == Protocol::Qga {
-            self.watch_handshake(context);
-        }
-        self.pump(context);
+        self.on_silence(context);
     }
 
     /// Ends the channel: its requests and its timer.
     pub fn close(&mut self, context: &mut Context<'_>) {
-        if let Some(timer) = self.timer.take() {
-            context.wheel.cancel(timer);
-        }
+        self.disarm(context);
         for request in self.pending.drain(..) {
             context
                 .effects
                 .push(Effect::Reply(request.origin, Reply::Closed));
         }
-    }
-
-    /// The reactor panicked: its wheel and whoever asked are gone. Connects anew after `delay_us`.
-    pub fn restart(&mut self, delay_us: u64, context: &mut Context<'_>) {
-        let down = Down {
-            reason: Reason::ProberFault,
-            detail: "the reactor of the engine panicked and was restarted".into(),
-        };
-        self.timer = None;
-        self.pending.clear();
-        if self.told == Some(Ok(())) {
-            self.tell(Err(&down), context);
-        }
-        self.link = Err(down);
-        if delay_us == 0 {
-            self.connect(context);
-        } else {
-            self.arm(delay_us, context);
-        }
-    }
-
-    fn connect(&mut self, context: &mut Context<'_>) {
-        let opened = socket::connect_unix(&self.options.path).and_then(|fd| {
-            let link = Link::new(fd, self.options.protocol, context.now_us as u32);
-            link.register(context.poller, self.token)?;
-            Ok(link)
-        });
-        match opened {
-            Ok(link) => {
-                self.link = Ok(link);
-                self.watch_handshake(context);
-                self.pump(context);
-            }
-            Err(error) => self.disconnect(Down::connecting(&error), context),
-        }
-    }
-
-    fn disconnect(&mut self, down: Down, context: &mut Context<'_>) {
-        let delay_us = self.options.reconnect_us << self.failures.min(MAX_BACKOFF);
-        self.failures += 1;
-        self.arm(delay_us, context);
-        if self
-            .told
-            .as_ref()
-            .is_none_or(|told| *told != Err(down.reason))
-        {
-            self.tell(Err(&down), context);
-        }
-        self.fail_pending(&down, context);
-        self.link = Err(down);
     }
 
     fn fail_pending(&mut self, down: &Down, context: &mut Context<'_>) {
@@ -243,9 +194,7 @@ impl Channel {
         match message {
             ChannelMessage::Ready => {
                 self.failures = 0;
-                if let Some(timer) = self.timer.take() {
-                    context.wheel.cancel(timer);
-                }
+                self.disarm(context);
                 if let Ok(link) = &mut self.link {
                     link.busy = false;
                 }
@@ -263,6 +212,10 @@ impl Channel {
                 if let Some(id) = id {
                     self.answer(id, reply, context);
                 }
+            }
+            ChannelMessage::EventLost => {
+                let lost = ChannelNews::Dropped { count: 1 };
+                context.effects.push(Effect::News(lost));
             }
             ChannelMessage::Event { name, data, .. } => {
                 context
@@ -311,18 +264,6 @@ impl Channel {
             Ok(()) if invalid.is_some() => self.pump(context),
             Ok(()) => {}
         }
-    }
-
-    fn watch_handshake(&mut self, context: &mut Context<'_>) {
-        self.arm(self.options.greeting_timeout_us, context);
-    }
-
-    fn arm(&mut self, delay_us: u64, context: &mut Context<'_>) {
-        if let Some(timer) = self.timer.take() {
-            context.wheel.cancel(timer);
-        }
-        let tick = (context.now_us + delay_us).div_ceil(context.tick_us);
-        self.timer = Some(context.wheel.insert(tick, self.timer_token));
     }
 
     fn tell(&mut self, news: Result<(), &Down>, context: &mut Context<'_>) {

@@ -10,11 +10,41 @@ use vmpulse_proto::{Json, Outcome, Reason};
 
 use super::Backlog;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Qmp,
     Qga,
+    CloudHypervisor,
+    Firecracker,
+    /// What Cloud Hypervisor writes to its `--event-monitor`; takes no requests.
+    CloudHypervisorEvents,
+}
+
+impl Protocol {
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "qmp" => Self::Qmp,
+            "qga" => Self::Qga,
+            "cloud-hypervisor" => Self::CloudHypervisor,
+            "firecracker" => Self::Firecracker,
+            "cloud-hypervisor-events" => Self::CloudHypervisorEvents,
+            _ => return None,
+        })
+    }
+
+    /// A REST API: it greets nobody and serves several clients.
+    pub fn is_rest(self) -> bool {
+        matches!(self, Self::CloudHypervisor | Self::Firecracker)
+    }
+
+    /// What a vmState probe asks.
+    pub fn state_command(self) -> &'static str {
+        match self {
+            Self::CloudHypervisor => "GET /api/v1/vm.info",
+            Self::Firecracker => "GET /",
+            _ => "query-status",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +79,8 @@ pub enum Reply {
     Invalid,
     /// Too many requests wait.
     Full,
+    /// The channel takes no requests.
+    Unsupported,
     Closed,
 }
 
@@ -74,12 +106,18 @@ impl Reply {
     /// What a refused, lost or refusing request means for a probe; `None`: an answer that must be read.
     pub fn judge(&self, protocol: Protocol) -> Option<Outcome> {
         let (absent, error) = match protocol {
-            Protocol::Qmp => (Reason::ApiUnreachable, Reason::ApiError),
             Protocol::Qga => (Reason::AgentNotConnected, Reason::AgentError),
+            _ => (Reason::ApiUnreachable, Reason::ApiError),
         };
         Some(Outcome::of(match self {
             Self::Value(_) => return None,
-            Self::PeerError { .. } | Self::Invalid => error,
+            // Cloud Hypervisor runs without a VM until one is created.
+            Self::PeerError { class, .. }
+                if protocol == Protocol::CloudHypervisor && &**class == "http-404" =>
+            {
+                Reason::VmNotRunning
+            }
+            Self::PeerError { .. } | Self::Invalid | Self::Unsupported => error,
             Self::Full => Reason::ChannelBusy,
             Self::Closed => Reason::Cancelled,
             Self::Lost { reason, .. } if reason.is_inconclusive() => *reason,

@@ -10,7 +10,7 @@ use crate::news::Answer;
 use crate::running::{Machine, Owner};
 use crate::slab::Key;
 use crate::stats::Kind;
-use vmpulse_proto::{Outcome, Reason, run_state_outcome};
+use vmpulse_proto::{Outcome, Reason, rest_state_outcome, run_state_outcome};
 
 /// The parts of a reactor that a channel borrows, apart from the channels themselves.
 macro_rules! context {
@@ -68,7 +68,10 @@ impl Reactor {
             return self.conclude(owner, kind, Reason::Cancelled.into(), 0);
         }
         let command = match kind {
-            Kind::VmState => "query-status",
+            Kind::VmState => self
+                .channels
+                .get(&channel)
+                .map_or("", |channel| channel.protocol().state_command()),
             _ => "guest-ping",
         };
         // The id is set before any answer is looked at: effects are applied after the request returned.
@@ -128,8 +131,9 @@ impl Reactor {
         let protocol = self.channels.get(&channel).map(Channel::protocol);
         let reason = self.forget_request(channel, id);
         match (protocol, reason) {
-            // A monitor that was there and does not answer.
-            (Some(Protocol::Qmp), Reason::ResponseTimeout) => Reason::ApiUnreachable,
+            (Some(Protocol::Qga), _) => reason,
+            // A monitor or API that was there and does not answer.
+            (Some(_), Reason::ResponseTimeout) => Reason::ApiUnreachable,
             _ => reason,
         }
     }
@@ -161,6 +165,7 @@ impl Reactor {
             (None, Reply::Value(value)) if protocol == Protocol::Qmp => {
                 run_state_outcome(value.get(), &[])
             }
+            (None, Reply::Value(value)) if protocol.is_rest() => rest_state_outcome(value.get()),
             (None, _) => Outcome::Ok,
         };
         self.finish(key, outcome.into());
@@ -183,7 +188,7 @@ impl Reactor {
             },
             Reply::Invalid => Answer::Error {
                 error: EngineError::argument(
-                    "not a valid command: a name, an object of arguments, at most 1 MiB",
+                    "not a valid command: a name, or METHOD /path for an API; an object of arguments; at most 1 MiB",
                 ),
                 class: None,
             },
@@ -191,6 +196,14 @@ impl Reactor {
                 error: error(
                     ErrorCode::Channel,
                     "too many requests wait on this channel; wait for some to end".to_owned(),
+                ),
+                class: None,
+            },
+            Reply::Unsupported => Answer::Error {
+                error: error(
+                    ErrorCode::Unsupported,
+                    "a channel of events takes no requests; send them on the channel of the API"
+                        .to_owned(),
                 ),
                 class: None,
             },
