@@ -18,7 +18,7 @@ export type TargetCheck =
     }
   /** guest-ping on an agent channel. */
   | { readonly kind: 'guestAgentPing'; readonly channel: number }
-  /** query-status on a monitor channel. */
+  /** The run state, asked on the channel of a monitor or API. */
   | { readonly kind: 'vmState'; readonly channel: number }
   /** The engine duplicates the pidfd; `pid` is read in /proc for the states T and Z only while the pidfd lives. */
   | { readonly kind: 'vmmProcess'; readonly pidfd: number; readonly pid: number }
@@ -114,35 +114,47 @@ export type ChannelEvent =
   | { readonly type: 'connected'; readonly atMs: number }
   /** `reason`: connection-closed, connection-refused, protocol-error, channel-busy, … */
   | { readonly type: 'disconnected'; readonly reason: Reason; readonly detail: string; readonly atMs: number }
-  /** An asynchronous event of the peer, for example QMP `GUEST_PANICKED`. `data` is untrusted JSON. */
+  /**
+   * An asynchronous event of the peer, for example QMP `GUEST_PANICKED`, or `guest.panic` (source and event) of
+   * Cloud Hypervisor. `data` is untrusted JSON.
+   */
   | { readonly type: 'event'; readonly name: string; readonly data: unknown; readonly atMs: number }
-  /** So many older events were lost because nobody took them in time; ask the peer for its state. */
+  /** So many events were lost: nobody took them in time, or they came damaged. Ask the peer for its state. */
   | { readonly type: 'dropped'; readonly count: number; readonly atMs: number };
 
 export interface ChannelOptions {
-  readonly protocol: 'qmp' | 'qga';
-  /** Unix socket of the monitor or agent. */
+  /**
+   * `cloud-hypervisor`, `firecracker`: their REST APIs. `cloud-hypervisor-events`: what Cloud Hypervisor writes to its
+   * `--event-monitor`; such a channel takes no requests.
+   */
+  readonly protocol: 'qmp' | 'qga' | 'cloud-hypervisor' | 'firecracker' | 'cloud-hypervisor-events';
+  /** Unix socket of the monitor, agent or API; the file or fifo of the events. */
   readonly path: string;
   /** First reconnection delay; doubles up to sixteenfold. Default 100 ms. */
   readonly reconnectMs?: number;
   /**
    * A monitor that accepts but sends no greeting within this is `channel-busy`, an agent that does not answer the sync
-   * is `agent-not-connected` (`channel-busy` when another client is served). Default 2000 ms.
+   * is `agent-not-connected` (`channel-busy` when another client is served). An API that still owes an answer this long
+   * after it was given up is asked over a new connection. Default 2000 ms.
    */
   readonly greetingTimeoutMs?: number;
 }
 
 /**
- * The one owner of a monitor or agent socket. Probes and commands queue on it. It reconnects by itself until closed.
+ * The one owner of a monitor, agent or API socket. Probes and commands queue on it. It reconnects by itself until closed.
  */
 export interface Channel {
   readonly handle: number;
   readonly connected: boolean;
   /**
-   * Sends one command and resolves with its `return` value (untrusted JSON). It waits for its turn while the peer is
+   * Sends one command and resolves with its `return` value (untrusted JSON). To an API a command is `METHOD /path`, for
+   * example `PUT /api/v1/vm.boot`, `args` its JSON body, and the value `{ status, body }` for a status of 200 to 299,
+   * `body` null where there is none; any other status is an error of the class `http-<status>`. It waits for its turn while the peer is
    * being greeted or asked; `deadlineMs` is a duration from now and covers the wait.
+   * An API that ends before its answer (`connection-closed`) may have done what was asked.
    * Errors: ERR_VMPULSE_TIMEOUT at the deadline, ERR_VMPULSE_CHANNEL when not connected, lost or held by another client,
-   * ERR_VMPULSE_COMMAND with `details.class` when the peer answers with an error, ERR_VMPULSE_ABORTED.
+   * ERR_VMPULSE_COMMAND with `details.class` when the peer answers with an error, ERR_VMPULSE_UNSUPPORTED on a channel of
+   * events, ERR_VMPULSE_ABORTED.
    */
   request(
     command: string,

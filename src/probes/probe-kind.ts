@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { TargetCheck } from '../engine/probe-engine.js';
+import type { ChannelOptions, TargetCheck } from '../engine/probe-engine.js';
 import { VmpulseError } from '../model/errors.js';
 import type { DocumentKind, ProbeCheck } from '../model/probe.js';
 import type { ExternalProbe, ExternalSetting } from './external.js';
@@ -41,7 +41,10 @@ interface CheckLookups {
 export interface ProbeTarget {
   readonly check: DocumentCheck;
   /** Socket to be opened as a channel of that protocol. */
-  readonly channel?: { readonly protocol: 'qmp' | 'qga'; readonly path: string };
+  readonly channel?: {
+    readonly protocol: Exclude<ChannelOptions['protocol'], 'cloud-hypervisor-events'>;
+    readonly path: string;
+  };
   /** The process to be watched, by PID or by a file that holds it. */
   readonly process?: { readonly pid: number } | { readonly pidFile: string };
 }

@@ -2,13 +2,12 @@ import { createServer as createTcpServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ProbeEngine } from '../../src/engine/index.js';
-import { loadNativeModule } from '../../src/engine/native-module.js';
 import { idHash } from '../../src/engine/portable/timing.js';
 import type { TargetCheck } from '../../src/engine/probe-engine.js';
-import { errorMessage } from '../../src/model/errors.js';
 import { type Outcome, outcomeReason, type ProbeResult } from '../../src/model/outcome.js';
 import { REASON_CLASS } from '../../src/model/reasons.js';
 import { ZOO, zooCheck, zooTimeoutMs } from '../fakes/http-zoo.js';
+import { whyNoAddon } from './engine/addon.js';
 import { closedPort, folder, tcpCheck, tcpServer, within } from './engine/support.js';
 
 /**
@@ -18,15 +17,6 @@ import { closedPort, folder, tcpCheck, tcpServer, within } from './engine/suppor
 const EXPLAINED: Readonly<Record<string, string>> = {};
 
 type Engine = 'native' | 'portable';
-
-function whyNoAddon(): string | undefined {
-  try {
-    loadNativeModule();
-    return undefined;
-  } catch (error) {
-    return errorMessage(error);
-  }
-}
 
 const missing = whyNoAddon();
 

@@ -50,7 +50,7 @@ describe('help', () => {
       'tcpHalfOpen, syn',
       'httpGet, http, https',
       'guestAgentPing, qga',
-      'vmState, qmp',
+      'vmState, vmstate, qmp',
       'vmmProcess, process',
     ]) {
       expect(stdout).toContain(`  ${kind}\n`);

@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage, type RequestLis
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { FakeFirecracker } from '../../fakes/firecracker.js';
 import { tempDir } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 import { runCli } from './run-cli.js';
@@ -186,6 +187,12 @@ describe('vmpulse probe', () => {
     expect(await probe('qmp', join(dir, 'qmp'))).toMatchObject({
       status: 0,
       line: { kind: 'vmState', outcome: 'ok' },
+    });
+    const fake = await FakeFirecracker.start({ path: join(dir, 'fc'), state: 'Paused' });
+    onTestFinished(() => fake.exit());
+    expect(await probe('vmstate', `fc:${join(dir, 'fc')}`)).toMatchObject({
+      status: 2,
+      line: { kind: 'vmState', outcome: 'inconclusive', reason: 'suspended' },
     });
     const silent = createServer(() => {});
     await listen(silent, join(dir, 'silent'));

@@ -100,7 +100,7 @@ describe('messages', () => {
     ['ok', '{'],
     ['ok', JSON.stringify({ a: 'x'.repeat(1024 * 1024) })],
   ])('request case %#: not valid', (command, args) => {
-    expect(encodeRequest(command, args)).toBeUndefined();
+    expect(encodeRequest('qmp', command, args)).toBeUndefined();
   });
 });
 

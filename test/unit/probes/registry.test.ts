@@ -91,6 +91,16 @@ describe('targets of the command line', () => {
       '/run/vm.qmp',
       { check: { kind: 'vmState' }, channel: { protocol: 'qmp', path: '/run/vm.qmp' } },
     ],
+    [
+      'vmstate',
+      'ch:/run/ch.sock',
+      { check: { kind: 'vmState' }, channel: { protocol: 'cloud-hypervisor', path: '/run/ch.sock' } },
+    ],
+    [
+      'vmState',
+      'fc:/run/fc.sock',
+      { check: { kind: 'vmState' }, channel: { protocol: 'firecracker', path: '/run/fc.sock' } },
+    ],
     ['process', '4711', { check: { kind: 'vmmProcess' }, process: { pid: 4711 } }],
     [
       'console',
@@ -150,6 +160,7 @@ describe('targets of the command line', () => {
     ['http', 'unix:/run/app.sock:healthz', 'has a path that does not begin with /'],
     ['qga', 'vm.qga', 'is not an absolute path ("vm.qga")'],
     ['qmp', `/${'x'.repeat(107)}`, 'is 108 bytes long'],
+    ['vmstate', 'fc:fc.sock', 'is not an absolute path'],
     ['process', '0', 'is not a PID of Linux'],
     ['process', 'vm.pid', 'is neither'],
     ['console', '/run/vm.log', 'has no pattern'],

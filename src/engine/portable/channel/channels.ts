@@ -13,8 +13,9 @@ import { encodeRequest } from './request.js';
 
 const DEFAULT_RECONNECT_MS = 100;
 const DEFAULT_GREETING_TIMEOUT_MS = 2000;
+const NO_REQUESTS = 'a channel of events takes no requests; send them on the channel of the API';
 const optionsSchema = z.strictObject({
-  protocol: z.enum(['qmp', 'qga']),
+  protocol: z.enum(['qmp', 'qga', 'cloud-hypervisor', 'firecracker', 'cloud-hypervisor-events']),
   path: unixPath,
   reconnectMs: z.number().exactOptional(),
   greetingTimeoutMs: z.number().exactOptional(),
@@ -87,9 +88,14 @@ export class Channels {
     checkMs('deadlineMs', deadlineMs, 1);
     const channel = this.#channels.get(handle);
     if (channel === undefined) throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the channel is closed');
-    const request = encodeRequest(command, args);
+    if (channel.protocol === 'cloud-hypervisor-events') {
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', NO_REQUESTS);
+    }
+    const request = encodeRequest(channel.protocol, command, args);
     if (request === undefined) {
-      throw argumentError('not a valid command: a name, an object of arguments, at most 1 MiB');
+      throw argumentError(
+        'not a valid command: a name, or METHOD /path for an API; an object of arguments; at most 1 MiB',
+      );
     }
     const timer = this.#timers.arm(monoMs() + deadlineMs, () => this.#onDeadline(call));
     const id = channel.request(request, (reply) => {
@@ -136,6 +142,8 @@ function completion(call: number, reply: Reply): Completion {
       const message = 'too many requests wait on this channel; wait for some to end';
       return { call, error: new VmpulseError('ERR_VMPULSE_CHANNEL', message) };
     }
+    case 'unsupported':
+      return { call, error: new VmpulseError('ERR_VMPULSE_UNSUPPORTED', NO_REQUESTS) };
     case 'closed':
       return { call, error: new VmpulseError('ERR_VMPULSE_CLOSED', 'the channel was closed') };
   }

@@ -89,6 +89,23 @@ export class JsonFramer {
   }
 }
 
+/** Whether a JSON text is nested as deep as is accepted, or less. What is no JSON is for the parser to find. */
+export function isShallow(text: Buffer): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const byte = text[at];
+    if (isInString) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) isInString = false;
+    } else if (byte === QUOTE) isInString = true;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth -= 1;
+    if (depth > MAX_DEPTH) return false;
+  }
+  return true;
+}
+
 /** The fault for bytes that cannot be a message. */
 export function notJson(seen: Buffer): Fault {
   return protocolError(`expected a JSON object, received "${escapeBytes(seen, SEEN_BYTES)}"`);

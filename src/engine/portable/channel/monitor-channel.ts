@@ -1,13 +1,13 @@
-import { randomInt } from 'node:crypto';
 import type { Reason } from '../../../model/reasons.js';
 import type { ChannelEvent, ChannelOptions } from '../../probe-engine.js';
 import { monoMs, wallMs } from '../clock.js';
 import type { Timer, Timers } from '../timers.js';
 import type { Backlog } from './backlog.js';
-import { type Down, Link } from './link.js';
-import { QgaSession } from './qga-session.js';
-import { QmpSession } from './qmp-session.js';
-import type { EncodedRequest, SessionMessage } from './session.js';
+import { EventSource } from './event-source.js';
+import { type Connection, type Down, Link, type LinkEvents } from './link.js';
+import { greets, newSession } from './new-session.js';
+import { isRest } from './request.js';
+import type { EncodedRequest, Session, SessionMessage } from './session.js';
 
 /** Requests that wait for their turn or their answer. */
 const MAX_PENDING = 256;
@@ -26,6 +26,8 @@ export type Reply =
   | ({ readonly type: 'lost' } & Down)
   /** Too many requests wait. */
   | { readonly type: 'full' }
+  /** The channel takes no requests. */
+  | { readonly type: 'unsupported' }
   | { readonly type: 'closed' };
 
 interface Pending {
@@ -45,13 +47,18 @@ export interface MonitorChannelOptions extends Required<ChannelOptions> {
 /** The one owner of a monitor or agent socket: queue, deadlines, reconnection. */
 export class MonitorChannel {
   readonly #options: MonitorChannelOptions;
-  #link: Link | Down = { reason: 'cancelled', detail: 'not tried yet' };
+  #link: Connection | Down = { reason: 'cancelled', detail: 'not tried yet' };
   #pending: Pending[] = [];
   #nextId = 1;
   #failures = 0;
   #timer: Timer | undefined;
   /** What was told last: connected, or why not. */
   #told: 'connected' | Reason | undefined;
+  /**
+   * The last connection that ended had answered something, or there was none. Only then a new connection to an API,
+   * which greets nobody, is told before its first answer: else a peer that hangs up would come and go without end.
+   */
+  #isProven = true;
   #isClosed = false;
 
   constructor(options: MonitorChannelOptions) {
@@ -78,9 +85,11 @@ export class MonitorChannel {
 
   /** The deadline of a request passed, or nobody waits for it any more. Says what a deadline means now. */
   forget(id: number): Reason {
+    const hasWaited = this.#pending.some((pending) => pending.id === id && pending.request !== undefined);
     this.#pending = this.#pending.filter((request) => request.id !== id);
     const link = this.#link;
-    if (!(link instanceof Link)) return 'agent-not-connected';
+    if (!('session' in link)) return 'agent-not-connected';
+    if (isRest(this.protocol)) return this.#forgetRest(link.session, id, hasWaited);
     const reason = link.session.timeoutReason;
     link.session.forget(id);
     if (reason === 'response-timeout' && !link.session.isReady) this.#watchHandshake();
@@ -89,35 +98,74 @@ export class MonitorChannel {
     return isUnaccepted ? 'channel-busy' : reason;
   }
 
+  /** As `forget`. `hasWaited`: it was not sent yet. */
+  #forgetRest(session: Session, id: number, hasWaited: boolean): Reason {
+    // A long command of our own is at work, so nothing is known of the API.
+    const isBehindAnother = hasWaited && !session.isReady && session.isStuck !== true;
+    session.forget(id);
+    if (session.isStuck === true && this.#timer === undefined) this.#watchHandshake();
+    this.#pump();
+    return isBehindAnother ? 'channel-busy' : 'response-timeout';
+  }
+
   /** Idempotent. Outstanding requests end as closed. */
   close(): void {
     this.#isClosed = true;
     this.#cancelTimer();
-    if (this.#link instanceof Link) this.#link.leave();
+    if ('session' in this.#link) this.#link.leave();
     this.#failPending({ type: 'closed' });
     this.#link = { reason: 'cancelled', detail: 'the channel is closed' };
   }
 
   #refusal(): Reply | undefined {
     if (this.#isClosed) return { type: 'closed' };
-    if (!(this.#link instanceof Link)) return { type: 'lost', ...this.#link };
+    if (this.protocol === 'cloud-hypervisor-events') return { type: 'unsupported' };
+    if (!('session' in this.#link)) return { type: 'lost', ...this.#link };
     if (this.#link.busy) return { type: 'lost', ...BUSY };
     return this.#pending.length >= MAX_PENDING ? { type: 'full' } : undefined;
   }
 
+  /** Begins a connection, in the place of the one there is; requests that were not sent yet go over it. */
   #connect(): void {
-    const { path, protocol } = this.#options;
-    const session = protocol === 'qmp' ? new QmpSession() : new QgaSession(randomInt(2 ** 32));
-    this.#link = new Link(path, session, {
+    if ('session' in this.#link) this.#link.leave();
+    this.#cancelTimer();
+    const { path, protocol, timers } = this.#options;
+    const events: LinkEvents = {
+      connected: () => this.#onConnected(),
       message: (message) => this.#onMessage(message),
-      idle: () => this.#pump(),
-      down: (down) => this.#disconnected(down),
-    });
-    this.#watchHandshake();
+      idle: () => this.#onIdle(),
+      down: (down) => this.#onDown(down),
+    };
+    const session = newSession(protocol);
+    this.#link =
+      protocol === 'cloud-hypervisor-events'
+        ? new EventSource(path, session, this.#told === undefined, timers, events)
+        : new Link(path, session, !isRest(protocol), events);
+    if (greets(protocol)) this.#watchHandshake();
     this.#pump();
   }
 
+  #onConnected(): void {
+    if (greets(this.protocol)) return;
+    if (this.protocol === 'cloud-hypervisor-events') this.#failures = 0;
+    if (this.#isProven) this.#tellConnected();
+  }
+
+  #onIdle(): void {
+    if ('session' in this.#link && this.#link.session.isSpent === true) this.#connect();
+    else this.#pump();
+  }
+
+  #onDown(down: Down): void {
+    const session = 'session' in this.#link ? this.#link.session : undefined;
+    // A peer that closes a connection after its work: what waits goes over the next one.
+    if (session?.isReplaceable === true && down.reason === 'connection-closed') this.#connect();
+    else this.#disconnected(down);
+  }
+
   #disconnected(down: Down): void {
+    const link = this.#link;
+    if ('session' in link && link.wasOpen) this.#isProven = link.session.isProven ?? true;
     this.#link = down;
     this.#arm(this.#options.reconnectMs * 2 ** Math.min(this.#failures, MAX_BACKOFF), () => this.#connect());
     this.#failures += 1;
@@ -128,7 +176,11 @@ export class MonitorChannel {
   /** No greeting, or no answer to the sync: stay in the peer's backlog, it will serve us when it can. */
   #onSilence(): void {
     const link = this.#link;
-    if (!(link instanceof Link)) return;
+    if (!('session' in link)) return;
+    if (isRest(this.protocol)) {
+      this.#onSilenceOfApi(link.session);
+      return;
+    }
     let reason = link.session.timeoutReason;
     if (this.protocol === 'qga') {
       link.session.forget(0);
@@ -141,6 +193,14 @@ export class MonitorChannel {
     if (link.busy) this.#failPending({ type: 'lost', ...down });
     if (this.protocol === 'qga') this.#watchHandshake();
     this.#pump();
+  }
+
+  /** The answer to a request that was given up did not come either. */
+  #onSilenceOfApi(session: Session): void {
+    if (session.isStuck !== true) return;
+    // Nobody accepts: one connection that waits is enough, and is served when the API lives again.
+    if (this.#options.backlog.holds(this.#options.path)) this.#watchHandshake();
+    else this.#connect();
   }
 
   #onMessage(message: SessionMessage): void {
@@ -158,6 +218,9 @@ export class MonitorChannel {
           description: message.description,
         });
         return;
+      case 'eventLost':
+        this.#options.tell({ type: 'dropped', count: 1, atMs: wallMs() }, 0);
+        return;
       case 'event': {
         const { name, data, bytes } = message;
         this.#options.tell({ type: 'event', name, data, atMs: wallMs() }, bytes);
@@ -168,7 +231,11 @@ export class MonitorChannel {
   #onReady(): void {
     this.#failures = 0;
     this.#cancelTimer();
-    if (this.#link instanceof Link) this.#link.busy = false;
+    if ('session' in this.#link) this.#link.busy = false;
+    this.#tellConnected();
+  }
+
+  #tellConnected(): void {
     if (this.#told === 'connected') return;
     this.#told = 'connected';
     this.#options.tell({ type: 'connected', atMs: wallMs() }, 0);
@@ -196,7 +263,7 @@ export class MonitorChannel {
   /** Hands queued requests to the session and what the session says to the socket. */
   #pump(): void {
     const link = this.#link;
-    if (!(link instanceof Link)) return;
+    if (!('session' in link)) return;
     for (const pending of this.#pending) {
       if (pending.request === undefined) continue;
       if (!link.session.isReady) break;

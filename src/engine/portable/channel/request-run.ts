@@ -2,9 +2,16 @@ import type { Outcome } from '../../../model/outcome.js';
 import type { Reason } from '../../../model/reasons.js';
 import { outcomeOf } from '../verdict.js';
 import type { MonitorChannel, Reply } from './monitor-channel.js';
-import { runStateOutcome } from './run-state.js';
+import { isRest } from './request.js';
+import { restStateOutcome, runStateOutcome } from './run-state.js';
 
-const COMMANDS = { vmState: 'query-status', guestAgentPing: 'guest-ping' } as const;
+const STATE_COMMANDS: Readonly<Record<MonitorChannel['protocol'], string>> = {
+  qmp: 'query-status',
+  qga: 'query-status',
+  'cloud-hypervisor': 'GET /api/v1/vm.info',
+  firecracker: 'GET /',
+  'cloud-hypervisor-events': 'query-status',
+};
 
 /** One probe that is a request on a channel: it runs until its answer or its deadline. */
 export class RequestRun {
@@ -13,16 +20,21 @@ export class RequestRun {
   readonly #ended: (outcome: Outcome) => void;
   #over = false;
 
-  constructor(channel: MonitorChannel, kind: keyof typeof COMMANDS, ended: (outcome: Outcome) => void) {
+  constructor(
+    channel: MonitorChannel,
+    kind: 'vmState' | 'guestAgentPing',
+    ended: (outcome: Outcome) => void,
+  ) {
     this.#channel = channel;
     this.#ended = ended;
-    this.#id = channel.request({ execute: COMMANDS[kind] }, (reply) => this.#end(judge(channel, reply)));
+    const execute = kind === 'vmState' ? STATE_COMMANDS[channel.protocol] : 'guest-ping';
+    this.#id = channel.request({ execute }, (reply) => this.#end(judge(channel, reply)));
   }
 
   timeOut(): void {
     const reason = this.#channel.forget(this.#id);
-    // A monitor that was there and does not answer.
-    const isSilentMonitor = this.#channel.protocol === 'qmp' && reason === 'response-timeout';
+    // A monitor or API that was there and does not answer.
+    const isSilentMonitor = this.#channel.protocol !== 'qga' && reason === 'response-timeout';
     this.#end(outcomeOf(isSilentMonitor ? 'api-unreachable' : reason));
   }
 
@@ -42,9 +54,14 @@ export class RequestRun {
 function judge({ protocol }: MonitorChannel, reply: Reply): Outcome {
   switch (reply.type) {
     case 'value':
+      if (isRest(protocol)) return restStateOutcome(reply.value);
       return protocol === 'qmp' ? runStateOutcome(reply.value) : { result: 'ok' };
     case 'refused':
-      return outcomeOf(protocol === 'qmp' ? 'api-error' : 'agent-error');
+      // Cloud Hypervisor runs without a VM until one is created.
+      if (protocol === 'cloud-hypervisor' && reply.class === 'http-404') return outcomeOf('vm-not-running');
+      return outcomeOf(protocol === 'qga' ? 'agent-error' : 'api-error');
+    case 'unsupported':
+      return outcomeOf('api-error');
     case 'full':
       return outcomeOf('channel-busy');
     case 'closed':
@@ -58,6 +75,6 @@ function judgeLoss(protocol: MonitorChannel['protocol'], reason: Reason): Outcom
   const outcome = outcomeOf(reason);
   if (outcome.result === 'inconclusive') return outcome;
   const isGarbled = reason === 'protocol-error' || reason === 'response-too-large';
-  if (protocol === 'qmp') return outcomeOf(isGarbled ? 'api-error' : 'api-unreachable');
-  return outcomeOf(isGarbled ? 'agent-error' : 'agent-not-connected');
+  if (protocol === 'qga') return outcomeOf(isGarbled ? 'agent-error' : 'agent-not-connected');
+  return outcomeOf(isGarbled ? 'api-error' : 'api-unreachable');
 }

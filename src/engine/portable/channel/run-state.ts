@@ -24,6 +24,25 @@ export function runStateOutcome(value: unknown): Outcome {
     : { result: 'inconclusive', reason: 'suspended' };
 }
 
+const restAnswer = z.object({ body: z.object({ state: z.string() }) });
+
+/**
+ * Judges the answer of Cloud Hypervisor to `vm.info`, or of Firecracker to `GET /`, for a probe that expects the VM to
+ * run. `Created` is what Cloud Hypervisor says of a VM that was shut down. Paused, stopped at a break point, or a state
+ * that this version does not know: someone did this on purpose.
+ */
+export function restStateOutcome(value: unknown): Outcome {
+  const answer = restAnswer.safeParse(value);
+  if (!answer.success) return { result: 'failed', reason: 'api-error' };
+  const { state } = answer.data.body;
+  if (state === 'Running') return { result: 'ok' };
+  return REST_NOT_RUNNING.includes(state)
+    ? { result: 'failed', reason: 'vm-not-running' }
+    : { result: 'inconclusive', reason: 'suspended' };
+}
+
+const REST_NOT_RUNNING: readonly string[] = ['Created', 'Shutdown', 'Not started'];
+
 const ON_PURPOSE: readonly string[] = [
   'debug',
   'inmigrate',

@@ -149,7 +149,10 @@ impl Channel {
             Ok(()) if session.is_ok_and(|session| session.is_spent()) => self.connect(context),
             Ok(()) => self.pump(context),
             // A peer that closes a connection after its work: what waits goes over the next one.
-            Err(_) if session.is_ok_and(|session| session.is_replaceable()) => {
+            Err(Down {
+                reason: Reason::ConnectionClosed,
+                ..
+            }) if session.is_ok_and(|session| session.is_replaceable()) => {
                 self.connect(context);
             }
             Err(down) => self.disconnect(down, context),
