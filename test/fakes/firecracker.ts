@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type RestFault, type RestRequest, type RestResponse, RestServer } from './rest-server.js';
 
 export type FirecrackerState = 'Not started' | 'Running' | 'Paused';
@@ -25,7 +26,7 @@ const RESOURCES = [
   'metrics',
   'logger',
 ];
-/** These can be added to a microVM that runs. */
+/** These could be added to a microVM that runs, if it had been started with PCI. */
 const HOT_PLUGGED = ['drives', 'network-interfaces'];
 
 /** The API of Firecracker, without a microVM behind it. */
@@ -120,7 +121,15 @@ export class FakeFirecracker {
   ): RestResponse {
     const isNamed = resource === 'drives' || resource === 'network-interfaces';
     if (isNamed && (id === undefined || id === '')) return refusal('The ID cannot be empty.');
-    if (this.#state !== 'Not started' && !HOT_PLUGGED.includes(resource)) return refusal(POST_BOOT);
+    if (this.#state !== 'Not started') {
+      return refusal(HOT_PLUGGED.includes(resource) ? 'PCI is not enabled' : POST_BOOT);
+    }
+    const kernel = value.kernel_image_path;
+    if (resource === 'boot-source' && (typeof kernel !== 'string' || !existsSync(kernel))) {
+      return refusal(
+        'Boot source error: The kernel file cannot be opened: No such file or directory (os error 2)',
+      );
+    }
     this.#config.set(isNamed ? `${resource}/${id}` : resource, value);
     return DONE;
   }
@@ -163,7 +172,13 @@ export class FakeFirecracker {
   }
 }
 
-const MACHINE = { vcpu_count: 1, mem_size_mib: 128, smt: false, track_dirty_pages: false };
+const MACHINE = {
+  vcpu_count: 1,
+  mem_size_mib: 128,
+  smt: false,
+  track_dirty_pages: false,
+  huge_pages: 'None',
+};
 
 function refusal(text: string): RestResponse {
   return { status: 400, body: { fault_message: text } };

@@ -6,16 +6,6 @@ const MAX_CLIENTS = 10;
 const MAX_BODY_BYTES = 51_200;
 const FULL =
   'HTTP/1.1 503\r\nServer: Firecracker API\r\nConnection: close\r\nContent-Length: 40\r\n\r\n{ "error": "Too many open connections" }';
-const REASONS: Readonly<Record<number, string>> = {
-  200: 'OK',
-  204: 'No Content',
-  400: 'Bad Request',
-  404: 'Not Found',
-  409: 'Conflict',
-  429: 'Too Many Requests',
-  500: 'Internal Server Error',
-};
-
 export interface RestRequest {
   readonly method: string;
   readonly path: string;
@@ -131,8 +121,10 @@ export class RestServer {
         const found = parse(received);
         if (found === undefined) return;
         if ('wrong' in found) {
-          const text = `${found.wrong}\nAll previous unanswered requests will be dropped.`;
-          socket.end(this.#encode({ status: 400, body: { error: text } }));
+          // As the original writes it, with a line feed that JSON does not allow. The connection stays.
+          const text = `{ "error": "${found.wrong}\nAll previous unanswered requests will be dropped." }`;
+          socket.write(this.#encode(400, text));
+          received = Buffer.alloc(0);
           return;
         }
         received = received.subarray(found.bytes);
@@ -157,8 +149,12 @@ export class RestServer {
     const response = await this.#handler(request);
     if (response === 'exit') this.close();
     else if (response === 'freeze') this.freeze();
-    else if (fault === undefined) socket.write(this.#encode(response));
-    else misbehave(socket, fault, this.#encode(response));
+    else {
+      const { status, body } = response;
+      const answer = this.#encode(status, body === undefined ? undefined : JSON.stringify(body));
+      if (fault === undefined) socket.write(answer);
+      else misbehave(socket, fault, answer);
+    }
     if (fault === 'hang') this.freeze();
   }
 
@@ -170,11 +166,11 @@ export class RestServer {
     return found.fault;
   }
 
-  #encode({ status, body }: RestResponse): Buffer {
-    const text = body === undefined ? '' : JSON.stringify(body);
-    const describes = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n`;
-    const head = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\nServer: ${this.#serverName}\r\nConnection: keep-alive\r\n`;
-    return Buffer.from(`${head}${body === undefined ? '' : describes}\r\n${text}`);
+  /** It writes no reason phrase. */
+  #encode(status: number, body: string | undefined): Buffer {
+    const describes = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body ?? '')}\r\n`;
+    const head = `HTTP/1.1 ${status} \r\nServer: ${this.#serverName}\r\nConnection: keep-alive\r\n`;
+    return Buffer.from(`${head}${body === undefined ? '' : describes}\r\n${body ?? ''}`);
   }
 }
 

@@ -134,7 +134,10 @@ describe.each(['native', 'portable'] as const)('the %s engine', (name) => {
       details: { class: 'http-400' },
       message: 'http-400: Start microvm error: Cannot start microvm without kernel configuration.',
     });
-    await ask(channel, 'PUT /boot-source', { kernel_image_path: '/k' });
+    await expect(ask(channel, 'PUT /boot-source', { kernel_image_path: '/none' })).rejects.toMatchObject({
+      message: expect.stringContaining('http-400: Boot source error: The kernel file cannot be opened'),
+    });
+    await ask(channel, 'PUT /boot-source', { kernel_image_path: process.execPath });
     await ask(channel, 'PUT /actions', { action_type: 'InstanceStart' });
     await expect(ask(channel, 'PUT /actions', { action_type: 'InstanceStart' })).rejects.toMatchObject({
       message: 'http-400: The requested operation is not supported after starting the microVM.',
