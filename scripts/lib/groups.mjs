@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { labAvailable } from '../../lab/vm.mjs';
 import { aptRefusal } from './apt.mjs';
 import { listFiles } from './fresh.mjs';
-import { readCargo, readCtest, readVitest } from './reports.mjs';
+import { readCargo, readCtest, readFuzz, readVitest } from './reports.mjs';
 import { findProgram } from './run.mjs';
 import { ROOT } from './steps.mjs';
 
@@ -47,6 +47,18 @@ export const GROUPS = [
       if (findProgram('cmake') !== undefined && GOOGLETEST.some(existsSync)) return undefined;
       const reason = 'CMake or GoogleTest is not installed: node scripts/setup.mjs --ci';
       return ci ? fatal(reason) : leftOut(reason);
+    },
+  },
+  {
+    name: 'fuzz',
+    commands: [[process.execPath, join(ROOT, 'scripts/fuzz.mjs'), '--json', join(REPORTS, 'fuzz.json')]],
+    report: join(REPORTS, 'fuzz.json'),
+    read: readFuzz,
+    obstacle: () => {
+      const missing = ['cargo', 'c++'].find((program) => findProgram(program) === undefined);
+      return missing === undefined
+        ? undefined
+        : leftOut(`there is no ${missing}, which libFuzzer is built with`);
     },
   },
   vitestGroup('vm', ['test/lab', 'test/e2e'], vmObstacle),

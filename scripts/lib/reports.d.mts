@@ -7,3 +7,4 @@ export interface Counts {
 export function readVitest(text: string): Counts;
 export function readCargo(text: string): Counts;
 export function readCtest(text: string): Counts;
+export function readFuzz(text: string): Counts;

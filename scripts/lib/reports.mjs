@@ -56,6 +56,19 @@ export function readCtest(text) {
   return counted({ passed: attribute('tests') - failed - skipped, failed, skipped });
 }
 
+/**
+ * What scripts/fuzz.mjs writes: one entry a target.
+ *
+ * @param {string} text
+ * @returns {Counts}
+ */
+export function readFuzz(text) {
+  const { results } = JSON.parse(text);
+  if (!Array.isArray(results)) throw new Error('not a report of the fuzz targets');
+  const passed = results.filter(({ ok }) => ok === true).length;
+  return counted({ passed, failed: results.length - passed, skipped: 0 });
+}
+
 function counted(counts) {
   if (counts.passed + counts.failed + counts.skipped === 0) throw new Error('the report has no test');
   return counts;

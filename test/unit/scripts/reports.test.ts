@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readCargo, readCtest, readVitest } from '../../../scripts/lib/reports.mjs';
+import { readCargo, readCtest, readFuzz, readVitest } from '../../../scripts/lib/reports.mjs';
 
 function vitestReport(over: object): string {
   const counts = { numPassedTests: 3, numFailedTests: 0, numPendingTests: 1, numTodoTests: 0 };
@@ -55,5 +55,17 @@ describe('readCtest', () => {
   it('refuses an empty suite and another file', () => {
     expect(() => readCtest('<testsuite tests="0" failures="0">')).toThrow('no test');
     expect(() => readCtest('Errors while running CTest')).toThrow('JUnit');
+  });
+});
+
+describe('readFuzz', () => {
+  it('counts targets', () => {
+    const results = [{ ok: true }, { ok: false }, { ok: true }];
+    expect(readFuzz(JSON.stringify({ results }))).toEqual({ passed: 2, failed: 1, skipped: 0 });
+  });
+
+  it('refuses what holds none', () => {
+    expect(() => readFuzz('{"results":[]}')).toThrow('no test');
+    expect(() => readFuzz('{}')).toThrow('not a report');
   });
 });

@@ -8,4 +8,5 @@ mod tests;
 mod verify;
 
 pub use client::{TlsClient, TlsClientError};
+pub use der::validity as certificate_validity;
 pub(crate) use layer::{Tls, TlsSetup};

@@ -1,0 +1,24 @@
+//! Fuzz targets by name; scripts/fuzz.mjs reads the names from this table.
+
+mod channel;
+mod der;
+mod http;
+mod tls;
+
+/// What is done with one input.
+pub type Target = fn(&[u8]);
+
+pub const TARGETS: [(&str, Target); 6] = [
+    ("http", http::fuzz),
+    ("qmp", channel::qmp),
+    ("qga", channel::qga),
+    ("run-state", channel::run_state),
+    ("tls", tls::fuzz),
+    ("der", der::fuzz),
+];
+
+/// Splits an input: the first byte chooses a variant, the second how the rest is cut into reads.
+fn split(data: &[u8]) -> Option<(u8, usize, &[u8])> {
+    let ([variant, step], rest) = data.split_first_chunk()?;
+    Some((*variant, usize::from(*step) + 1, rest))
+}
