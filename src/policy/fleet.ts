@@ -17,9 +17,14 @@ export function countInFleet(ctx: StepContext, vm: PolicyVmState): void {
   if (is !== 'failing') vm.failingSinceMs = null;
   else {
     vm.failingSinceMs = ctx.now;
-    // What was never seen well, as after a restart of the daemon, may have failed at any time.
-    if (was === 'counted') noteNewlyFailing(ctx, vm);
+    // What was never seen well, as after a restart of the daemon, may have failed at any time; what has failed for
+    // long and is acted on now, after somebody let go of brake or incident, is no news.
+    if (was === 'counted' && !failsForLong(ctx, vm)) noteNewlyFailing(ctx, vm);
   }
+}
+
+function failsForLong(ctx: StepContext, { episode }: PolicyVmState): boolean {
+  return episode?.outcome === 'open' && ctx.now - episode.startedAtMs >= LIMITS.newlyUnhealthyMs;
 }
 
 /**

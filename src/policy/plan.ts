@@ -185,7 +185,9 @@ export function tellHold(
   blocker: Blocker,
   step: LadderStep | null,
 ): void {
-  const key = `${blocker.rule} ${step} ${blocker.untilMs}`;
+  // A veto is prolonged with every move of the guest, and is still one.
+  const end = blocker.rule === 'io-veto' ? vm.activity.movedAtMs !== null : blocker.untilMs;
+  const key = `${blocker.rule} ${step} ${end}`;
   if (vm.told.hold === key) return;
   vm.told.hold = key;
   const until = blocker.untilMs === null ? '' : ` (until ${utc(blocker.untilMs)})`;

@@ -4,13 +4,17 @@ import type { VmId } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { VmUnit } from './vm-unit.js';
 
-const PERIOD_MS = 2_000;
+/** How soon the next comparison comes: soon while nothing is known, then as often as the veto's window needs. */
+const SOON_MS = 2_000;
+const THEN_MS = 10_000;
+const SOON_COMPARISONS = 15;
 const READ_MS = 1_000;
 /** Reads at once: in a storm of failures the rest waits for its next turn. */
 const MAX_AT_ONCE = 32;
 
 interface Watch {
   cancel: () => void;
+  turns: number;
   /** The last counters, and the attachment that they belong to. */
   last?: { readonly session: VmmSession; readonly values: ReadonlyMap<string, number> };
 }
@@ -29,7 +33,7 @@ export class ActivityWatch {
 
   watch(unit: VmUnit): void {
     this.unwatch(unit.spec.id);
-    const watch: Watch = { cancel: () => {} };
+    const watch: Watch = { cancel: () => {}, turns: 0 };
     this.#watches.set(unit.spec.id, watch);
     void this.#turn(unit, watch);
   }
@@ -51,7 +55,9 @@ export class ActivityWatch {
       });
     }
     if (this.#watches.get(unit.spec.id) !== watch) return;
-    watch.cancel = this.#clock.at(this.#clock.now() + PERIOD_MS, () => void this.#turn(unit, watch));
+    watch.turns += 1;
+    const periodMs = watch.turns < SOON_COMPARISONS ? SOON_MS : THEN_MS;
+    watch.cancel = this.#clock.at(this.#clock.now() + periodMs, () => void this.#turn(unit, watch));
   }
 
   async #compare(unit: VmUnit, watch: Watch): Promise<void> {

@@ -15,7 +15,7 @@ import type { CustomProbes } from './custom-probes.js';
 import { Degradations } from './degradations.js';
 import { ExternalRunner } from './external-runner.js';
 import { readFormerRun } from './former-run.js';
-import { HostWatch, type ReadHostSigns } from './host-watch.js';
+import type { WatchHost } from './host-watch.js';
 import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
@@ -36,7 +36,7 @@ export interface SupervisorOptions {
   /** Another one after each boot of the host. */
   readonly hostBootId: () => string;
   /** What is seen of the host itself; unset: it is not looked at. */
-  readonly hostSigns?: ReadHostSigns;
+  readonly watchHost?: WatchHost;
   readonly engine: ProbeEngine;
   readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
@@ -67,7 +67,7 @@ export class Supervisor {
   readonly #abort = new AbortController();
   readonly #savePolicyLater: Later;
   readonly #saveEngineLater: Later;
-  readonly #hostWatch: HostWatch | undefined;
+  #ignoreHost: () => void = () => {};
   readonly #activity: ActivityWatch;
   #loop: PolicyLoop | undefined;
   #pump: Promise<void> = Promise.resolve();
@@ -102,8 +102,6 @@ export class Supervisor {
     this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
     this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());
     this.#activity = new ActivityWatch(clock, (event) => this.#post(event));
-    const { hostSigns } = options;
-    this.#hostWatch = hostSigns && new HostWatch(hostSigns, clock, (event) => this.#post(event));
     this.#runner = new ActionRunner({
       recoveries: options.recoveries,
       recorder: this.#recorder,
@@ -143,7 +141,8 @@ export class Supervisor {
     if (!journal.availability.available) this.#onJournal(journal.availability);
     this.#pump = this.#pumpEvents(engine.transitions({ signal: this.#abort.signal }));
     await this.#noteHostBoot();
-    this.#hostWatch?.start();
+    const { watchHost } = this.#options;
+    if (watchHost) this.#ignoreHost = watchHost((signs) => this.#post({ type: 'host-signs', signs }));
     this.#post({ type: 'gathering', gathering: true });
     await Promise.all(vms.map((vm) => this.#inventory.watch(vm)));
     this.#post({ type: 'gathering', gathering: false });
@@ -235,7 +234,7 @@ export class Supervisor {
     this.#savePolicyLater.cancel();
     this.#saveEngineLater.cancel();
     this.#ignoreJournal();
-    this.#hostWatch?.stop();
+    this.#ignoreHost();
     this.#activity.stop();
     await this.#runner.close();
     await this.#externals.close();

@@ -16,6 +16,7 @@ import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.j
 import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
 import { readHostSigns } from './host-signs.js';
+import { pollHost } from './host-watch.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { Supervisor } from './supervisor.js';
@@ -98,7 +99,7 @@ export class Vmpulse implements RuntimeApi {
       host: this.#host,
       version: VERSION,
       hostBootId,
-      hostSigns: readHostSigns,
+      watchHost: pollHost(readHostSigns, this.#clock),
       engine: this.#engine,
       journal: this.#journal,
       drivers: {

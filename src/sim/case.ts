@@ -15,6 +15,8 @@ export interface CaseSpec {
   readonly permits: readonly LadderStep[];
   /** It is over, in truth. Asked whenever something about the VM has changed. */
   readonly isOver: () => boolean;
+  /** One action is all that can be asked for. */
+  readonly once?: boolean;
   /** It was not running because nobody had started it: no failure. */
   readonly isStartUp?: boolean;
 }

@@ -104,6 +104,13 @@ export class Checker {
     this.#account(vm).inARow = 0;
   }
 
+  /** The journal lost what was known of the VM. */
+  noteForgotten(vm: SimVm): void {
+    const account = this.#account(vm);
+    account.inARow = 0;
+    account.charged = [];
+  }
+
   /** What was in flight is found out by looking; nothing of it is in flight in the next daemon. */
   noteDaemonEnded(host: SimHost): void {
     for (const vm of host.vms) this.#account(vm).flying = null;
@@ -142,7 +149,8 @@ export class Checker {
     const { graceMs } = vm.spec.recovery;
     const { host } = vm;
     if (host.blocked.has('person')) this.#violation(vm, `${step} while a person holds all recovery`);
-    if (host.disk.full) this.#violation(vm, `${step} while the journal cannot be written`);
+    if (host.blocked.has('journal')) this.#violation(vm, `${step} while the journal failed`);
+    if (host.isGoingDown) this.#violation(vm, `${step} while the host shuts down`);
     if (vm.paused === 'person') this.#violation(vm, `${step} while a person or a tool has paused it`);
     const boots = vm.guest === 'booting' && !vm.stopped && step !== 'start';
     if (boots && this.#now - vm.bootedAtMs < graceMs - 2_000) this.#violation(vm, `${step} during grace`);

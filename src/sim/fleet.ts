@@ -28,7 +28,7 @@ function probe(
 }
 
 /** One VM of a simulated fleet: most have an agent, half of those a command that restarts the service. */
-export function simulatedVm(name: string, random: Random, recovery: RecoverySpec): VmSpec {
+export function simulatedVm(name: string, address: string, random: Random, recovery: RecoverySpec): VmSpec {
   const guestAgent = random.chance(0.8);
   const restartService = guestAgent && random.chance(0.6) ? ['systemctl', 'restart', 'app'] : undefined;
   return {
@@ -39,7 +39,7 @@ export function simulatedVm(name: string, random: Random, recovery: RecoverySpec
     labels: {},
     annotations: {},
     runStrategy: random.chance(0.9) ? 'Always' : 'RerunOnFailure',
-    address: '192.0.2.1',
+    address,
     hypervisor: {
       driver: 'qemu',
       binary: 'qemu-system-x86_64',

@@ -1,12 +1,14 @@
 import type { LadderStep } from '../model/action.js';
 import type { Case, CaseSpec } from './case.js';
 import { Samples } from './samples.js';
+import type { SimHost } from './sim-host.js';
 import type { SimVm } from './sim-vm.js';
 import { Stopwatch } from './stopwatch.js';
 import type { World } from './world.js';
 
 /** A decision was right if it was so this long before it was carried out: a fresh look counts for 5 s and takes 2 s. */
 const DECISION_MS = 10_000;
+const MINUTE_MS = 60_000;
 
 /** A finding of the judge or of a checker. */
 export interface Finding {
@@ -22,6 +24,8 @@ interface Docket {
   /** Availability: when it was last counted, and what it was from then on. */
   countedMs: number;
   serves: boolean;
+  /** When it last did not serve. */
+  badUntilMs: number;
   wanted: boolean;
 }
 
@@ -39,6 +43,7 @@ export class Judge {
   wantedMs = 0;
   servedMs = 0;
   readonly #world: World;
+  readonly #hostTold = new Map<SimHost, number>();
   readonly #dockets = new Map<SimVm, Docket>();
 
   constructor(world: World) {
@@ -65,7 +70,7 @@ export class Judge {
       queuedMs: spec.vm.host.queueing.totalMs,
     };
     const docket = this.docket(spec.vm);
-    while (docket.cases.length > 8) docket.cases.shift();
+    while (docket.cases.length > 8 && docket.cases[0]?.endedAtMs !== null) docket.cases.shift();
     docket.cases.push(opened);
     this.#world.story(spec.vm, `FAULT ${spec.kind} (needs: ${spec.need})`);
     if (spec.need !== 'nothing') this.#remind(opened, timeline.nowMs + spec.boundMs);
@@ -78,6 +83,11 @@ export class Judge {
     one.endedAtMs = this.#world.timeline.nowMs;
     this.#world.story(one.vm, `over: ${one.kind}`);
     if (one.acts > 0 || one.need === 'act') this.heal.add(one.endedAtMs - one.atMs);
+  }
+
+  /** Whatever the VM suffered from went down with its host. */
+  abandon(vm: SimVm): void {
+    for (const one of this.docket(vm).cases) one.endedAtMs ??= this.#world.timeline.nowMs;
   }
 
   /** Something about the VM is different now. */
@@ -95,8 +105,36 @@ export class Judge {
     for (const one of this.docket(vm).cases) {
       if (one.endedAtMs !== null || one.toldAtMs !== null) continue;
       one.toldAtMs = this.#world.timeline.nowMs;
+      this.#world.operator.called(one);
       if (one.need === 'tell') this.detect.add(one.toldAtMs - one.atMs);
     }
+  }
+
+  /** Something is wrong with the whole host, and people must be told within that time unless it is over by then. */
+  openHost(kind: string, host: SimHost, boundMs: number, isOver: () => boolean): void {
+    const { timeline } = this.#world;
+    const atMs = timeline.nowMs;
+    timeline.after(boundMs, () => {
+      const told = this.#hostTold.get(host) ?? 0;
+      if (told >= atMs || isOver() || host.blocked.has('daemon') || host.blocked.endedAtMs > atMs) return;
+      this.find('missed', null, `${host.name}, ${kind}: nobody was told within ${boundMs / 1000} s`);
+    });
+  }
+
+  noteHostTold(host: SimHost, text: string): void {
+    this.#hostTold.set(host, this.#world.timeline.nowMs);
+    for (const vm of host.vms) this.#world.story(vm, `TOLD of ${host.name}: ${text}`);
+  }
+
+  /** The policy holds many VMs because many fail: do they? */
+  noteHeldTogether(host: SimHost, why: string, least: number): void {
+    const sinceMs = this.#world.timeline.nowMs - MINUTE_MS;
+    const failing = host.vms.filter((vm) => {
+      const docket = this.docket(vm);
+      return !docket.serves || docket.badUntilMs > sinceMs || !this.isIdle(vm);
+    });
+    if (failing.length >= least) return;
+    this.find('violation', null, `${host.name}: ${why}, but only ${failing.length} VMs fail in truth`);
   }
 
   /** An action on the VM began. `isStartUp`: what it answers is no failure, so no budget pays for it. */
@@ -148,6 +186,7 @@ export class Judge {
         blocked: new Stopwatch(timeline),
         countedMs: timeline.nowMs,
         serves: vm.serves,
+        badUntilMs: 0,
         wanted: !vm.wantedOff,
       };
       this.#dockets.set(vm, docket);
@@ -171,6 +210,7 @@ export class Judge {
       this.wantedMs += passedMs;
       if (docket.serves) this.servedMs += passedMs;
     }
+    if (!docket.serves) docket.badUntilMs = nowMs;
     docket.countedMs = nowMs;
     docket.serves = vm.serves;
     docket.wanted = !vm.wantedOff;
@@ -187,6 +227,8 @@ export class Judge {
     const { host } = one.vm;
     const { blocked } = this.docket(one.vm);
     if (one.need === 'tell' && one.toldAtMs !== null) return;
+    // What was tried did not help, and people know: it is theirs.
+    if (one.acts > 0 && (one.once === true || one.toldAtMs !== null)) return;
     if (blocked.runs || host.blocked.runs) {
       this.#remind(one, nowMs + one.boundMs);
       return;

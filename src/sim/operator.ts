@@ -1,3 +1,5 @@
+import type { Case } from './case.js';
+import type { SimHost } from './sim-host.js';
 import type { SimVm } from './sim-vm.js';
 import type { World } from './world.js';
 
@@ -23,18 +25,20 @@ export class Operator {
     });
   }
 
+  /** Somebody was told of the VM, and looks at it unless it is well by then. */
+  called(about: Case): void {
+    const { timeline, random } = this.#world;
+    if (about.need !== 'act') return;
+    timeline.after(random.between(20, 90) * 60_000, () => {
+      if (about.endedAtMs === null && !about.vm.host.isDown) this.repair(about.vm);
+    });
+  }
+
   /** Whatever is wrong with the VM is put right by hand. */
   repair(vm: SimVm): void {
     this.#world.story(vm, 'a person repairs it');
-    vm.change(() => {
-      vm.service = 'ok';
-      vm.cure = 'restart';
-      vm.agent = 'ok';
-      vm.link = 'up';
-      vm.loss = 0;
-      vm.stopped = false;
-      vm.wantedOff = false;
-    });
+    vm.repair();
+    vm.wantedOff = false;
     if (vm.vmm === null) {
       vm.spawn();
     } else if (vm.guest !== 'up') {
@@ -43,11 +47,41 @@ export class Operator {
     }
   }
 
+  /** Nobody may touch any VM of the host for a while. */
+  hold(host: SimHost, forMs: number): void {
+    const { timeline } = this.#world;
+    const event = { type: 'hold', vm: null, reason: 'network work', author: AUTHOR, untilMs: null } as const;
+    if (host.daemon === null) return;
+    host.daemon.command(event, `${AUTHOR} holds all recovery`);
+    // What had begun goes on.
+    timeline.after(1_000, () => host.blocked.begin('person'));
+    timeline.after(forMs, () => this.resume(host));
+  }
+
+  /** Recovery of all goes on, whatever held it. */
+  resume(host: SimHost): void {
+    const { timeline } = this.#world;
+    if (host.daemon === null || !host.daemon.isRunning || host.disk.full) {
+      timeline.after(60_000, () => this.resume(host));
+      return;
+    }
+    for (const reason of ['person', 'journal', 'incident', 'brake']) host.blocked.end(reason);
+    host.daemon.command({ type: 'unhold', vm: null, author: AUTHOR }, `${AUTHOR} resumes all recovery`);
+  }
+
+  /** Starts a VM by hand. */
+  start(vm: SimVm): void {
+    if (vm.vmm !== null) return;
+    this.#world.story(vm, 'a person starts it');
+    vm.wantedOff = false;
+    vm.spawn();
+  }
+
   /** Tries until there is a daemon to hear it. */
   #release(vm: SimVm): void {
     const { timeline, checker, judge } = this.#world;
     const { daemon } = vm.host;
-    if (daemon === null || vm.host.disk.full) {
+    if (daemon === null || !daemon.isRunning || vm.host.disk.full) {
       timeline.after(60_000, () => this.#release(vm));
       return;
     }

@@ -24,7 +24,7 @@ export function see(vm: SimVm, check: TargetCheck, timeoutMs: number, key: numbe
     case 'vmState':
       return seeMonitor(vm, timeoutMs);
     case 'guestAgentPing':
-      return vm.runs && vm.guest === 'up' && vm.agent === 'ok'
+      return vm.runs && vm.guest === 'up' && vm.agent === 'ok' && !vm.stalled
         ? OK
         : failed('agent-not-connected', timeoutMs);
     default:
@@ -46,7 +46,7 @@ function seeMonitor(vm: SimVm, timeoutMs: number): Seen {
 }
 
 function seeService(vm: SimVm, timeoutMs: number, key: number): Seen {
-  if (vm.link === 'down' || vm.host.bridge === 'down') return failed('host-unreachable', timeoutMs);
+  if (vm.link === 'down' || !vm.networkUp) return failed('host-unreachable', timeoutMs);
   if (!vm.runs || vm.guest !== 'up') return failed('connect-timeout', timeoutMs);
   const arrived = seeArrived(vm, timeoutMs);
   if (vm.loss === 0) return arrived;
@@ -55,6 +55,7 @@ function seeService(vm: SimVm, timeoutMs: number, key: number): Seen {
 }
 
 function seeArrived(vm: SimVm, timeoutMs: number): Seen {
+  if (vm.stalled) return failed('response-timeout', timeoutMs);
   switch (vm.service) {
     case 'crashed':
       return failed('connection-refused', ANSWER_MS);

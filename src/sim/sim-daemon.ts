@@ -55,13 +55,24 @@ export class SimDaemon {
     });
     this.journal = new SimJournal(host.disk, timeline, (ms) => life.later(ms));
     const told = (data: Readonly<Record<string, unknown>>, text: string) => {
-      if (life.alive && typeof data.vm === 'string') judge.noteTold(data.vm, text);
+      if (!life.alive) return;
+      if (typeof data.vm === 'string') judge.noteTold(data.vm, text);
+      else judge.noteHostTold(host, text);
     };
     const quiet = () => {};
+    const warned = (data: Readonly<Record<string, unknown>>, text: string) => {
+      // The policy's own assertion: all recovery holds from now on.
+      if (life.alive && data.what === 'policy') host.world.checker.noteBroken(`${host.name}: ${text}`);
+    };
     this.supervisor = new Supervisor({
       host: host.name,
       version: 'simulated',
       hostBootId: () => host.bootId,
+      watchHost: (tell) => {
+        host.onSigns = tell;
+        tell(host.signs);
+        return () => {};
+      },
       engine: this.engine,
       journal: this.journal,
       drivers: { qemu: new SimDriver(host, life) },
@@ -70,7 +81,7 @@ export class SimDaemon {
       recoveries: createRecoveries(),
       policy: canary.limits?.(policy) ?? policy,
       clock: life,
-      logger: { debug: quiet, info: quiet, warn: quiet, error: told },
+      logger: { debug: quiet, info: quiet, warn: warned, error: told },
       journalDeadlineMs: 1_000,
     });
   }
@@ -82,6 +93,7 @@ export class SimDaemon {
     this.supervisor.start(specs).then(
       () => {
         this.isRunning = true;
+        this.#host.daemonIsUp(this.supervisor.state);
         this.#tamper();
       },
       (error: unknown) => this.#host.world.checker.noteBroken(`${this.#host.name}: start failed: ${error}`),

@@ -1,4 +1,3 @@
-import { decodeSnapshot, encodeSnapshot } from '../engine/portable/snapshot.js';
 import { idHash } from '../engine/portable/timing.js';
 import type {
   Channel,
@@ -170,14 +169,17 @@ export class SimEngine implements ProbeEngine {
     };
   }
 
+  /** A name of what the host's memory holds: writing it out would cost more than everything else. */
   snapshot(): Uint8Array {
-    return encodeSnapshot(
-      Array.from(this.#targets.values(), (t) => [idHash(t.target.id), t.save()] as const),
-    );
+    const { host } = this.#options;
+    const frozen = Array.from(this.#targets.values(), (target) => target.frozen());
+    return Buffer.from(host.snapshots.keep(frozen));
   }
 
   restore(snapshot: Uint8Array): void {
-    for (const [hash, saved] of decodeSnapshot(snapshot)) this.#saved.set(hash, saved);
+    const { host } = this.#options;
+    for (const [hash, saved] of host.snapshots.find(Buffer.from(snapshot).toString()))
+      this.#saved.set(hash, saved);
     for (const target of this.#targets.values()) {
       const saved = this.#saved.get(idHash(target.target.id));
       if (saved) target.apply(saved);

@@ -1,6 +1,9 @@
+import type { PolicyState } from '../policy/types.js';
+import type { HostSigns } from '../runtime/host-watch.js';
 import { type DaemonOptions, SimDaemon } from './sim-daemon.js';
 import { JournalDisk } from './sim-journal.js';
 import type { SimVm } from './sim-vm.js';
+import { Snapshots } from './snapshots.js';
 import { Stopwatch } from './stopwatch.js';
 import type { World } from './world.js';
 
@@ -10,6 +13,7 @@ export class SimHost {
   readonly name: string;
   readonly vms: SimVm[] = [];
   readonly disk: JournalDisk;
+  readonly snapshots: Snapshots;
   readonly #byId = new Map<string, SimVm>();
   readonly #options: DaemonOptions;
   /** The daemon, or nothing, could do anything: no obligation runs meanwhile. */
@@ -17,11 +21,19 @@ export class SimHost {
   /** Every slot for recoveries or for boots is taken. */
   readonly queueing: Stopwatch;
   daemon: SimDaemon | null = null;
-  bridge: 'up' | 'down' = 'up';
+  /** Bridges that are down, by the /24 behind them. */
+  readonly downNetworks = new Set<string>();
   /** The prober gets no processor time. */
   starved = false;
   /** There is memory for another VMM. */
   canStart = true;
+  signs: HostSigns = { shutdown: null, pressure: null };
+  /** Of the daemon that runs. */
+  onSigns: (signs: HostSigns) => void = () => {};
+  /** It is off, or boots. */
+  isDown = false;
+  /** It shuts down: nothing may be started any more. */
+  isGoingDown = false;
   clockOffsetMs = 0;
   bootId = 'boot-1';
   #boots = 1;
@@ -31,6 +43,7 @@ export class SimHost {
     this.name = name;
     this.#options = options;
     this.disk = new JournalDisk((entry) => world.heard(this, entry));
+    this.snapshots = new Snapshots(() => ({ nowMs: world.timeline.nowMs, wallMs: this.wallMs() }));
     this.blocked = new Stopwatch(world.timeline);
     this.queueing = new Stopwatch(world.timeline);
   }
@@ -64,8 +77,15 @@ export class SimHost {
   killDaemon(): void {
     this.daemon?.kill();
     this.daemon = null;
+    this.onSigns = () => {};
     this.blocked.begin('daemon');
     this.world.checker.noteDaemonEnded(this);
+  }
+
+  /** The daemon is up and knows again what a former one held. */
+  daemonIsUp({ host }: PolicyState): void {
+    if (host.incident === null) this.blocked.end('incident');
+    if (host.brake === null) this.blocked.end('brake');
   }
 
   /** Something that all probes of the host depend on changes. */
@@ -74,6 +94,13 @@ export class SimHost {
     what();
     this.daemon?.engine.touchAll();
     for (const vm of this.vms) this.world.changed(vm);
+  }
+
+  /** What is seen of the host itself changes. */
+  show(signs: Partial<HostSigns>): void {
+    this.signs = { ...this.signs, ...signs };
+    this.world.timeline.stir();
+    this.onSigns(this.signs);
   }
 
   /** Another boot of the host. */

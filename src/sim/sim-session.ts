@@ -1,5 +1,12 @@
 import { VmpulseError } from '../model/errors.js';
-import type { CallOptions, CapturedEvidence, ChannelRef, VmmEvent, VmmSession } from '../model/ports.js';
+import type {
+  CallOptions,
+  CapturedEvidence,
+  ChannelRef,
+  GuestCounter,
+  VmmEvent,
+  VmmSession,
+} from '../model/ports.js';
 import type { ProcessIdentity } from '../model/vm.js';
 import type { Life } from './life.js';
 import { statusOf } from './outcomes.js';
@@ -74,6 +81,16 @@ export class SimSession implements VmmSession {
     if (vm.vmm !== this.#vmm || vm.guest !== 'up') throw gone(vm);
     vm.say({ type: 'reset', guest: true, reason: 'guest-reset' });
     vm.bootGuest();
+  }
+
+  async counters(options: CallOptions): Promise<readonly GuestCounter[]> {
+    const vm = this.#vm;
+    await within(this.#life, COMMAND_MS, options);
+    const { disk, network } = vm.counters;
+    // The TAP device needs no monitor.
+    const sent = { name: 'network tap', value: network };
+    const silent = vm.stopped || vm.monitor !== 'ok';
+    return silent ? [sent] : [{ name: 'disk vda', value: disk }, sent];
   }
 
   async pause(options: CallOptions): Promise<void> {

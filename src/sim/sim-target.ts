@@ -24,6 +24,20 @@ export interface TargetPorts {
   readonly emit: (target: SimTarget, change: Change, durationMs: number) => void;
 }
 
+/** Nothing but this outcome follows. True times. */
+interface Slept {
+  readonly seen: Seen;
+  readonly scheduledMs: number;
+  readonly periodMs: number;
+}
+
+/** A target's thresholds at one moment. */
+export interface Frozen {
+  readonly hash: bigint;
+  readonly saved: SavedThresholds;
+  readonly slept: Slept | null;
+}
+
 /**
  * One probe of a VM, in the schedule and with the thresholds of the production engine. Once nothing but the same
  * outcome can follow, it sleeps until what it looks at has changed, and then counts what it has slept through.
@@ -42,6 +56,8 @@ export class SimTarget {
   #scheduledMs = 0;
   #cancel: () => void = () => {};
   #asleep: Seen | null = null;
+  #frozen: Frozen | null = null;
+  readonly #hash: bigint;
   #removed = false;
 
   constructor(handle: number, idHash: bigint, target: Target, see: () => Seen, ports: TargetPorts) {
@@ -51,6 +67,7 @@ export class SimTarget {
     this.see = see;
     this.thresholds = new Thresholds(target.startState);
     this.#phase = new Phase(idHash);
+    this.#hash = idHash;
     this.#ports = ports;
     this.#startAt(this.#phase.firstStart(this.timing, ports.timeline.nowMs));
   }
@@ -72,6 +89,7 @@ export class SimTarget {
     this.#catchUp();
     this.suspended = true;
     this.#asleep = null;
+    this.#frozen = null;
     this.#cancel();
   }
 
@@ -83,6 +101,7 @@ export class SimTarget {
 
   newInstance(): void {
     this.#asleep = null;
+    this.#frozen = null;
     this.#cancel();
     this.epoch += 1;
     this.thresholds = new Thresholds(this.target.startState);
@@ -98,18 +117,29 @@ export class SimTarget {
   processEnded(): void {
     this.touch();
     const outcome = { result: 'failed', reason: 'process-gone' } as const;
+    this.#frozen = null;
     const change = this.thresholds.failAtOnce(outcome, this.#ports.wallMs());
     if (change) this.#ports.emit(this, change, 0);
   }
 
-  save(): SavedThresholds {
-    this.#catchUp();
-    return this.thresholds.save();
+  /** What is known now, to be read later; costs nothing while it sleeps. */
+  frozen(): Frozen {
+    this.#frozen ??= {
+      hash: this.#hash,
+      saved: this.thresholds.save(),
+      slept: this.#asleep && {
+        seen: this.#asleep,
+        scheduledMs: this.#scheduledMs,
+        periodMs: this.thresholds.periodMs(this.timing),
+      },
+    };
+    return this.#frozen;
   }
 
   /** Takes over what a former engine knew; a state that the caller does not know is told. */
   apply(saved: SavedThresholds): void {
     const from = this.thresholds.state;
+    this.#frozen = null;
     this.thresholds = Thresholds.restore(saved);
     const { known: to, reason, streakStartMs, lastOkMs } = saved;
     if (from === to) return;
@@ -130,6 +160,7 @@ export class SimTarget {
   #startAt(atMs: number): void {
     this.#cancel();
     this.#asleep = null;
+    this.#frozen = null;
     // Whole milliseconds; the phase is one of microseconds, and not exact to the last bit.
     this.#scheduledMs = Math.ceil(atMs - 1e-6);
     this.#cancel = this.#ports.timeline.at(this.#scheduledMs, () => this.#start());
@@ -145,6 +176,7 @@ export class SimTarget {
 
   #verdict(seen: Seen): void {
     const { timeline, wallMs, blindAfter, maySleep, emit } = this.#ports;
+    this.#frozen = null;
     const change = this.thresholds.observe(seen.outcome, wallMs(), this.timing, blindAfter);
     const periodMs = this.thresholds.periodMs(this.timing);
     const next = this.#phase.nextStart(this.timing, periodMs, this.#scheduledMs, timeline.nowMs);
@@ -171,27 +203,44 @@ export class SimTarget {
     return outcome.result === 'ok' || outcome.reason === (now.outcome as typeof outcome).reason;
   }
 
-  /** Counts the probes that started, unseen, before now: all of them found the same. */
+  /** Counts the probes that started, unseen, before now. */
   #catchUp(): void {
-    const slept = this.#asleep;
-    if (slept === null) return;
+    if (this.#asleep === null) return;
     const { timeline, wallMs } = this.#ports;
-    const periodMs = this.thresholds.periodMs(this.timing);
-    const missed = Math.max(0, Math.ceil((timeline.nowMs - this.#scheduledMs) / periodMs));
+    const { saved, slept } = this.frozen();
+    if (slept === null) return;
+    const missed = missedBy(slept, timeline.nowMs);
     if (missed === 0) return;
-    const lastStartMs = this.#scheduledMs + (missed - 1) * periodMs;
-    this.#scheduledMs += missed * periodMs;
-    const { result } = slept.outcome;
+    this.#scheduledMs += missed * slept.periodMs;
+    this.#frozen = null;
     // Blind counts nothing that anybody sees.
-    if (result === 'inconclusive') return;
-    const saved = this.thresholds.save();
-    const lastAtMs = lastStartMs + slept.durationMs + (wallMs() - timeline.nowMs);
-    this.thresholds = Thresholds.restore({
-      ...saved,
-      consecutiveOk: result === 'ok' ? saved.consecutiveOk + missed : 0,
-      consecutiveFailed: result === 'failed' ? saved.consecutiveFailed + missed : 0,
-      lastAtMs,
-      lastOkMs: result === 'ok' ? lastAtMs : saved.lastOkMs,
-    });
+    if (slept.seen.outcome.result === 'inconclusive') return;
+    const offsetMs = wallMs() - timeline.nowMs;
+    this.thresholds = Thresholds.restore(sleptThrough(saved, slept, timeline.nowMs, offsetMs));
   }
+}
+
+/** Probes that started, unseen, before `untilMs` (true time). */
+function missedBy(slept: Slept, untilMs: number): number {
+  return Math.max(0, Math.ceil((untilMs - slept.scheduledMs) / slept.periodMs));
+}
+
+/** The thresholds after what was slept through: all of it was the same. `offsetMs`: of the wall clock to true time. */
+export function sleptThrough(
+  saved: SavedThresholds,
+  slept: Slept,
+  untilMs: number,
+  offsetMs: number,
+): SavedThresholds {
+  const { result } = slept.seen.outcome;
+  const missed = missedBy(slept, untilMs);
+  if (missed === 0 || result === 'inconclusive') return saved;
+  const lastAtMs = slept.scheduledMs + (missed - 1) * slept.periodMs + slept.seen.durationMs + offsetMs;
+  return {
+    ...saved,
+    consecutiveOk: result === 'ok' ? saved.consecutiveOk + missed : 0,
+    consecutiveFailed: result === 'failed' ? saved.consecutiveFailed + missed : 0,
+    lastAtMs,
+    lastOkMs: result === 'ok' ? lastAtMs : saved.lastOkMs,
+  };
 }

@@ -1,6 +1,7 @@
 import type { VmmEvent } from '../model/ports.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
 import type { SimHost } from './sim-host.js';
+import { Stopwatch } from './stopwatch.js';
 import type { World } from './world.js';
 
 export type GuestState = 'off' | 'booting' | 'up' | 'hung' | 'panicked';
@@ -15,6 +16,9 @@ export interface Vmm {
   /** True time. */
   readonly startedAtMs: number;
 }
+
+/** A guest that works uses its disk, and sends something, at least this often. */
+const TICK_MS = 500;
 
 /**
  * What is really the case with one VM. Nobody but the faults, the driver's effects and the judge knows it; the
@@ -34,10 +38,14 @@ export class SimVm {
   stopped = false;
   paused: Pause = null;
   link: 'up' | 'down' = 'up';
+  /** Requests to its disk are not answered. */
+  stalled = false;
   /** Share of packets that are lost on the way. */
   loss = 0;
   /** Of a boot, ms. */
   bootMs: number;
+  /** The next boot takes longer (fsck), ms; 0: it does not. */
+  extraBootMs = 0;
   /** True time of the present boot. */
   bootedAtMs = 0;
   /** Somebody decided that it is not to run now. */
@@ -45,12 +53,24 @@ export class SimVm {
   /** Of the attached daemon, if any. */
   listener: ((event: VmmEvent, atMs: number) => void) | null = null;
   #boots = 0;
+  readonly #usesDisk: Stopwatch;
+  readonly #sends: Stopwatch;
 
   constructor(world: World, host: SimHost, spec: VmSpec, bootMs: number) {
     this.world = world;
     this.host = host;
     this.spec = spec;
     this.bootMs = bootMs;
+    this.#usesDisk = new Stopwatch(world.timeline);
+    this.#sends = new Stopwatch(world.timeline);
+  }
+
+  /** Totals that only the guest makes grow. */
+  get counters(): { readonly disk: number; readonly network: number } {
+    return {
+      disk: Math.floor(this.#usesDisk.totalMs / TICK_MS),
+      network: Math.floor(this.#sends.totalMs / TICK_MS),
+    };
   }
 
   get hasAgent(): boolean {
@@ -62,19 +82,32 @@ export class SimVm {
     return this.vmm !== null && !this.stopped && this.paused === null;
   }
 
+  /** What needs its disk gets on. */
+  get #works(): boolean {
+    return this.runs && this.guest === 'up' && !this.stalled;
+  }
+
   /** Its users get what they want: the truth that availability is counted from. */
   get serves(): boolean {
-    return this.isWell && this.link === 'up' && this.host.bridge === 'up';
+    return this.isWell && this.link === 'up' && this.networkUp;
+  }
+
+  /** The bridge that it hangs on. */
+  get networkUp(): boolean {
+    return !this.host.downNetworks.has(networkOf(this));
   }
 
   /** Nothing is wrong inside, whatever is wrong on the way to it. */
   get isWell(): boolean {
-    return this.runs && this.guest === 'up' && this.service === 'ok';
+    return this.#works && this.service === 'ok';
   }
 
   /** Applies a change and lets everything that looks at it notice. */
   change(what: () => void): void {
     what();
+    const lives = this.runs && (this.guest === 'up' || this.guest === 'booting');
+    follow(this.#usesDisk, lives && !this.stalled);
+    follow(this.#sends, this.runs && this.guest === 'up' && this.link === 'up');
     this.host.daemon?.engine.touch(this.spec.id);
     this.world.changed(this);
   }
@@ -103,7 +136,9 @@ export class SimVm {
       this.agent = 'ok';
       if (this.cure !== 'repair') this.service = 'ok';
     });
-    timeline.after(this.bootMs, () => {
+    const { extraBootMs } = this;
+    this.extraBootMs = 0;
+    timeline.after(this.bootMs + extraBootMs, () => {
       if (boot !== this.#boots || this.guest !== 'booting') return;
       this.change(() => {
         this.guest = 'up';
@@ -149,6 +184,30 @@ export class SimVm {
     this.listener(event, this.host.wallMs());
   }
 
+  /** Whatever is wrong with it is put right. */
+  repair(): void {
+    this.change(() => {
+      this.service = 'ok';
+      this.cure = 'restart';
+      this.agent = 'ok';
+      this.link = 'up';
+      this.loss = 0;
+      this.stalled = false;
+      this.stopped = false;
+    });
+  }
+
+  /** The service is slow for as long as its host is: no restart helps. */
+  slowDown(): void {
+    this.service = 'slow';
+    this.cure = 'repair';
+  }
+
+  speedUp(): void {
+    if (this.service === 'slow') this.service = 'ok';
+    this.cure = 'restart';
+  }
+
   pause(by: NonNullable<Pause>): void {
     this.change(() => {
       this.paused = by;
@@ -162,4 +221,15 @@ export class SimVm {
     });
     this.say({ type: 'resumed' });
   }
+}
+
+function follow(watch: Stopwatch, runs: boolean): void {
+  if (runs === watch.runs) return;
+  if (runs) watch.begin('it');
+  else watch.end('it');
+}
+
+/** The /24 of its address. */
+export function networkOf(vm: SimVm): string {
+  return (vm.spec.address ?? '').split('.').slice(0, 3).join('.');
 }

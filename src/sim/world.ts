@@ -39,6 +39,7 @@ export class World {
   readonly checker: Checker;
   readonly operator: Operator;
   readonly #options: WorldOptions;
+  readonly #onAct: ((vm: SimVm) => void)[] = [];
   #pid = 1_000;
 
   constructor(options: WorldOptions) {
@@ -55,7 +56,10 @@ export class World {
     for (let i = 0; i < options.vms; i++) {
       const host = this.hosts[i % this.hosts.length];
       if (!host) continue;
-      const spec = simulatedVm(`vm-${i + 1}`, this.random, options.recovery);
+      const nth = host.vms.length;
+      // Two bridges a host.
+      const address = `10.${i % this.hosts.length}.${nth % 2}.${2 + (nth >> 1)}`;
+      const spec = simulatedVm(`vm-${i + 1}`, address, this.random, options.recovery);
       host.add(new SimVm(this, host, spec, this.random.between(15_000, 60_000)));
     }
   }
@@ -93,6 +97,7 @@ export class World {
   /** An entry of a journal is durable. */
   heard(host: SimHost, entry: StoredJournalEntry): void {
     this.#options.onEntry?.(host.name, entry);
+    if (entry.vm === null) this.#heardOfHost(host, entry);
     const vm = entry.vm === null ? undefined : host.find(entry.vm);
     if (!vm) return;
     if (entry.type !== 'transition' || this.#options.onStory) this.story(vm, `${entry.type}: ${entry.text}`);
@@ -100,11 +105,34 @@ export class World {
       const step = stepOf(entry);
       const { isStartUp } = this.judge.noteAct(vm, step);
       this.checker.noteActionStart(vm, entry, step, isStartUp);
+      for (const then of this.#onAct.splice(0)) then(vm);
     } else if (entry.type === 'action-end') {
       this.checker.noteActionEnd(vm, entry);
     } else if (entry.type === 'decision' && entry.data.kind === 'quarantine') {
       this.operator.quarantined(vm);
     }
+  }
+
+  /** Calls once when the next action begins, on whatever VM. */
+  onNextAct(then: (vm: SimVm) => void): void {
+    this.#onAct.push(then);
+  }
+
+  /** While many VMs are held together, none of them can be blamed for. */
+  #heardOfHost(host: SimHost, { type, data }: StoredJournalEntry): void {
+    if (type !== 'decision') return;
+    const { kind, rule } = data;
+    const { policy } = this.#options;
+    if (rule === 'diagnosis/shared-cause') {
+      host.blocked.begin('incident');
+      this.judge.noteHeldTogether(host, 'an incident was declared', policy.sharedCauseMinVms);
+    }
+    if (rule === 'fleet-brake' && kind === 'hold') {
+      host.blocked.begin('brake');
+      this.judge.noteHeldTogether(host, 'the fleet brake was engaged', policy.brakeMinVms);
+    }
+    if (rule === 'shared-cause' && kind === 'note') host.blocked.end('incident');
+    if (rule === 'fleet-brake' && kind === 'note') host.blocked.end('brake');
   }
 
   story(vm: SimVm, text: string): void {

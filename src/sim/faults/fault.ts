@@ -1,4 +1,5 @@
 import type { Case, CaseSpec } from '../case.js';
+import type { SimHost } from '../sim-host.js';
 import type { SimVm } from '../sim-vm.js';
 import type { World } from '../world.js';
 
@@ -9,27 +10,35 @@ export interface FaultKind {
   inject(world: World): boolean;
 }
 
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 3_600_000;
+
 const SETTLED_MS = 240_000;
 
+/** A host whose daemon has been up and free to act for a while. */
+function isFree(host: SimHost): boolean {
+  const { nowMs } = host.world.timeline;
+  return !host.blocked.runs && nowMs - host.blocked.endedAtMs > SETTLED_MS;
+}
+
 /** A VM that nothing has been wrong with for a while, and that its daemon knows to be well. */
-function isSettled(world: World, vm: SimVm): boolean {
+export function isSettled(world: World, vm: SimVm): boolean {
   const { nowMs } = world.timeline;
   const { blocked } = world.judge.docket(vm);
   const quiet = (endedAtMs: number) => nowMs - endedAtMs > SETTLED_MS;
   return (
     vm.serves &&
-    !vm.host.blocked.runs &&
+    isFree(vm.host) &&
     !blocked.runs &&
     world.judge.isIdle(vm) &&
     quiet(world.judge.lastEndOf(vm)) &&
     quiet(vm.bootedAtMs) &&
-    quiet(vm.host.blocked.endedAtMs) &&
     quiet(blocked.endedAtMs)
   );
 }
 
 /** Any settled VM for which `fits` holds; undefined: none was found. */
-export function pickVm(world: World, fits: (vm: SimVm) => boolean = () => true): SimVm | undefined {
+function pickVm(world: World, fits: (vm: SimVm) => boolean): SimVm | undefined {
   const { vms } = world;
   for (let tries = 0; tries < 20; tries++) {
     const vm = world.random.pick(vms);
@@ -43,7 +52,7 @@ export function vmFault(
   name: string,
   spec: (vm: SimVm, world: World) => Omit<CaseSpec, 'kind' | 'vm'>,
   harm: (vm: SimVm, world: World, opened: Case) => void,
-  fits?: (vm: SimVm) => boolean,
+  fits: (vm: SimVm) => boolean = () => true,
 ): FaultKind {
   return {
     name,
@@ -53,6 +62,19 @@ export function vmFault(
       world.judge.count(name);
       const opened = world.judge.open({ kind: name, vm, ...spec(vm, world) });
       harm(vm, world, opened);
+      return true;
+    },
+  };
+}
+
+/** A fault of a whole host that is free to act. `harm` returns false where it cannot happen there now. */
+export function hostFault(name: string, harm: (host: SimHost, world: World) => boolean): FaultKind {
+  return {
+    name,
+    inject(world) {
+      const host = world.random.pick(world.hosts);
+      if (!isFree(host) || host.daemon?.isRunning !== true || !harm(host, world)) return false;
+      world.judge.count(name);
       return true;
     },
   };

@@ -1,6 +1,15 @@
+import { DAEMON_FAULTS } from './daemon.js';
 import type { FaultKind } from './fault.js';
 import { GUEST_FAULTS } from './guest.js';
+import { HOST_FAULTS } from './host.js';
+import { PEOPLE } from './people.js';
 import { VMM_FAULTS } from './vmm.js';
 
 /** Every kind of fault that is injected. */
-export const FAULTS: readonly FaultKind[] = [...GUEST_FAULTS, ...VMM_FAULTS];
+export const FAULTS: readonly FaultKind[] = [
+  ...GUEST_FAULTS,
+  ...VMM_FAULTS,
+  ...HOST_FAULTS,
+  ...PEOPLE,
+  ...DAEMON_FAULTS,
+];

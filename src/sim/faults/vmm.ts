@@ -1,4 +1,5 @@
-import { type FaultKind, vmFault } from './fault.js';
+import { type FaultKind, MINUTE_MS, vmFault } from './fault.js';
+import { VETOED_MS } from './guest.js';
 
 export const VMM_FAULTS: readonly FaultKind[] = [
   vmFault(
@@ -10,7 +11,7 @@ export const VMM_FAULTS: readonly FaultKind[] = [
     'vmm-stop',
     (vm) => ({
       need: 'act',
-      boundMs: 30_000,
+      boundMs: 60_000,
       permits: ['continue-process', 'power-cycle'],
       isOver: () => vm.isWell,
     }),
@@ -18,5 +19,87 @@ export const VMM_FAULTS: readonly FaultKind[] = [
       vm.change(() => {
         vm.stopped = true;
       }),
+  ),
+  // Its management interface is silent, and the guest lives.
+  vmFault(
+    'api-wedge',
+    (vm) => ({ need: 'tell', boundMs: 90_000, permits: [], isOver: () => vm.monitor === 'ok' }),
+    (vm, world) => {
+      vm.change(() => {
+        vm.monitor = 'wedged';
+      });
+      world.timeline.after(world.random.between(3, 60) * MINUTE_MS, () =>
+        vm.change(() => {
+          vm.monitor = 'ok';
+        }),
+      );
+    },
+  ),
+  // Silent as well, and the guest is lost: after `wedgedAfter` it is ended.
+  vmFault(
+    'vmm-wedged',
+    (vm) => ({
+      need: 'act',
+      boundMs: 180_000 + vm.spec.recovery.wedgedAfterMs,
+      permits: ['reset', 'power-cycle'],
+      isOver: () => vm.isWell,
+    }),
+    (vm) =>
+      vm.change(() => {
+        vm.monitor = 'wedged';
+        vm.guest = 'hung';
+      }),
+  ),
+  vmFault(
+    'monitor-held',
+    (vm) => ({ need: 'nothing', boundMs: 0, permits: [], isOver: () => vm.monitor === 'ok' }),
+    (vm, world) => {
+      vm.tell({ type: 'monitor', state: 'busy', why: 'another client is connected' });
+      vm.change(() => {
+        vm.monitor = 'held';
+      });
+      world.timeline.after(world.random.between(1, 30) * MINUTE_MS, () => {
+        vm.change(() => {
+          vm.monitor = 'ok';
+        });
+        vm.tell({ type: 'monitor', state: 'connected' });
+      });
+    },
+  ),
+  vmFault(
+    'tap-down',
+    (vm) => ({
+      need: vm.hasAgent ? 'act' : 'tell',
+      boundMs: vm.hasAgent ? 120_000 : VETOED_MS,
+      permits: ['reboot'],
+      once: true,
+      isOver: () => vm.link === 'up',
+    }),
+    (vm, world) => {
+      vm.change(() => {
+        vm.link = 'down';
+      });
+      world.timeline.after(world.random.between(10, 60) * MINUTE_MS, () =>
+        vm.change(() => {
+          vm.link = 'up';
+        }),
+      );
+    },
+  ),
+  // Four losses in a row are what a liveness probe is told to call unreachable; the mildest answer does no harm.
+  vmFault(
+    'packet-loss',
+    (vm) => ({ need: 'nothing', boundMs: 0, permits: ['restart-service'], isOver: () => vm.loss === 0 }),
+    (vm, world) => {
+      const loss = world.random.between(1, 5) / 100;
+      vm.change(() => {
+        vm.loss = loss;
+      });
+      world.timeline.after(world.random.between(5, 30) * MINUTE_MS, () =>
+        vm.change(() => {
+          vm.loss = 0;
+        }),
+      );
+    },
   ),
 ];

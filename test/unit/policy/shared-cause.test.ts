@@ -134,6 +134,21 @@ describe('a shared cause', () => {
     expect(t.steps).toHaveLength(4);
   });
 
+  it('that a person ended does not begin again because what it held is recovered', () => {
+    const s = fleet({ ...onBridge, ...others(4) }, { maxConcurrentRecoveries: 2 });
+    exits(s, 'a/1', 'a/2', 'a/3', 'a/4');
+    for (const vm of ['a/1', 'a/2']) s.fail(vm);
+    s.advance(3_600_000);
+    s.send({ type: 'unhold', vm: null, author: 'ada' });
+    const before = s.actions.length;
+    for (let minute = 0; minute < 3; minute++) {
+      for (const vm of ['a/1', 'a/2', 'a/3', 'a/4']) if (s.inFlight(vm)) s.fail(vm);
+      s.advance(60_000);
+    }
+    expect(s.state.host.incident).toBeNull();
+    expect(new Set(s.actions.slice(before).map((a) => a.vm))).toEqual(new Set(['a/1', 'a/2', 'a/3', 'a/4']));
+  });
+
   it('is kept over a restart of the daemon', () => {
     const s = fleet({ ...onBridge, ...others(20) });
     exits(s, 'a/1', 'a/2', 'a/3');

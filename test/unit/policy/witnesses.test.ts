@@ -55,6 +55,8 @@ describe('the veto by guest I/O', () => {
     }
     expect(s.steps).toEqual([]);
     expect(s.escalations.filter((t) => t.includes('still works'))).toHaveLength(1);
+    // Once that it is being found out, once that it works; not with every move.
+    expect(s.decisions.filter((d) => d.kind === 'hold' && d.rule === 'io-veto')).toHaveLength(2);
   });
 
   it('where nothing can be read the step is taken after a while', () => {

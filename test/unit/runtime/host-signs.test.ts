@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readHostSigns } from '../../../src/runtime/host-signs.js';
-import { HostWatch } from '../../../src/runtime/host-watch.js';
+import { pollHost } from '../../../src/runtime/host-watch.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 
 const NONE = { shutdown: null, pressure: null };
@@ -67,18 +67,14 @@ describe('the watch of the host', () => {
     const clock = new ManualClock();
     const posted: unknown[] = [];
     let shutdown: string | null = null;
-    const watch = new HostWatch(
-      () => ({ ...NONE, shutdown }),
-      clock,
-      (event) => posted.push(event),
-    );
-    watch.start();
+    const watch = pollHost(() => ({ ...NONE, shutdown }), clock);
+    const stop = watch((signs) => posted.push(signs));
     await clock.advance(10_000);
     expect(posted).toEqual([]);
     shutdown = 'now';
     await clock.advance(10_000);
-    expect(posted).toEqual([{ type: 'host-signs', signs: { ...NONE, shutdown: 'now' } }]);
-    watch.stop();
+    expect(posted).toEqual([{ ...NONE, shutdown: 'now' }]);
+    stop();
     shutdown = null;
     await clock.advance(10_000);
     expect(posted).toHaveLength(1);

@@ -1,0 +1,76 @@
+import type { SimHost } from '../sim-host.js';
+import type { World } from '../world.js';
+import { type FaultKind, hostFault, MINUTE_MS } from './fault.js';
+
+/** The daemon is killed, and its service manager starts it again. */
+function crash(host: SimHost, world: World, meanwhile: () => void = () => {}): void {
+  if (host.daemon === null) return;
+  for (const vm of host.vms) world.story(vm, 'the daemon is killed');
+  host.killDaemon();
+  meanwhile();
+  world.timeline.after(world.random.between(1, 60) * 1000, () => {
+    if (host.daemon !== null || host.isDown) return;
+    for (const vm of host.vms) world.story(vm, 'the daemon is started');
+    host.startDaemon();
+  });
+}
+
+export const DAEMON_FAULTS: readonly FaultKind[] = [
+  hostFault('daemon-crash', (host, world) => {
+    crash(host, world);
+    return true;
+  }),
+  // In the middle of the next action, wherever that is.
+  hostFault('daemon-crash-acting', (_host, world) => {
+    const afterMs = world.random.between(0, 3_000);
+    world.onNextAct((vm) => {
+      world.timeline.after(afterMs, () => crash(vm.host, world));
+    });
+    return true;
+  }),
+  hostFault('journal-full', (host, world) => {
+    const { timeline, random, operator } = world;
+    host.disk.full = true;
+    host.blocked.begin('journal');
+    host.daemon?.journal.diskChanged();
+    timeline.after(random.between(1, 30) * MINUTE_MS, () => {
+      host.disk.full = false;
+      host.daemon?.journal.diskChanged();
+      timeline.after(random.between(1, 20) * MINUTE_MS, () => operator.resume(host));
+    });
+    return true;
+  }),
+  // What former runs left cannot be read, or is gone.
+  hostFault('journal-loss', (host, world) => {
+    const { timeline, random, operator, checker } = world;
+    const how = random.chance(0.5) ? 'damaged' : 'gone';
+    crash(host, world, () => {
+      host.disk.lose(how);
+      if (how === 'damaged') host.blocked.begin('journal');
+    });
+    for (const vm of host.vms) checker.noteForgotten(vm);
+    if (how === 'damaged') timeline.after(random.between(2, 30) * MINUTE_MS, () => operator.resume(host));
+    return true;
+  }),
+  hostFault('prober-starvation', (host, world) => {
+    host.change(() => {
+      host.starved = true;
+    });
+    host.blocked.begin('starved');
+    world.timeline.after(world.random.between(10, 20 * 60) * 1000, () => {
+      host.change(() => {
+        host.starved = false;
+      });
+      host.blocked.end('starved');
+    });
+    return true;
+  }),
+  hostFault('clock-step', (host, world) => {
+    const { random } = world;
+    const stepMs = random.between(1_000, 60 * MINUTE_MS) * (random.chance(0.5) ? 1 : -1);
+    host.change(() => {
+      host.clockOffsetMs += stepMs;
+    });
+    return true;
+  }),
+];
