@@ -171,7 +171,7 @@ function encodeTargets(targets: readonly Target[]): { json: string; pems: string
 }
 
 function wireCheck(check: TargetCheck, pems: string[]): object {
-  if (check.kind !== 'httpGet' || check.caPem === undefined) return check;
+  if (!('caPem' in check) || check.caPem === undefined) return check;
   const { caPem, ...rest } = check;
   let ca = pems.indexOf(caPem);
   if (ca < 0) ca = pems.push(caPem) - 1;

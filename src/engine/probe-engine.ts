@@ -1,9 +1,16 @@
 import type { Outcome, ProbeResult, ProbeState } from '../model/outcome.js';
-import type { HttpGetOptions, ProbeTiming } from '../model/probe.js';
+import type { ExchangeScript, HttpGetOptions, ProbeTiming, StreamPlace } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 
-/** Where a stream probe connects: an IP literal and port, or a Unix socket. Names are resolved by the caller. */
-export type Endpoint = { readonly ip: string; readonly port: number } | { readonly unix: string };
+/** Where a stream probe connects. Names are resolved by the caller. */
+export type Endpoint =
+  /** An IP literal. */
+  | { readonly ip: string; readonly port: number }
+  | { readonly unix: string }
+  /** AF_VSOCK. */
+  | { readonly cid: number; readonly port: number }
+  /** Path of the Unix socket by which a hypervisor gives access to vsock ports of its guest. */
+  | { readonly hybrid: string; readonly port: number };
 
 /** What the engine runs, lowered from a ProbeCheck. */
 export type TargetCheck =
@@ -14,6 +21,12 @@ export type TargetCheck =
       readonly kind: 'httpGet';
       readonly endpoint: Endpoint;
       readonly http: HttpGetOptions;
+      readonly caPem?: string;
+    }
+  | {
+      readonly kind: 'tcpExchange';
+      readonly endpoint: Endpoint;
+      readonly exchange: ExchangeScript & StreamPlace;
       readonly caPem?: string;
     }
   /** guest-ping on an agent channel. */

@@ -50,6 +50,43 @@ export interface HttpGetOptions {
   readonly maxBodyBytes?: number;
 }
 
+/** TLS of a conversation that is not HTTP. */
+export interface StreamTls {
+  /** Name for SNI and verification; default the host that is connected to. */
+  readonly serverName?: string;
+  /** Verify the certificate (CA, name); default false. */
+  readonly verify?: boolean;
+  /** PEM bundle used with `verify`; default the host's. */
+  readonly caFile?: string;
+  readonly certificateExpiresWithinDays?: number;
+}
+
+/** One step of a conversation. Texts are bytes in hex. */
+export type ExchangeStep =
+  | { readonly send: string }
+  /** May stand anywhere behind the last match. */
+  | { readonly expect: string }
+  /** Linear time, over bytes; begins where the last match ended. */
+  | { readonly expectRegex: string }
+  | { readonly startTls: true };
+
+/** What to say and what to wait for. */
+export interface ExchangeScript {
+  readonly steps: readonly ExchangeStep[];
+  /** Encrypted from the start, or from the step `startTls` on. */
+  readonly tls?: StreamTls;
+  /** Longer replies, in all, fail with response-too-large; default 10240. */
+  readonly maxBytes?: number;
+}
+
+/** Where a conversation is held: an address and port, or a Unix socket. */
+export interface StreamPlace {
+  /** Address to connect to; default the VM's address. */
+  readonly host?: string;
+  readonly port?: number;
+  readonly unixSocket?: string;
+}
+
 /** A program of the host whose exit status is the verdict. */
 export interface CommandOptions {
   /** Absolute path of the program and its arguments; no shell. */
@@ -83,6 +120,7 @@ export type ProbeCheck =
     }
   | { readonly kind: 'tcpHalfOpen'; readonly host?: string; readonly port: number }
   | { readonly kind: 'httpGet'; readonly http: HttpGetOptions }
+  | { readonly kind: 'tcpExchange'; readonly exchange: ExchangeScript & StreamPlace }
   | { readonly kind: 'guestAgentPing' }
   | { readonly kind: 'vmState' }
   | { readonly kind: 'vmmProcess' }

@@ -12,6 +12,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   tcpSocket: 'network',
   tcpHalfOpen: 'network',
   httpGet: 'network',
+  tcpExchange: 'network',
   command: 'network',
   console: 'console',
   custom: 'network',

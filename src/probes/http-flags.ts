@@ -76,14 +76,11 @@ function apply(http: HttpGetOptions, flags: HttpFlags): HttpGetOptions {
   };
 }
 
-/** Lays the HTTP options of the command line over a target. Throws ERR_VMPULSE_USAGE, also for a target of another kind. */
+/** Lays the HTTP options of the command line over a target that speaks HTTP. Throws ERR_VMPULSE_USAGE. */
 export function withHttpFlags(target: ProbeTarget, flags: HttpFlags): ProbeTarget {
-  const given = Object.values(flags).some(
-    (flag) => flag !== undefined && !(Array.isArray(flag) && flag.length === 0),
-  );
-  if (!given) return target;
-  if (target.check.kind !== 'httpGet') {
-    throw usage(`HTTP options do not fit a ${target.check.kind} probe; leave them out or probe http`);
-  }
-  return { ...target, check: { kind: 'httpGet', http: apply(target.check.http, flags) } };
+  const { check } = target;
+  const { headers = [], ...rest } = flags;
+  const isGiven = headers.length > 0 || Object.values(rest).some((flag) => flag !== undefined);
+  if (check.kind !== 'httpGet' || !isGiven) return target;
+  return { ...target, check: { ...check, http: apply(check.http, flags) } };
 }

@@ -22,7 +22,7 @@ export interface LowerContext {
 }
 
 /** What must be looked up before a check can be lowered. */
-interface CheckLookups {
+export interface CheckLookups {
   /** A host of its own, IP literal or DNS name. */
   readonly host?: string;
   /** The check connects to the VM's address. */
@@ -74,7 +74,7 @@ interface CommonDefinition<C extends DocumentCheck> {
    * Of a check that connects to the VM's address (`lookups` says so): the port, so that a VM without an address can be
    * probed through a forward of it. Left out by kinds that no forwarded port can carry.
    */
-  readonly guestPort?: (check: C) => GuestPort<C>;
+  readonly guestPort?: (check: C) => GuestPort<C> | undefined;
   /** For a person, for example `TCP connect to 192.0.2.10:22`. */
   readonly label: (check: C) => string;
 }

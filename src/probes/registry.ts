@@ -6,6 +6,7 @@ import { serialConsole } from './console/console.js';
 import { guestAgentPing } from './guest-agent-ping.js';
 import { httpGet } from './http-get.js';
 import type { KindEntry, ProbeTarget } from './probe-kind.js';
+import { tcpExchange } from './tcp-exchange.js';
 import { tcpHalfOpen } from './tcp-half-open.js';
 import { tcpSocket } from './tcp-socket.js';
 import { vmState } from './vm-state.js';
@@ -16,6 +17,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   tcpSocket,
   tcpHalfOpen,
   httpGet,
+  tcpExchange,
   guestAgentPing,
   vmState,
   vmmProcess,

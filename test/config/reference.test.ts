@@ -152,6 +152,7 @@ describe('docs/reference/probes.md', () => {
     'httpGet.keepAlive',
     'httpGet.verify',
     'httpGet.expect.status',
+    'tcpExchange.maxBytes',
   ]);
 
   // What a check of the kind must have.
@@ -159,6 +160,7 @@ describe('docs/reference/probes.md', () => {
     tcpSocket: { port: 80 },
     tcpHalfOpen: { port: 80 },
     httpGet: { port: 80 },
+    tcpExchange: { port: 80, steps: [{ expect: 'x' }] },
     command: { argv: ['/bin/true'] },
     console: { seen: 'x' },
   };

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { isVmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { type HttpFlags, withHttpFlags } from '../../probes/http-flags.js';
+import { type ProbeFlags, withFlags } from '../../probes/flags.js';
 import { findKind, KIND_ENTRIES } from '../../probes/registry.js';
 import { type Cli, type CliCommand, globalOptions, json, paintOf, printError } from '../cli.js';
 import { examples } from '../examples.js';
@@ -9,8 +9,9 @@ import { EXIT } from '../exit-codes.js';
 import { parseTime } from '../parse-time.js';
 import { probeJson, probeText } from '../text/probe-text.js';
 
-interface ProbeOptions extends Omit<HttpFlags, 'headers'> {
+interface ProbeOptions extends Omit<ProbeFlags, 'headers' | 'steps'> {
   readonly header?: readonly string[];
+  readonly step?: readonly string[];
   readonly timeout: number;
   readonly engine?: 'native' | 'portable';
   readonly json?: true;
@@ -45,6 +46,12 @@ export const probeCommand: CliCommand = {
       )
       .option('--method <method>', 'HTTP method')
       .option('--host <name>', 'host of the request and of TLS, where it is not that of the target')
+      .option(
+        '--step <step>',
+        "of an exchange, in their order: 'send:TEXT', 'expect:TEXT', 'regex:REGEX' or start-tls",
+        append,
+      )
+      .option('--tls', 'TLS from the start (other kinds than http)')
       .option('--verify', "verify the server's certificate")
       .option('--expect-status <ranges>', 'statuses that are ok, for example 200-299,404')
       .option('--expect-body <regex>', 'what the body must match')
@@ -64,11 +71,15 @@ export const probeCommand: CliCommand = {
             `vmpulse probe http http://192.0.2.10/ --header 'Accept:' --debug`,
             'without Accept, with the exchange',
           ],
+          [
+            "vmpulse probe exchange 192.0.2.10:6379 --step 'send:PING\\r\\n' --step 'expect:+PONG'",
+            'a conversation',
+          ],
           ['vmpulse probe qga /run/vmpulse/web-1/qga.sock --json', 'guest agent, for a program'],
         ),
       )
       .action(async (kind: string, target: string, options: ProbeOptions, command) => {
-        const { timeout, engine, json: asJson, header, ...rest } = options;
+        const { timeout, engine, json: asJson, header, step, ...rest } = options;
         const { debug = false } = globalOptions(command);
         await run(cli, {
           kind,
@@ -77,7 +88,11 @@ export const probeCommand: CliCommand = {
           engine,
           asJson: asJson === true,
           debug,
-          flags: { ...rest, ...(header === undefined ? {} : { headers: header }) },
+          flags: {
+            ...rest,
+            ...(header === undefined ? {} : { headers: header }),
+            ...(step === undefined ? {} : { steps: step }),
+          },
         });
       });
   },
@@ -90,13 +105,13 @@ interface ProbeRequest {
   readonly engine: 'native' | 'portable' | undefined;
   readonly asJson: boolean;
   readonly debug: boolean;
-  readonly flags: HttpFlags;
+  readonly flags: ProbeFlags;
 }
 
 async function run(cli: Cli, request: ProbeRequest): Promise<void> {
   const { kind, target, timeoutMs, debug } = request;
   const entry = findKind(kind);
-  const parsed = withHttpFlags(entry.parseTarget(target, kind), request.flags);
+  const parsed = withFlags(entry.parseTarget(target, kind), request.flags);
   try {
     const [{ ProbeEngine }, { probeTarget }] = await Promise.all([
       import('../../engine/index.js'),

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { VmpulseError } from '../../model/errors.js';
 import type { HttpGetOptions } from '../../model/probe.js';
-import type { Endpoint, TargetCheck } from '../probe-engine.js';
+import type { TargetCheck } from '../probe-engine.js';
 import { argumentError, firstIssue } from './argument.js';
 import { Hop } from './http/hop.js';
 import { HttpPlan } from './http/plan.js';
@@ -12,6 +13,9 @@ import { WeakCache } from './weak-cache.js';
 
 /** Longest path of a Unix socket, bytes (`sun_path` less its end). */
 const MAX_UNIX_PATH = 107;
+
+/** Where this engine connects. */
+export type Endpoint = z.output<typeof endpoint>;
 
 /** What a target is probed by, checked. */
 export type Check =
@@ -71,6 +75,10 @@ const checkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('external') }),
 ]);
 
+const KINDS: ReadonlySet<string> = new Set(
+  checkSchema.options.flatMap(({ shape }) => [...shape.kind.values]),
+);
+
 /** Checks what targets are probed by; targets that ask the same share what is heavy. */
 export class CheckCompiler {
   readonly #plans = new WeakCache<HttpPlan>();
@@ -83,8 +91,13 @@ export class CheckCompiler {
     this.#userAgent = userAgent;
   }
 
-  /** Throws ERR_VMPULSE_ARGUMENT naming the field. */
+  /** Throws ERR_VMPULSE_ARGUMENT naming the field, ERR_VMPULSE_UNSUPPORTED for a kind that this engine lacks. */
   compile(given: TargetCheck): Check {
+    if (!KINDS.has(given.kind))
+      throw new VmpulseError(
+        'ERR_VMPULSE_UNSUPPORTED',
+        `the portable engine has no ${given.kind} probe; build the native one with: npm run build:engine`,
+      );
     const parsed = checkSchema.safeParse(given);
     if (!parsed.success) throw argumentError(firstIssue(parsed.error));
     const check = parsed.data;

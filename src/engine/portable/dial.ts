@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { isInconclusive, type Reason } from '../../model/reasons.js';
-import type { Endpoint } from '../probe-engine.js';
+import type { Endpoint } from './check.js';
 import { errorCode, reasonOfCall, reasonOfConnection, reasonOfUnixCall } from './errno.js';
 
 /** A probe error (not a failure) is tried again this often, at once. */

@@ -1,5 +1,5 @@
 import type { Outcome } from '../../model/outcome.js';
-import type { Endpoint } from '../probe-engine.js';
+import type { Endpoint } from './check.js';
 import { Dial, discard } from './dial.js';
 import { outcomeOf } from './verdict.js';
 

@@ -78,7 +78,7 @@ describe('a command line that does not fit', () => {
     [['probe', 'tcp'], /missing required argument 'target'/],
     [['probe', 'pigeon', 'x'], /no probe kind "pigeon"; choose one of tcpSocket/],
     [['probe', 'tcp', '127.0.0.1'], /has no port/],
-    [['probe', 'tcp', '127.0.0.1:80', '--method', 'HEAD'], /do not fit a tcpSocket probe/],
+    [['probe', 'tcp', '127.0.0.1:80', '--method', 'HEAD'], /does not fit a tcpSocket probe/],
     [['probe', 'http', 'http://127.0.0.1/', '--header', 'nonsense'], /is not a header/],
     [['probe', 'http', 'http://127.0.0.1/', '--expect-status', '2xx'], /is not a status or a range/],
     [['probe', 'http', 'http://127.0.0.1/', '--expect-body', '('], /not a regular expression/],

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ProbeEngine, ProbeEngineOptions } from '../../../src/engine/index.js';
-import type { Endpoint } from '../../../src/engine/probe-engine.js';
+import type { Endpoint } from '../../../src/engine/portable/check.js';
 import { VmpulseError } from '../../../src/model/errors.js';
 import { folder, openEngine, within } from '../../native/engine/support.js';
 

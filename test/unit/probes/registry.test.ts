@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/model/clock.js';
 import { isVmpulseError } from '../../../src/model/errors.js';
 import type { ProbeCheck } from '../../../src/model/probe.js';
-import { type HttpFlags, withHttpFlags } from '../../../src/probes/http-flags.js';
+import { type ProbeFlags, withFlags } from '../../../src/probes/flags.js';
 import { prepareCheck } from '../../../src/probes/prepare-check.js';
 import { findKind, KIND_ENTRIES, PROBE_KINDS, parseProbeTarget } from '../../../src/probes/registry.js';
 import { resolveHost } from '../../../src/probes/resolve-host.js';
@@ -26,6 +26,7 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'tcpSocket', port: 22 },
   { kind: 'tcpHalfOpen', port: 22 },
   { kind: 'httpGet', http: { scheme: 'http', port: 80, path: '/', headers: [] } },
+  { kind: 'tcpExchange', exchange: { port: 25, steps: [{ expect: '323230' }] } },
   { kind: 'guestAgentPing' },
   { kind: 'vmState' },
   { kind: 'vmmProcess' },
@@ -49,6 +50,7 @@ describe('registry', () => {
     ['syn', 'tcpHalfOpen'],
     ['http', 'httpGet'],
     ['https', 'httpGet'],
+    ['exchange', 'tcpExchange'],
     ['qga', 'guestAgentPing'],
     ['qmp', 'vmState'],
     ['process', 'vmmProcess'],
@@ -182,16 +184,16 @@ describe('targets of the command line', () => {
 
 describe('HTTP options of the command line', () => {
   const web = parseProbeTarget('http', 'https://web.example/');
-  const http = (flags: HttpFlags, target = web) => {
-    const { check } = withHttpFlags(target, flags);
+  const http = (flags: ProbeFlags, target = web) => {
+    const { check } = withFlags(target, flags);
     if (check.kind !== 'httpGet') throw new Error(check.kind);
     return check.http;
   };
 
   it('leave a target as it is when there are none', () => {
-    expect(withHttpFlags(web, {})).toBe(web);
+    expect(withFlags(web, {})).toBe(web);
     const ssh = parseProbeTarget('tcp', '192.0.2.1:22');
-    expect(withHttpFlags(ssh, { headers: [] })).toBe(ssh);
+    expect(withFlags(ssh, { headers: [] })).toBe(ssh);
   });
 
   it('are laid over the target', () => {
@@ -225,7 +227,7 @@ describe('HTTP options of the command line', () => {
     });
   });
 
-  it.each<[HttpFlags, string]>([
+  it.each<[ProbeFlags, string]>([
     [{ headers: ['X-Probe'] }, 'is not a header'],
     [{ headers: [': x'] }, 'is not a header'],
     [{ headers: ['X Y: z'] }, 'is not a header'],
@@ -244,8 +246,8 @@ describe('HTTP options of the command line', () => {
   });
 
   it('do not fit other kinds, nor --verify a target without TLS', () => {
-    expect(usage(() => withHttpFlags(parseProbeTarget('tcp', '192.0.2.1:22'), { method: 'GET' }))).toContain(
-      'do not fit a tcpSocket probe',
+    expect(usage(() => withFlags(parseProbeTarget('tcp', '192.0.2.1:22'), { method: 'GET' }))).toContain(
+      'does not fit a tcpSocket probe',
     );
     expect(usage(() => http({ verify: true }, parseProbeTarget('http', 'http://web.example/')))).toContain(
       '--verify needs TLS',
@@ -281,6 +283,13 @@ describe('lowering', () => {
           kind: 'httpGet',
           endpoint: { ip: '192.0.2.1', port: 80 },
           http: { scheme: 'http', port: 80, path: '/', headers: [] },
+        },
+      },
+      {
+        check: {
+          kind: 'tcpExchange',
+          endpoint: { ip: '192.0.2.1', port: 25 },
+          exchange: { port: 25, steps: [{ expect: '323230' }] },
         },
       },
       { check: { kind: 'guestAgentPing', channel: 8 } },
@@ -343,6 +352,7 @@ describe('lowering', () => {
       'TCP connect to port 22',
       'TCP SYN to port 22',
       'HTTP GET / on port 80',
+      'TCP exchange with port 25',
       'guest agent ping',
       'run state of the VM',
       'process of the VMM',

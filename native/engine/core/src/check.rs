@@ -3,19 +3,10 @@
 use crate::endpoint::{Destination, Endpoint};
 use crate::raw::LaneId;
 use crate::stats::Kind;
+use crate::talk::Talk;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use vmpulse_proto::HttpPlan;
-
-/// An HTTP plan and the host it names, shared by all targets that ask the same.
-#[derive(Debug)]
-pub struct HttpShared {
-    pub plan: Arc<HttpPlan>,
-    /// Name for `Host` and SNI; `None`: the address.
-    pub host: Option<Box<str>>,
-    pub keep_alive: bool,
-}
 
 /// A VMM process.
 #[derive(Debug)]
@@ -27,16 +18,20 @@ pub struct Process {
 
 #[derive(Clone, Debug)]
 pub enum Check {
-    Tcp {
+    /// The kernel's connect is the answer.
+    Connect {
+        kind: Kind,
         endpoint: Endpoint,
         fin: bool,
     },
     HalfOpen {
         address: SocketAddr,
     },
-    Http {
+    /// A conversation over a stream.
+    Talk {
+        kind: Kind,
         endpoint: Endpoint,
-        shared: Arc<HttpShared>,
+        talk: Talk,
     },
     AgentPing {
         channel: u32,
@@ -51,9 +46,8 @@ pub enum Check {
 impl Check {
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Tcp { .. } => Kind::TcpSocket,
+            Self::Connect { kind, .. } | Self::Talk { kind, .. } => *kind,
             Self::HalfOpen { .. } => Kind::TcpHalfOpen,
-            Self::Http { .. } => Kind::HttpGet,
             Self::AgentPing { .. } => Kind::GuestAgentPing,
             Self::VmState { .. } => Kind::VmState,
             Self::Process(_) => Kind::VmmProcess,
@@ -63,7 +57,7 @@ impl Check {
 
     pub fn destination(&self) -> Destination {
         match self {
-            Self::Tcp { endpoint, .. } | Self::Http { endpoint, .. } => endpoint.destination(),
+            Self::Connect { endpoint, .. } | Self::Talk { endpoint, .. } => endpoint.destination(),
             Self::HalfOpen { address } => Destination::Address(address.ip()),
             _ => Destination::Nowhere,
         }

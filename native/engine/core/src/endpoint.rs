@@ -7,11 +7,21 @@ use std::sync::Arc;
 
 use crate::socket::MAX_UNIX_PATH;
 
-/// An IP literal and port, or a Unix socket.
+/// An IP literal and port, a Unix socket, or a port of a guest by vsock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     Tcp(SocketAddr),
     Unix(Arc<Path>),
+    /// AF_VSOCK.
+    Vsock {
+        cid: u32,
+        port: u32,
+    },
+    /// The Unix socket of a hypervisor that connects it to a port of its guest (see `proto::hybrid`).
+    Hybrid {
+        path: Arc<Path>,
+        port: u32,
+    },
 }
 
 /// The endpoint as the caller gives it.
@@ -20,6 +30,8 @@ pub enum Endpoint {
 pub enum EndpointSpec {
     Tcp { ip: IpAddr, port: u16 },
     Unix { unix: String },
+    Vsock { cid: u32, port: u32 },
+    Hybrid { hybrid: String, port: u32 },
 }
 
 /// What bounds the probes in flight to one place.
@@ -28,8 +40,19 @@ pub enum Destination {
     Address(IpAddr),
     /// Hash of a path.
     Unix(u64),
+    Vsock(u32),
     /// Nothing that could be overwhelmed.
     Nowhere,
+}
+
+/// How a connect to an endpoint may mislead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quirk {
+    None,
+    /// It might be given its own destination as its source (see `socket::is_connected_to_itself`).
+    MayMeetItself,
+    /// Nobody listens when it is reset, as guests refuse a vsock port.
+    ResetIsRefusal,
 }
 
 impl EndpointSpec {
@@ -38,8 +61,32 @@ impl EndpointSpec {
             Self::Tcp { port: 0, .. } => Err("port 0 cannot be connected to".to_owned()),
             Self::Tcp { ip, port } => Ok(Endpoint::Tcp(SocketAddr::new(*ip, *port))),
             Self::Unix { unix } => unix_path(unix).map(Endpoint::Unix),
+            Self::Vsock { cid, port } => {
+                check_vsock("CID", *cid)?;
+                check_vsock("vsock port", *port)?;
+                Ok(Endpoint::Vsock {
+                    cid: *cid,
+                    port: *port,
+                })
+            }
+            Self::Hybrid { hybrid, port } => {
+                check_vsock("vsock port", *port)?;
+                let path = unix_path(hybrid)?;
+                Ok(Endpoint::Hybrid { path, port: *port })
+            }
         }
     }
+}
+
+/// 0 and the largest number mean "any" in the kernel.
+fn check_vsock(what: &str, number: u32) -> Result<(), String> {
+    if number == 0 || number == u32::MAX {
+        return Err(format!(
+            "{what} {number} is not between 1 and {}",
+            u32::MAX - 1
+        ));
+    }
+    Ok(())
 }
 
 /// Checks the path of a Unix socket.
@@ -56,25 +103,41 @@ impl Endpoint {
     pub fn destination(&self) -> Destination {
         match self {
             Self::Tcp(address) => Destination::Address(address.ip()),
-            Self::Unix(path) => Destination::Unix(crate::timing::id_hash(&path.to_string_lossy())),
+            Self::Unix(path) | Self::Hybrid { path, .. } => {
+                Destination::Unix(crate::timing::id_hash(&path.to_string_lossy()))
+            }
+            Self::Vsock { cid, .. } => Destination::Vsock(*cid),
         }
     }
 
-    /// A connect here might be given its own destination as its source (see `socket::is_connected_to_itself`).
-    pub fn may_meet_itself(&self) -> bool {
+    /// What a connect here must not be taken for.
+    pub fn quirk(&self) -> Quirk {
         /// Below this ports are not given out as ephemeral ones, unless an administrator says so.
         const FIRST_EPHEMERAL: u16 = 32_768;
         match self {
-            Self::Tcp(address) => address.ip().is_loopback() && address.port() >= FIRST_EPHEMERAL,
-            Self::Unix(_) => false,
+            Self::Tcp(address)
+                if address.ip().is_loopback() && address.port() >= FIRST_EPHEMERAL =>
+            {
+                Quirk::MayMeetItself
+            }
+            Self::Vsock { .. } => Quirk::ResetIsRefusal,
+            _ => Quirk::None,
         }
     }
 
-    /// The same address at another port (a redirect).
+    /// The host that is asked for where the check names none.
+    pub fn host(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.ip().to_string(),
+            _ => "localhost".to_owned(),
+        }
+    }
+
+    /// The same address at another port (a redirect); sockets that are no addresses have one port.
     pub fn at_port(&self, port: u16) -> Self {
         match self {
             Self::Tcp(address) => Self::Tcp(SocketAddr::new(address.ip(), port)),
-            Self::Unix(path) => Self::Unix(Arc::clone(path)),
+            other => other.clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What an errno of a connection means for the probe.
 
+use crate::endpoint::Endpoint;
 use std::io;
 use vmpulse_proto::Reason;
 
@@ -21,6 +22,28 @@ pub fn of_unix_call(error: &io::Error) -> Reason {
             Reason::ConnectionRefused
         }
         errno => peer(errno).unwrap_or(Reason::ProberResources),
+    }
+}
+
+/// The same for AF_VSOCK: ENODEV means that no running VM has the CID.
+pub fn of_vsock_call(error: &io::Error) -> Reason {
+    match error.raw_os_error().unwrap_or(0) {
+        libc::ENODEV => Reason::HostUnreachable,
+        libc::ECONNRESET => Reason::ConnectionRefused,
+        libc::EAFNOSUPPORT | libc::EACCES | libc::EPERM | libc::EADDRNOTAVAIL => {
+            Reason::NoLocalRoute
+        }
+        errno => peer(errno).unwrap_or(Reason::ProberResources),
+    }
+}
+
+/// The reason of an error that ended a connect.
+pub fn of_connect(endpoint: &Endpoint, errno: i32) -> Reason {
+    match (endpoint, errno) {
+        // A guest refuses a vsock port by a reset.
+        (Endpoint::Vsock { .. }, libc::ECONNRESET) => Reason::ConnectionRefused,
+        (Endpoint::Vsock { .. }, libc::ENODEV) => Reason::HostUnreachable,
+        _ => of_connection(errno),
     }
 }
 

@@ -1,25 +1,66 @@
 //! Equal settings are kept once.
 
-use crate::check::{Check, HttpShared, Process};
+use crate::check::{Check, Process};
+use crate::compile::{self, Clients};
 use crate::endpoint::Endpoint;
 use crate::error::EngineError;
 use crate::poller::check as check_call;
-use crate::spec::{CheckSpec, CloseSpec, ExpectSpec, HttpOptionsSpec, SchemeSpec};
+use crate::spec::{CheckSpec, CloseSpec};
 use crate::stats::Kind;
+use crate::talk::{HttpShared, ScriptShared, Talk};
 use crate::timing::{Timing, TimingSpec};
 use rustc_hash::FxHashMap;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::{Arc, Weak};
-use vmpulse_proto::{HttpSpec, TlsClient, TlsClientError};
 
 /// Shared settings by what they were made from. Entries die with their last target.
 #[derive(Default)]
 pub struct Interner {
     timings: FxHashMap<Timing, Weak<Timing>>,
-    http: FxHashMap<(Box<str>, Option<u64>), Weak<HttpShared>>,
-    verifying: FxHashMap<u64, TlsClient>,
-    insecure: Option<TlsClient>,
+    http: Plans<HttpShared>,
+    scripts: Plans<ScriptShared>,
+    clients: Clients,
     sweep_at: usize,
+}
+
+/// Plans by the text of their options, and the bundle that they verify against.
+struct Plans<T>(FxHashMap<(Box<str>, Option<u64>), Weak<T>>);
+
+impl<T> Default for Plans<T> {
+    fn default() -> Self {
+        Self(FxHashMap::default())
+    }
+}
+
+impl<T> Plans<T> {
+    /// `name`: what messages call the options.
+    fn get<O: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        text: &RawValue,
+        bundle: Option<(u64, &str)>,
+        compile: impl FnOnce(O) -> Result<T, String>,
+    ) -> Result<Arc<T>, String> {
+        let key = (Box::from(text.get()), bundle.map(|bundle| bundle.0));
+        if let Some(shared) = self.0.get(&key).and_then(Weak::upgrade) {
+            return Ok(shared);
+        }
+        let options =
+            serde_json::from_str(text.get()).map_err(|error| format!("{name}: {error}"))?;
+        let shared = Arc::new(compile(options).map_err(|message| format!("{name}.{message}"))?);
+        self.0.insert(key, Arc::downgrade(&shared));
+        Ok(shared)
+    }
+
+    fn sweep(&mut self) {
+        self.0.retain(|_, shared| shared.strong_count() > 0);
+    }
+
+    fn bundles(&self) -> impl Iterator<Item = u64> {
+        self.0.keys().filter_map(|key| key.1)
+    }
 }
 
 /// The PEM bundles that came with a call, each with its hash once it was needed.
@@ -63,23 +104,23 @@ impl Interner {
     ) -> Result<Check, String> {
         self.sweep();
         match spec.kind {
-            Kind::TcpSocket => Ok(Check::Tcp {
-                endpoint: spec
-                    .endpoint
-                    .as_ref()
-                    .ok_or("endpoint is missing")?
-                    .check()?,
+            Kind::TcpSocket => Ok(Check::Connect {
+                kind: spec.kind,
+                endpoint: endpoint(spec)?,
                 fin: spec.close == Some(CloseSpec::Fin),
             }),
             Kind::TcpHalfOpen => half_open(spec),
-            Kind::HttpGet => Ok(Check::Http {
-                endpoint: spec
-                    .endpoint
-                    .as_ref()
-                    .ok_or("endpoint is missing")?
-                    .check()?,
-                shared: self.http(spec, bundles)?,
-            }),
+            Kind::HttpGet | Kind::TcpExchange => {
+                let talk = self.talk(spec, bundles)?;
+                if matches!(talk, Talk::Nothing) {
+                    return Err(format!("the options of {} are missing", spec.kind.code()));
+                }
+                Ok(Check::Talk {
+                    kind: spec.kind,
+                    endpoint: endpoint(spec)?,
+                    talk,
+                })
+            }
             Kind::GuestAgentPing => Ok(Check::AgentPing {
                 channel: spec.channel.ok_or("channel is missing")?,
             }),
@@ -91,108 +132,56 @@ impl Interner {
         }
     }
 
-    fn http(
-        &mut self,
-        spec: &CheckSpec<'_>,
-        bundles: &mut Bundles<'_>,
-    ) -> Result<Arc<HttpShared>, String> {
-        let text = spec.http.ok_or("http is missing")?.get();
+    /// What is said over the connection: at most one of the options.
+    fn talk(&mut self, spec: &CheckSpec<'_>, bundles: &mut Bundles<'_>) -> Result<Talk, String> {
         let bundle = spec.ca.map(|index| bundles.get(index)).transpose()?;
-        let key = (Box::from(text), bundle.map(|bundle| bundle.0));
-        if let Some(shared) = self.http.get(&key).and_then(Weak::upgrade) {
-            return Ok(shared);
+        let Self {
+            http,
+            scripts,
+            clients,
+            ..
+        } = self;
+        match (spec.http, spec.exchange) {
+            (None, None) => Ok(Talk::Nothing),
+            (Some(text), None) => http
+                .get("http", text, bundle, |options| {
+                    compile::http(options, clients, bundle)
+                })
+                .map(Talk::Http),
+            (None, Some(text)) => scripts
+                .get("exchange", text, bundle, |options| {
+                    compile::script(options, clients, bundle)
+                })
+                .map(Talk::Script),
+            _ => Err("a connection carries one conversation".to_owned()),
         }
-        let options: HttpOptionsSpec =
-            serde_json::from_str(text).map_err(|error| format!("http: {error}"))?;
-        let shared = Arc::new(self.compile(options, bundle)?);
-        self.http.insert(key, Arc::downgrade(&shared));
-        Ok(shared)
-    }
-
-    fn compile(
-        &mut self,
-        options: HttpOptionsSpec,
-        bundle: Option<(u64, &str)>,
-    ) -> Result<HttpShared, String> {
-        let tls = options.scheme == SchemeSpec::Https;
-        let tls_client = if tls && options.verify {
-            self.verifying(bundle.ok_or("http.verify needs caPem: the bundle to verify against")?)?
-        } else {
-            self.insecure
-                .get_or_insert_with(TlsClient::insecure)
-                .clone()
-        };
-        let ExpectSpec {
-            status,
-            body_contains,
-            body_regex,
-            headers,
-        } = options.expect;
-        let keep_alive = options.keep_alive;
-        let plan = HttpSpec {
-            tls,
-            port: options.port,
-            path: options.path,
-            method: options.method.unwrap_or_else(|| "GET".to_owned()),
-            headers: options.headers,
-            body: options.body.map(String::into_bytes),
-            keep_alive,
-            tls_client,
-            certificate_expires_within_days: options.certificate_expires_within_days,
-            expect_status: status,
-            expect_body_contains: body_contains.map(String::into_bytes),
-            expect_body_regex: body_regex,
-            expect_headers: headers,
-            max_body_bytes: options.max_body_bytes,
-        }
-        .compile()
-        .map_err(|error| format!("http.{}: {}", error.field, error.message))?;
-        if let Some(host) = &options.host {
-            plan.first_hop(host)
-                .map_err(|error| format!("http.{}: {}", error.field, error.message))?;
-        }
-        Ok(HttpShared {
-            plan,
-            host: options.host.map(String::into_boxed_str),
-            keep_alive,
-        })
-    }
-
-    fn verifying(&mut self, (hash, pem): (u64, &str)) -> Result<TlsClient, String> {
-        if let Some(client) = self.verifying.get(&hash) {
-            return Ok(client.clone());
-        }
-        let client = TlsClient::verifying(pem.as_bytes()).map_err(|error| match error {
-            TlsClientError::NoCertificates => "caPem holds no certificate".to_owned(),
-            TlsClientError::BadCertificate(text) => format!("caPem: {text}"),
-        })?;
-        self.verifying.insert(hash, client.clone());
-        Ok(client)
     }
 
     /// Forgets what no target uses any more, whenever the tables have doubled.
     fn sweep(&mut self) {
-        if self.timings.len() + self.http.len() < self.sweep_at.max(1024) {
+        let size = |it: &Self| it.timings.len() + it.http.0.len() + it.scripts.0.len();
+        if size(self) < self.sweep_at.max(1024) {
             return;
         }
         self.timings.retain(|_, shared| shared.strong_count() > 0);
-        self.http.retain(|_, shared| shared.strong_count() > 0);
-        let used: Vec<u64> = self.http.keys().filter_map(|key| key.1).collect();
-        self.verifying.retain(|hash, _| used.contains(hash));
-        self.sweep_at = 2 * (self.timings.len() + self.http.len());
+        self.http.sweep();
+        self.scripts.sweep();
+        let used = self.http.bundles().chain(self.scripts.bundles());
+        self.clients.keep(&used.collect::<Vec<_>>());
+        self.sweep_at = 2 * size(self);
     }
 }
 
 fn half_open(spec: &CheckSpec<'_>) -> Result<Check, String> {
-    match spec
-        .endpoint
-        .as_ref()
-        .ok_or("endpoint is missing")?
-        .check()?
-    {
+    match endpoint(spec)? {
         Endpoint::Tcp(address) => Ok(Check::HalfOpen { address }),
-        Endpoint::Unix(_) => Err("endpoint is no IP address and port".to_owned()),
+        _ => Err("endpoint is no IP address and port".to_owned()),
     }
+}
+
+fn endpoint(spec: &CheckSpec<'_>) -> Result<Endpoint, String> {
+    let endpoint = spec.endpoint.as_ref().ok_or("endpoint is missing")?;
+    endpoint.check()
 }
 
 fn process(spec: &CheckSpec<'_>) -> Result<Check, String> {

@@ -1,11 +1,11 @@
 //! A probe in flight.
 
 use crate::check::Check;
-use crate::endpoint::Destination;
-use crate::http_run::HttpRun;
+use crate::endpoint::{Destination, Quirk};
 use crate::news::ProbeReport;
 use crate::raw::{HalfOpen, LaneId};
 use crate::stats::Kind;
+use crate::stream_run::StreamRun;
 use crate::wheel::TimerKey;
 use std::os::fd::OwnedFd;
 use vmpulse_proto::{Details, ExchangeResult, Outcome, Reason};
@@ -21,8 +21,8 @@ pub enum Owner {
 
 /// Owns what its kind needs; dropping it closes the connection, which takes it out of epoll.
 pub enum Machine {
-    Tcp { fd: OwnedFd, may_meet_itself: bool },
-    Http(Box<HttpRun>),
+    Connect { fd: OwnedFd, quirk: Quirk },
+    Stream(Box<StreamRun>),
     Request { channel: u32, id: u64 },
     HalfOpen(HalfOpen),
     External,

@@ -17,9 +17,11 @@ pub const MAX_UNIX_PATH: usize = 107;
 /// How a probe's connection behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectOptions {
-    /// Close by RST, and before that do not acknowledge the SYN-ACK at once: the peer's server may never see an
-    /// accept, and no TIME_WAIT is left behind.
+    /// Close by RST, which leaves no TIME_WAIT behind.
     pub reset: bool,
+    /// Do not acknowledge the SYN-ACK at once: what is sent first does that, or with `reset` nothing, and the peer's
+    /// server may never see an accept. Not where the server speaks first.
+    pub late_ack: bool,
     /// Several small writes will follow.
     pub no_delay: bool,
 }
@@ -28,7 +30,12 @@ pub struct ConnectOptions {
 pub fn connect(endpoint: &Endpoint, options: ConnectOptions) -> Result<OwnedFd, Reason> {
     match endpoint {
         Endpoint::Tcp(address) => connect_tcp(address, options).map_err(|e| errno::of_call(&e)),
-        Endpoint::Unix(path) => connect_unix(path).map_err(|e| errno::of_unix_call(&e)),
+        Endpoint::Unix(path) | Endpoint::Hybrid { path, .. } => {
+            connect_unix(path).map_err(|e| errno::of_unix_call(&e))
+        }
+        Endpoint::Vsock { cid, port } => {
+            connect_vsock(*cid, *port).map_err(|e| errno::of_vsock_call(&e))
+        }
     }
 }
 
@@ -38,8 +45,10 @@ fn connect_tcp(address: &SocketAddr, options: ConnectOptions) -> io::Result<Owne
         SocketAddr::V6(_) => libc::AF_INET6,
     };
     let fd = stream(family)?;
-    if options.reset {
+    if options.late_ack {
         set(&fd, libc::IPPROTO_TCP, libc::TCP_QUICKACK, &0i32)?;
+    }
+    if options.reset {
         let linger = libc::linger {
             l_onoff: 1,
             l_linger: 0,
@@ -95,6 +104,19 @@ pub fn connect_unix(path: &Path) -> io::Result<OwnedFd> {
     let fd = stream(libc::AF_UNIX)?;
     let length = std::mem::offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
     begin(&fd, &address, length)?;
+    Ok(fd)
+}
+
+fn connect_vsock(cid: u32, port: u32) -> io::Result<OwnedFd> {
+    let fd = stream(libc::AF_VSOCK)?;
+    let address = libc::sockaddr_vm {
+        svm_family: libc::AF_VSOCK as libc::sa_family_t,
+        svm_reserved1: 0,
+        svm_port: port,
+        svm_cid: cid,
+        svm_zero: [0; 4],
+    };
+    begin(&fd, &address, size_of::<libc::sockaddr_vm>())?;
     Ok(fd)
 }
 

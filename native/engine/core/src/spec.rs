@@ -28,6 +28,8 @@ pub struct CheckSpec<'a> {
     /// Kept as text: equal texts share one compiled plan.
     #[serde(borrow)]
     pub http: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub exchange: Option<&'a RawValue>,
     /// Place in the list of PEM bundles that came with the call.
     pub ca: Option<usize>,
     pub channel: Option<u32>,
@@ -73,6 +75,41 @@ pub struct HttpOptionsSpec {
     #[serde(default)]
     pub expect: ExpectSpec,
     pub max_body_bytes: Option<u64>,
+}
+
+/// `StreamTls` of the model.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TlsSpec {
+    pub server_name: Option<String>,
+    #[serde(default)]
+    pub verify: bool,
+    #[serde(rename = "caFile")]
+    pub _ca_file: Option<String>,
+    pub certificate_expires_within_days: Option<u32>,
+}
+
+/// `TcpExchangeOptions` of the model; bytes are in hex.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExchangeOptionsSpec {
+    pub host: Option<String>,
+    #[serde(rename = "port")]
+    pub _port: Option<u16>,
+    #[serde(rename = "unixSocket")]
+    pub _unix_socket: Option<String>,
+    pub tls: Option<TlsSpec>,
+    pub steps: Vec<StepSpec>,
+    pub max_bytes: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum StepSpec {
+    Send(String),
+    Expect(String),
+    ExpectRegex(String),
+    StartTls(bool),
 }
 
 #[derive(Default, Deserialize)]

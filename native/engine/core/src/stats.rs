@@ -29,6 +29,7 @@ kinds! {
     TcpSocket "tcpSocket",
     TcpHalfOpen "tcpHalfOpen",
     HttpGet "httpGet",
+    TcpExchange "tcpExchange",
     GuestAgentPing "guestAgentPing",
     VmState "vmState",
     VmmProcess "vmmProcess",

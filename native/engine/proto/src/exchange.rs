@@ -21,6 +21,11 @@ pub trait Exchange {
     /// The peer closed its side in order.
     fn on_eof(&mut self) -> Progress;
 
+    /// The stream is encrypted from here on: the TLS handshake was completed, and the certificate does.
+    fn on_secure(&mut self) -> Progress {
+        Progress::More
+    }
+
     /// The conversation ends for a cause outside it, for example `connection-reset`.
     fn on_abort(&mut self, reason: Reason) -> ExchangeResult;
 
@@ -30,7 +35,7 @@ pub trait Exchange {
     /// Adds a line to the transcript, if one is kept.
     fn note(&mut self, text: &str);
 
-    /// What a deadline means now: `tls-timeout` during the handshake, else `response-timeout`.
+    /// What a deadline means now: `tls-timeout` during the handshake, else usually `response-timeout`.
     fn timeout_reason(&self) -> Reason;
 
     /// The deadline passed.
@@ -96,4 +101,18 @@ pub struct ExchangeResult {
     pub transcript: Option<Box<str>>,
     /// The response ended cleanly and the peer keeps the connection open: a next exchange may run on it.
     pub reusable: bool,
+}
+
+impl ExchangeResult {
+    /// A result without anything measured, for what ends before a conversation began; `message` is bounded and escaped.
+    pub fn bare(outcome: Outcome, message: Option<String>) -> Self {
+        Self {
+            outcome,
+            details: Details::default(),
+            warnings: Vec::new(),
+            message: message.map(Into::into),
+            transcript: None,
+            reusable: false,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Reason } from '../../../model/reasons.js';
-import type { Endpoint } from '../../probe-engine.js';
+import type { Endpoint } from '../check.js';
 import { Dial, discard } from '../dial.js';
 import { errorCode, reasonOfConnection } from '../errno.js';
 import { fault } from '../fault.js';

@@ -213,8 +213,8 @@ impl Reactor {
                 self.raw_silence(running.owner, &probe, running.started_us)
                     .into()
             }
-            Machine::Tcp { .. } => Reason::ConnectTimeout.into(),
-            Machine::Http(run) => match run.on_timeout() {
+            Machine::Connect { .. } => Reason::ConnectTimeout.into(),
+            Machine::Stream(run) => match run.on_timeout() {
                 Ok(result) => result.into(),
                 Err(reason) => reason.into(),
             },

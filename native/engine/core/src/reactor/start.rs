@@ -5,12 +5,13 @@ use super::revive::Suspect;
 use super::{Reactor, STARTS_A_TURN, Token};
 use crate::check::Check;
 use crate::endpoint::{Destination, Endpoint};
-use crate::http_run::HttpRun;
 use crate::proc_state;
 use crate::running::{Machine, Order, Owner, Running, Verdict};
 use crate::slab::Key;
 use crate::socket::{self, ConnectOptions};
 use crate::stats::Kind;
+use crate::stream_run::{Kept, StreamRun};
+use crate::talk::Talk;
 use crate::target::Phase;
 use std::os::fd::OwnedFd;
 use vmpulse_proto::{OpenOptions, Reason};
@@ -77,11 +78,11 @@ impl Reactor {
         let deadline_us = self.now_us + order.timeout_us;
         let kind = order.check.kind();
         let started = match &order.check {
-            Check::Tcp { endpoint, fin } => self.connect_tcp(endpoint, *fin),
+            Check::Connect { endpoint, fin, .. } => connect(endpoint, *fin),
             Check::HalfOpen { address } => {
                 return self.start_half_open(owner, *address, destination, deadline_us);
             }
-            Check::Http { .. } => self.connect_http(&order),
+            Check::Talk { .. } => self.connect_talk(&order),
             Check::AgentPing { channel } | Check::VmState { channel } => {
                 return self.start_request(owner, kind, *channel, destination, deadline_us);
             }
@@ -107,41 +108,30 @@ impl Reactor {
         }
     }
 
-    fn connect_tcp(&mut self, endpoint: &Endpoint, fin: bool) -> Result<Machine, Verdict> {
-        let options = ConnectOptions {
-            reset: !fin,
-            no_delay: false,
-        };
-        let fd = open_stream(endpoint, options)?;
-        Ok(Machine::Tcp {
-            fd,
-            may_meet_itself: endpoint.may_meet_itself(),
-        })
-    }
-
-    fn connect_http(&mut self, order: &Order) -> Result<Machine, Verdict> {
-        let Check::Http { endpoint, shared } = &order.check else {
+    fn connect_talk(&mut self, order: &Order) -> Result<Machine, Verdict> {
+        let Check::Talk { endpoint, talk, .. } = &order.check else {
             return Err(Reason::Cancelled.into());
         };
-        let hop = match (&shared.host, endpoint) {
-            (Some(host), _) => shared.plan.first_hop(host),
-            (None, Endpoint::Tcp(address)) => shared.plan.first_hop(&address.ip().to_string()),
-            (None, Endpoint::Unix(_)) => shared.plan.first_hop("localhost"),
-        };
-        // The host was tried when the target was registered.
-        let hop = hop.map_err(|_| Verdict::from(Reason::ProtocolError))?;
-        let shared = std::sync::Arc::clone(shared);
-        if let Some(kept) = order.kept_by.and_then(|handle| self.kept.remove(&handle)) {
+        let hop = talk.first_hop(endpoint)?;
+        if let Talk::Http(shared) = talk
+            && let Some(kept) = order.kept_by.and_then(|handle| self.kept.remove(&handle))
+            && let Some(hop) = hop.clone()
+        {
             let options = OpenOptions {
                 now_unix_s: crate::clock::wall_ms() / 1000,
                 debug: order.debug,
             };
-            let run = HttpRun::reuse(kept, endpoint.clone(), shared, hop, options);
-            return Ok(Machine::Http(Box::new(run)));
+            let Kept {
+                fd,
+                mut conversation,
+            } = kept;
+            conversation.reopen(&shared.plan, hop, options);
+            let run = StreamRun::reuse(fd, endpoint.clone(), talk.clone(), conversation);
+            return Ok(Machine::Stream(Box::new(run)));
         }
-        let fd = open_stream(endpoint, HttpRun::connect_options(&hop))?;
-        let run = HttpRun::new(fd, endpoint.clone(), shared, hop, order.debug);
-        Ok(Machine::Http(Box::new(run)))
+        let fd = open_stream(endpoint, talk.connect_options(hop.as_ref()))?;
+        let run = StreamRun::new(fd, endpoint.clone(), talk.clone(), hop, order.debug);
+        Ok(Machine::Stream(Box::new(run)))
     }
 
     /// Enters a probe with its deadline.
@@ -182,6 +172,18 @@ impl Reactor {
         }
         key
     }
+}
+
+fn connect(endpoint: &Endpoint, fin: bool) -> Result<Machine, Verdict> {
+    let options = ConnectOptions {
+        reset: !fin,
+        late_ack: !fin,
+        no_delay: false,
+    };
+    Ok(Machine::Connect {
+        fd: open_stream(endpoint, options)?,
+        quirk: endpoint.quirk(),
+    })
 }
 
 /// Connects; an error of our own is tried again at once.

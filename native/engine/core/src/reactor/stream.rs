@@ -3,13 +3,14 @@
 use super::start::open_stream;
 use super::{Reactor, Token};
 use crate::clock;
+use crate::endpoint::Quirk;
 use crate::errno;
-use crate::http_run::{HttpRun, Step};
 use crate::poller::{EDGE, ERROR, HANG_UP, PEER_CLOSED, READ, WRITE, poll_once};
 use crate::raw::LaneId;
 use crate::running::{Machine, Owner, Verdict};
 use crate::slab::Key;
 use crate::socket;
+use crate::stream_run::Step;
 use std::os::fd::{AsFd, BorrowedFd};
 use vmpulse_proto::{ExchangeResult, HttpHop, Outcome, Reason};
 
@@ -21,8 +22,8 @@ impl Reactor {
         };
         let token = Token::Probe(key).bits();
         let added = match &running.machine {
-            Machine::Tcp { fd, .. } => self.poller.add(fd.as_fd(), token, WRITE),
-            Machine::Http(run) => {
+            Machine::Connect { fd, .. } => self.poller.add(fd.as_fd(), token, WRITE),
+            Machine::Stream(run) => {
                 let flags = READ | WRITE | PEER_CLOSED | EDGE;
                 self.poller.add(run.fd(), token, flags)
             }
@@ -37,21 +38,18 @@ impl Reactor {
             return;
         };
         let step = match &mut running.machine {
-            Machine::Tcp {
-                fd,
-                may_meet_itself,
-            } => {
-                let outcome = connected(fd.as_fd(), flags, *may_meet_itself);
+            Machine::Connect { fd, quirk } => {
+                let outcome = connected(fd.as_fd(), flags, *quirk);
                 return self.finish(key, outcome.into());
             }
-            Machine::Http(run) => run.step(flags, &mut self.buffer, clock::wall_ms() / 1000),
+            Machine::Stream(run) => run.step(flags, &mut self.buffer, clock::wall_ms() / 1000),
             Machine::Request { .. } | Machine::HalfOpen(_) | Machine::External => return,
         };
         match step {
             Step::Wait => {}
             Step::Again => self.again.push(key),
             Step::Failed(reason) => self.finish(key, reason.into()),
-            Step::Done(result) => self.finish_http(key, result),
+            Step::Done(result) => self.finish_talk(key, result),
             Step::Redirect(hop) => self.redirect(key, *hop),
             Step::Stale => self.start_afresh(key),
         }
@@ -63,8 +61,8 @@ impl Reactor {
             return;
         };
         let flags = match &running.machine {
-            Machine::Tcp { fd, .. } => poll_once(fd.as_fd(), WRITE),
-            Machine::Http(run) => poll_once(run.fd(), READ | WRITE),
+            Machine::Connect { fd, .. } => poll_once(fd.as_fd(), WRITE),
+            Machine::Stream(run) => poll_once(run.fd(), READ | WRITE),
             Machine::HalfOpen(probe) => {
                 let lane = LaneId::tcp(probe.ends.remote);
                 return self.listen_once_more(lane);
@@ -76,18 +74,17 @@ impl Reactor {
         }
     }
 
-    fn finish_http(&mut self, key: Key, result: Box<ExchangeResult>) {
+    fn finish_talk(&mut self, key: Key, result: Box<ExchangeResult>) {
         let Some(mut running) = self.take_running(key) else {
             return;
         };
         let duration_us = self.now_us.saturating_sub(running.started_us);
         let machine = std::mem::replace(&mut running.machine, Machine::External);
-        if let (Machine::Http(mut run), Owner::Target(handle)) = (machine, running.owner)
+        if let (Machine::Stream(run), Owner::Target(handle)) = (machine, running.owner)
             && result.reusable
-            && run.shared.keep_alive
-            && let Some(conversation) = run.take_conversation()
+            && run.talk.keeps_alive()
+            && let Some(kept) = run.keep()
         {
-            let kept = run.keep(conversation);
             self.poller.remove(kept.fd.as_fd());
             self.kept.insert(handle, kept);
         }
@@ -99,11 +96,11 @@ impl Reactor {
         let Some(running) = self.running.get_mut(key) else {
             return;
         };
-        let Machine::Http(run) = &mut running.machine else {
+        let Machine::Stream(run) = &mut running.machine else {
             return;
         };
         let endpoint = run.endpoint.at_port(hop.port());
-        match open_stream(&endpoint, HttpRun::connect_options(&hop)) {
+        match open_stream(&endpoint, run.talk.connect_options(Some(&hop))) {
             Ok(fd) => run.follow(fd, hop),
             Err(reason) => return self.finish(key, reason.into()),
         }
@@ -117,31 +114,30 @@ impl Reactor {
         let Some(running) = self.running.get_mut(key) else {
             return;
         };
-        let Machine::Http(run) = &mut running.machine else {
+        let Machine::Stream(run) = &mut running.machine else {
             return;
         };
-        let host = match (&run.shared.host, &run.endpoint) {
-            (Some(host), _) => host.to_string(),
-            (None, crate::endpoint::Endpoint::Tcp(address)) => address.ip().to_string(),
-            (None, crate::endpoint::Endpoint::Unix(_)) => "localhost".to_owned(),
-        };
-        match run.shared.plan.first_hop(&host) {
-            Ok(hop) => self.redirect(key, hop),
-            Err(_) => self.finish(key, Reason::ProtocolError.into()),
+        match run.talk.first_hop(&run.endpoint) {
+            Ok(Some(hop)) => self.redirect(key, hop),
+            Ok(None) => self.finish(key, Reason::ConnectionClosed.into()),
+            Err(reason) => self.finish(key, reason.into()),
         }
     }
 }
 
 /// What the readiness of a connecting socket says. A reset or a close can only come after the connect completed (a
 /// refusal is another error), so the answer does not depend on how soon we look.
-fn connected(fd: BorrowedFd<'_>, flags: u32, may_meet_itself: bool) -> Outcome {
+fn connected(fd: BorrowedFd<'_>, flags: u32, quirk: Quirk) -> Outcome {
     if flags & (ERROR | HANG_UP) != 0 {
         match socket::pending_errno(fd) {
+            libc::ECONNRESET if quirk == Quirk::ResetIsRefusal => {
+                return Outcome::Failed(Reason::ConnectionRefused);
+            }
             0 | libc::ECONNRESET | libc::EPIPE => {}
             errno => return Outcome::of(errno::of_connection(errno)),
         }
     }
-    if may_meet_itself && socket::is_connected_to_itself(fd) {
+    if quirk == Quirk::MayMeetItself && socket::is_connected_to_itself(fd) {
         return Outcome::Failed(Reason::ConnectionRefused);
     }
     Outcome::Ok

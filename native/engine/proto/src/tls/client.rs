@@ -109,8 +109,9 @@ impl TlsClient {
     }
 
     /// The settings of one connection.
-    pub(super) fn config(&self, now_unix_s: u64) -> Arc<ClientConfig> {
+    pub(super) fn config(&self, now_unix_s: u64, protocol: Option<&[u8]>) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols.extend(protocol.map(<[u8]>::to_vec));
         config.time_provider = at(now_unix_s);
         Arc::new(config)
     }

@@ -19,6 +19,8 @@ pub struct TlsSetup<'a> {
     pub server_name: ServerName<'static>,
     pub now_unix_s: u64,
     pub certificate_expires_within_days: Option<u32>,
+    /// The protocol to ask for (ALPN); `None`: none is named.
+    pub protocol: Option<&'static [u8]>,
 }
 
 /// Runs `E` over an encrypted stream.
@@ -38,7 +40,7 @@ pub struct Tls<E> {
 impl<E: Exchange> Tls<E> {
     /// Fails, with the reason, only when the system gives no random numbers.
     pub fn open(setup: TlsSetup<'_>, mut inner: E) -> Result<Self, Box<ExchangeResult>> {
-        let config = setup.client.config(setup.now_unix_s);
+        let config = setup.client.config(setup.now_unix_s, setup.protocol);
         let mut connection = match ClientConnection::new(config, setup.server_name) {
             Ok(connection) => connection,
             Err(error) => {
@@ -83,7 +85,7 @@ impl<E: Exchange> Tls<E> {
         Progress::Done(Box::new(self.fail(reason, message)))
     }
 
-    /// The handshake is complete: looks at the certificate's dates. `Some`: they do not do.
+    /// The handshake is complete: looks at the certificate's dates, and tells the inner exchange. `Some`: decided.
     fn establish(&mut self) -> Option<Progress> {
         self.established = true;
         self.version = self.connection.protocol_version().and_then(version_name);
@@ -100,6 +102,16 @@ impl<E: Exchange> Tls<E> {
             self.not_after
                 .map_or("an unknown time".to_owned(), |at| at.to_string())
         ));
+        if let Some(refused) = self.refuse_dates() {
+            return Some(refused);
+        }
+        match self.inner.on_secure() {
+            Progress::More => None,
+            decided => Some(self.pass(decided)),
+        }
+    }
+
+    fn refuse_dates(&mut self) -> Option<Progress> {
         let days = i64::from(self.expires_within_days?);
         let Some(not_after) = self.not_after else {
             return Some(self.done(
@@ -142,9 +154,9 @@ impl<E: Exchange> Tls<E> {
     fn step(&mut self) -> Option<Progress> {
         let processed = self.connection.process_new_packets();
         if !self.established && !self.connection.is_handshaking() {
-            let refused = self.establish();
-            if refused.is_some() {
-                return refused;
+            let decided = self.establish();
+            if decided.is_some() {
+                return decided;
             }
         }
         // What came before a broken record counts, or the outcome would depend on how the stream was cut.

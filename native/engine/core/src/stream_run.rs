@@ -1,31 +1,34 @@
-//! One HTTP probe on its connection: moves bytes between the socket and the conversation.
+//! One conversation on its connection: moves bytes between the socket and the protocol.
 
-use crate::check::HttpShared;
 use crate::endpoint::Endpoint;
 use crate::errno;
 use crate::poller::{ERROR, HANG_UP, PEER_CLOSED, READ, WRITE};
-use crate::socket::{self, ConnectOptions};
+use crate::socket;
+use crate::talk::{Conversation, Talk};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use vmpulse_proto::{
-    Exchange, ExchangeResult, HttpConversation, HttpHop, OpenOptions, Progress, Reason,
+    Door, ExchangeResult, HttpConversation, HttpHop, HybridDoor, OpenOptions, Outcome, Progress,
+    Reason,
 };
 
 /// Reads of one turn, so that a flood of one peer does not hold up the others.
 const READS_A_TURN: usize = 8;
 
 enum Stage {
-    Connecting(HttpHop),
-    Talking(HttpConversation),
+    /// With the request to be made, where it is HTTP.
+    Connecting(Option<HttpHop>),
+    /// The hypervisor is asked for the guest's port.
+    Knocking(HybridDoor, Option<HttpHop>),
+    Talking(Conversation),
     /// Decided; nothing more is fed.
     Over,
 }
 
 /// Owns the connection of its current hop.
-pub struct HttpRun {
+pub struct StreamRun {
     fd: OwnedFd,
     pub endpoint: Endpoint,
-    pub shared: Arc<HttpShared>,
+    pub talk: Talk,
     pub debug: bool,
     stage: Stage,
     out: Vec<u8>,
@@ -55,18 +58,18 @@ pub struct Kept {
     pub conversation: HttpConversation,
 }
 
-impl HttpRun {
+impl StreamRun {
     pub fn new(
         fd: OwnedFd,
         endpoint: Endpoint,
-        shared: Arc<HttpShared>,
-        hop: HttpHop,
+        talk: Talk,
+        hop: Option<HttpHop>,
         debug: bool,
     ) -> Self {
         Self {
             fd,
             endpoint,
-            shared,
+            talk,
             debug,
             stage: Stage::Connecting(hop),
             out: Vec::new(),
@@ -78,38 +81,22 @@ impl HttpRun {
 
     /// The next probe on a kept connection.
     pub fn reuse(
-        mut kept: Kept,
+        fd: OwnedFd,
         endpoint: Endpoint,
-        shared: Arc<HttpShared>,
-        hop: HttpHop,
-        options: OpenOptions,
+        talk: Talk,
+        conversation: HttpConversation,
     ) -> Self {
-        kept.conversation.reopen(&shared.plan, hop, options);
         Self {
-            fd: kept.fd,
-            endpoint,
-            shared,
-            debug: options.debug,
-            stage: Stage::Talking(kept.conversation),
-            out: Vec::new(),
-            written: 0,
+            stage: Stage::Talking(Conversation::Http(conversation)),
             reused: true,
-            received: false,
-        }
-    }
-
-    /// What a connection for this hop needs.
-    pub fn connect_options(hop: &HttpHop) -> ConnectOptions {
-        ConnectOptions {
-            reset: true,
-            no_delay: hop.is_tls(),
+            ..Self::new(fd, endpoint, talk, None, false)
         }
     }
 
     /// The next hop on a new connection; the old one closes.
     pub fn follow(&mut self, fd: OwnedFd, hop: HttpHop) {
         self.fd = fd;
-        self.stage = Stage::Connecting(hop);
+        self.stage = Stage::Connecting(Some(hop));
         self.out = Vec::new();
         self.written = 0;
         self.reused = false;
@@ -121,17 +108,12 @@ impl HttpRun {
     }
 
     /// The connection for the next probe, after a result that said `reusable`.
-    pub fn keep(self, conversation: HttpConversation) -> Kept {
-        Kept {
-            fd: self.fd,
-            conversation,
-        }
-    }
-
-    /// The conversation, if there is one, once decided.
-    pub fn take_conversation(&mut self) -> Option<HttpConversation> {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Talking(conversation) => Some(conversation),
+    pub fn keep(self) -> Option<Kept> {
+        match self.stage {
+            Stage::Talking(Conversation::Http(conversation)) => Some(Kept {
+                fd: self.fd,
+                conversation,
+            }),
             _ => None,
         }
     }
@@ -142,15 +124,18 @@ impl HttpRun {
             if flags & (ERROR | HANG_UP) != 0 {
                 let errno = socket::pending_errno(self.fd.as_fd());
                 if errno != 0 {
-                    return Step::Failed(errno::of_connection(errno));
+                    return Step::Failed(errno::of_connect(&self.endpoint, errno));
                 }
             }
             if flags & WRITE == 0 {
                 return Step::Wait;
             }
-            if let Some(result) = self.begin(now_unix_s) {
-                return Step::Done(result);
+            if let Some(decided) = self.connected(now_unix_s) {
+                return decided;
             }
+        }
+        if let Stage::Knocking(..) = self.stage {
+            return self.knock(flags, buffer, now_unix_s);
         }
         self.talk(flags, buffer)
     }
@@ -158,26 +143,97 @@ impl HttpRun {
     /// The deadline passed.
     pub fn on_timeout(&mut self) -> Result<Box<ExchangeResult>, Reason> {
         match &mut self.stage {
-            Stage::Talking(conversation) => Ok(Box::new(conversation.on_timeout())),
+            Stage::Talking(conversation) => Ok(Box::new(conversation.exchange().on_timeout())),
+            Stage::Knocking(..) => {
+                let text = "the hypervisor did not answer CONNECT".to_owned();
+                let outcome = Outcome::of(Reason::ConnectTimeout);
+                Ok(Box::new(ExchangeResult::bare(outcome, Some(text))))
+            }
             _ => Err(Reason::ConnectTimeout),
         }
     }
 
-    /// Connected: opens the conversation. Gives a result if it cannot even begin.
-    fn begin(&mut self, now_unix_s: u64) -> Option<Box<ExchangeResult>> {
+    /// The socket is connected; `Some`: decided.
+    fn connected(&mut self, now_unix_s: u64) -> Option<Step> {
         let Stage::Connecting(hop) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return None;
         };
+        let Endpoint::Hybrid { port, .. } = &self.endpoint else {
+            return self.begin(hop, now_unix_s);
+        };
+        let line = HybridDoor::knock(*port);
+        self.stage = Stage::Knocking(HybridDoor::new(), hop);
+        match socket::write(self.fd.as_fd(), &line) {
+            Ok(count) if count == line.len() => None,
+            // A fresh socket has room for a line.
+            Ok(_) => Some(Step::Failed(Reason::ProberResources)),
+            Err(_) => Some(self.shut()),
+        }
+    }
+
+    /// The door stayed shut because the stream ended.
+    fn shut(&self) -> Step {
+        match &self.stage {
+            Stage::Knocking(door, _) => refused(door.on_end()),
+            _ => Step::Failed(Reason::ConnectionRefused),
+        }
+    }
+
+    fn knock(&mut self, flags: u32, buffer: &mut [u8], now_unix_s: u64) -> Step {
+        if flags & (READ | PEER_CLOSED | ERROR | HANG_UP) == 0 {
+            return Step::Wait;
+        }
+        let count = match socket::read(self.fd.as_fd(), buffer) {
+            Ok(None) => return Step::Wait,
+            Ok(Some(0)) | Err(_) => return self.shut(),
+            Ok(Some(count)) => count,
+        };
+        let Stage::Knocking(door, hop) = &mut self.stage else {
+            return Step::Wait;
+        };
+        let used = match door.on_bytes(&buffer[..count]) {
+            Door::Closed => return Step::Again,
+            Door::Open { used } => used,
+            refusal @ Door::Refused(..) => return refused(refusal),
+        };
+        let hop = hop.take();
+        if let Some(decided) = self.begin(hop, now_unix_s) {
+            return decided;
+        }
+        // The guest may have spoken right behind the answer.
+        let progress = match &mut self.stage {
+            Stage::Talking(conversation) if used < count => {
+                self.received = true;
+                conversation.exchange().on_bytes(&buffer[used..count])
+            }
+            _ => Progress::More,
+        };
+        match progress {
+            Progress::Done(result) => Step::Done(result),
+            Progress::Redirect(hop) => Step::Redirect(hop),
+            Progress::More => match self.talk(READ | WRITE, buffer) {
+                Step::Wait => Step::Again,
+                step => step,
+            },
+        }
+    }
+
+    /// The stream stands: opens the conversation. `Some`: there is nothing to say, or it cannot begin.
+    fn begin(&mut self, hop: Option<HttpHop>, now_unix_s: u64) -> Option<Step> {
         let options = OpenOptions {
             now_unix_s,
             debug: self.debug,
         };
-        match HttpConversation::open(&self.shared.plan, hop, options) {
-            Ok(conversation) => {
+        match self.talk.open(&self.endpoint, hop, options) {
+            Ok(mut conversation) => {
+                if let Endpoint::Hybrid { port, .. } = &self.endpoint {
+                    let text = format!("connected to port {port} of the guest by its hypervisor");
+                    conversation.exchange().note(&text);
+                }
                 self.stage = Stage::Talking(conversation);
                 None
             }
-            Err(result) => Some(result),
+            Err(result) => Some(Step::Done(result)),
         }
     }
 
@@ -194,19 +250,20 @@ impl HttpRun {
         let Stage::Talking(conversation) = &mut self.stage else {
             return Step::Wait;
         };
+        let exchange = conversation.exchange();
         for _ in 0..READS_A_TURN {
             let progress = match socket::read(self.fd.as_fd(), buffer) {
                 Ok(None) => return Step::Wait,
                 Ok(Some(0)) if self.reused && !self.received => return Step::Stale,
-                Ok(Some(0)) => match conversation.on_eof() {
+                Ok(Some(0)) => match exchange.on_eof() {
                     Progress::More => {
-                        Progress::Done(Box::new(conversation.on_abort(Reason::ConnectionClosed)))
+                        Progress::Done(Box::new(exchange.on_abort(Reason::ConnectionClosed)))
                     }
                     progress => progress,
                 },
                 Ok(Some(count)) => {
                     self.received = true;
-                    conversation.on_bytes(&buffer[..count])
+                    exchange.on_bytes(&buffer[..count])
                 }
                 Err(error) => return self.abort(&error),
             };
@@ -215,7 +272,7 @@ impl HttpRun {
                 Progress::Redirect(hop) => return Step::Redirect(hop),
                 Progress::More => {}
             }
-            conversation.pull(&mut self.out);
+            exchange.pull(&mut self.out);
             if self.out.len() > self.written {
                 return self
                     .flush()
@@ -231,7 +288,9 @@ impl HttpRun {
         }
         let reason = errno::of_connection(error.raw_os_error().unwrap_or(0));
         match &mut self.stage {
-            Stage::Talking(conversation) => Step::Done(Box::new(conversation.on_abort(reason))),
+            Stage::Talking(conversation) => {
+                Step::Done(Box::new(conversation.exchange().on_abort(reason)))
+            }
             _ => Step::Failed(reason),
         }
     }
@@ -243,7 +302,7 @@ impl HttpRun {
                 self.out.clear();
                 self.written = 0;
                 if let Stage::Talking(conversation) = &mut self.stage {
-                    conversation.pull(&mut self.out);
+                    conversation.exchange().pull(&mut self.out);
                 }
                 if self.out.is_empty() {
                     return Ok(());
@@ -254,5 +313,15 @@ impl HttpRun {
                 count => self.written += count,
             }
         }
+    }
+}
+
+fn refused(door: Door) -> Step {
+    match door {
+        Door::Refused(reason, text) => Step::Done(Box::new(ExchangeResult::bare(
+            Outcome::of(reason),
+            Some(text),
+        ))),
+        _ => Step::Wait,
     }
 }
