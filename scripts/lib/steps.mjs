@@ -134,6 +134,7 @@ const CI_TOOLS = {
   ...TOOLCHAIN,
   'clang-format': 'clang-format',
   '/usr/src/googletest/CMakeLists.txt': 'libgtest-dev',
+  haproxy: 'haproxy',
 };
 
 function isUbuntu() {

@@ -41,6 +41,10 @@ export interface DaemonConfig {
     /** Also under the names `vm_health_checks_total` and `vm_health_check_failed`. */
     readonly seedNames: boolean;
   };
+  readonly readiness: {
+    /** Where HAProxy's agent-check is answered; unset: nowhere. */
+    readonly agentCheck?: ListenAddress;
+  };
   readonly engine: {
     readonly backend: 'auto' | 'native' | 'portable';
     readonly maxInFlight: number;
@@ -110,6 +114,7 @@ export const daemonSchema = z.strictObject({
     .meta({ unit: 'choice', example: 'info' })
     .optional(),
   metrics: z.strictObject({ listen: listenField.optional(), seedNames: booleanField.optional() }).optional(),
+  readiness: z.strictObject({ agentCheck: listenField.optional() }).optional(),
   engine: engineSchema.optional(),
   recovery: hostRecoverySchema.optional(),
   limits: z
@@ -121,6 +126,7 @@ export const daemonSchema = z.strictObject({
       brakeCooldown: durationField('5m', 0).optional(),
       brakeEscalateAfter: durationField('30m', 0).optional(),
       sharedCauseWindow: durationField('30s', 0).optional(),
+      maxEject: z.number().min(0).max(1).meta({ unit: 'fraction', example: '0.5' }).optional(),
       sharedCauseFrom: countField({ unit: 'count', example: '3' }, 2, 1_000_000).optional(),
     })
     .optional(),
@@ -129,7 +135,7 @@ export const daemonSchema = z.strictObject({
 type WrittenDaemon = z.output<typeof daemonSchema>;
 
 function fillIn(written: WrittenDaemon, file: string, hostName: string): DaemonConfig {
-  const { engine = {}, metrics = {}, limits = {} } = written;
+  const { engine = {}, metrics = {}, readiness = {}, limits = {} } = written;
   const runDir = written.runDir ?? '/run/vmpulse';
   return {
     hostName: written.hostName ?? hostName,
@@ -142,6 +148,7 @@ function fillIn(written: WrittenDaemon, file: string, hostName: string): DaemonC
       ...(metrics.listen === undefined ? {} : { listen: metrics.listen }),
       seedNames: metrics.seedNames ?? false,
     },
+    readiness: readiness.agentCheck === undefined ? {} : { agentCheck: readiness.agentCheck },
     engine: {
       backend: engine.backend ?? 'auto',
       maxInFlight: engine.maxInFlight ?? 4096,
@@ -165,6 +172,7 @@ function fillInLimits(limits: NonNullable<WrittenDaemon['limits']>): DaemonConfi
     brakeMinVms: limits.brakeFrom ?? base.brakeMinVms,
     brakeCooldownMs: limits.brakeCooldown ?? base.brakeCooldownMs,
     brakeEscalateAfterMs: limits.brakeEscalateAfter ?? base.brakeEscalateAfterMs,
+    maxEject: limits.maxEject ?? base.maxEject,
     sharedCauseWindowMs: limits.sharedCauseWindow ?? base.sharedCauseWindowMs,
     sharedCauseMinVms: limits.sharedCauseFrom ?? base.sharedCauseMinVms,
   };

@@ -9,6 +9,7 @@ import type { ReloadView, RuntimeApi } from '../runtime/views.js';
 import { authorBody, holdBody, maintenanceBody, readBody, resumeBody } from './api-bodies.js';
 import { type ApiFailure, apiFailure, failure } from './api-errors.js';
 import { resumeAfter, streamEvents } from './event-stream.js';
+import { targetGroups } from './service-discovery.js';
 
 /** What the API needs. */
 export interface ApiOptions {
@@ -56,19 +57,26 @@ export function createApi(options: ApiOptions): Hono<ApiEnv> {
   });
   addRoutes(
     app,
-    [...viewRoutes(options.runtime), ...commandRoutes(options), metricsRoute(options.runtime)].map(
-      (route) => ({ ...route, handle: withDeadline(route, deadlineMs) }),
-    ),
+    [
+      ...viewRoutes(options.runtime),
+      readinessRoute(options.runtime),
+      ...commandRoutes(options),
+      metricsRoute(options.runtime),
+      discoveryRoute(options.runtime),
+    ].map((route) => ({ ...route, handle: withDeadline(route, deadlineMs) })),
   );
   addRoutes(app, [eventsRoute(options)]);
   return app;
 }
 
-/** Only /metrics, for the loopback port. */
+/** What Prometheus asks, for the loopback port. */
 export function createMetricsApi(runtime: RuntimeApi, logger: Logger): Hono<ApiEnv> {
   const app = baseApp(logger);
-  const route = metricsRoute(runtime);
-  addRoutes(app, [{ ...route, handle: withDeadline(route, DEADLINE_MS) }]);
+  const routes = [metricsRoute(runtime), discoveryRoute(runtime)];
+  addRoutes(
+    app,
+    routes.map((route) => ({ ...route, handle: withDeadline(route, DEADLINE_MS) })),
+  );
   return app;
 }
 
@@ -193,6 +201,25 @@ function metricsRoute(runtime: RuntimeApi): Route {
   const handle: Handler = async (c) =>
     c.body(await runtime.metricsText(), 200, { 'content-type': PROMETHEUS_TEXT });
   return { method: 'GET', path: '/metrics', handle };
+}
+
+function discoveryRoute(runtime: RuntimeApi): Route {
+  const handle: Handler = (c) => {
+    const query = { port: c.req.query('port'), ready: c.req.query('ready') };
+    return c.json(targetGroups(runtime.view().vms, query));
+  };
+  return { method: 'GET', path: '/sd/prometheus', handle };
+}
+
+function readinessRoute(runtime: RuntimeApi): Route {
+  const handle: Handler = (c) => {
+    const { host, nowMs, vms } = runtime.view();
+    const endpoints = vms.map(({ id, ready, keptReadyBy, health, address, endpoint, labels }) => ({
+      ...{ vm: id, ready, keptReadyBy, health, address, endpoint, labels },
+    }));
+    return c.json({ host, atMs: nowMs, endpoints });
+  };
+  return { method: 'GET', path: '/v1/readiness', handle };
 }
 
 function eventsRoute({ runtime, run, signal, logger }: ApiOptions): Route {

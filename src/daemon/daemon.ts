@@ -10,6 +10,7 @@ import { openJournal } from '../runtime/journal/index.js';
 import { createMetrics } from '../runtime/metrics.js';
 import type { ReloadView } from '../runtime/views.js';
 import { Vmpulse } from '../runtime/vmpulse.js';
+import { createAgentCheck } from './agent-check.js';
 import { createApi, createMetricsApi } from './api.js';
 import { missingOnHost } from './host-checks.js';
 import { closeHttpServer, createHttpServer } from './http-server.js';
@@ -112,6 +113,7 @@ export class Daemon {
     for (const warning of this.#started.warnings) this.#logger.warn({}, warning);
     for (const { what, why } of missingOnHost()) vmpulse.degrade(what, why);
     await vmpulse.start();
+    await this.#serveAgentCheck(vmpulse);
     this.#vmpulse = vmpulse;
     this.#notifier.ready(watching(this.#started.vms.length));
     this.#logger.info({ socket: config.socketPath, vms: this.#started.vms.length }, 'ready');
@@ -156,9 +158,20 @@ export class Daemon {
     const { signal } = this.#stop;
     const api = createApi({ runtime: vmpulse, reload, logger, isReady, run: Date.now(), signal });
     await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath);
-    if (config.metrics.listen === undefined) return;
-    const metrics = createHttpServer(createMetricsApi(vmpulse, logger));
-    await listenLoopback(this.#ownServer('metrics port', metrics), config.metrics.listen);
+    if (config.metrics.listen !== undefined) {
+      const metrics = createHttpServer(createMetricsApi(vmpulse, logger));
+      await listenLoopback(this.#ownServer('metrics port', metrics), config.metrics.listen);
+    }
+  }
+
+  /** Only once the list of endpoints is known: who asked before would hear that nobody is in it. */
+  async #serveAgentCheck(vmpulse: Vmpulse): Promise<void> {
+    const { agentCheck } = this.config.readiness;
+    if (agentCheck === undefined) return;
+    const server = createAgentCheck(vmpulse);
+    // Its connections last for one short answer.
+    this.#own('agent check', () => server.close());
+    await listenLoopback(server, agentCheck);
   }
 
   async #reload(): Promise<ReloadView> {

@@ -1,6 +1,5 @@
 import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import { connect, isIP } from 'node:net';
+import { connect, isIP, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 
@@ -35,7 +34,7 @@ export async function listenLoopback(
   if (!isLoopback) {
     throw new VmpulseError(
       'ERR_VMPULSE_ARGUMENT',
-      `metrics are served on loopback only, not on ${host}; give 127.0.0.1`,
+      `ports are served on loopback only, not on ${host}; give 127.0.0.1`,
     );
   }
   const name = host === '::1' ? `[::1]:${port}` : `${host}:${port}`;

@@ -7,6 +7,7 @@ export const DEFAULT_POLICY_CONFIG: PolicyConfig = {
   maxConcurrentRecoveries: 2,
   maxBootsPerMinute: 10,
   confirmTimeoutMs: 2_000,
+  maxEject: 0.5,
   episodesKept: 10,
   brakeRatio: 0.3,
   brakeMinVms: 3,

@@ -35,6 +35,8 @@ export interface PolicyConfig {
   readonly maxBootsPerMinute: number;
   /** How long a confirm may take, ms; default 2000. */
   readonly confirmTimeoutMs: number;
+  /** Largest share of the VMs that run which may be out of the list of endpoints for not being ready; default 0.5. */
+  readonly maxEject: number;
   /** Episodes kept per VM for explain; default 10. */
   readonly episodesKept: number;
   /** Recovery of all holds once this share of the VMs fails at once; default 0.3. */

@@ -8,6 +8,8 @@ export interface PolicyLoopOptions {
   readonly clock: Clock;
   readonly onDecisions: (decisions: readonly Decision[]) => void;
   readonly onEffect: (effect: PolicyEffect) => void;
+  /** The state may have changed. */
+  readonly onStep: () => void;
   /** The policy broke a rule of its own. Nothing of that step was carried out, and all recovery holds. */
   readonly onViolation: (what: string) => void;
 }
@@ -59,6 +61,7 @@ export class PolicyLoop {
     const now = this.#options.clock.now();
     const result = step(this.#state, event, now);
     this.#state = result.state;
+    this.#options.onStep();
     if (result.decisions.length > 0) this.#options.onDecisions(result.decisions);
     const violation = violationOf(result, now);
     if (violation === undefined) for (const effect of result.effects) this.#options.onEffect(effect);

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
@@ -9,6 +10,8 @@ import type { PolicyConfig, PolicyState } from '../policy/types.js';
 const POLICY_PREFIX = 'policy/';
 const ENGINE_KEY = 'engine';
 const HOST_BOOT_KEY = 'host-boot';
+const LISTED_KEY = 'listed';
+const LISTED = z.array(z.string().max(1024)).max(1_000_000);
 /** VMs whose text is made in one turn of the event loop: some milliseconds, when all have changed. */
 const VMS_A_TURN = 100;
 
@@ -111,6 +114,24 @@ export class StateStore {
     if (former === bootId) return false;
     await this.#save(new Map([[HOST_BOOT_KEY, bootId]]));
     return former !== undefined;
+  }
+
+  async saveListed(listed: readonly VmId[]): Promise<void> {
+    await this.#save(new Map([[LISTED_KEY, JSON.stringify(listed)]]));
+  }
+
+  /** Who stood in the list of endpoints. One that cannot be read is dropped: it is made anew from what is known. */
+  async loadListed(): Promise<readonly VmId[]> {
+    try {
+      const text = (await this.#journal.loadState(LISTED_KEY)).get(LISTED_KEY);
+      return LISTED.parse(JSON.parse(text ?? '[]'));
+    } catch (error) {
+      this.#logger.warn(
+        { error: errorMessage(error) },
+        'the stored list of endpoints cannot be read and was dropped',
+      );
+      return [];
+    }
   }
 
   #changedHost(state: PolicyState): Map<string, string | null> {

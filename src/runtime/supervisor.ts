@@ -6,6 +6,7 @@ import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Driver, VmmEvent } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
+import type { Listing } from '../policy/index.js';
 import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
 import type { ExternalSetting } from '../probes/external.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
@@ -20,6 +21,7 @@ import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
 import { PolicyLoop } from './policy-loop.js';
+import { ReadinessList } from './readiness-list.js';
 import { Recorder } from './recorder.js';
 import { StateStore } from './state-store.js';
 import type { Degradation, ReloadView } from './views.js';
@@ -65,6 +67,8 @@ export class Supervisor {
   readonly #runner: ActionRunner;
   readonly #externals: ExternalRunner;
   readonly #abort = new AbortController();
+  /** From the moment on at which all VMs are known. */
+  #readiness: ReadinessList | undefined;
   readonly #savePolicyLater: Later;
   readonly #saveEngineLater: Later;
   #ignoreHost: () => void = () => {};
@@ -125,6 +129,7 @@ export class Supervisor {
       clock,
       onDecisions: (decisions) => this.#onDecisions(decisions),
       onEffect: (effect) => this.#onEffect(effect),
+      onStep: () => this.#readiness?.changed(),
       onViolation: (what) => this.degrade('policy', `${what}; all recovery holds, please report it`),
     });
     this.#recorder.note({
@@ -146,6 +151,13 @@ export class Supervisor {
     this.#post({ type: 'gathering', gathering: true });
     await Promise.all(vms.map((vm) => this.#inventory.watch(vm)));
     this.#post({ type: 'gathering', gathering: false });
+    this.#readiness = new ReadinessList({
+      clock,
+      logger: this.#options.logger,
+      state: () => this.#policyLoop.state,
+      before: await this.#store.loadListed(),
+      save: (listed) => this.#store.saveListed(listed),
+    });
     this.#savePolicyLater.want();
   }
 
@@ -193,6 +205,11 @@ export class Supervisor {
     return this.#policyLoop.state;
   }
 
+  /** The place of a VM in the list of endpoints. */
+  listing(vm: VmId): Listing {
+    return this.#readiness?.of(vm) ?? { vm, listed: false, keptBy: null };
+  }
+
   get units(): ReadonlyMap<VmId, VmUnit> {
     return this.#inventory.units;
   }
@@ -232,6 +249,7 @@ export class Supervisor {
 
   async #close(): Promise<void> {
     this.#savePolicyLater.cancel();
+    this.#readiness?.close();
     this.#saveEngineLater.cancel();
     this.#ignoreJournal();
     this.#ignoreHost();
@@ -241,6 +259,7 @@ export class Supervisor {
     if (this.#loop) {
       await this.#save();
       await this.#saveEngine();
+      await this.#readiness?.save();
       this.#loop.stop();
     }
     this.#abort.abort();

@@ -1,21 +1,31 @@
 import type { VmId } from '../model/vm.js';
-import { holdsOf, summarize } from '../policy/index.js';
+import { holdsOf, type Listing, summarize } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
+import { endpointOf } from './endpoint.js';
 import type { HoldView, HostView, VmView } from './views.js';
 import type { VmUnit } from './vm-unit.js';
 
+interface ViewSource {
+  readonly state: PolicyState;
+  listing(vm: VmId): Listing;
+}
+
 /** One VM as views show it: configuration, what the policy knows, and the VMM it runs in. */
-export function buildVmView(state: PolicyState, unit: VmUnit): VmView {
+export function buildVmView(source: ViewSource, unit: VmUnit): VmView {
   const { spec, session } = unit;
-  const summary = summarize(state, spec.id);
+  const summary = summarize(source.state, spec.id);
+  const { listed, keptBy } = source.listing(spec.id);
   return {
     id: spec.id,
     health: summary.health,
     sinceMs: summary.sinceMs,
-    ready: summary.ready,
+    ready: listed,
+    keptReadyBy: keptBy,
     runStrategy: spec.runStrategy,
     recoveryEnabled: spec.recovery.enabled,
     address: spec.address ?? null,
+    endpoint: endpointOf(spec),
+    labels: spec.labels,
     vmm: session ? { ...session.process, startedAtMs: session.startedAtMs } : null,
     note: summary.note,
     probes: summary.probes,
@@ -25,10 +35,10 @@ export function buildVmView(state: PolicyState, unit: VmUnit): VmView {
 
 /** The whole host; `facts` are what neither policy nor units know. */
 export function buildHostView(
-  source: { readonly state: PolicyState; readonly units: ReadonlyMap<VmId, VmUnit> },
+  source: ViewSource & { readonly units: ReadonlyMap<VmId, VmUnit> },
   facts: Omit<HostView, 'vms' | 'holds'>,
 ): HostView {
-  const vms = [...source.units.values()].map((unit) => buildVmView(source.state, unit));
+  const vms = [...source.units.values()].map((unit) => buildVmView(source, unit));
   return { ...facts, holds: holdsOfHost(source.state), vms: vms.sort((a, b) => a.id.localeCompare(b.id)) };
 }
 

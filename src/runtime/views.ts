@@ -3,8 +3,9 @@ import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 import type { RunStrategy, VmId } from '../model/vm.js';
-import type { Intent } from '../policy/index.js';
+import type { Intent, KeptBy } from '../policy/index.js';
 import type { Explanation } from '../policy/types.js';
+import type { Endpoint } from './endpoint.js';
 
 /** Something that does not work as it should, while the rest goes on. */
 export interface Degradation {
@@ -29,11 +30,16 @@ export interface VmView {
   readonly id: VmId;
   readonly health: HealthState;
   readonly sinceMs: number;
-  /** Whether it would stand in the list of endpoints. */
+  /** Whether it stands in the list of endpoints. */
   readonly ready: boolean;
+  /** Why it does although it is not ready; null else. */
+  readonly keptReadyBy: KeptBy | null;
   readonly runStrategy: RunStrategy;
   readonly recoveryEnabled: boolean;
   readonly address: string | null;
+  /** Where its service is: what its readiness probe connects to; null when that asks no port. */
+  readonly endpoint: Endpoint | null;
+  readonly labels: Readonly<Record<string, string>>;
   readonly vmm: {
     readonly pid: number;
     readonly startTimeTicks: number;

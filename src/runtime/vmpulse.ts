@@ -150,7 +150,7 @@ export class Vmpulse implements RuntimeApi {
   }
 
   viewVm(vm: VmId): VmView {
-    return buildVmView(this.#supervisor.state, this.#unit(vm));
+    return buildVmView(this.#supervisor, this.#unit(vm));
   }
 
   async explain(vm: VmId): Promise<ExplainView> {
@@ -161,7 +161,7 @@ export class Vmpulse implements RuntimeApi {
     const explanation = explain(this.#supervisor.state, vm, this.#clock.now());
     return {
       ...explanation,
-      vmm: buildVmView(this.#supervisor.state, unit).vmm,
+      vmm: buildVmView(this.#supervisor, unit).vmm,
       degradations: this.#supervisor.degradationsOf(vm),
       journal: entries.map(({ seq, atMs, type, text }) => ({ seq, atMs, type, text })),
     };

@@ -11,6 +11,7 @@ const DEFAULTS = {
   manifests: ['/etc/vmpulse/vms.d'],
   logLevel: 'info',
   metrics: { seedNames: false },
+  readiness: {},
   engine: {
     backend: 'auto',
     maxInFlight: 4096,
@@ -30,6 +31,7 @@ const DEFAULTS = {
     brakeEscalateAfterMs: 1_800_000,
     sharedCauseWindowMs: 30_000,
     sharedCauseMinVms: 3,
+    maxEject: 0.5,
   },
 };
 
@@ -56,9 +58,10 @@ runDir: /tmp/run
 manifests: [a.yaml, ../b, /c]
 logLevel: debug
 metrics: {listen: '[::1]:9810', seedNames: true}
+readiness: {agentCheck: '127.0.0.1:9811'}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
 recovery: {enabled: true, grace: 1m, backoff: {jitter: 0}, gracefulStop: 1m}
-limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h, sharedCauseWindow: 1m, sharedCauseFrom: 5}
+limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h, sharedCauseWindow: 1m, sharedCauseFrom: 5, maxEject: 0.1}
 `;
     expect(daemonConfig(text)).toEqual({
       hostName: 'kvm-3',
@@ -68,6 +71,7 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
       manifests: ['/etc/vmpulse/a.yaml', '/etc/b', '/c'],
       logLevel: 'debug',
       metrics: { listen: { host: '::1', port: 9810 }, seedNames: true },
+      readiness: { agentCheck: { host: '127.0.0.1', port: 9811 } },
       engine: {
         backend: 'portable',
         maxInFlight: 10,
@@ -94,6 +98,7 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
         brakeEscalateAfterMs: 3_600_000,
         sharedCauseWindowMs: 60_000,
         sharedCauseMinVms: 5,
+        maxEject: 0.1,
       },
     });
   });

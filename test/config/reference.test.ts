@@ -84,6 +84,7 @@ describe('docs/reference/configuration.md', () => {
     expect(rows.filter((row) => row.default === undefined).map(({ path }) => path)).toEqual([
       'hostName',
       'metrics.listen',
+      'readiness.agentCheck',
     ]);
   });
 

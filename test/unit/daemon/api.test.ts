@@ -18,6 +18,23 @@ describe('the API', () => {
     }
   });
 
+  it('gives the list of endpoints, and targets to Prometheus', async () => {
+    const { get, runtime } = await serve();
+    const [first] = runtime.vms;
+    expect(await get('/v1/readiness')).toMatchObject({
+      status: 200,
+      json: { host: runtime.view().host, endpoints: [{ vm: first?.id, ready: true, keptReadyBy: null }, {}] },
+    });
+    expect(await get('/sd/prometheus?port=9100')).toMatchObject({
+      status: 200,
+      json: [{ targets: ['192.0.2.7:9100'] }, {}],
+    });
+    expect(await get('/sd/prometheus?port=x')).toMatchObject({
+      status: 400,
+      json: error('ERR_VMPULSE_ARGUMENT'),
+    });
+  });
+
   it('takes commands with their author and answers with what holds then', async () => {
     const { post, runtime } = await serve();
     const held = await post('/v1/recovery/hold', {

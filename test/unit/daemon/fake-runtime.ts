@@ -16,9 +16,12 @@ export function vmView(id: VmId, more: Partial<VmView> = {}): VmView {
     health: 'healthy',
     sinceMs: 1_000,
     ready: true,
+    keptReadyBy: null,
     runStrategy: 'Always',
     recoveryEnabled: true,
     address: '192.0.2.7',
+    endpoint: { host: '192.0.2.7', port: 8080 },
+    labels: { app: 'web' },
     vmm: { pid: 4242, startTimeTicks: 99, startedAtMs: 500 },
     note: '',
     probes: [
