@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { errorMessage } from '../model/errors.js';
+import { isMetadataAddress } from './metadata-address.js';
 
 /** An address, or why there is none. */
 export type Resolution =
@@ -10,7 +11,10 @@ export type Resolution =
 /** Looks a host up; never rejects. */
 export type ResolveHost = (host: string) => Promise<Resolution>;
 
-/** Resolves through the host's own resolver, first address first. An IP literal is its own answer. */
+/**
+ * Resolves through the host's own resolver, first address first. An IP literal is its own answer. A name that leads to a
+ * link-local or metadata address is refused.
+ */
 export async function resolveHost(
   host: string,
   options: { readonly deadlineMs: number },
@@ -22,7 +26,7 @@ export async function resolveHost(
     timer = setTimeout(() => resolve({ failure: 'dns-failure', detail }), options.deadlineMs);
   });
   const found = lookup(host).then(
-    ({ address }): Resolution => ({ ip: address }),
+    ({ address }): Resolution => (isMetadataAddress(address) ? refused(host, address) : { ip: address }),
     (error: unknown): Resolution => ({ failure: 'dns-failure', detail: errorMessage(error) }),
   );
   try {
@@ -30,4 +34,9 @@ export async function resolveHost(
   } finally {
     clearTimeout(timer);
   }
+}
+
+function refused(host: string, address: string): Resolution {
+  const detail = `${host} leads to ${address}, a link-local or metadata address; write the address to probe it`;
+  return { failure: 'dns-failure', detail };
 }

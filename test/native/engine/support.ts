@@ -42,10 +42,15 @@ export function tcpCheck(port: number): TargetCheck {
 /** A TCP server on loopback, closed when the test ends. */
 export async function tcpServer(port = 0): Promise<{ server: Server; port: number }> {
   const server = createServer((socket) => socket.on('error', () => {}));
+  return { server, port: await listen(server, port) };
+}
+
+/** Lets a server listen on loopback until the test ends; gives its port. */
+export async function listen(server: Server, port = 0): Promise<number> {
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
-  return { server, port: portOf(server.address()) };
+  return portOf(server.address());
 }
 
 function portOf(address: AddressInfo | string | null): number {

@@ -1,7 +1,10 @@
 //! Monitors and agents: framing, answers, events, noise, as one read and as many.
 
 use super::split;
-use vmpulse_proto::{ChannelSession, QgaSession, QmpSession, run_state_outcome};
+use vmpulse_proto::{
+    ChannelSession, EventSession, QgaSession, QmpSession, RestSession, rest_state_outcome,
+    run_state_outcome,
+};
 
 pub fn qmp(data: &[u8]) {
     let Some((variant, step, bytes)) = split(data) else {
@@ -13,8 +16,7 @@ pub fn qmp(data: &[u8]) {
     } else {
         b""
     };
-    let open = || QmpSession::new();
-    compare(open, greeting, bytes, step);
+    compare(QmpSession::new, "query-status", greeting, bytes, step);
 }
 
 pub fn qga(data: &[u8]) {
@@ -26,24 +28,44 @@ pub fn qga(data: &[u8]) {
     } else {
         b""
     };
-    compare(|| QgaSession::new(7), greeting, bytes, step);
+    compare(|| QgaSession::new(7), "guest-ping", greeting, bytes, step);
+}
+
+pub fn rest(data: &[u8]) {
+    if let Some((_, step, bytes)) = split(data) {
+        compare(RestSession::new, "PUT /api/v1/vm.info", b"", bytes, step);
+    }
+}
+
+pub fn events(data: &[u8]) {
+    if let Some((_, step, bytes)) = split(data) {
+        compare(EventSession::new, "none", b"", bytes, step);
+    }
 }
 
 pub fn run_state(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         run_state_outcome(text, &[]);
+        rest_state_outcome(text, &[]);
     }
 }
 
-fn compare<S: ChannelSession>(open: impl Fn() -> S, greeting: &[u8], bytes: &[u8], step: usize) {
-    let whole = feed(open(), greeting, bytes.chunks(bytes.len().max(1)));
-    let cut = feed(open(), greeting, bytes.chunks(step));
+fn compare<S: ChannelSession>(
+    open: impl Fn() -> S,
+    command: &str,
+    greeting: &[u8],
+    bytes: &[u8],
+    step: usize,
+) {
+    let whole = feed(open(), command, greeting, bytes.chunks(bytes.len().max(1)));
+    let cut = feed(open(), command, greeting, bytes.chunks(step));
     assert_eq!(whole, cut, "cuts of {step} change what came");
 }
 
 /// Everything that the session said, as text.
 fn feed<'a>(
     mut session: impl ChannelSession,
+    command: &str,
     greeting: &[u8],
     reads: impl Iterator<Item = &'a [u8]>,
 ) -> Vec<String> {
@@ -59,7 +81,7 @@ fn feed<'a>(
     }
     for id in 1..4 {
         // Refused while it is not ready.
-        let _ = session.send(id, "query-status", Some("{}"));
+        let _ = session.send(id, command, Some("{}"));
         session.pull(&mut out);
     }
     session.forget(2);

@@ -3,18 +3,22 @@
 mod channel;
 mod der;
 mod http;
+mod packet;
 mod tls;
 
 /// What is done with one input.
 pub type Target = fn(&[u8]);
 
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("http", http::fuzz),
     ("qmp", channel::qmp),
     ("qga", channel::qga),
+    ("rest", channel::rest),
+    ("ch-events", channel::events),
     ("run-state", channel::run_state),
     ("tls", tls::fuzz),
     ("der", der::fuzz),
+    ("packet", packet::fuzz),
 ];
 
 /// Splits an input: the first byte chooses a variant, the second how the rest is cut into reads.
