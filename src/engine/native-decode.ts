@@ -121,6 +121,7 @@ function decodeCompletion({ call, probe, value, error }: NativeCompletion): Comp
 
 function decodeProbe(probe: NativeProbe): ProbeResult {
   const { status, bodyBytes, redirects, tlsVersion, certificateNotAfter, message, transcript } = probe;
+  const { sent, received, latencyMs, mac } = probe;
   return {
     outcome: outcomeAt(probe.outcome),
     durationMs: probe.durationMs,
@@ -131,6 +132,10 @@ function decodeProbe(probe: NativeProbe): ProbeResult {
       ...(redirects !== undefined && { redirects }),
       ...(tlsVersion !== undefined && { tlsVersion }),
       ...(certificateNotAfter !== undefined && { certificateNotAfterMs: certificateNotAfter * 1000 }),
+      ...(sent !== undefined && { sent }),
+      ...(received !== undefined && { received }),
+      ...(latencyMs !== undefined && { latencyMs }),
+      ...(mac !== undefined && { mac }),
       ...(message !== undefined && { message }),
     },
     ...(transcript !== undefined && { debug: transcript }),

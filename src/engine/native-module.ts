@@ -29,6 +29,10 @@ export interface NativeProbe {
   readonly redirects?: number;
   readonly tlsVersion?: string;
   readonly certificateNotAfter?: number;
+  readonly sent?: number;
+  readonly received?: number;
+  readonly latencyMs?: number;
+  readonly mac?: string;
   readonly message?: string;
   readonly transcript?: string;
 }
@@ -77,6 +81,7 @@ export interface NativeStats {
 export interface NativeOptions {
   readonly maxInFlight?: number;
   readonly maxInFlightPerDestination?: number;
+  readonly maxPacketsPerSecond?: number;
   readonly tickMs?: number;
   readonly lateMs?: number;
   readonly blindAfter?: number;

@@ -1,5 +1,12 @@
 import type { Outcome, ProbeResult, ProbeState } from '../model/outcome.js';
-import type { ExchangeScript, HttpGetOptions, ProbeTiming, StreamPlace } from '../model/probe.js';
+import type {
+  ExchangeScript,
+  HttpGetOptions,
+  NeighbourOptions,
+  PingOptions,
+  ProbeTiming,
+  StreamPlace,
+} from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 
 /** Where a stream probe connects. Names are resolved by the caller. */
@@ -17,6 +24,10 @@ export type TargetCheck =
   | { readonly kind: 'tcpSocket'; readonly endpoint: Endpoint; readonly close: 'rst' | 'fin' }
   /** A SYN from a raw socket; needs CAP_NET_RAW and the native engine, else inconclusive(prober-resources). */
   | { readonly kind: 'tcpHalfOpen'; readonly endpoint: { readonly ip: string; readonly port: number } }
+  /** Echos; raw as well. */
+  | { readonly kind: 'icmp'; readonly ip: string; readonly ping: PingOptions }
+  /** Who has the address (arp: IPv4, ndp: IPv6); raw as well. */
+  | { readonly kind: 'arp' | 'ndp'; readonly ip: string; readonly neighbour: NeighbourOptions }
   | {
       readonly kind: 'httpGet';
       readonly endpoint: Endpoint;
@@ -185,6 +196,11 @@ export interface EngineOptions {
   readonly maxInFlight?: number;
   /** Probes in flight to one destination address at once; default 64. */
   readonly maxInFlightPerDestination?: number;
+  /**
+   * Raw packets (SYNs, echos, ARP and NDP) that may leave in a second, native only; default 250000: what one thread can
+   * send, a sixth of what a 1 Gbit/s link takes of the smallest packets. Whoever is above it waits for its turn.
+   */
+  readonly maxPacketsPerSecond?: number;
   /** Wheel tick, ms; default 2. */
   readonly tickMs?: number;
   /** Results handled later than this after they were ready are inconclusive (`prober-late`), ms; default 250. */

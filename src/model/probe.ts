@@ -110,6 +110,26 @@ export interface ConsoleOptions {
   readonly silentAfterMs?: number;
 }
 
+/** Options of a ping. */
+export interface PingOptions {
+  /** Echos of one probe, 1 to 20. */
+  readonly count: number;
+  /** Bytes after the ICMP header, 20 to 9000. */
+  readonly payloadBytes: number;
+  /** More lost than this fails with packet-loss; unset: one echo that comes back is enough. */
+  readonly maxLossPercent?: number;
+  /** A mean above this fails with latency, ms; unset: no limit. */
+  readonly maxLatencyMs?: number;
+}
+
+/** Options of ARP and NDP. */
+export interface NeighbourOptions {
+  /** Interface or bridge to ask on; unset: the one that the route takes. */
+  readonly interface?: string;
+  /** Who must have the address; another is inconclusive(identity-mismatch). */
+  readonly mac?: string;
+}
+
 /** What to probe: one member a kind. */
 export type ProbeCheck =
   | {
@@ -119,6 +139,9 @@ export type ProbeCheck =
       readonly close?: 'rst' | 'fin';
     }
   | { readonly kind: 'tcpHalfOpen'; readonly host?: string; readonly port: number }
+  | ({ readonly kind: 'icmp'; readonly host?: string } & PingOptions)
+  | ({ readonly kind: 'arp'; readonly host?: string } & NeighbourOptions)
+  | ({ readonly kind: 'ndp'; readonly host?: string } & NeighbourOptions)
   | { readonly kind: 'httpGet'; readonly http: HttpGetOptions }
   | { readonly kind: 'tcpExchange'; readonly exchange: ExchangeScript & StreamPlace }
   | { readonly kind: 'guestAgentPing' }

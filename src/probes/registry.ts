@@ -5,6 +5,8 @@ import { command } from './command/command.js';
 import { serialConsole } from './console/console.js';
 import { guestAgentPing } from './guest-agent-ping.js';
 import { httpGet } from './http-get.js';
+import { icmp } from './icmp.js';
+import { arp, ndp } from './neighbour.js';
 import type { KindEntry, ProbeTarget } from './probe-kind.js';
 import { tcpExchange } from './tcp-exchange.js';
 import { tcpHalfOpen } from './tcp-half-open.js';
@@ -16,6 +18,9 @@ import { vmmProcess } from './vmm-process.js';
 export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   tcpSocket,
   tcpHalfOpen,
+  icmp,
+  arp,
+  ndp,
   httpGet,
   tcpExchange,
   guestAgentPing,

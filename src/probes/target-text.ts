@@ -17,6 +17,13 @@ function parsePort(text: string): number | undefined {
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
+/** Reads a host without a port. Throws ERR_VMPULSE_USAGE. */
+export function parseHost(text: string, name: string, help: string): string {
+  const wrong = hostProblem(text);
+  if (wrong !== undefined) throw targetError(name, text, wrong.split(';')[0] ?? wrong, help);
+  return text;
+}
+
 /** Reads `host:port` or `[v6]:port`. Throws ERR_VMPULSE_USAGE. */
 export function parseHostPort(
   text: string,

@@ -160,6 +160,7 @@ describe('docs/reference/probes.md', () => {
   const needed: Readonly<Record<string, object>> = {
     tcpSocket: { port: 80 },
     tcpHalfOpen: { port: 80 },
+    icmp: {},
     httpGet: { port: 80 },
     tcpExchange: { port: 80, steps: [{ expect: 'x' }] },
     command: { argv: ['/bin/true'] },

@@ -21,7 +21,7 @@ export type Endpoint = z.output<typeof endpoint>;
 export type Check =
   | { readonly kind: 'tcpSocket'; readonly endpoint: Endpoint; readonly close: 'rst' | 'fin' }
   /** Of a kind that takes raw sockets, which Node has not. */
-  | { readonly kind: 'tcpHalfOpen' }
+  | { readonly kind: 'tcpHalfOpen' | 'icmp' | 'arp' | 'ndp' }
   | { readonly kind: 'httpGet'; readonly endpoint: Endpoint; readonly plan: HttpPlan; readonly hop: Hop }
   | { readonly kind: 'guestAgentPing' | 'vmState'; readonly channel: number }
   | { readonly kind: 'vmmProcess'; readonly process: ProcessIdentity }
@@ -68,6 +68,21 @@ const channel = z.int().min(0);
 const checkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tcpSocket'), endpoint, close: z.enum(['rst', 'fin']) }),
   z.strictObject({ kind: z.literal('tcpHalfOpen'), endpoint: ipEndpoint }),
+  z.strictObject({
+    kind: z.literal('icmp'),
+    ip,
+    ping: z.strictObject({
+      count: z.int().min(1).max(20),
+      payloadBytes: z.int().min(20).max(9000),
+      maxLossPercent: z.int().min(0).max(100).exactOptional(),
+      maxLatencyMs: z.number().positive().exactOptional(),
+    }),
+  }),
+  z.strictObject({
+    kind: z.literal(['arp', 'ndp']),
+    ip,
+    neighbour: z.strictObject({ interface: z.string().exactOptional(), mac: z.string().exactOptional() }),
+  }),
   z.strictObject({ kind: z.literal('httpGet'), endpoint, http, caPem: z.string().exactOptional() }),
   z.strictObject({ kind: z.literal('guestAgentPing'), channel }),
   z.strictObject({ kind: z.literal('vmState'), channel }),
@@ -109,6 +124,9 @@ export class CheckCompiler {
         return { kind: 'httpGet', endpoint: to, plan, hop };
       }
       case 'tcpHalfOpen':
+      case 'icmp':
+      case 'arp':
+      case 'ndp':
         return { kind: check.kind };
       case 'vmmProcess':
         return { kind: 'vmmProcess', process: new ProcessIdentity(check.pid, check.pidfd) };

@@ -103,6 +103,9 @@ export class Runner {
       case 'tcpSocket':
         return new TcpRun(check.endpoint, check.close, say);
       case 'tcpHalfOpen':
+      case 'icmp':
+      case 'arp':
+      case 'ndp':
         return {
           outcome: outcomeOf('prober-resources'),
           message: 'the portable engine has no raw sockets; build the native one: npm run build:engine',

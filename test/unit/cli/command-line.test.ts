@@ -48,6 +48,9 @@ describe('help', () => {
     for (const kind of [
       'tcpSocket, tcp',
       'tcpHalfOpen, syn',
+      'icmp, ping',
+      'arp, arping',
+      'ndp, ndisc',
       'httpGet, http, https',
       'guestAgentPing, qga',
       'vmState, vmstate, qmp',

@@ -25,6 +25,9 @@ const usage = (run: () => unknown) => messageOf(run, 'ERR_VMPULSE_USAGE');
 const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'tcpSocket', port: 22 },
   { kind: 'tcpHalfOpen', port: 22 },
+  { kind: 'icmp', count: 3, payloadBytes: 56, maxLossPercent: 20 },
+  { kind: 'arp', interface: 'br0', mac: '52:54:00:12:34:56' },
+  { kind: 'ndp', host: '2001:db8::10' },
   { kind: 'httpGet', http: { scheme: 'http', port: 80, path: '/', headers: [] } },
   { kind: 'tcpExchange', exchange: { port: 25, steps: [{ expect: '323230' }] } },
   { kind: 'guestAgentPing' },
@@ -48,6 +51,9 @@ describe('registry', () => {
   it.each([
     ['tcp', 'tcpSocket'],
     ['syn', 'tcpHalfOpen'],
+    ['ping', 'icmp'],
+    ['arping', 'arp'],
+    ['ndisc', 'ndp'],
     ['http', 'httpGet'],
     ['https', 'httpGet'],
     ['exchange', 'tcpExchange'],
@@ -64,7 +70,7 @@ describe('registry', () => {
   it('names the kinds when it knows none of that name', () => {
     const message = usage(() => findKind('pong'));
     expect(message).toContain(
-      'there is no probe kind "pong"; choose one of tcpSocket (tcp), tcpHalfOpen (syn), httpGet (http, https), ',
+      'there is no probe kind "pong"; choose one of tcpSocket (tcp), tcpHalfOpen (syn), icmp (ping), arp (arping), ndp (ndisc), httpGet (http, https), ',
     );
     for (const { kind } of KIND_ENTRIES) expect(message).toContain(kind);
   });
@@ -263,7 +269,9 @@ describe('lowering', () => {
     resolveHost: async (host: string) =>
       host === 'web.example'
         ? { ip: '198.51.100.1' }
-        : { failure: 'dns-failure' as const, detail: `no ${host}` },
+        : host.includes(':')
+          ? { ip: host }
+          : { failure: 'dns-failure' as const, detail: `no ${host}` },
     readFile: async (path: string) => `PEM of ${path}`,
     setting: {
       consoleLog: '/run/console.log',
@@ -278,6 +286,13 @@ describe('lowering', () => {
     expect(prepared).toEqual([
       { check: { kind: 'tcpSocket', endpoint: { ip: '192.0.2.1', port: 22 }, close: 'rst' } },
       { check: { kind: 'tcpHalfOpen', endpoint: { ip: '192.0.2.1', port: 22 } } },
+      {
+        check: { kind: 'icmp', ip: '192.0.2.1', ping: { count: 3, payloadBytes: 56, maxLossPercent: 20 } },
+      },
+      {
+        check: { kind: 'arp', ip: '192.0.2.1', neighbour: { interface: 'br0', mac: '52:54:00:12:34:56' } },
+      },
+      { check: { kind: 'ndp', ip: '2001:db8::10', neighbour: {} } },
       {
         check: {
           kind: 'httpGet',
@@ -351,6 +366,9 @@ describe('lowering', () => {
     expect(CHECKS.map((check) => PROBE_KINDS[check.kind].label(check))).toEqual([
       'TCP connect to port 22',
       'TCP SYN to port 22',
+      'ping',
+      'ARP for the address of the VM',
+      'NDP for 2001:db8::10',
       'HTTP GET / on port 80',
       'TCP exchange with port 25',
       'guest agent ping',

@@ -72,6 +72,10 @@ pub struct ProbeObject {
     pub redirects: Option<u32>,
     pub tls_version: Option<String>,
     pub certificate_not_after: Option<f64>,
+    pub sent: Option<u32>,
+    pub received: Option<u32>,
+    pub latency_ms: Option<f64>,
+    pub mac: Option<String>,
     pub message: Option<String>,
     pub transcript: Option<String>,
 }
@@ -169,6 +173,12 @@ fn probe(report: ProbeReport) -> ProbeObject {
         redirects: spoke.then_some(u32::from(details.redirects)),
         tls_version: details.tls_version.map(str::to_owned),
         certificate_not_after: details.certificate_not_after.map(|at| at as f64),
+        sent: details.packets.map(|packets| u32::from(packets.0)),
+        received: details.packets.map(|packets| u32::from(packets.1)),
+        latency_ms: details.round_trip_us.map(|us| f64::from(us) / 1000.0),
+        mac: details
+            .mac
+            .map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":")),
         message: report.message.map(Into::into),
         transcript: report.transcript.map(Into::into),
     }

@@ -19,6 +19,7 @@ fn lock(slot: &Slot) -> MutexGuard<'_, Option<Arc<Engine>>> {
 pub struct OptionsObject {
     pub max_in_flight: Option<u32>,
     pub max_in_flight_per_destination: Option<u32>,
+    pub max_packets_per_second: Option<u32>,
     pub tick_ms: Option<f64>,
     pub late_ms: Option<f64>,
     pub blind_after: Option<u32>,
@@ -43,6 +44,9 @@ impl NativeEngine {
             max_in_flight_per_destination: options
                 .max_in_flight_per_destination
                 .unwrap_or(defaults.max_in_flight_per_destination),
+            max_packets_per_second: options
+                .max_packets_per_second
+                .unwrap_or(defaults.max_packets_per_second),
             tick_ms: options.tick_ms.unwrap_or(defaults.tick_ms),
             late_ms: options.late_ms.unwrap_or(defaults.late_ms),
             blind_after: options.blind_after.unwrap_or(defaults.blind_after),

@@ -1,10 +1,10 @@
 //! What a target is probed by, checked and compact.
 
 use crate::endpoint::{Destination, Endpoint};
-use crate::raw::LaneId;
+use crate::raw::{LaneId, NeighbourPlan, PingPlan};
 use crate::stats::Kind;
 use crate::talk::Talk;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -27,6 +27,14 @@ pub enum Check {
     HalfOpen {
         address: SocketAddr,
     },
+    Ping {
+        remote: IpAddr,
+        plan: PingPlan,
+    },
+    Neighbour {
+        ip: IpAddr,
+        plan: Arc<NeighbourPlan>,
+    },
     /// A conversation over a stream.
     Talk {
         kind: Kind,
@@ -48,6 +56,9 @@ impl Check {
         match self {
             Self::Connect { kind, .. } | Self::Talk { kind, .. } => *kind,
             Self::HalfOpen { .. } => Kind::TcpHalfOpen,
+            Self::Ping { .. } => Kind::Icmp,
+            Self::Neighbour { ip, .. } if ip.is_ipv4() => Kind::Arp,
+            Self::Neighbour { .. } => Kind::Ndp,
             Self::AgentPing { .. } => Kind::GuestAgentPing,
             Self::VmState { .. } => Kind::VmState,
             Self::Process(_) => Kind::VmmProcess,
@@ -59,7 +70,17 @@ impl Check {
         match self {
             Self::Connect { endpoint, .. } | Self::Talk { endpoint, .. } => endpoint.destination(),
             Self::HalfOpen { address } => Destination::Address(address.ip()),
+            Self::Ping { remote: ip, .. } | Self::Neighbour { ip, .. } => Destination::Address(*ip),
             _ => Destination::Nowhere,
+        }
+    }
+
+    /// Raw packets that it sends.
+    pub fn packets(&self) -> u8 {
+        match self {
+            Self::HalfOpen { .. } | Self::Neighbour { .. } => 1,
+            Self::Ping { plan, .. } => plan.count,
+            _ => 0,
         }
     }
 
@@ -67,6 +88,8 @@ impl Check {
     pub fn lane(&self) -> Option<LaneId> {
         match self {
             Self::HalfOpen { address } => Some(LaneId::tcp(address.ip())),
+            Self::Ping { remote, .. } => Some(LaneId::icmp(*remote)),
+            Self::Neighbour { ip, .. } => Some(LaneId::neighbour(*ip)),
             _ => None,
         }
     }

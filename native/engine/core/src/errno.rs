@@ -14,6 +14,14 @@ pub fn of_call(error: &io::Error) -> Reason {
     }
 }
 
+/// The same for a raw packet that was to be sent.
+pub fn of_packet(error: &io::Error) -> Reason {
+    match error.raw_os_error().unwrap_or(0) {
+        libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL => Reason::NoLocalRoute,
+        _ => of_call(error),
+    }
+}
+
 /// The same for a Unix socket: EAGAIN means that nobody accepts, ENOENT that nobody listens, EACCES is about us.
 pub fn of_unix_call(error: &io::Error) -> Reason {
     match error.raw_os_error().unwrap_or(0) {

@@ -5,6 +5,7 @@ use crate::compile::{self, Clients};
 use crate::endpoint::Endpoint;
 use crate::error::EngineError;
 use crate::poller::check as check_call;
+use crate::raw_spec;
 use crate::spec::{CheckSpec, CloseSpec};
 use crate::stats::Kind;
 use crate::talk::{HttpShared, ScriptShared, Talk};
@@ -109,7 +110,9 @@ impl Interner {
                 endpoint: endpoint(spec)?,
                 fin: spec.close == Some(CloseSpec::Fin),
             }),
-            Kind::TcpHalfOpen => half_open(spec),
+            Kind::TcpHalfOpen => raw_spec::half_open(spec),
+            Kind::Icmp => raw_spec::ping(spec),
+            Kind::Arp | Kind::Ndp => raw_spec::neighbour(spec),
             Kind::HttpGet | Kind::TcpExchange => {
                 let talk = self.talk(spec, bundles)?;
                 if matches!(talk, Talk::Nothing) {
@@ -169,13 +172,6 @@ impl Interner {
         let used = self.http.bundles().chain(self.scripts.bundles());
         self.clients.keep(&used.collect::<Vec<_>>());
         self.sweep_at = 2 * size(self);
-    }
-}
-
-fn half_open(spec: &CheckSpec<'_>) -> Result<Check, String> {
-    match endpoint(spec)? {
-        Endpoint::Tcp(address) => Ok(Check::HalfOpen { address }),
-        _ => Err("endpoint is no IP address and port".to_owned()),
     }
 }
 

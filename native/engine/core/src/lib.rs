@@ -19,6 +19,7 @@ mod outbox;
 mod poller;
 mod proc_state;
 mod raw;
+mod raw_spec;
 mod reactor;
 mod running;
 mod slab;

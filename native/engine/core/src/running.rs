@@ -3,7 +3,7 @@
 use crate::check::Check;
 use crate::endpoint::{Destination, Quirk};
 use crate::news::ProbeReport;
-use crate::raw::{HalfOpen, LaneId};
+use crate::raw::{LaneId, RawProbe};
 use crate::stats::Kind;
 use crate::stream_run::StreamRun;
 use crate::wheel::TimerKey;
@@ -24,7 +24,7 @@ pub enum Machine {
     Connect { fd: OwnedFd, quirk: Quirk },
     Stream(Box<StreamRun>),
     Request { channel: u32, id: u64 },
-    HalfOpen(HalfOpen),
+    Raw(RawProbe),
     External,
 }
 
@@ -32,7 +32,7 @@ impl Machine {
     /// The raw socket that it shares with others.
     pub fn lane(&self) -> Option<LaneId> {
         match self {
-            Self::HalfOpen(probe) => Some(LaneId::tcp(probe.ends.remote)),
+            Self::Raw(probe) => Some(probe.lane()),
             _ => None,
         }
     }
@@ -94,14 +94,22 @@ impl From<Box<ExchangeResult>> for Verdict {
 impl Verdict {
     /// With a line for people.
     pub fn explained(reason: Reason, message: &str) -> Self {
-        let outcome = Outcome::of(reason);
+        Self::told(Outcome::of(reason), Details::default(), Some(message))
+    }
+
+    /// With what was measured.
+    pub fn measured(outcome: Outcome, details: Details) -> Self {
+        Self::told(outcome, details, None)
+    }
+
+    fn told(outcome: Outcome, details: Details, message: Option<&str>) -> Self {
         Self {
             outcome,
             exchange: Some(Box::new(ExchangeResult {
                 outcome,
-                details: Details::default(),
+                details,
                 warnings: Vec::new(),
-                message: Some(message.into()),
+                message: message.map(Into::into),
                 transcript: None,
                 reusable: false,
             })),

@@ -7,6 +7,7 @@ use crate::timing::TimingSpec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -24,6 +25,10 @@ pub struct TargetSpec<'a> {
 pub struct CheckSpec<'a> {
     pub kind: Kind,
     pub endpoint: Option<EndpointSpec>,
+    /// Of icmp, arp and ndp.
+    pub ip: Option<IpAddr>,
+    pub ping: Option<PingSpec>,
+    pub neighbour: Option<NeighbourSpec>,
     pub close: Option<CloseSpec>,
     /// Kept as text: equal texts share one compiled plan.
     #[serde(borrow)]
@@ -35,6 +40,23 @@ pub struct CheckSpec<'a> {
     pub channel: Option<u32>,
     pub pidfd: Option<i32>,
     pub pid: Option<i32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PingSpec {
+    pub count: u8,
+    pub payload_bytes: u16,
+    pub max_loss_percent: Option<u8>,
+    pub max_latency_ms: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NeighbourSpec {
+    pub interface: Option<Box<str>>,
+    /// Six bytes as hexadecimal, separated by colons.
+    pub mac: Option<Box<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -28,6 +28,9 @@ macro_rules! kinds {
 kinds! {
     TcpSocket "tcpSocket",
     TcpHalfOpen "tcpHalfOpen",
+    Icmp "icmp",
+    Arp "arp",
+    Ndp "ndp",
     HttpGet "httpGet",
     TcpExchange "tcpExchange",
     GuestAgentPing "guestAgentPing",

@@ -87,6 +87,11 @@ pub struct Details {
     pub tls_version: Option<&'static str>,
     /// End of the leaf certificate's validity, seconds since 1970.
     pub certificate_not_after: Option<i64>,
+    /// Of raw probes: packets sent and answered, and the mean time that an answer took.
+    pub packets: Option<(u8, u8)>,
+    pub round_trip_us: Option<u32>,
+    /// Who has the address, by ARP or NDP.
+    pub mac: Option<[u8; 6]>,
 }
 
 /// The verdict of a conversation.

@@ -34,6 +34,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub struct EngineOptions {
     pub max_in_flight: u32,
     pub max_in_flight_per_destination: u32,
+    pub max_packets_per_second: u32,
     pub tick_ms: f64,
     pub late_ms: f64,
     pub blind_after: u32,
@@ -45,6 +46,7 @@ impl Default for EngineOptions {
         Self {
             max_in_flight: 4096,
             max_in_flight_per_destination: 64,
+            max_packets_per_second: 250_000,
             tick_ms: 2.0,
             late_ms: 250.0,
             blind_after: 3,
@@ -105,6 +107,12 @@ impl EngineOptions {
             blind_after: bounded("blindAfter", self.blind_after, 1_000_000)?,
             max_in_flight: bounded("maxInFlight", self.max_in_flight, 1_000_000)?
                 .div_ceil(self.threads),
+            packets_per_second: bounded(
+                "maxPacketsPerSecond",
+                self.max_packets_per_second,
+                100_000_000,
+            )?
+            .div_ceil(self.threads),
             max_per_destination: bounded(
                 "maxInFlightPerDestination",
                 self.max_in_flight_per_destination,

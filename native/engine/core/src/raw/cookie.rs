@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use vmpulse_proto::packet::icmp::{Echo, Stamp};
 
 /// The two ends of a half-open probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,47 @@ impl Cookies {
     pub fn open(&self, ends: &Ends, sequence: u32) -> u32 {
         let (low, high) = self.pad(ends);
         unscramble(sequence ^ high) ^ low
+    }
+
+    /// The same in all echos, for the kernel's filter.
+    pub fn magic(&self) -> u32 {
+        self.keys.hash_one(0u8) as u32
+    }
+
+    /// An echo request: its id is the target's own (random, the same while we live), its sequence number is told by the
+    /// ticket and `index`, and its seal proves that a reply is one to this very packet.
+    pub fn stamp(&self, remote: IpAddr, ticket: u32, index: u8, sent_us: u32) -> Echo {
+        let mut echo = Echo {
+            id: self.keys.hash_one((1u8, remote)) as u16,
+            sequence: (ticket as u16) << 8 | u16::from(index),
+            stamp: Stamp {
+                magic: self.magic(),
+                ticket,
+                sent_us,
+                seal: 0,
+            },
+        };
+        echo.stamp.seal = self.echo_seal(remote, &echo);
+        echo
+    }
+
+    /// True for an echo that we have stamped for this target.
+    pub fn knows(&self, remote: IpAddr, echo: &Echo) -> bool {
+        echo.stamp.seal == self.echo_seal(remote, echo)
+    }
+
+    fn echo_seal(&self, remote: IpAddr, echo: &Echo) -> u64 {
+        let Stamp {
+            ticket, sent_us, ..
+        } = echo.stamp;
+        let head = u32::from(echo.id) << 16 | u32::from(echo.sequence);
+        let rest = u64::from(ticket) << 32 | u64::from(sent_us);
+        match remote {
+            IpAddr::V4(ip) => self
+                .keys
+                .hash_one((u64::from(u32::from(ip)) << 32 | u64::from(head), rest)),
+            IpAddr::V6(ip) => self.keys.hash_one((u128::from(ip), head, rest)),
+        }
     }
 
     fn pad(&self, ends: &Ends) -> (u32, u32) {
@@ -89,6 +131,27 @@ mod tests {
             // Each of these agrees by chance once in 2^32 runs.
             assert_ne!(cookies.open(&other, sealed), 7);
             assert_ne!(Cookies::default().open(&ends, sealed), 7);
+        }
+    }
+
+    #[test]
+    fn an_echo_is_known_by_its_seal() {
+        let cookies = Cookies::default();
+        let (ours, other): (IpAddr, IpAddr) =
+            ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let echo = cookies.stamp(ours, 7, 3, 1234);
+        assert!(cookies.knows(ours, &echo));
+        assert!(!cookies.knows(other, &echo) && !Cookies::default().knows(ours, &echo));
+        let changes: [fn(&mut Echo); 4] = [
+            |echo| echo.id ^= 1,
+            |echo| echo.sequence ^= 1,
+            |echo| echo.stamp.ticket ^= 1,
+            |echo| echo.stamp.sent_us ^= 1,
+        ];
+        for change in changes {
+            let mut forged = echo;
+            change(&mut forged);
+            assert!(!cookies.knows(ours, &forged), "{forged:?}");
         }
     }
 

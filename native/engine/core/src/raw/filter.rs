@@ -11,6 +11,8 @@ type Instruction = libc::sock_filter;
 
 const LOAD_BYTE_AT_X: u16 = 0x50; // BPF_LD | BPF_B | BPF_IND
 const LOAD_HALF_AT_X: u16 = 0x48; // BPF_LD | BPF_H | BPF_IND
+const LOAD_WORD_AT_X: u16 = 0x40; // BPF_LD | BPF_W | BPF_IND
+const LOAD_BYTE: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
 const LOAD_HALF: u16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
 const LOAD_IP_HEADER_LENGTH: u16 = 0xb1; // BPF_LDX | BPF_B | BPF_MSH
 const LOAD_X: u16 = 0x01; // BPF_LDX | BPF_W | BPF_IMM
@@ -83,6 +85,47 @@ pub fn tcp_errors(v6: bool, first: u16, mask: u16) -> Vec<Instruction> {
         op(RETURN, PASS),
     ]);
     program
+}
+
+/// Echo replies with the magic word in their stamp, and errors that quote a request with it.
+pub fn echos(v6: bool, magic: u32) -> Vec<Instruction> {
+    let mut program = at_transport_header(v6);
+    let (reply, protocol_at, protocol, quoted) = if v6 { (129, 6, 58, 40) } else { (0, 9, 1, 20) };
+    program.extend([
+        op(LOAD_BYTE_AT_X, 0),
+        jump(JUMP_IF_EQUAL, reply, 0, 2),
+        op(LOAD_WORD_AT_X, 8),
+        jump(JUMP_IF_EQUAL, magic, 5, 4),
+        op(LOAD_BYTE_AT_X, 8 + protocol_at),
+        jump(JUMP_IF_EQUAL, protocol, 0, 2),
+        op(LOAD_WORD_AT_X, 8 + quoted + 8),
+        jump(JUMP_IF_EQUAL, magic, 1, 0),
+        op(RETURN, DROP),
+        op(RETURN, PASS),
+    ]);
+    program
+}
+
+/// ARP replies.
+pub fn arp_replies() -> Vec<Instruction> {
+    vec![
+        op(LOAD_HALF, 6),
+        jump(JUMP_IF_EQUAL, 2, 1, 0),
+        op(RETURN, DROP),
+        op(RETURN, PASS),
+    ]
+}
+
+/// What comes from a neighbour: nobody else can send it with a hop limit of 255.
+pub fn from_neighbours() -> Vec<Instruction> {
+    /// Offsets from here on are those of the IP header (SKF_NET_OFF).
+    const NETWORK_HEADER: u32 = -0x10_0000i32 as u32;
+    vec![
+        op(LOAD_BYTE, NETWORK_HEADER + 7),
+        jump(JUMP_IF_EQUAL, 255, 1, 0),
+        op(RETURN, DROP),
+        op(RETURN, PASS),
+    ]
 }
 
 /// Attaches a program. What came before it stays in the socket's queue.

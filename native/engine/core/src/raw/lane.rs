@@ -14,17 +14,40 @@ use std::net::IpAddr;
 pub enum LaneId {
     Tcp4,
     Tcp6,
+    Icmp4,
+    Icmp6,
+    Arp,
+    Ndp,
 }
 
 impl LaneId {
-    pub const ALL: [Self; 2] = [Self::Tcp4, Self::Tcp6];
+    pub const ALL: [Self; 6] = [
+        Self::Tcp4,
+        Self::Tcp6,
+        Self::Icmp4,
+        Self::Icmp6,
+        Self::Arp,
+        Self::Ndp,
+    ];
 
     pub fn tcp(to: IpAddr) -> Self {
         if to.is_ipv4() { Self::Tcp4 } else { Self::Tcp6 }
     }
 
+    pub fn icmp(to: IpAddr) -> Self {
+        if to.is_ipv4() {
+            Self::Icmp4
+        } else {
+            Self::Icmp6
+        }
+    }
+
+    pub fn neighbour(to: IpAddr) -> Self {
+        if to.is_ipv4() { Self::Arp } else { Self::Ndp }
+    }
+
     pub fn is_v6(self) -> bool {
-        matches!(self, Self::Tcp6)
+        matches!(self, Self::Tcp6 | Self::Icmp6 | Self::Ndp)
     }
 }
 
@@ -42,30 +65,59 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// `random`: where the search for ports begins.
-    pub fn open(id: LaneId, random: u64) -> io::Result<Self> {
-        let v6 = id.is_v6();
+    /// `random`: where the search for ports begins; `magic`: the word in all echos.
+    pub fn open(id: LaneId, random: u64, magic: u32) -> io::Result<Self> {
+        match id {
+            LaneId::Tcp4 | LaneId::Tcp6 => Self::open_tcp(id.is_v6(), random),
+            LaneId::Icmp4 | LaneId::Icmp6 => Self::open_icmp(id.is_v6(), magic),
+            LaneId::Arp => {
+                let socket = RawSocket::open_arp()?;
+                socket.filter(&filter::arp_replies())?;
+                Ok(Self::of(socket))
+            }
+            LaneId::Ndp => {
+                let socket = RawSocket::open(true, libc::IPPROTO_ICMPV6)?;
+                socket.take_types(true, &[136])?;
+                socket.filter(&filter::from_neighbours())?;
+                socket.discover()?;
+                Ok(Self::of(socket))
+            }
+        }
+    }
+
+    fn open_tcp(v6: bool, random: u64) -> io::Result<Self> {
         let ports = PortBlock::reserve(v6, random)?;
         let socket = RawSocket::open(v6, libc::IPPROTO_TCP)?;
         socket.filter(&filter::tcp_replies(v6, ports.first, ports::MASK))?;
         socket.write_headers(v6)?;
-        let (protocol, types): (i32, &[u8]) = if v6 {
-            (libc::IPPROTO_ICMPV6, &[1, 3])
-        } else {
-            (libc::IPPROTO_ICMP, &[3, 11])
-        };
-        let errors = RawSocket::open(v6, protocol)?;
-        errors.take_types(v6, types)?;
+        let errors = RawSocket::open(v6, icmp(v6))?;
+        errors.take_types(v6, if v6 { &[1, 3] } else { &[3, 11] })?;
         errors.filter(&filter::tcp_errors(v6, ports.first, ports::MASK))?;
         Ok(Self {
-            drops: socket.drops(),
-            socket,
             errors: Some(errors),
             ports: Some(ports),
+            ..Self::of(socket)
+        })
+    }
+
+    fn open_icmp(v6: bool, magic: u32) -> io::Result<Self> {
+        let socket = RawSocket::open(v6, icmp(v6))?;
+        socket.take_types(v6, if v6 { &[129, 1, 3] } else { &[0, 3, 11] })?;
+        socket.filter(&filter::echos(v6, magic))?;
+        socket.take_times()?;
+        Ok(Self::of(socket))
+    }
+
+    fn of(socket: RawSocket) -> Self {
+        Self {
+            drops: socket.drops(),
+            socket,
+            errors: None,
+            ports: None,
             queue: Vec::with_capacity(256),
             refusals: 0,
             dropped_at_us: 0,
-        })
+        }
     }
 
     /// Sends what waits; `failed` gets what the kernel refused, with its errno. False: some must wait.
@@ -103,5 +155,13 @@ impl Lane {
             self.dropped_at_us = now_us;
         }
         self.dropped_at_us > since_us
+    }
+}
+
+fn icmp(v6: bool) -> i32 {
+    if v6 {
+        libc::IPPROTO_ICMPV6
+    } else {
+        libc::IPPROTO_ICMP
     }
 }

@@ -4,49 +4,38 @@ mod address;
 mod batch;
 mod cookie;
 mod filter;
+mod heard;
 mod lane;
+mod links;
+mod pace;
 mod ports;
+mod probe;
 mod route;
+mod send;
 mod socket;
 mod sources;
 
-pub use cookie::Ends;
+pub use batch::MOST_ZEROS;
+pub use heard::Heard;
 pub use lane::LaneId;
+pub use pace::Pace;
+pub use probe::{HalfOpen, Neighbour, NeighbourPlan, Ping, PingPlan, RawProbe};
 pub use sources::SourceId;
 
 use crate::poller::{Poller, READ};
 use crate::slab::Key;
-use address::Address;
-use batch::{Inbox, Outgoing, PACKET_ROOM};
-use cookie::Cookies;
+use batch::Inbox;
+use cookie::{Cookies, Ends};
 use lane::Lane;
+use links::{Link, Links};
 use sources::Sources;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::IpAddr;
-use vmpulse_proto::Reason;
-use vmpulse_proto::packet::{icmp, ip, tcp};
+use std::net::{IpAddr, Ipv4Addr};
+use vmpulse_proto::{Outcome, Reason};
 
-/// Packets that are sent at once at the latest.
-const FLUSH_AT: usize = 256;
 /// System calls of one look at a socket; more wait for the next.
 const READS_A_LOOK: usize = 64;
-
-/// A half-open probe in flight.
-#[derive(Clone, Copy, Debug)]
-pub struct HalfOpen {
-    pub ends: Ends,
-    pub source: SourceId,
-}
-
-/// What a packet says about a probe: its ticket, to be believed only if it is in flight to these ends.
-#[derive(Clone, Copy, Debug)]
-pub struct Heard {
-    pub ends: Ends,
-    pub ticket: u32,
-    /// `None`: accepted.
-    pub failure: Option<Reason>,
-}
 
 #[derive(Default)]
 struct Place {
@@ -60,6 +49,7 @@ pub struct Raw {
     places: [Place; LaneId::ALL.len()],
     cookies: Cookies,
     sources: Sources,
+    links: Links,
     inbox: Inbox,
     random: u64,
 }
@@ -75,6 +65,7 @@ impl Default for Raw {
             places: Default::default(),
             cookies: Cookies::default(),
             sources: Sources::default(),
+            links: Links::default(),
             inbox: Inbox::default(),
             random: RandomState::new().hash_one(0),
         }
@@ -105,7 +96,7 @@ impl Raw {
             return Ok(());
         }
         let random = self.random();
-        let lane = Lane::open(id, random)?;
+        let lane = Lane::open(id, random, self.cookies.magic())?;
         poller.add(lane.socket.fd(), token(token_of(id, false)), READ)?;
         if let Some(errors) = &lane.errors {
             poller.add(errors.fd(), token(token_of(id, true)), READ)?;
@@ -125,12 +116,10 @@ impl Raw {
 
     /// A probe's ends, its source port picked at random: should a server still have the last probe's SYN in mind, this
     /// one is another connection.
-    pub fn ends(&mut self, id: LaneId, remote: IpAddr, remote_port: u16) -> Ends {
+    pub fn ends(&mut self, remote: IpAddr, remote_port: u16) -> Ends {
         let random = self.random();
-        let ports = self.places[id as usize]
-            .lane
-            .as_ref()
-            .and_then(|lane| lane.ports.as_ref());
+        let lane = self.places[LaneId::tcp(remote) as usize].lane.as_ref();
+        let ports = lane.and_then(|lane| lane.ports.as_ref());
         Ends {
             remote,
             remote_port,
@@ -138,29 +127,28 @@ impl Raw {
         }
     }
 
-    /// Puts a SYN into the queue. True: the queue is to be flushed.
-    pub fn send_syn(&mut self, id: LaneId, key: Key, ticket: u32, probe: &HalfOpen) -> bool {
-        let ends = &probe.ends;
-        let sequence = self.cookies.seal(ends, ticket);
-        let (Some(source), Some(lane)) = (
-            self.sources.address(probe.source),
-            &mut self.places[id as usize].lane,
-        ) else {
-            return false;
+    /// The interface to ask for a neighbour on, and the IPv4 address to ask from.
+    pub fn link(
+        &mut self,
+        plan: &NeighbourPlan,
+        to: IpAddr,
+    ) -> io::Result<(Link, Option<Ipv4Addr>)> {
+        let no_route = || io::Error::from_raw_os_error(libc::ENETUNREACH);
+        let link = match &plan.interface {
+            Some(name) => self.links.get(name)?,
+            None => match self.sources.route(to)? {
+                route if route.is_via_gateway => return Err(no_route()),
+                route => self.links.by_index(route.interface)?,
+            },
         };
-        let mut packet = [0u8; PACKET_ROOM];
-        let from = (source, ends.local_port);
-        let to = (ends.remote, ends.remote_port);
-        let Some(length) = tcp::write_syn(&mut packet, from, to, sequence) else {
-            return false;
-        };
-        lane.queue.push(Outgoing {
-            key,
-            to: Address::of(ends.remote),
-            packet,
-            length: length as u8,
-        });
-        lane.queue.len() >= FLUSH_AT
+        if to.is_ipv6() || link.ip.is_some() {
+            return Ok((link, link.ip));
+        }
+        // As the kernel itself does for an interface without an address (a bridge of guests): any other of the host.
+        match self.sources.route(to)?.source {
+            Some(IpAddr::V4(ip)) => Ok((link, Some(ip))),
+            _ => Err(no_route()),
+        }
     }
 
     /// Sends what waits in a lane; see `Lane::flush`.
@@ -190,12 +178,7 @@ impl Raw {
         let cookies = &self.cookies;
         for _ in 0..READS_A_LOOK {
             let more = self.inbox.receive(socket.fd(), |incoming| {
-                let one = if errors {
-                    read_error(id, incoming.bytes, cookies)
-                } else {
-                    read_reply(id, incoming.from, incoming.bytes, cookies)
-                };
-                heard.extend(one);
+                heard.extend(heard::read(id, errors, &incoming, cookies));
             });
             if !more {
                 break;
@@ -203,69 +186,50 @@ impl Raw {
         }
     }
 
-    /// What the silence of a probe means: its target's, unless we lost the answer or asked from an address that the
-    /// host does not use any more. The second value is the source to use from now on.
-    pub fn silence(&mut self, probe: &HalfOpen, since_us: u64, now_us: u64) -> (Reason, SourceId) {
-        let id = LaneId::tcp(probe.ends.remote);
-        let lane = self.places[id as usize].lane.as_mut();
-        if lane.is_some_and(|lane| lane.lost_since(since_us, now_us)) {
-            return (Reason::ProberResources, probe.source);
+    /// What silence means: the target's trouble, unless we lost answers or asked in a way that does not hold any more.
+    /// The second value is the source to use from now on.
+    pub fn silence(&mut self, probe: &RawProbe, since_us: u64, now_us: u64) -> (Outcome, SourceId) {
+        let lane = self.places[probe.lane() as usize].lane.as_mut();
+        let has_lost = lane.is_some_and(|lane| lane.lost_since(since_us, now_us));
+        let (outcome, source) = match probe {
+            RawProbe::HalfOpen(probe) => self.half_open_silence(probe),
+            RawProbe::Ping(ping) => (ping.outcome(), SourceId::default()),
+            RawProbe::Neighbour(neighbour) => {
+                let name = neighbour.plan.interface.as_deref();
+                let changed =
+                    name.is_some_and(|name| self.links.has_changed(name, &neighbour.link));
+                let reason = if changed {
+                    Reason::NoLocalRoute
+                } else {
+                    Reason::NoReply
+                };
+                (Outcome::of(reason), SourceId::default())
+            }
+        };
+        if has_lost && outcome != Outcome::Ok {
+            return (Outcome::Inconclusive(Reason::ProberResources), source);
         }
+        (outcome, source)
+    }
+
+    fn half_open_silence(&mut self, probe: &HalfOpen) -> (Outcome, SourceId) {
         match self.sources.look_up(probe.ends.remote) {
-            Ok(source) if source == probe.source => (Reason::ConnectTimeout, source),
-            Ok(source) => (Reason::NoLocalRoute, source),
-            Err(_) => (Reason::NoLocalRoute, SourceId::default()),
+            Ok(source) if source == probe.source => {
+                (Outcome::Failed(Reason::ConnectTimeout), source)
+            }
+            Ok(source) => (Outcome::Inconclusive(Reason::NoLocalRoute), source),
+            Err(_) => (
+                Outcome::Inconclusive(Reason::NoLocalRoute),
+                SourceId::default(),
+            ),
         }
     }
 
     /// A number that nobody has to guess right.
     fn random(&mut self) -> u64 {
-        self.random = self
-            .random
-            .wrapping_mul(0x5851_f42d_4c95_7f2d)
-            .wrapping_add(0x1405_7b7e_f767_814f);
+        const MULTIPLIER: u64 = 0x5851_f42d_4c95_7f2d;
+        const INCREMENT: u64 = 0x1405_7b7e_f767_814f;
+        self.random = self.random.wrapping_mul(MULTIPLIER).wrapping_add(INCREMENT);
         self.random >> 32
     }
-}
-
-fn read_reply(id: LaneId, from: Option<IpAddr>, bytes: &[u8], cookies: &Cookies) -> Option<Heard> {
-    let (remote, segment) = if id.is_v6() {
-        (from?, bytes)
-    } else {
-        let packet = ip::read_v4(bytes)?;
-        (packet.source, packet.payload)
-    };
-    let reply = tcp::read_reply(segment)?;
-    let ends = Ends {
-        remote,
-        remote_port: reply.source_port,
-        local_port: reply.destination_port,
-    };
-    Some(Heard {
-        ends,
-        ticket: cookies.open(&ends, reply.answers),
-        failure: (!reply.accepts).then_some(Reason::ConnectionRefused),
-    })
-}
-
-fn read_error(id: LaneId, bytes: &[u8], cookies: &Cookies) -> Option<Heard> {
-    let error = if id.is_v6() {
-        icmp::read_error_v6(bytes)?
-    } else {
-        icmp::read_error_v4(ip::read_v4(bytes)?.payload)?
-    };
-    if error.quoted.protocol != ip::TCP {
-        return None;
-    }
-    let quote = tcp::read_quote(error.quoted.payload)?;
-    let ends = Ends {
-        remote: error.quoted.destination,
-        remote_port: quote.destination_port,
-        local_port: quote.source_port,
-    };
-    Some(Heard {
-        ends,
-        ticket: cookies.open(&ends, quote.sequence),
-        failure: Some(error.reason),
-    })
 }

@@ -16,6 +16,8 @@ const ANSWER_ROOM: usize = 1024;
 pub struct Route {
     pub source: Option<IpAddr>,
     pub interface: u32,
+    /// The destination is not a neighbour.
+    pub is_via_gateway: bool,
 }
 
 /// A socket for the questions; the kernel answers within the call that asks.
@@ -94,6 +96,7 @@ fn read_answer(bytes: &[u8]) -> io::Result<Route> {
         let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
         let value = rest.get(4..length).ok_or_else(malformed)?;
         match u16::from_ne_bytes([head[2], head[3]]) {
+            libc::RTA_GATEWAY | libc::RTA_VIA => route.is_via_gateway = true,
             libc::RTA_PREFSRC => route.source = ip(value),
             libc::RTA_OIF => {
                 let index = value.try_into().map_err(|_| malformed())?;

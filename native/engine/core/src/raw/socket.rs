@@ -22,11 +22,21 @@ pub struct RawSocket {
 }
 
 impl RawSocket {
-    /// Opens a socket whose packets we write from the IP header on. What comes before the filter is attached is
+    /// Opens a socket of a protocol. What comes before the filter is attached is
     /// dropped by it (`receive` checks everything again).
     pub fn open(v6: bool, protocol: i32) -> io::Result<Self> {
         let family = if v6 { libc::AF_INET6 } else { libc::AF_INET };
-        let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        Self::of(family, libc::SOCK_RAW, protocol)
+    }
+
+    /// Opens a socket for ARP on all interfaces.
+    pub fn open_arp() -> io::Result<Self> {
+        let protocol = i32::from((libc::ETH_P_ARP as u16).to_be());
+        Self::of(libc::AF_PACKET, libc::SOCK_DGRAM, protocol)
+    }
+
+    fn of(family: i32, kind: i32, protocol: i32) -> io::Result<Self> {
+        let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         // SAFETY: no pointers are passed.
         let fd = check(unsafe { libc::socket(family, kind, protocol) })?;
         // SAFETY: `fd` was just created and nothing else owns it.
@@ -50,6 +60,22 @@ impl RawSocket {
         } else {
             set(&self.fd, libc::IPPROTO_IP, libc::IP_HDRINCL, &1i32)
         }
+    }
+
+    /// Packets come with the time at which the kernel had them.
+    pub fn take_times(&self) -> io::Result<()> {
+        set(&self.fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1i32)
+    }
+
+    /// As neighbour discovery wants it: sent with a hop limit of 255, received with the interface.
+    pub fn discover(&self) -> io::Result<()> {
+        set(
+            &self.fd,
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MULTICAST_HOPS,
+            &255i32,
+        )?;
+        set(&self.fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, &1i32)
     }
 
     /// Of ICMP, only these types are wanted (of IPv4 below 32).

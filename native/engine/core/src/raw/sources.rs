@@ -1,6 +1,6 @@
 //! From which of the host's addresses a target is reached, by small numbers that targets keep.
 
-use super::route::Routes;
+use super::route::{Route, Routes};
 use std::io;
 use std::net::IpAddr;
 
@@ -20,14 +20,19 @@ impl Sources {
         self.known.get(usize::from(id.0).checked_sub(1)?).copied()
     }
 
-    /// Asks the kernel's routes. An error: there is none now.
-    pub fn look_up(&mut self, to: IpAddr) -> io::Result<SourceId> {
+    /// The route to an address.
+    pub fn route(&mut self, to: IpAddr) -> io::Result<Route> {
         let routes = match &mut self.routes {
             Some(routes) => routes,
             none => none.insert(Routes::new()?),
         };
+        routes.look_up(to)
+    }
+
+    /// Asks the kernel's routes. An error: there is none now.
+    pub fn look_up(&mut self, to: IpAddr) -> io::Result<SourceId> {
         let unreachable = || io::Error::from_raw_os_error(libc::ENETUNREACH);
-        let source = routes.look_up(to)?.source.ok_or_else(unreachable)?;
+        let source = self.route(to)?.source.ok_or_else(unreachable)?;
         if let Some(at) = self.known.iter().position(|known| *known == source) {
             return Ok(SourceId(at as u16 + 1));
         }

@@ -5,6 +5,7 @@ mod channels;
 mod commands;
 mod process;
 mod raw;
+mod raw_answers;
 mod revive;
 mod schedule;
 mod start;
@@ -17,7 +18,7 @@ use crate::command::{Command, Shared};
 use crate::conntrack::Conntrack;
 use crate::error::EngineError;
 use crate::poller::{Poller, READ, Ready};
-use crate::raw::{Heard, Raw};
+use crate::raw::{Heard, LaneId, Pace, Raw};
 use crate::running::Running;
 use crate::slab::{Key, Slab};
 use crate::stream_run::Kept;
@@ -26,8 +27,10 @@ use crate::wheel::Wheel;
 use calls::Call;
 use revive::Suspect;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -44,6 +47,8 @@ pub struct ReactorOptions {
     pub blind_after: u32,
     pub max_in_flight: u32,
     pub max_per_destination: u32,
+    /// Of raw sockets.
+    pub packets_per_second: u32,
 }
 
 /// What a token of epoll or the wheel means; the value is in its low 56 bits.
@@ -103,7 +108,10 @@ pub struct Reactor {
     /// Of raw probes, in this turn: what was heard, what could not be sent, and when they were listened for.
     heard: Vec<Heard>,
     unsent: Vec<(Key, i32)>,
-    listened_us: u64,
+    listened_us: [u64; LaneId::ALL.len()],
+    /// Probes of neighbours that are in flight: interface, address, key.
+    neighbours: BTreeSet<(u32, IpAddr, u64)>,
+    pace: Pace,
     /// Probes that have more to read at once.
     again: Vec<Key>,
     effects: Vec<Effect>,
@@ -140,7 +148,9 @@ impl Reactor {
             raw: Raw::default(),
             heard: Vec::new(),
             unsent: Vec::new(),
-            listened_us: 0,
+            listened_us: [0; LaneId::ALL.len()],
+            neighbours: BTreeSet::new(),
+            pace: Pace::new(options.packets_per_second, now_us),
             again: Vec::new(),
             effects: Vec::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
@@ -172,6 +182,7 @@ impl Reactor {
             for token in &fired {
                 self.on_timer(Token::from_bits(*token));
             }
+            self.admit_raw();
             self.start_admitted();
             self.flush_raw();
             self.publish();
@@ -187,7 +198,7 @@ impl Reactor {
         if self.admission.has_ready() || !self.again.is_empty() {
             return 0;
         }
-        if self.raw.has_queue() {
+        if self.raw.has_queue() || self.pace.is_waiting() {
             return 1;
         }
         let look_ms = if self.running.len() > 0 {

@@ -4,7 +4,7 @@ use super::{Reactor, Token};
 use crate::channel::Channel;
 use crate::clock;
 use crate::error::EngineError;
-use crate::raw::Raw;
+use crate::raw::{LaneId, Raw};
 use crate::running::Owner;
 use crate::target::Phase;
 use crate::wheel::Wheel;
@@ -80,6 +80,8 @@ impl Reactor {
             heard,
             unsent,
             listened_us,
+            neighbours,
+            pace,
             again,
             effects,
             buffer: _,
@@ -104,7 +106,9 @@ impl Reactor {
         }
         heard.clear();
         unsent.clear();
-        *listened_us = 0;
+        *listened_us = [0; LaneId::ALL.len()];
+        neighbours.clear();
+        pace.clear();
         admission.reset();
         again.clear();
         effects.clear();

@@ -20,6 +20,8 @@ impl Reactor {
         let destination = target.check.destination();
         if target.check.kind() == Kind::External {
             self.emit_due(handle);
+        } else if target.check.packets() > 0 {
+            self.pace.wait(handle);
         } else {
             self.admission.request(u64::from(handle), destination);
         }
@@ -86,8 +88,8 @@ impl Reactor {
         if let Some(destination) = running.admitted {
             self.admission.release(destination);
         }
-        if let Some(lane) = running.machine.lane() {
-            self.raw.release(lane);
+        if let Machine::Raw(probe) = &running.machine {
+            self.forget_raw(key, probe);
         }
         Some(running)
     }
@@ -202,17 +204,16 @@ impl Reactor {
             Some(running) => running.timer = None,
             None => return,
         }
+        if self.ping_again(key) {
+            return;
+        }
         self.look_once_more(key);
         let Some(mut running) = self.take_running(key) else {
             return;
         };
         let starved = self.starved_us - running.starved_us > self.options.late_us;
         let mut verdict: Verdict = match &mut running.machine {
-            Machine::HalfOpen(probe) => {
-                let probe = *probe;
-                self.raw_silence(running.owner, &probe, running.started_us)
-                    .into()
-            }
+            Machine::Raw(_) => self.raw_silence(&running),
             Machine::Connect { .. } => Reason::ConnectTimeout.into(),
             Machine::Stream(run) => match run.on_timeout() {
                 Ok(result) => result.into(),

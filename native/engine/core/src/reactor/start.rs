@@ -79,8 +79,8 @@ impl Reactor {
         let kind = order.check.kind();
         let started = match &order.check {
             Check::Connect { endpoint, fin, .. } => connect(endpoint, *fin),
-            Check::HalfOpen { address } => {
-                return self.start_half_open(owner, *address, destination, deadline_us);
+            Check::HalfOpen { .. } | Check::Ping { .. } | Check::Neighbour { .. } => {
+                return self.start_raw(owner, &order, destination);
             }
             Check::Talk { .. } => self.connect_talk(&order),
             Check::AgentPing { channel } | Check::VmState { channel } => {

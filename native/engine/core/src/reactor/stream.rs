@@ -6,7 +6,6 @@ use crate::clock;
 use crate::endpoint::Quirk;
 use crate::errno;
 use crate::poller::{EDGE, ERROR, HANG_UP, PEER_CLOSED, READ, WRITE, poll_once};
-use crate::raw::LaneId;
 use crate::running::{Machine, Owner, Verdict};
 use crate::slab::Key;
 use crate::socket;
@@ -27,7 +26,7 @@ impl Reactor {
                 let flags = READ | WRITE | PEER_CLOSED | EDGE;
                 self.poller.add(run.fd(), token, flags)
             }
-            Machine::Request { .. } | Machine::HalfOpen(_) | Machine::External => Ok(()),
+            Machine::Request { .. } | Machine::Raw(_) | Machine::External => Ok(()),
         };
         added.map_err(|_| Reason::ProberResources)
     }
@@ -43,7 +42,7 @@ impl Reactor {
                 return self.finish(key, outcome.into());
             }
             Machine::Stream(run) => run.step(flags, &mut self.buffer, clock::wall_ms() / 1000),
-            Machine::Request { .. } | Machine::HalfOpen(_) | Machine::External => return,
+            Machine::Request { .. } | Machine::Raw(_) | Machine::External => return,
         };
         match step {
             Step::Wait => {}
@@ -63,8 +62,8 @@ impl Reactor {
         let flags = match &running.machine {
             Machine::Connect { fd, .. } => poll_once(fd.as_fd(), WRITE),
             Machine::Stream(run) => poll_once(run.fd(), READ | WRITE),
-            Machine::HalfOpen(probe) => {
-                let lane = LaneId::tcp(probe.ends.remote);
+            Machine::Raw(probe) => {
+                let lane = probe.lane();
                 return self.listen_once_more(lane);
             }
             Machine::Request { .. } | Machine::External => 0,

@@ -1,3 +1,4 @@
+#![allow(dead_code, reason = "each test file uses a part")]
 //! Somebody who sees packets of an interface, and writes any he likes.
 
 use std::io;
@@ -78,6 +79,13 @@ impl Forger {
         })
     }
 
+    /// The next echo request to an address.
+    pub fn hear_echo(&self, to: Ipv4Addr) -> Vec<u8> {
+        self.hear(|packet| {
+            packet.len() >= 48 && packet[9] == 1 && packet[16..20] == to.octets() && packet[20] == 8
+        })
+    }
+
     /// Sends a whole IPv4 packet.
     pub fn say(&self, packet: &[u8]) {
         let destination: [u8; 4] = packet[16..20].try_into().unwrap();
@@ -124,5 +132,14 @@ pub fn answer_to(syn: &[u8], flags: u8, off: u32) -> Vec<u8> {
     packet[28..32].copy_from_slice(&sequence.wrapping_add(1).wrapping_add(off).to_be_bytes());
     packet[32] = 0x50;
     packet[33] = flags;
+    packet
+}
+
+/// The reply to an echo request.
+pub fn echo_of(request: &[u8]) -> Vec<u8> {
+    let mut packet = request.to_vec();
+    packet[12..16].copy_from_slice(&request[16..20]);
+    packet[16..20].copy_from_slice(&request[12..16]);
+    packet[20] = 0;
     packet
 }

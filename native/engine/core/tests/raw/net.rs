@@ -1,3 +1,4 @@
+#![allow(dead_code, reason = "each test file uses a part")]
 //! Network namespaces of a test alone: ours, and a peer's with a kernel's own stack, joined by a pair of interfaces.
 
 use std::io::{self, Write};

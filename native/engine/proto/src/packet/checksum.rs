@@ -19,6 +19,11 @@ fn folded(mut total: u32) -> u16 {
     !(total as u16)
 }
 
+/// Checksum of bytes whose own field is zero.
+pub fn plain(bytes: &[u8]) -> u16 {
+    folded(sum(bytes))
+}
+
 /// Checksum of a segment with its pseudo-header.
 pub fn with_pseudo_header(source: IpAddr, destination: IpAddr, protocol: u8, bytes: &[u8]) -> u16 {
     let address = |ip: IpAddr| match ip {

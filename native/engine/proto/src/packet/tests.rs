@@ -112,11 +112,80 @@ fn a_later_fragment_says_nothing() {
     assert_eq!(ip::read_v4(&bytes), None);
 }
 
+#[test]
+fn an_echo_comes_back_as_it_was_written() {
+    let stamp = icmp::Stamp {
+        magic: 0x1234_5678,
+        ticket: 9,
+        sent_us: u32::MAX,
+        seal: 0xfeed_0000_0000_beef,
+    };
+    let echo = icmp::Echo {
+        id: 7,
+        sequence: 0x0102,
+        stamp,
+    };
+    for v6 in [false, true] {
+        let mut out = [0xffu8; 64];
+        let length = icmp::write_echo(&mut out, v6, &echo).unwrap();
+        if !v6 {
+            assert_eq!(checksum::plain(&out[..length]), 0);
+        }
+        assert_eq!(icmp::read_request(&out, v6), Some(echo));
+        assert_eq!(icmp::read_reply(&out, v6), None, "a question is no answer");
+        out[0] = if v6 { 129 } else { 0 };
+        assert_eq!(icmp::read_reply(&out, v6), Some(echo));
+        assert_eq!(icmp::read_reply(&out[..length - 1], v6), None);
+    }
+}
+
+#[test]
+fn arp_and_ndp_name_who_has_the_address() {
+    let mac = [2, 0, 0, 0, 0, 7];
+    let mut out = [0xffu8; 64];
+    let (ours, theirs) = ("192.0.2.1".parse().unwrap(), "192.0.2.7".parse().unwrap());
+    let length = arp::write_request(&mut out, (mac, ours), theirs).unwrap();
+    assert_eq!(
+        arp::read_reply(&out[..length]),
+        None,
+        "a question is no answer"
+    );
+    out[7] = 2;
+    assert_eq!(
+        arp::read_reply(&out[..length]),
+        Some(arp::Reply { ip: ours, mac })
+    );
+    out[4] = 8;
+    assert_eq!(arp::read_reply(&out[..length]), None, "not Ethernet");
+
+    let target = "2001:db8::1:2345:6789".parse().unwrap();
+    assert_eq!(ndp::solicited_node(target).to_string(), "ff02::1:ff45:6789");
+    let length = ndp::write_solicitation(&mut out, mac, target).unwrap();
+    assert_eq!(ndp::read_advertisement(&out[..length]), None);
+    (out[0], out[4], out[24]) = (136, 0x40, 2);
+    let said = ndp::Advertisement { ip: target, mac };
+    assert_eq!(ndp::read_advertisement(&out[..length]), Some(said));
+    out[4] = 0x20;
+    assert_eq!(
+        ndp::read_advertisement(&out[..length]),
+        None,
+        "not asked for"
+    );
+    (out[4], out[25]) = (0x40, 0);
+    assert_eq!(
+        ndp::read_advertisement(&out[..length]),
+        None,
+        "an option without length"
+    );
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = ip::read_v4(&bytes).map(|packet| tcp::read_reply(packet.payload));
         let _ = ip::read_v6(&bytes).map(|packet| tcp::read_quote(packet.payload));
         let _ = (icmp::read_error_v4(&bytes), icmp::read_error_v6(&bytes));
+        let _ = (arp::read_reply(&bytes), ndp::read_advertisement(&bytes));
+        let _ = (icmp::read_reply(&bytes, false), icmp::read_reply(&bytes, true));
     }
 }
