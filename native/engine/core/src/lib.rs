@@ -21,12 +21,14 @@ mod proc_state;
 mod raw;
 mod raw_spec;
 mod reactor;
+mod responder;
 mod running;
 mod slab;
 mod snapshot;
 mod socket;
 mod spec;
 mod stats;
+mod stream_pool;
 mod stream_run;
 mod talk;
 mod target;
@@ -41,6 +43,7 @@ pub use news::{
     Answer, ChannelEvent, ChannelNews, Collected, Completion, Due, ProbeReport, Transition,
 };
 pub use outbox::Notify;
+pub use responder::Responder;
 pub use stats::{DURATION_BOUNDS_US, Kind, OUTCOMES, Stats, outcome_index};
 pub use target::TargetStatus;
 pub use vmpulse_proto as proto;

@@ -5,9 +5,9 @@ use crate::endpoint::{Destination, Quirk};
 use crate::news::ProbeReport;
 use crate::raw::{LaneId, RawProbe};
 use crate::stats::Kind;
+use crate::stream_pool::Stream;
 use crate::stream_run::StreamRun;
 use crate::wheel::TimerKey;
-use std::os::fd::OwnedFd;
 use vmpulse_proto::{Details, ExchangeResult, Outcome, Reason};
 
 /// For whom a probe runs.
@@ -19,9 +19,9 @@ pub enum Owner {
     Call(u32),
 }
 
-/// Owns what its kind needs; dropping it closes the connection, which takes it out of epoll.
+/// Owns what its kind needs; dropping it ends the connection and the probe's share in epoll.
 pub enum Machine {
-    Connect { fd: OwnedFd, quirk: Quirk },
+    Connect { stream: Stream, quirk: Quirk },
     Stream(Box<StreamRun>),
     Request { channel: u32, id: u64 },
     Raw(RawProbe),

@@ -6,7 +6,7 @@ use crate::poller::check;
 use std::io;
 use std::mem::size_of;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vmpulse_proto::Reason;
@@ -40,27 +40,67 @@ pub fn connect(endpoint: &Endpoint, options: ConnectOptions) -> Result<OwnedFd, 
 }
 
 fn connect_tcp(address: &SocketAddr, options: ConnectOptions) -> io::Result<OwnedFd> {
-    let family = match address {
-        SocketAddr::V4(_) => libc::AF_INET,
-        SocketAddr::V6(_) => libc::AF_INET6,
-    };
-    let fd = stream(family)?;
+    let fd = stream(family(address))?;
     if options.late_ack {
-        set(&fd, libc::IPPROTO_TCP, libc::TCP_QUICKACK, &0i32)?;
+        delay_ack(fd.as_fd())?;
     }
     if options.reset {
-        let linger = libc::linger {
-            l_onoff: 1,
-            l_linger: 0,
-        };
-        set(&fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger)?;
+        close_by_reset(&fd)?;
     }
     if options.no_delay {
-        set(&fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32)?;
+        set(fd.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32)?;
     }
+    begin_tcp(fd.as_fd(), address)?;
+    Ok(fd)
+}
+
+/// A socket for connections that end by `disconnect`, or by RST when it is closed; small writes leave at once.
+pub fn open_for_resets(address: &SocketAddr) -> io::Result<OwnedFd> {
+    let fd = stream(family(address))?;
+    close_by_reset(&fd)?;
+    set(fd.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32)?;
+    Ok(fd)
+}
+
+/// Begins to connect a fresh or disconnected socket; the SYN-ACK will not be acknowledged at once.
+pub fn connect_delaying_ack(fd: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<()> {
+    // A disconnect forgets it, so it is said each time.
+    delay_ack(fd)?;
+    begin_tcp(fd, address)
+}
+
+/// Ends the connection of a TCP socket, or its attempt, by RST; the socket can connect again.
+pub fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let nowhere = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sa_data: [0; 14],
+    };
+    begin(fd, &nowhere, size_of::<libc::sockaddr>())
+}
+
+fn family(address: &SocketAddr) -> i32 {
+    match address {
+        SocketAddr::V4(_) => libc::AF_INET,
+        SocketAddr::V6(_) => libc::AF_INET6,
+    }
+}
+
+fn delay_ack(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set(fd, libc::IPPROTO_TCP, libc::TCP_QUICKACK, &0i32)
+}
+
+fn close_by_reset(fd: &OwnedFd) -> io::Result<()> {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    set(fd.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &linger)
+}
+
+fn begin_tcp(fd: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<()> {
     match address {
         SocketAddr::V4(v4) => begin(
-            &fd,
+            fd,
             &libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: v4.port().to_be(),
@@ -70,9 +110,9 @@ fn connect_tcp(address: &SocketAddr, options: ConnectOptions) -> io::Result<Owne
                 sin_zero: [0; 8],
             },
             size_of::<libc::sockaddr_in>(),
-        )?,
+        ),
         SocketAddr::V6(v6) => begin(
-            &fd,
+            fd,
             &libc::sockaddr_in6 {
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: v6.port().to_be(),
@@ -83,9 +123,8 @@ fn connect_tcp(address: &SocketAddr, options: ConnectOptions) -> io::Result<Owne
                 sin6_scope_id: v6.scope_id(),
             },
             size_of::<libc::sockaddr_in6>(),
-        )?,
+        ),
     }
-    Ok(fd)
 }
 
 /// Connects to a Unix socket; it is connected when this returns. EAGAIN: its backlog is full.
@@ -103,7 +142,7 @@ pub fn connect_unix(path: &Path) -> io::Result<OwnedFd> {
     }
     let fd = stream(libc::AF_UNIX)?;
     let length = std::mem::offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
-    begin(&fd, &address, length)?;
+    begin(fd.as_fd(), &address, length)?;
     Ok(fd)
 }
 
@@ -116,7 +155,7 @@ fn connect_vsock(cid: u32, port: u32) -> io::Result<OwnedFd> {
         svm_cid: cid,
         svm_zero: [0; 4],
     };
-    begin(&fd, &address, size_of::<libc::sockaddr_vm>())?;
+    begin(fd.as_fd(), &address, size_of::<libc::sockaddr_vm>())?;
     Ok(fd)
 }
 
@@ -128,11 +167,11 @@ fn stream(family: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-pub fn set<T>(fd: &OwnedFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+pub fn set<T>(fd: impl AsFd, level: i32, name: i32, value: &T) -> io::Result<()> {
     // SAFETY: `value` is a valid T and its own size is passed; T is the plain C type that the option takes.
     check(unsafe {
         libc::setsockopt(
-            fd.as_raw_fd(),
+            fd.as_fd().as_raw_fd(),
             level,
             name,
             std::ptr::from_ref(value).cast(),
@@ -142,7 +181,7 @@ pub fn set<T>(fd: &OwnedFd, level: i32, name: i32, value: &T) -> io::Result<()> 
     .map(drop)
 }
 
-fn begin<T>(fd: &OwnedFd, address: &T, length: usize) -> io::Result<()> {
+fn begin<T>(fd: BorrowedFd<'_>, address: &T, length: usize) -> io::Result<()> {
     // SAFETY: `address` is a socket address of at least `length` bytes.
     let result = check(unsafe {
         libc::connect(
@@ -237,7 +276,6 @@ pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
 
     #[test]
     fn a_socket_that_met_itself_is_found() {
@@ -258,7 +296,7 @@ mod tests {
             check(libc::getsockname(fd.as_raw_fd(), pointer, &mut length)).unwrap();
         }
         assert!(!is_connected_to_itself(fd.as_fd()));
-        begin(&fd, &address, length as usize).unwrap();
+        begin(fd.as_fd(), &address, length as usize).unwrap();
         assert!(is_connected_to_itself(fd.as_fd()));
     }
 

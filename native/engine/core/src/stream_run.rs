@@ -4,8 +4,9 @@ use crate::endpoint::Endpoint;
 use crate::errno;
 use crate::poller::{ERROR, HANG_UP, PEER_CLOSED, READ, WRITE};
 use crate::socket;
+use crate::stream_pool::Stream;
 use crate::talk::{Conversation, Talk};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use vmpulse_proto::{
     Door, ExchangeResult, HttpConversation, HttpHop, HybridDoor, OpenOptions, Outcome, Progress,
     Reason,
@@ -26,7 +27,7 @@ enum Stage {
 
 /// Owns the connection of its current hop.
 pub struct StreamRun {
-    fd: OwnedFd,
+    stream: Stream,
     pub endpoint: Endpoint,
     pub talk: Talk,
     pub debug: bool,
@@ -54,20 +55,20 @@ pub enum Step {
 
 /// A connection that is kept for the next probe.
 pub struct Kept {
-    pub fd: OwnedFd,
+    pub stream: Stream,
     pub conversation: HttpConversation,
 }
 
 impl StreamRun {
     pub fn new(
-        fd: OwnedFd,
+        stream: Stream,
         endpoint: Endpoint,
         talk: Talk,
         hop: Option<HttpHop>,
         debug: bool,
     ) -> Self {
         Self {
-            fd,
+            stream,
             endpoint,
             talk,
             debug,
@@ -81,7 +82,7 @@ impl StreamRun {
 
     /// The next probe on a kept connection.
     pub fn reuse(
-        fd: OwnedFd,
+        stream: Stream,
         endpoint: Endpoint,
         talk: Talk,
         conversation: HttpConversation,
@@ -89,13 +90,13 @@ impl StreamRun {
         Self {
             stage: Stage::Talking(Conversation::Http(conversation)),
             reused: true,
-            ..Self::new(fd, endpoint, talk, None, false)
+            ..Self::new(stream, endpoint, talk, None, false)
         }
     }
 
     /// The next hop on a new connection; the old one closes.
-    pub fn follow(&mut self, fd: OwnedFd, hop: HttpHop) {
-        self.fd = fd;
+    pub fn follow(&mut self, stream: Stream, hop: HttpHop) {
+        self.stream = stream;
         self.stage = Stage::Connecting(Some(hop));
         self.out = Vec::new();
         self.written = 0;
@@ -103,15 +104,19 @@ impl StreamRun {
         self.received = false;
     }
 
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.stream.as_fd()
     }
 
     /// The connection for the next probe, after a result that said `reusable`.
     pub fn keep(self) -> Option<Kept> {
         match self.stage {
             Stage::Talking(Conversation::Http(conversation)) => Some(Kept {
-                fd: self.fd,
+                stream: self.stream,
                 conversation,
             }),
             _ => None,
@@ -122,7 +127,7 @@ impl StreamRun {
     pub fn step(&mut self, flags: u32, buffer: &mut [u8], now_unix_s: u64) -> Step {
         if let Stage::Connecting(_) = self.stage {
             if flags & (ERROR | HANG_UP) != 0 {
-                let errno = socket::pending_errno(self.fd.as_fd());
+                let errno = socket::pending_errno(self.stream.as_fd());
                 if errno != 0 {
                     return Step::Failed(errno::of_connect(&self.endpoint, errno));
                 }
@@ -163,7 +168,7 @@ impl StreamRun {
         };
         let line = HybridDoor::knock(*port);
         self.stage = Stage::Knocking(HybridDoor::new(), hop);
-        match socket::write(self.fd.as_fd(), &line) {
+        match socket::write(self.stream.as_fd(), &line) {
             Ok(count) if count == line.len() => None,
             // A fresh socket has room for a line.
             Ok(_) => Some(Step::Failed(Reason::ProberResources)),
@@ -183,7 +188,7 @@ impl StreamRun {
         if flags & (READ | PEER_CLOSED | ERROR | HANG_UP) == 0 {
             return Step::Wait;
         }
-        let count = match socket::read(self.fd.as_fd(), buffer) {
+        let count = match socket::read(self.stream.as_fd(), buffer) {
             Ok(None) => return Step::Wait,
             Ok(Some(0)) | Err(_) => return self.shut(),
             Ok(Some(count)) => count,
@@ -252,7 +257,7 @@ impl StreamRun {
         };
         let exchange = conversation.exchange();
         for _ in 0..READS_A_TURN {
-            let progress = match socket::read(self.fd.as_fd(), buffer) {
+            let progress = match socket::read(self.stream.as_fd(), buffer) {
                 Ok(None) => return Step::Wait,
                 Ok(Some(0)) if self.reused && !self.received => return Step::Stale,
                 Ok(Some(0)) => match exchange.on_eof() {
@@ -308,7 +313,7 @@ impl StreamRun {
                     return Ok(());
                 }
             }
-            match socket::write(self.fd.as_fd(), &self.out[self.written..])? {
+            match socket::write(self.stream.as_fd(), &self.out[self.written..])? {
                 0 => return Ok(()),
                 count => self.written += count,
             }

@@ -22,12 +22,19 @@ fn without_descriptors_targets_turn_blind_and_recover() {
 fn descriptors_run_out() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut harness = Harness::new();
-    let handle = harness.add(&[target("a", tcp(server.local_addr().unwrap()))])[0];
-    harness.until(handle, State::Ok);
+    let address = server.local_addr().unwrap();
+    let mut check = tcp(address);
+    check["close"] = json!("fin");
+    let handles = harness.add(&[target("own", check), target("pooled", tcp(address))]);
+    let handle = handles[0];
+    for handle in &handles {
+        harness.until(*handle, State::Ok);
+    }
     let normal = limit(None);
-    // Descriptors that are open stay; new ones are refused.
+    // Descriptors that are open stay, so a probe whose socket is used again goes on; new ones are refused.
     limit(Some(3));
     blind_by_resources(&mut harness, handle);
+    assert_eq!(harness.engine.status(handles[1]).unwrap().state, State::Ok);
     limit(Some(normal));
     recovers(&mut harness, handle);
 }

@@ -21,6 +21,7 @@ use crate::poller::{Poller, READ, Ready};
 use crate::raw::{Heard, LaneId, Pace, Raw};
 use crate::running::Running;
 use crate::slab::{Key, Slab};
+use crate::stream_pool::StreamPool;
 use crate::stream_run::Kept;
 use crate::target::Target;
 use crate::wheel::Wheel;
@@ -56,6 +57,8 @@ pub struct ReactorOptions {
 enum Token {
     Wake,
     Probe(Key),
+    /// A pooled stream, by descriptor.
+    Stream(u32),
     Channel(u32),
     Target(u32),
     Call(u32),
@@ -72,6 +75,7 @@ impl Token {
             Self::Target(handle) => 3 << 56 | u64::from(handle),
             Self::Call(call) => 4 << 56 | u64::from(call),
             Self::Raw(socket) => 5 << 56 | u64::from(socket),
+            Self::Stream(descriptor) => 6 << 56 | u64::from(descriptor),
         }
     }
 
@@ -82,6 +86,7 @@ impl Token {
             3 => Self::Target(bits as u32),
             4 => Self::Call(bits as u32),
             5 => Self::Raw(bits as u32),
+            6 => Self::Stream(bits as u32),
             _ => Self::Wake,
         }
     }
@@ -102,6 +107,7 @@ pub struct Reactor {
     channels: FxHashMap<u32, Channel>,
     backlog: Backlog,
     conntrack: Conntrack,
+    streams: StreamPool,
     /// Connections kept by targets, by handle.
     kept: FxHashMap<u32, Kept>,
     raw: Raw,
@@ -144,6 +150,7 @@ impl Reactor {
             channels: FxHashMap::default(),
             backlog: Backlog::default(),
             conntrack: Conntrack::default(),
+            streams: StreamPool::default(),
             kept: FxHashMap::default(),
             raw: Raw::default(),
             heard: Vec::new(),
@@ -234,7 +241,7 @@ impl Reactor {
     }
 
     fn on_ready(&mut self, event: Ready) {
-        let token = Token::from_bits(event.token);
+        let token = self.meaning(Token::from_bits(event.token));
         self.suspect = self.suspect_of(token);
         match token {
             Token::Wake => self.receive_commands(),
@@ -246,7 +253,15 @@ impl Reactor {
             }
             Token::Target(handle) => self.process_is_ready(handle),
             Token::Raw(socket) => self.raw_is_ready(socket),
-            Token::Call(_) => {}
+            Token::Call(_) | Token::Stream(_) => {}
+        }
+    }
+
+    /// A pooled stream means the probe that it serves. An idle one has none: its end is told as well.
+    fn meaning(&self, token: Token) -> Token {
+        match token {
+            Token::Stream(descriptor) => self.streams.owner(descriptor).map_or(token, Token::Probe),
+            token => token,
         }
     }
 
@@ -259,7 +274,7 @@ impl Reactor {
                 self.with_channel(handle, Channel::on_timer);
             }
             Token::Call(call) => self.request_timed_out(call),
-            Token::Wake | Token::Raw(_) => {}
+            Token::Wake | Token::Raw(_) | Token::Stream(_) => {}
         }
     }
 

@@ -25,7 +25,7 @@ impl Reactor {
     pub(super) fn suspect_of(&mut self, token: Token) -> Option<Suspect> {
         match token {
             // A raw socket is for many; whom a packet is about is known once it was read.
-            Token::Wake | Token::Raw(_) => None,
+            Token::Wake | Token::Raw(_) | Token::Stream(_) => None,
             Token::Target(handle) => Some(Suspect::Target(handle)),
             Token::Channel(handle) => Some(Suspect::Channel(handle)),
             Token::Call(call) => Some(Suspect::Call(call)),
@@ -75,6 +75,7 @@ impl Reactor {
             channels: _,
             backlog,
             conntrack,
+            streams,
             kept,
             raw,
             heard,
@@ -109,6 +110,7 @@ impl Reactor {
         *listened_us = [0; LaneId::ALL.len()];
         neighbours.clear();
         pace.clear();
+        streams.reset();
         admission.reset();
         again.clear();
         effects.clear();

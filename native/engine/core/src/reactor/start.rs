@@ -10,10 +10,10 @@ use crate::running::{Machine, Order, Owner, Running, Verdict};
 use crate::slab::Key;
 use crate::socket::{self, ConnectOptions};
 use crate::stats::Kind;
+use crate::stream_pool::Stream;
 use crate::stream_run::{Kept, StreamRun};
 use crate::talk::Talk;
 use crate::target::Phase;
-use std::os::fd::OwnedFd;
 use vmpulse_proto::{OpenOptions, Reason};
 
 /// A probe error (not a failure) is tried again this often.
@@ -78,7 +78,7 @@ impl Reactor {
         let deadline_us = self.now_us + order.timeout_us;
         let kind = order.check.kind();
         let started = match &order.check {
-            Check::Connect { endpoint, fin, .. } => connect(endpoint, *fin),
+            Check::Connect { endpoint, fin, .. } => self.connect(endpoint, *fin),
             Check::HalfOpen { .. } | Check::Ping { .. } | Check::Neighbour { .. } => {
                 return self.start_raw(owner, &order, destination);
             }
@@ -122,15 +122,15 @@ impl Reactor {
                 debug: order.debug,
             };
             let Kept {
-                fd,
+                stream,
                 mut conversation,
             } = kept;
             conversation.reopen(&shared.plan, hop, options);
-            let run = StreamRun::reuse(fd, endpoint.clone(), talk.clone(), conversation);
+            let run = StreamRun::reuse(stream, endpoint.clone(), talk.clone(), conversation);
             return Ok(Machine::Stream(Box::new(run)));
         }
-        let fd = open_stream(endpoint, talk.connect_options(hop.as_ref()))?;
-        let run = StreamRun::new(fd, endpoint.clone(), talk.clone(), hop, order.debug);
+        let stream = self.open_stream(endpoint, talk.connect_options(hop.as_ref()))?;
+        let run = StreamRun::new(stream, endpoint.clone(), talk.clone(), hop, order.debug);
         Ok(Machine::Stream(Box::new(run)))
     }
 
@@ -172,27 +172,38 @@ impl Reactor {
         }
         key
     }
-}
 
-fn connect(endpoint: &Endpoint, fin: bool) -> Result<Machine, Verdict> {
-    let options = ConnectOptions {
-        reset: !fin,
-        late_ack: !fin,
-        no_delay: false,
-    };
-    Ok(Machine::Connect {
-        fd: open_stream(endpoint, options)?,
-        quirk: endpoint.quirk(),
-    })
-}
+    fn connect(&self, endpoint: &Endpoint, fin: bool) -> Result<Machine, Verdict> {
+        let options = ConnectOptions {
+            reset: !fin,
+            late_ack: !fin,
+            no_delay: false,
+        };
+        Ok(Machine::Connect {
+            stream: self.open_stream(endpoint, options)?,
+            quirk: endpoint.quirk(),
+        })
+    }
 
-/// Connects; an error of our own is tried again at once.
-pub(super) fn open_stream(endpoint: &Endpoint, options: ConnectOptions) -> Result<OwnedFd, Reason> {
-    let mut tries = 0;
-    loop {
-        match socket::connect(endpoint, options) {
-            Err(reason) if reason.is_inconclusive() && tries < RETRIES => tries += 1,
-            result => return result,
+    /// Connects; an error of our own is tried again at once. What ends by RST takes a socket of the pool.
+    pub(super) fn open_stream(
+        &self,
+        endpoint: &Endpoint,
+        options: ConnectOptions,
+    ) -> Result<Stream, Reason> {
+        let mut tries = 0;
+        loop {
+            let result = match endpoint {
+                Endpoint::Tcp(address) if options.reset && options.late_ack => {
+                    let token = |descriptor| Token::Stream(descriptor).bits();
+                    self.streams.connect(&self.poller, address, token)
+                }
+                _ => socket::connect(endpoint, options).map(Stream::from),
+            };
+            match result {
+                Err(reason) if reason.is_inconclusive() && tries < RETRIES => tries += 1,
+                result => return result,
+            }
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Stream probes in flight: readiness in, verdicts out.
 
-use super::start::open_stream;
 use super::{Reactor, Token};
 use crate::clock;
 use crate::endpoint::Quirk;
@@ -19,16 +18,18 @@ impl Reactor {
         let Some(running) = self.running.get_mut(key) else {
             return Ok(());
         };
-        let token = Token::Probe(key).bits();
-        let added = match &running.machine {
-            Machine::Connect { fd, .. } => self.poller.add(fd.as_fd(), token, WRITE),
-            Machine::Stream(run) => {
-                let flags = READ | WRITE | PEER_CLOSED | EDGE;
-                self.poller.add(run.fd(), token, flags)
-            }
-            Machine::Request { .. } | Machine::Raw(_) | Machine::External => Ok(()),
+        let (stream, flags) = match &running.machine {
+            Machine::Connect { stream, .. } => (stream, WRITE),
+            Machine::Stream(run) => (run.stream(), READ | WRITE | PEER_CLOSED | EDGE),
+            Machine::Request { .. } | Machine::Raw(_) | Machine::External => return Ok(()),
         };
-        added.map_err(|_| Reason::ProberResources)
+        if stream.is_pooled() {
+            self.streams.give_to(stream, key);
+            return Ok(());
+        }
+        self.poller
+            .add(stream.as_fd(), Token::Probe(key).bits(), flags)
+            .map_err(|_| Reason::ProberResources)
     }
 
     /// The socket of a probe is ready.
@@ -37,8 +38,8 @@ impl Reactor {
             return;
         };
         let step = match &mut running.machine {
-            Machine::Connect { fd, quirk } => {
-                let outcome = connected(fd.as_fd(), flags, *quirk);
+            Machine::Connect { stream, quirk } => {
+                let outcome = connected(stream.as_fd(), flags, *quirk);
                 return self.finish(key, outcome.into());
             }
             Machine::Stream(run) => run.step(flags, &mut self.buffer, clock::wall_ms() / 1000),
@@ -60,7 +61,7 @@ impl Reactor {
             return;
         };
         let flags = match &running.machine {
-            Machine::Connect { fd, .. } => poll_once(fd.as_fd(), WRITE),
+            Machine::Connect { stream, .. } => poll_once(stream.as_fd(), WRITE),
             Machine::Stream(run) => poll_once(run.fd(), READ | WRITE),
             Machine::Raw(probe) => {
                 let lane = probe.lane();
@@ -82,9 +83,10 @@ impl Reactor {
         if let (Machine::Stream(run), Owner::Target(handle)) = (machine, running.owner)
             && result.reusable
             && run.talk.keeps_alive()
-            && let Some(kept) = run.keep()
+            && let Some(mut kept) = run.keep()
         {
-            self.poller.remove(kept.fd.as_fd());
+            self.poller.remove(kept.stream.as_fd());
+            kept.stream.leave_pool();
             self.kept.insert(handle, kept);
         }
         self.finish_taken(running, Verdict::from(result), duration_us);
@@ -99,9 +101,16 @@ impl Reactor {
             return;
         };
         let endpoint = run.endpoint.at_port(hop.port());
-        match open_stream(&endpoint, run.talk.connect_options(Some(&hop))) {
-            Ok(fd) => run.follow(fd, hop),
-            Err(reason) => return self.finish(key, reason.into()),
+        let options = run.talk.connect_options(Some(&hop));
+        let opened = self.open_stream(&endpoint, options);
+        let running = self
+            .running
+            .get_mut(key)
+            .map(|running| &mut running.machine);
+        match (opened, running) {
+            (Ok(stream), Some(Machine::Stream(run))) => run.follow(stream, hop),
+            (Err(reason), _) => return self.finish(key, reason.into()),
+            _ => return,
         }
         if let Err(reason) = self.watch_stream(key) {
             self.finish(key, reason.into());
