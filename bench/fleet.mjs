@@ -1,9 +1,12 @@
 // The real runtime, with a real engine and a real journal, on a fleet of stand-in VMs.
+import { once } from 'node:events';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { openJournal, Vmpulse } from '../dist/index.js';
 import { DEFAULT_RECOVERY } from '../dist/policy/index.js';
+import { CORES, spawnOn } from './cores.mjs';
 import { loopbackAddress, startResponder } from './responder.mjs';
 import { StandInDriver } from './stand-in-driver.mjs';
 
@@ -11,7 +14,7 @@ const PATIENCE_MS = 120_000;
 const LOOK_EVERY_MS = 20;
 
 /** A VM with readiness and liveness by TCP, and by process if it has a real one. */
-function vmOf(n, port, { periodMs, real }) {
+function vmOf(n, port, { periodMs, real, readyPort = port }) {
   const timing = {
     initialDelayMs: 0,
     periodMs,
@@ -23,7 +26,7 @@ function vmOf(n, port, { periodMs, real }) {
     ...{ name, role, check, critical, timing },
     ...{ enabled: true, weight: 1 },
   });
-  const tcp = { kind: 'tcpSocket', port };
+  const tcp = (at) => ({ kind: 'tcpSocket', port: at });
   return {
     id: `bench/vm-${n}`,
     namespace: 'bench',
@@ -32,11 +35,12 @@ function vmOf(n, port, { periodMs, real }) {
     labels: {},
     annotations: {},
     runStrategy: 'Always',
+    startPriority: 0,
     address: loopbackAddress(n),
-    hypervisor: { driver: 'qemu' },
+    hypervisor: { driver: 'qemu', disks: [], interfaces: [] },
     probes: [
-      probe('readiness', 'readiness', tcp, false),
-      probe('liveness', 'liveness', tcp, true),
+      probe('readiness', 'readiness', tcp(readyPort), false),
+      probe('liveness', 'liveness', tcp(port), true),
       ...(real ? [probe('vmm-process', 'check', { kind: 'vmmProcess' }, false)] : []),
     ],
     recovery: { ...DEFAULT_RECOVERY, enabled: true },
@@ -46,22 +50,26 @@ function vmOf(n, port, { periodMs, real }) {
 
 /**
  * `use(fleet)` with a fleet that is healthy; all of it has ended afterwards, its files are left in `dir`. The first
- * `real` VMs have a VMM to kill.
+ * `real` VMs have a VMM to kill; the first `changing` have a readiness port that flaps once `flap(periodMs)` was called.
  */
-export async function withHealthyFleet({ vms, real, periodMs, responder, dir: parent }, use) {
+export async function withHealthyFleet({ vms, real, changing = 0, periodMs, dir: parent }, use) {
   const dir = await mkdtemp(join(parent, 'fleet-'));
   const driver = new StandInDriver();
   const journal = await openJournal({ path: join(dir, 'journal.db') });
-  const { port, stop } = await startResponder(responder);
-  const specs = Array.from({ length: vms }, (_, n) => vmOf(n, port, { periodMs, real: n < real }));
+  const { port, stop } = await startResponder();
+  const flapping = changing > 0 ? await startFlapping() : undefined;
+  const specs = Array.from({ length: vms }, (_, n) => {
+    const readyPort = n < changing ? flapping.port : port;
+    return vmOf(n, port, { periodMs, real: n < real, readyPort });
+  });
   const vmpulse = new Vmpulse({
     vms: specs,
     runDir: dir,
     stateDir: dir,
     journal,
     drivers: { qemu: driver },
-    // One recovery after the other, as fast as they come.
-    policy: { maxBootsPerMinute: 1_000_000 },
+    // One recovery after the other, as fast as they come, however many VMs fail at once.
+    policy: { maxBootsPerMinute: 1_000_000, brakeMinVms: 1_000_000, sharedCauseMinVms: 1_000_000 },
     journalDeadlineMs: 60_000,
   });
   try {
@@ -71,13 +79,25 @@ export async function withHealthyFleet({ vms, real, periodMs, responder, dir: pa
     const startMs = performance.now() - startedAt;
     const all = (is) => everyVm(vmpulse, specs, is);
     await all((vm) => vm.health === 'healthy');
-    return await use({ specs, driver, all, startMs, stopResponder: stop });
+    const fleet = { specs, driver, all, startMs, stopResponder: stop };
+    return await use({ ...fleet, flap: (ms) => flapping.flap(ms), scrape: () => vmpulse.metricsText() });
   } finally {
     await vmpulse.close();
     await journal.close();
     driver.close();
+    flapping?.stop();
     await stop();
   }
+}
+
+/** A port of its own process, so that its work is not in the figures. */
+async function startFlapping() {
+  const program = fileURLToPath(new URL('./processes/flapping.mjs', import.meta.url));
+  const child = spawnOn(CORES.others, process.execPath, [program], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const [port] = await once(child, 'message');
+  return { port, flap: (periodMs) => child.send(periodMs), stop: () => child.disconnect() };
 }
 
 /** Resolves once `is` has held for every VM; each is looked at only until it did. */
@@ -90,7 +110,10 @@ async function everyVm(vmpulse, specs, is) {
     if (id === undefined) return;
     if (performance.now() > endsAt) {
       const { health, note } = vmpulse.viewVm(id);
-      throw new Error(`waited in vain for up to ${left.length} VMs; ${id} is ${health} ${note}`);
+      const said = vmpulse.view().degradations.map(({ why }) => why);
+      throw new Error(
+        `waited in vain for up to ${left.length} VMs; ${id} is ${health} ${note}; ${said[0] ?? ''}`,
+      );
     }
     await sleep(LOOK_EVERY_MS);
   }

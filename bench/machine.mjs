@@ -2,8 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { versionOf } from './probers/debian.mjs';
 
-export function versions() {
+/** Null for what is missing. */
+export async function versions() {
   const dependency = (name) => version(`../node_modules/${name}/package.json`);
   return {
     vmpulse: version('../package.json'),
@@ -12,6 +14,9 @@ export function versions() {
     undici: dependency('undici'),
     tinybench: dependency('tinybench'),
     linux: release(),
+    haproxy: (await versionOf('haproxy', '-v')) ?? null,
+    blackbox_exporter: (await versionOf('prometheus-blackbox-exporter', '--version')) ?? null,
+    fping: (await versionOf('fping', '-v')) ?? null,
   };
 }
 

@@ -1,90 +1,64 @@
 // npm run bench [-- --json FILE] [--quick]
-// Measures in several short rounds and prints minimum, median and maximum. Nothing here is asserted: a figure belongs to
-// the machine and the moment it was taken on.
+// Ours, the peers and the raw loops side by side; minimum, median and maximum of several short rounds. Nothing here is
+// asserted: a figure belongs to the machine and the moment it was taken on.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeCharts } from './charts.mjs';
+import { judge } from './goals.mjs';
 import { machine, versions } from './machine.mjs';
-import { ratioTable, resultTable } from './report.mjs';
-import { buildResponder } from './responder.mjs';
-import { runJob } from './run-job.mjs';
-import { measureEngine } from './suites/engine.mjs';
-import { measurePolicy } from './suites/policy.mjs';
-import { measureSupervisor } from './suites/supervisor.mjs';
-
-const SUITES = { policy: measurePolicy, engine: measureEngine, supervisor: measureSupervisor };
+import { measureAll } from './measure.mjs';
+import { cpuTable, figureTable, goalTable } from './report.mjs';
+import { jsonResults } from './results.mjs';
+import { SIZES } from './sizes.mjs';
 
 const USAGE = 'usage: npm run bench [-- --json FILE] [--quick]';
-
-/** `quick` only shows that everything runs; its figures are of one round, and mean little. */
-const SIZES = {
-  full: {
-    rounds: 5,
-    longRounds: 3,
-    fleet: 10_000,
-    stepMs: 500,
-    targets: 5_000,
-    rate: 5_000,
-    measureMs: 4_000,
-    registered: 100_000,
-    probed: true,
-    spread: [1_000, 10_000, 100_000],
-    fleets: [100, 1_000, 10_000],
-    events: 50,
-  },
-  quick: {
-    rounds: 1,
-    longRounds: 1,
-    fleet: 10_000,
-    stepMs: 200,
-    targets: 2_000,
-    rate: 5_000,
-    measureMs: 1_000,
-    registered: 100_000,
-    probed: false,
-    spread: [],
-    fleets: [100],
-    events: 10,
-  },
-};
+/** From this share of a core that others took, the core's busy time says more of them than of the probers. */
+const QUIET_SHARE = 0.05;
 
 async function main() {
   const { json, quick } = parseArgs({
     options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
   }).values;
-  const report = { startedAt: new Date().toISOString(), quick, machine: machine(), versions: versions() };
-  const { cpu, cores, memoryGiB, virtual, loadAverage } = report.machine;
-  console.log(`${cores} cores of ${cpu}, ${memoryGiB} GiB${virtual ? ', virtual' : ''}; load ${loadAverage}`);
+  const report = {
+    startedAt: new Date().toISOString(),
+    quick,
+    machine: machine(),
+    versions: await versions(),
+  };
+  tellMachine(report);
+  const measured = await withFolder((dir) => measureAll(SIZES[quick ? 'quick' : 'full'], dir));
+  const basis = basisOf(measured.cpuRows);
+  const run = { ...measured, basis };
+  const ratios = judge(run);
+  console.log(`\n${cpuTable(run.cpuRows)}\n\n${figureTable(run.figures)}\n\n${goalTable(ratios)}`);
   console.log(
-    Object.entries(report.versions)
-      .map((entry) => entry.join(' '))
-      .join(', '),
+    `\nCPU of the ${basis === 'core' ? "pinned core's busy time" : 'process tree (others used the core as well)'}`,
   );
-  const { results, ratios } = await withFolder((dir) => measure(SIZES[quick ? 'quick' : 'full'], dir));
-  console.log(`\n${resultTable(results)}\n\n${ratioTable(ratios)}`);
-  if (quick) console.log('\n--quick: one short round each; these figures only show that everything runs.');
-  if (json !== undefined)
-    await writeFile(json, `${JSON.stringify({ ...report, results, ratios }, null, 2)}\n`);
+  if (quick) console.log('--quick: one short round each; these figures only show that everything runs.');
+  if (json === undefined) return;
+  const loadAfter = loadavg()[0];
+  const body = { ...report, loadAfter, basis, results: jsonResults(run), ratios, figures: run.figures };
+  await writeFile(json, `${JSON.stringify(body, null, 2)}\n`);
+  const charts = await writeCharts(json.replace(/\.json$/, ''), run);
+  console.log(`written: ${[json, ...charts].join(', ')}`);
 }
 
-/** Everything, one suite after the other; a signal ends it. */
-async function measure(sizes, dir) {
-  const stopped = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM']) {
-    process.once(signal, () => stopped.abort(new Error(`stopped by ${signal}`)));
+/** Which of the two ways of counting (meter.mjs) holds for this run. */
+function basisOf(rows) {
+  const shares = rows.map((row) => row.foreignShare).sort((a, b) => a - b);
+  return shares[Math.floor(shares.length / 2)] <= QUIET_SHARE ? 'core' : 'tree';
+}
+
+function tellMachine({ machine: { cpu, cores, memoryGiB, virtual, loadAverage }, versions }) {
+  console.log(`${cores} cores of ${cpu}, ${memoryGiB} GiB${virtual ? ', virtual' : ''}; load ${loadAverage}`);
+  const known = Object.entries(versions).filter(([, version]) => version !== null);
+  console.log(known.map((entry) => entry.join(' ')).join(', '));
+  for (const [name, version] of Object.entries(versions)) {
+    if (version === null)
+      console.log(`missing: ${name}; its rows are left out (npm run bench:setup fetches the peers)`);
   }
-  const responder = await buildResponder(dir);
-  const run = (job, options) => runJob(job, { ...options, responder, dir }, stopped.signal);
-  const results = [];
-  const ratios = [];
-  for (const [name, suite] of Object.entries(SUITES)) {
-    process.stderr.write(`measuring ${name} …\n`);
-    const measured = await suite({ ...sizes, run });
-    results.push(...measured.results);
-    ratios.push(...measured.ratios);
-  }
-  return { results, ratios };
 }
 
 async function withFolder(use) {

@@ -1,14 +1,33 @@
-// Figures: from samples to rows, and from rows to a table.
+// Figures: from samples to rows, and from rows to tables.
 
-/**
- * One figure. `samples` are the rounds' results and `value` is their median, unless given (a percentile of samples).
- * `goal` is what docs/internals/performance.md aims at; it is shown, never asserted.
- */
-export function figure({ name, kind, targets = null, rate = null, unit, goal = null }, samples, value) {
+/** One figure. `samples` are the rounds' results and `value` is their median, unless given (a percentile of samples). */
+export function figure({ name, kind, targets = null, rate = null, unit }, samples, value) {
   const sorted = [...samples].sort((a, b) => a - b);
   const median = percentile(sorted, 0.5);
   const [min, max] = [sorted[0], sorted.at(-1)];
-  return { name, kind, targets, rate, value: value ?? median, unit, min, median, max, goal };
+  return { name, kind, targets, rate, value: value ?? median, unit, min, median, max };
+}
+
+/** CPU a probe of one prober: its rounds by both ways of counting (meter.mjs). */
+export function cpuRow({ peer, kind, targets, rate, what }, runs) {
+  const name = `${kind} by ${peer}${what === undefined ? '' : `, ${what}`}`;
+  const of = { name, kind, targets, unit: 'µs' };
+  return {
+    ...{ name, peer, kind, targets, rate, what },
+    probesPerSecond: figure(
+      of,
+      runs.map((run) => run.rate),
+    ).median,
+    core: figure(
+      of,
+      runs.map((run) => run.coreUs),
+    ),
+    tree: figure(
+      of,
+      runs.map((run) => run.treeUs),
+    ),
+    foreignShare: Math.max(...runs.map((run) => run.foreignShare)),
+  };
 }
 
 /** Of sorted samples: the smallest that at least this share does not exceed; halves of two for the median. */
@@ -19,28 +38,37 @@ export function percentile(sorted, share) {
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
 }
 
-/** Medians of two figures of this run, one by the other. */
-export function ratio(name, over, under, goal = null) {
-  return { name, value: over.median / under.median, goal };
+/** CPU a probe, both ways of counting. */
+export function cpuTable(rows) {
+  const cells = rows.map(({ name, targets, probesPerSecond, core, tree }) => [
+    name,
+    count(targets),
+    count(probesPerSecond),
+    ...[tree.median, tree.min, tree.max, core.median, core.min, core.max].map(short),
+  ]);
+  const head = ['CPU a probe, µs', 'targets', 'rate/s', 'process', 'min', 'max', 'core', 'min', 'max'];
+  return table([head, ...cells]);
 }
 
-const HEAD = ['figure', 'targets', 'rate/s', 'value', 'min', 'median', 'max', 'unit', 'goal'];
-
-export function resultTable(results) {
-  const rows = results.map((row) => [
+export function figureTable(figures) {
+  const rows = figures.map((row) => [
     row.name,
     count(row.targets),
-    count(row.rate),
     ...[row.value, row.min, row.median, row.max].map(short),
     row.unit,
-    row.goal ?? '',
   ]);
-  return table([HEAD, ...rows]);
+  return table([['figure', 'targets', 'value', 'min', 'median', 'max', 'unit'], ...rows]);
 }
 
-export function ratioTable(ratios) {
-  const rows = ratios.map(({ name, value, goal }) => [name, `${short(value)} ×`, goal ?? '']);
-  return table([['ratio of medians', 'value', 'goal'], ...rows]);
+export function goalTable(ratios) {
+  const said = { true: 'met', false: 'missed', null: 'not measured' };
+  const rows = Object.entries(ratios).map(([name, { value, target, met }]) => [
+    name,
+    value === null ? '' : short(value),
+    target,
+    said[met],
+  ]);
+  return table([['goal', 'value', 'target', ''], ...rows]);
 }
 
 function count(number) {
@@ -53,12 +81,12 @@ function short(number) {
   return String(Number(number.toPrecision(3)));
 }
 
-/** First column to the left, the rest to the right; a rule under the head. */
+/** First column to the left, the rest to the right; Markdown, so that it can be copied into a page. */
 function table(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
-  );
-  const [head, ...rest] = lines;
-  return [head, '-'.repeat(head.length), ...rest].join('\n');
+  const widths = rows[0].map((_, column) => Math.max(3, ...rows.map((row) => row[column].length)));
+  const line = (row) =>
+    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`;
+  const rule = `|${widths.map((width, i) => (i === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  const [head, ...rest] = rows;
+  return [line(head), rule, ...rest.map(line)].join('\n');
 }

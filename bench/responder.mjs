@@ -1,38 +1,24 @@
-// Builds and runs responder.cpp.
-import { execFile, spawn } from 'node:child_process';
+// The other end of the probes: the engine addon's responder, in a process on a core of its own.
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { CORES, spawnOn } from './cores.mjs';
 
-const SOURCE = fileURLToPath(new URL('./responder.cpp', import.meta.url));
-const BUILD_DEADLINE_MS = 60_000;
-const START_DEADLINE_MS = 10_000;
-
-/** Compiles the responder into a folder; resolves with the program. */
-export async function buildResponder(dir) {
-  const program = join(dir, 'responder');
-  const args = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, SOURCE];
-  await promisify(execFile)('c++', args, { timeout: BUILD_DEADLINE_MS }).catch((error) => {
-    if (error.code !== 'ENOENT') throw error;
-    throw new Error('the bench needs a C++ compiler for its responder: apt install g++', { cause: error });
-  });
-  return program;
-}
+const PROGRAM = fileURLToPath(new URL('./processes/responder.mjs', import.meta.url));
+const START_DEADLINE_MS = 20_000;
 
 /** Starts one; `stop()` resolves once it is gone, and with it its port. It also ends with this process. */
-export async function startResponder(program) {
-  const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
+export async function startResponder({ tls = false } = {}) {
+  const child = spawnOn(CORES.others, process.execPath, [PROGRAM, ...(tls ? ['tls'] : [])], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const ended = once(child, 'exit');
   const stop = async () => {
-    child.stdin.end();
+    if (child.connected) child.disconnect();
     await ended;
   };
   try {
-    const signal = AbortSignal.timeout(START_DEADLINE_MS);
-    const [line] = await once(createInterface({ input: child.stdout }), 'line', { signal });
-    return { port: Number(line), stop };
+    const [port] = await once(child, 'message', { signal: AbortSignal.timeout(START_DEADLINE_MS) });
+    return { port, stop };
   } catch (error) {
     child.kill('SIGKILL');
     throw error;

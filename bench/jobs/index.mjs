@@ -1,16 +1,8 @@
-import { probeWithEngine, register } from './engine.mjs';
-import { connectWithNode, getWithUndici } from './node.mjs';
+import { register } from './engine.mjs';
+import { mainThread } from './main-thread.mjs';
 import { policyOutage, policySteps } from './policy.mjs';
+import { starvation } from './starvation.mjs';
 import { outage, reactions } from './supervisor.mjs';
 
 /** Every job: options in, plain figures out. */
-export const jobs = {
-  policySteps,
-  policyOutage,
-  register,
-  probeWithEngine,
-  connectWithNode,
-  getWithUndici,
-  reactions,
-  outage,
-};
+export const jobs = { policySteps, policyOutage, register, starvation, mainThread, reactions, outage };

@@ -139,7 +139,7 @@ void runHalfOpen(const Job& job) {
   Batch out(sizeof(Packet));
   Batch in(sizeof(Packet));
   while (serveStdin(counts)) {
-    for (uint64_t left = pace.due(UINT32_MAX); left > 0;) {
+    for (uint64_t left = pace.due(kMaxInFlight); left > 0;) {
       const size_t sent = out.send(fd, job, counts.started, std::min<uint64_t>(left, kBatch), key);
       if (sent == 0) break;
       counts.started += sent;

@@ -1,4 +1,5 @@
 import type { CliCommand } from './cli.js';
+import { benchCommand } from './commands/bench.js';
 import { configCommand } from './commands/config.js';
 import { explainCommand } from './commands/explain.js';
 import { intentCommand } from './commands/intent.js';
@@ -20,6 +21,7 @@ export const COMMANDS: readonly CliCommand[] = [
   vmCommand,
   intentCommand,
   probeCommand,
+  benchCommand,
   configCommand,
   simulateCommand,
 ];

@@ -114,8 +114,19 @@ export interface NativeEngine {
 
 export type NativeEngineClass = new (options: NativeOptions, notify: () => void) => NativeEngine;
 
+/** Server of benchmarks; counts are of connections and requests so far. */
+export interface NativeResponder {
+  readonly port: number;
+  readonly accepted: number;
+  readonly answered: number;
+  close(): void;
+}
+
+export type NativeResponderClass = new (tls: boolean) => NativeResponder;
+
 const moduleSchema = z.object({
   NativeEngine: z.custom<NativeEngineClass>((value) => typeof value === 'function'),
+  NativeResponder: z.custom<NativeResponderClass>((value) => typeof value === 'function'),
   tables: z.custom<() => unknown>((value) => typeof value === 'function'),
 });
 
@@ -129,6 +140,7 @@ const tablesSchema = z.object({
 export interface NativeModule {
   readonly path: string;
   readonly NativeEngine: NativeEngineClass;
+  readonly NativeResponder: NativeResponderClass;
   readonly kinds: readonly string[];
   /** Upper bounds of the duration histogram, seconds. */
   readonly durationBounds: readonly number[];
@@ -157,5 +169,6 @@ export function loadNativeModule(path?: string): NativeModule {
     );
   }
   const { kinds, durationBounds } = tables.data;
-  return { path: addon.path, NativeEngine: exports.data.NativeEngine, kinds, durationBounds };
+  const { NativeEngine, NativeResponder } = exports.data;
+  return { path: addon.path, NativeEngine, NativeResponder, kinds, durationBounds };
 }

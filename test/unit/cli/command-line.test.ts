@@ -24,6 +24,7 @@ describe('help', () => {
     ['intent', 'list'],
     ['intent', 'clear'],
     ['probe'],
+    ['bench'],
     ['config'],
     ['config', 'check'],
   ];

@@ -2,6 +2,7 @@
 
 mod convert;
 mod engine;
+mod responder;
 
 use napi_derive::napi;
 use vmpulse_engine::proto::Reason;

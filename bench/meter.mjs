@@ -1,0 +1,94 @@
+// CPU time as the kernel counts it, two ways: of a core, and of a process with its children.
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** USER_HZ is 100 on every Linux that Node runs on. */
+const US_A_TICK = 10_000;
+
+/** Time that a core has not idled, µs: user, system, interrupts, softirq. Idle time is exact, the rest is what remains. */
+function busyUs(core, nowUs) {
+  const line = readFileSync('/proc/stat', 'latin1')
+    .split('\n')
+    .find((row) => row.startsWith(`cpu${core} `));
+  const [, , , idle, iowait] = line.trim().split(/\s+/).slice(1).map(Number);
+  return nowUs - (idle + iowait) * US_A_TICK;
+}
+
+/** On-CPU time of a process and its descendants, all threads, µs, to the nanosecond (schedstat). Softirqs that interrupt it are in it. */
+export function treeUs(pid) {
+  let us = 0;
+  for (const tid of entries(`/proc/${pid}/task`)) {
+    us += threadUs(pid, tid);
+    for (const child of text(`/proc/${pid}/task/${tid}/children`).split(' ')) {
+      if (child !== '') us += treeUs(Number(child));
+    }
+  }
+  return us;
+}
+
+export function threadUs(pid, tid) {
+  return Number(text(`/proc/${pid}/task/${tid}/schedstat`).split(' ')[0]) / 1000;
+}
+
+/** Resident memory of a process and its descendants, bytes. */
+export function treeRssBytes(pid) {
+  const own = Number(/^VmRSS:\s+(\d+) kB$/m.exec(text(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+  const children = text(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+  return children.reduce((sum, child) => sum + treeRssBytes(Number(child)), own);
+}
+
+/** Share of a core that is busy while nothing of ours runs on it. */
+export async function coreShare(core, ms) {
+  const [before, startedUs] = [busyUs(core, nowUs()), nowUs()];
+  await sleep(ms);
+  const endedUs = nowUs();
+  return (busyUs(core, endedUs) - before) / (endedUs - startedUs);
+}
+
+/**
+ * CPU per probe over `ms`. `count()` resolves with probes so far, `{ ok, failed }`; `idleShare` is of coreShare before.
+ * Both ways of counting: `coreUs` is the core's busy time less its idle share, `treeUs` the process tree's own.
+ */
+export async function measureWindow({ core, pid, count, idleShare, ms }) {
+  const look = async () => {
+    const { ok, failed } = await count();
+    const now = nowUs();
+    return { ok, failed, now, busy: busyUs(core, now), tree: treeUs(pid) };
+  };
+  const first = await look();
+  await sleep(ms);
+  const last = await look();
+  const [elapsed, ended] = [last.now - first.now, last.ok + last.failed - first.ok - first.failed];
+  if (ended <= 0) throw new Error('no probe ended');
+  const busy = last.busy - first.busy;
+  const tree = last.tree - first.tree;
+  return {
+    coreUs: (busy - idleShare * elapsed) / ended,
+    treeUs: tree / ended,
+    rate: (ended * 1e6) / elapsed,
+    failedShare: (last.failed - first.failed) / ended,
+    /** What others took of the core meanwhile. */
+    foreignShare: (busy - tree) / elapsed,
+  };
+}
+
+function nowUs() {
+  return performance.now() * 1000;
+}
+
+/** Empty once the process is gone. */
+function text(path) {
+  try {
+    return readFileSync(path, 'latin1').trim();
+  } catch {
+    return '';
+  }
+}
+
+function entries(path) {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}

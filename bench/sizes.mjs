@@ -1,0 +1,41 @@
+/** How much is measured. `quick` only shows that everything runs; its figures are of one round, and mean little. */
+export const SIZES = {
+  full: {
+    rounds: 3,
+    longRounds: 3,
+    warmMs: 1_500,
+    windowMs: 3_000,
+    targets: 10_000,
+    // A rate that ours and the peer worth beating both reach on one core.
+    rates: { tcp: 25_000, 'tcp-fin': 25_000, 'half-open': 25_000, icmp: 25_000, http: 15_000, https: 1_500 },
+    // More than a core can do.
+    fastest: { targets: 100_000, rate: 500_000 },
+    spread: [1_000, 10_000, 100_000],
+    registered: 100_000,
+    probed: true,
+    thread: { vms: 5_000, changing: 100, measureMs: 20_000 },
+    starved: 1_000,
+    fleet: 10_000,
+    stepMs: 500,
+    fleets: [100, 1_000, 10_000],
+    events: 50,
+  },
+  quick: {
+    rounds: 1,
+    longRounds: 1,
+    warmMs: 200,
+    windowMs: 300,
+    targets: 1_000,
+    rates: { tcp: 2_000, 'tcp-fin': 2_000, 'half-open': 5_000, icmp: 5_000, http: 1_000, https: 200 },
+    fastest: { targets: 20_000, rate: 100_000 },
+    spread: [1_000],
+    registered: 20_000,
+    probed: false,
+    thread: { vms: 100, changing: 5, measureMs: 2_000 },
+    starved: 100,
+    fleet: 1_000,
+    stepMs: 50,
+    fleets: [100],
+    events: 5,
+  },
+};

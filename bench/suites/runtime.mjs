@@ -1,0 +1,30 @@
+// The whole runtime in steady state, and starved.
+import { figure } from '../report.mjs';
+
+/** The main thread's share of a core; and what a starved engine gets wrong. */
+export async function measureRuntime({ run, longRounds, thread, starved, say }) {
+  const threads = [];
+  for (let round = 0; round < longRounds; round++) {
+    say(`main thread of ${thread.vms} VMs (${round + 1}/${longRounds})`);
+    threads.push(await run('mainThread', thread));
+  }
+  say('starvation');
+  const { healthyFailed, silentMissed } = await run('starvation', { targets: starved });
+  const of = { kind: 'runtime', targets: 2 * thread.vms };
+  const row = (name, field, unit) =>
+    figure(
+      { ...of, name, unit },
+      threads.map((one) => one[field]),
+    );
+  return [
+    row('main thread, share of a core', 'share', ''),
+    row('probes a second of that', 'probesPerSecond', '1/s'),
+    row('failed probes a second of that', 'failuresPerSecond', '1/s'),
+    figure({ name: 'starved, healthy targets failed', kind: 'starved', targets: starved, unit: '' }, [
+      healthyFailed,
+    ]),
+    figure({ name: 'starved, silent targets not failed', kind: 'starved', targets: starved, unit: '' }, [
+      silentMissed,
+    ]),
+  ];
+}

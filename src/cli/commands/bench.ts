@@ -1,0 +1,127 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { InvalidArgumentError, Option } from 'commander';
+import {
+  BENCH_KINDS,
+  type BenchKind,
+  type BenchReport,
+  barChart,
+  MAX_LOOPBACK_TARGETS,
+  parsePlaces,
+  runBench,
+} from '../../bench/index.js';
+import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { type Cli, type CliCommand, paintOf } from '../cli.js';
+import { examples } from '../examples.js';
+import { parseTime } from '../parse-time.js';
+import { benchText, NO_PROGRESS, progressLine } from '../text/bench-text.js';
+import { untilInterrupted } from '../until-interrupted.js';
+
+interface BenchFlags {
+  readonly kind: BenchKind;
+  readonly targets: number;
+  readonly period: number;
+  readonly duration: number;
+  readonly targetList?: string;
+  readonly perAddress: number;
+  readonly json?: string;
+  readonly svg?: string;
+}
+
+const DEFAULT_PER_ADDRESS = 10;
+
+/** `vmpulse bench`. */
+export const benchCommand: CliCommand = {
+  register(program, cli) {
+    program
+      .command('bench')
+      .summary('measure what probing costs on this host')
+      .description(
+        'Probes targets for a while and tells what it took: probes a second, CPU, lateness, memory, outcomes. The targets are addresses of loopback that a server of its own answers, or those of a list. Ctrl-C ends it early.',
+      )
+      .addOption(new Option('--kind <kind>', 'what is probed').choices(BENCH_KINDS).default('tcp'))
+      .addOption(
+        new Option('--targets <count>', 'targets on loopback')
+          .argParser((text) => countOf(text, MAX_LOOPBACK_TARGETS))
+          .default(10_000),
+      )
+      .addOption(
+        new Option('--period <time>', 'each target is probed once in')
+          .argParser(parseTime)
+          .default(1_000, '1s'),
+      )
+      .addOption(
+        new Option('--duration <time>', 'how long to measure').argParser(parseTime).default(30_000, '30s'),
+      )
+      .option('--target-list <file>', 'probe these instead: ip:port or [ipv6]:port, one a line')
+      .addOption(
+        new Option('--per-address <count>', 'most probes a second to one address of the list')
+          .argParser((text) => countOf(text, MAX_LOOPBACK_TARGETS))
+          .default(DEFAULT_PER_ADDRESS),
+      )
+      .option('--json <file>', 'write the result as JSON')
+      .option('--svg <file>', 'write a chart of the lateness')
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse bench', '10,000 TCP probes a second for 30 s'],
+          ['vmpulse bench --kind https --targets 500 --duration 10s', 'whole TLS handshakes'],
+          ['vmpulse bench --target-list vms.txt --period 5s --json now.json', 'the VMs of a list'],
+        ),
+      )
+      .action((flags: BenchFlags) => run(cli, flags));
+  },
+};
+
+async function run(cli: Cli, flags: BenchFlags): Promise<void> {
+  const { kind, period, duration, perAddress, targetList } = flags;
+  const targets =
+    targetList === undefined ? flags.targets : parsePlaces(await readList(targetList), targetList);
+  // A terminal shows how far it is; a file has only the result.
+  const onTerminal = cli.stdout.isTTY === true;
+  await untilInterrupted(async (signal) => {
+    const report = await runBench({
+      ...{ kind, targets, perAddress, signal },
+      periodMs: period,
+      durationMs: duration,
+      onProgress: (share) => {
+        if (onTerminal) cli.stderr.write(progressLine(share, duration));
+      },
+    });
+    if (onTerminal) cli.stderr.write(NO_PROGRESS);
+    cli.stdout.write(benchText(report, paintOf(cli)));
+    if (flags.json !== undefined) await write(flags.json, `${JSON.stringify(report, null, 2)}\n`);
+    if (flags.svg !== undefined) await write(flags.svg, chart(report));
+  });
+}
+
+function chart({ kind, probesPerSecond, cpuUsPerProbe, latenessMs }: BenchReport): string {
+  const title = `${kind}: ${Math.round(probesPerSecond).toLocaleString('en')} probes a second, ${cpuUsPerProbe.toFixed(1)} µs CPU each; start lateness`;
+  const bars = Object.entries(latenessMs).map(([label, value]) => ({ label, value, own: true }));
+  return barChart(title, 'ms', bars);
+}
+
+async function readList(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new VmpulseError('ERR_VMPULSE_USAGE', `the list cannot be read: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    throw new VmpulseError('ERR_VMPULSE_USAGE', `the result cannot be written: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function countOf(text: string, most: number): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+  throw new InvalidArgumentError(`write a whole number from 1 to ${most}`);
+}
