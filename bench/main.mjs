@@ -37,6 +37,8 @@ async function main() {
     `\nCPU of the ${basis === 'core' ? "pinned core's busy time" : 'process tree (others used the core as well)'}`,
   );
   if (quick) console.log('--quick: one short round each; these figures only show that everything runs.');
+  for (const name of run.failures) console.log(`failed: ${name}`);
+  if (run.failures.length > 0) process.exitCode = 1;
   if (json === undefined) return;
   const loadAfter = loadavg()[0];
   const body = { ...report, loadAfter, basis, results: jsonResults(run), ratios, figures: run.figures };

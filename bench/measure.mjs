@@ -3,7 +3,6 @@ import { blackbox } from './probers/blackbox.mjs';
 import { fping } from './probers/fping.mjs';
 import { haproxy } from './probers/haproxy.mjs';
 import { buildLimits } from './probers/limits.mjs';
-import { figure } from './report.mjs';
 import { startResponder } from './responder.mjs';
 import { runJob } from './run-job.mjs';
 import { measurePolicy } from './suites/policy.mjs';
@@ -18,7 +17,7 @@ import {
 } from './suites/scale.mjs';
 import { measureSupervisor } from './suites/supervisor.mjs';
 
-/** Resolves with `{ cpuRows, figures }`. */
+/** Resolves with `{ cpuRows, figures, failures }`; failures are names of suites. */
 export async function measureAll(sizes, dir) {
   const stopped = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -33,38 +32,32 @@ export async function measureAll(sizes, dir) {
   if (limits === null) say('missing: a C++ compiler; the raw loops are left out');
   const peers = { limits, haproxy: haproxy(dir), blackbox: blackbox(dir), fping: fping(dir) };
   const run = (job, options) => runJob(job, { ...options, dir }, stopped.signal);
-  const probing = await withResponders((ports) => measureProbing({ ...sizes, run, say, peers, ports }));
-  const rest = [measureRuntime, measurePolicy, measureSupervisor];
-  const figures = [...probing.figures];
-  for (const suite of rest) {
+  const report = { cpuRows: [], figures: [], failures: [] };
+  // One that fails does not take the others' figures with it.
+  const attempt = async (suite, context) => {
     say(suite.name);
-    figures.push(...(await suite({ ...sizes, run, say })));
-  }
-  return { cpuRows: probing.cpuRows, figures };
-}
-
-async function measureProbing(context) {
-  const cpuRows = [
-    ...(await measureProbers(context)),
-    ...(await measureSpread(context)),
-    ...(await measureFastest(context)),
-  ];
-  const figures = [
-    ...(await measureRegistration(context)),
-    ...(await measurePeerMemory(context)),
-    ...(await measureLateness(context)).flatMap(latenessFigures),
-  ];
-  return { cpuRows, figures };
-}
-
-function latenessFigures({ loaded, targets, rate, lateness }) {
-  return ['p50', 'p99', 'max'].map((quantile) => {
-    const name = `start lateness ${quantile}${loaded ? ', core half loaded' : ''}`;
-    return figure(
-      { name, kind: 'lateness', targets, rate, unit: 'ms' },
-      lateness.map((one) => one[quantile]),
-    );
+    try {
+      return await suite(context);
+    } catch (error) {
+      stopped.signal.throwIfAborted();
+      process.stderr.write(`${suite.name} failed: ${error.stack}\n`);
+      report.failures.push(suite.name);
+      return [];
+    }
+  };
+  const context = { ...sizes, run, say, peers };
+  await withResponders(async (ports) => {
+    for (const suite of [measureProbers, measureSpread, measureFastest]) {
+      report.cpuRows.push(...(await attempt(suite, { ...context, ports })));
+    }
+    for (const suite of [measureRegistration, measurePeerMemory, measureLateness]) {
+      report.figures.push(...(await attempt(suite, { ...context, ports })));
+    }
   });
+  for (const suite of [measureRuntime, measurePolicy, measureSupervisor]) {
+    report.figures.push(...(await attempt(suite, context)));
+  }
+  return report;
 }
 
 async function withResponders(use) {
