@@ -70,7 +70,7 @@ function configuration(dir, { kind, targets, rate, port }) {
   );
   return `global
   nbthread 1
-  maxconn 8000
+  maxconn 100
   stats socket ${dir}/stats.sock
 defaults
   mode tcp

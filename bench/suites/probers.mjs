@@ -91,15 +91,21 @@ export async function measureProbers(context) {
     for (const row of rows) {
       const { kind, as = kind, by } = row;
       say(`${kind} by ${by.peer} (${round + 1}/${rounds})`);
-      row.runs.push(await measureProber({ ...context, by, kind: as, targets, rate: rates[kind] }));
+      try {
+        row.runs.push(await measureProber({ ...context, by, kind: as, targets, rate: rates[kind] }));
+      } catch (error) {
+        say(`${kind} by ${by.peer} failed: ${error.message}`);
+      }
     }
   }
-  return rows.map((row) => {
-    const { kind, by, note, runs } = row;
-    const failed = Math.max(...runs.map(({ failedShare }) => failedShare));
-    if (failed > TOLD_SHARE)
-      say(`${kind} by ${by.peer}: ${(100 * failed).toFixed(1)} % of the probes were not ok`);
-    const peer = note === undefined ? by.peer : `${by.peer}, ${note}`;
-    return cpuRow({ peer, kind, targets, rate: rates[kind] }, runs);
-  });
+  return rows
+    .filter(({ runs }) => runs.length > 0)
+    .map((row) => {
+      const { kind, by, note, runs } = row;
+      const failed = Math.max(...runs.map(({ failedShare }) => failedShare));
+      if (failed > TOLD_SHARE)
+        say(`${kind} by ${by.peer}: ${(100 * failed).toFixed(1)} % of the probes were not ok`);
+      const peer = note === undefined ? by.peer : `${by.peer}, ${note}`;
+      return cpuRow({ peer, kind, targets, rate: rates[kind] }, runs);
+    });
 }
