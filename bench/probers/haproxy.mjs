@@ -4,11 +4,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CORES, spawnOn } from '../cores.mjs';
 import { tcpProbes } from '../kernel-counters.mjs';
 import { loopbackAddress } from '../responder.mjs';
 import { findProgram } from './debian.mjs';
 
+const START_DEADLINE_MS = 30_000;
 const HTTP = ['option httpchk', 'http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host 127.0.0.1'];
 const CHECKS = {
   tcp: { options: [], flags: '' },
@@ -39,17 +41,35 @@ async function start(program, parent, job) {
   child.once('exit', (code) => {
     if (code) process.stderr.write(`haproxy ended with ${code}: ${said}\n`);
   });
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await ended;
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    await allUp(dir, job.targets);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     pid: child.pid,
     // It tells no counts that are cheap to read; nobody else on this machine connects that often.
     count: async () => tcpProbes(),
     downShare: () => downShare(dir, job.targets),
-    stop: async () => {
-      child.kill('SIGKILL');
-      await ended;
-      await rm(dir, { recursive: true, force: true });
-    },
+    stop,
   };
+}
+
+/** It reads thousands of servers for a while, and calls one up when its first check has ended. */
+async function allUp(dir, targets) {
+  const endsAt = performance.now() + START_DEADLINE_MS;
+  for (;;) {
+    const down = await downShare(dir, targets).catch((error) => error);
+    if (down === 0) return;
+    if (performance.now() > endsAt) throw new Error(`HAProxy does not get its servers up: ${down}`);
+    await sleep(100);
+  }
 }
 
 /** Share of the servers that HAProxy does not call up. */

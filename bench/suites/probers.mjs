@@ -48,6 +48,11 @@ function planOf({ limits, haproxy, blackbox, fping }) {
   ].filter(({ by }) => by);
 }
 
+/** No more targets than probes a second: HAProxy takes half a minute to make ten thousand TLS servers. */
+function asked({ targets, rates }, kind) {
+  return { targets: Math.min(targets, rates[kind]), rate: rates[kind] };
+}
+
 /** One prober for one window. */
 export async function measureProber({ by, kind, targets, rate, ports, windowMs, warmMs }) {
   const core = CORES.prober;
@@ -85,14 +90,14 @@ async function begun({ count }) {
 
 /** Resolves with rows, each with the samples of its rounds. */
 export async function measureProbers(context) {
-  const { rounds, targets, rates, say } = context;
+  const { rounds, say } = context;
   const rows = planOf(context.peers).map((entry) => ({ ...entry, runs: [] }));
   for (let round = 0; round < rounds; round++) {
     for (const row of rows) {
       const { kind, as = kind, by } = row;
       say(`${kind} by ${by.peer} (${round + 1}/${rounds})`);
       try {
-        row.runs.push(await measureProber({ ...context, by, kind: as, targets, rate: rates[kind] }));
+        row.runs.push(await measureProber({ ...context, ...asked(context, kind), by, kind: as }));
       } catch (error) {
         say(`${kind} by ${by.peer} failed: ${error.message}`);
       }
@@ -106,6 +111,6 @@ export async function measureProbers(context) {
       if (failed > TOLD_SHARE)
         say(`${kind} by ${by.peer}: ${(100 * failed).toFixed(1)} % of the probes were not ok`);
       const peer = note === undefined ? by.peer : `${by.peer}, ${note}`;
-      return cpuRow({ peer, kind, targets, rate: rates[kind] }, runs);
+      return cpuRow({ ...asked(context, kind), peer, kind }, runs);
     });
 }
