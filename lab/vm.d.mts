@@ -26,10 +26,14 @@ export interface LabVmLine {
   readonly httpPort: number;
   readonly watchdogSeconds?: number | undefined;
   readonly modules?: readonly string[] | undefined;
+  /** The guest can mount this host's files, read-only, by 9p as `hostroot`. */
+  readonly hostRoot?: boolean | undefined;
 }
 
 export const LAB_GUEST: {
   readonly memoryMib: number;
+  /** Of a guest that runs programs of this host. */
+  readonly hostRootMemoryMib: number;
   readonly httpPort: number;
   readonly healthPath: string;
   readonly bootIdPath: string;

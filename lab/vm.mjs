@@ -9,6 +9,7 @@ const QEMU = 'qemu-system-x86_64';
 /** What a lab VM's guest offers. */
 export const LAB_GUEST = {
   memoryMib: 128,
+  hostRootMemoryMib: 512,
   httpPort: 8080,
   healthPath: '/healthz',
   bootIdPath: '/cgi-bin/bootid',
@@ -68,18 +69,22 @@ export function labVmFiles(name, dir) {
  * The arguments of QEMU for a lab VM: q35 under TCG with one virtio network card on QEMU's user network, the
  * agent's port, a watchdog and pvpanic, both of which pause the VM.
  *
- * @param {{ name: string, dir: string, httpPort: number, watchdogSeconds?: number, modules?: readonly string[] }} vm
- *   `httpPort`: on the host's loopback, leads to the guest's web server
+ * @param {{ name: string, dir: string, httpPort: number, watchdogSeconds?: number, modules?: readonly string[], hostRoot?: boolean }} vm
+ *   `httpPort`: on the host's loopback, leads to the guest's web server;
+ *   `hostRoot`: the guest can mount this host's files, read-only, by 9p as `hostroot` (module group 9p), and has
+ *   the memory to run its programs
  * @returns {string[]}
  */
-export function labQemuArguments({ name, dir, httpPort, watchdogSeconds, modules }) {
+export function labQemuArguments({ name, dir, httpPort, watchdogSeconds, modules, hostRoot = false }) {
   const files = labVmFiles(name, dir);
+  const memoryMib = hostRoot ? LAB_GUEST.hostRootMemoryMib : LAB_GUEST.memoryMib;
+  const root = 'local,id=h,path=/,security_model=none,readonly=on,multidevs=remap';
   return [
     ['-name', `${name},debug-threads=on`],
     ['-M', 'q35,smm=off,hpet=off'],
     ['-accel', 'tcg,tb-size=32'],
     ['-cpu', 'max'],
-    ['-m', `${LAB_GUEST.memoryMib}`],
+    ['-m', `${memoryMib}`],
     ['-smp', '1'],
     ['-nodefaults', '-no-user-config'],
     ['-display', 'none'],
@@ -97,5 +102,11 @@ export function labQemuArguments({ name, dir, httpPort, watchdogSeconds, modules
     ['-action', 'watchdog=pause'],
     ['-action', 'panic=pause'],
     ['-qmp', `unix:${files.qmp},server=on,wait=off`],
+    ...(hostRoot
+      ? [
+          ['-fsdev', root],
+          ['-device', 'virtio-9p-pci,fsdev=h,mount_tag=hostroot'],
+        ]
+      : []),
   ].flat();
 }

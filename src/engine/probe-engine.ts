@@ -34,6 +34,14 @@ export type TargetCheck =
       readonly http: HttpGetOptions;
       readonly caPem?: string;
     }
+  /** Connects where nothing is to be said. */
+  | {
+      readonly kind: 'vsock';
+      readonly endpoint: Endpoint;
+      readonly http?: HttpGetOptions;
+      readonly exchange?: ExchangeScript;
+      readonly caPem?: string;
+    }
   | {
       readonly kind: 'tcpExchange';
       readonly endpoint: Endpoint;

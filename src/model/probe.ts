@@ -87,6 +87,17 @@ export interface StreamPlace {
   readonly unixSocket?: string;
 }
 
+/** A port of the guest that is reached by vsock: one of `cid` and `socket`. Nothing to say: the connection is the answer. */
+export interface VsockOptions {
+  /** AF_VSOCK. */
+  readonly cid?: number;
+  /** Unix socket of the hypervisor (Cloud Hypervisor, Firecracker). */
+  readonly socket?: string;
+  readonly port: number;
+  readonly exchange?: ExchangeScript;
+  readonly http?: HttpGetOptions;
+}
+
 /** A program of the host whose exit status is the verdict. */
 export interface CommandOptions {
   /** Absolute path of the program and its arguments; no shell. */
@@ -143,6 +154,7 @@ export type ProbeCheck =
   | ({ readonly kind: 'arp'; readonly host?: string } & NeighbourOptions)
   | ({ readonly kind: 'ndp'; readonly host?: string } & NeighbourOptions)
   | { readonly kind: 'httpGet'; readonly http: HttpGetOptions }
+  | { readonly kind: 'vsock'; readonly vsock: VsockOptions }
   | { readonly kind: 'tcpExchange'; readonly exchange: ExchangeScript & StreamPlace }
   | { readonly kind: 'guestAgentPing' }
   | { readonly kind: 'vmState' }

@@ -16,6 +16,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   ndp: 'network',
   httpGet: 'network',
   tcpExchange: 'network',
+  vsock: 'network',
   command: 'network',
   console: 'console',
   custom: 'network',

@@ -139,3 +139,12 @@ export function toScript(script: WrittenScript): ExchangeScript {
     ...(maxBytes === undefined ? {} : { maxBytes }),
   };
 }
+
+/** A script that is held over a connection of another sort. */
+export const scriptTalkSchema = z
+  .strictObject(scriptFields)
+  .superRefine((script, ctx) => {
+    for (const [field, message] of scriptConflicts(script))
+      ctx.addIssue({ code: 'custom', message, path: [field], input: script[field] });
+  })
+  .transform(toScript);

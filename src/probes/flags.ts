@@ -19,10 +19,10 @@ const FLAGS: readonly Flag[] = [
   { flag: 'method', name: '--method', kinds: ['httpGet'] },
   { flag: 'expectStatus', name: '--expect-status', kinds: ['httpGet'] },
   { flag: 'expectBody', name: '--expect-body', kinds: ['httpGet'] },
-  { flag: 'host', name: '--host', kinds: ['httpGet', 'tcpExchange'] },
-  { flag: 'verify', name: '--verify', kinds: ['httpGet', 'tcpExchange'] },
-  { flag: 'tls', name: '--tls', kinds: ['tcpExchange'] },
-  { flag: 'steps', name: '--step', kinds: ['tcpExchange'] },
+  { flag: 'host', name: '--host', kinds: ['httpGet', 'tcpExchange', 'vsock'] },
+  { flag: 'verify', name: '--verify', kinds: ['httpGet', 'tcpExchange', 'vsock'] },
+  { flag: 'tls', name: '--tls', kinds: ['tcpExchange', 'vsock'] },
+  { flag: 'steps', name: '--step', kinds: ['tcpExchange', 'vsock'] },
 ];
 
 /** Lays the options of the command line over a target. Throws ERR_VMPULSE_USAGE, also for one that does not fit. */

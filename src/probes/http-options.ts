@@ -147,6 +147,16 @@ function toOptions({ httpHeaders, scheme, path = '/', port, expect, ...rest }: W
   };
 }
 
+/** Options of HTTP that is asked over a connection of another sort. */
+export const httpTalkSchema = written
+  .omit({ host: true, port: true, unixSocket: true })
+  .superRefine((http, ctx) => {
+    const whole: WrittenHttp = { ...http, port: 80 };
+    for (const [field, message] of conflicts(whole))
+      ctx.addIssue({ code: 'custom', message, path: [field], input: whole[field] });
+  })
+  .transform((http) => toOptions({ ...http, port: 80 }));
+
 /** Options of httpGet as KubeVirt and vmpulse documents write them. */
 export const httpGetSchema = written
   .superRefine((http, ctx) => {

@@ -13,6 +13,7 @@ import { tcpHalfOpen } from './tcp-half-open.js';
 import { tcpSocket } from './tcp-socket.js';
 import { vmState } from './vm-state.js';
 import { vmmProcess } from './vmm-process.js';
+import { vsock } from './vsock.js';
 
 /** Every kind of probe. A new kind is one file and one line here. */
 export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
@@ -23,6 +24,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   ndp,
   httpGet,
   tcpExchange,
+  vsock,
   guestAgentPing,
   vmState,
   vmmProcess,

@@ -72,7 +72,10 @@ function scriptOf(flags: StreamFlags): ExchangeScript {
 /** Lays the options of the command line over a target of a conversation. Throws ERR_VMPULSE_USAGE. */
 export function withStreamFlags(target: ProbeTarget, flags: StreamFlags): ProbeTarget {
   const { check } = target;
-  return check.kind === 'tcpExchange'
-    ? { ...target, check: { ...check, exchange: { ...check.exchange, ...scriptOf(flags) } } }
+  if (check.kind === 'tcpExchange')
+    return { ...target, check: { ...check, exchange: { ...check.exchange, ...scriptOf(flags) } } };
+  const isGiven = [flags.steps, flags.tls, flags.verify, flags.host].some((flag) => flag !== undefined);
+  return check.kind === 'vsock' && isGiven
+    ? { ...target, check: { ...check, vsock: { ...check.vsock, exchange: scriptOf(flags) } } }
     : target;
 }

@@ -163,6 +163,7 @@ describe('docs/reference/probes.md', () => {
     icmp: {},
     httpGet: { port: 80 },
     tcpExchange: { port: 80, steps: [{ expect: 'x' }] },
+    vsock: { cid: 3, port: 80 },
     command: { argv: ['/bin/true'] },
     console: { seen: 'x' },
   };

@@ -28,6 +28,8 @@ export interface LabVmOptions {
   readonly watchdogSeconds?: number;
   /** Further module groups: mmio, vsock, 9p. */
   readonly modules?: readonly string[];
+  /** The guest can mount this host's files, read-only, by 9p as `hostroot`. */
+  readonly hostRoot?: boolean;
 }
 
 /** A running lab VM. */

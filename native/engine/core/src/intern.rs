@@ -124,6 +124,10 @@ impl Interner {
                     talk,
                 })
             }
+            Kind::Vsock => {
+                let talk = self.talk(spec, bundles)?;
+                vsock(endpoint(spec)?, talk)
+            }
             Kind::GuestAgentPing => Ok(Check::AgentPing {
                 channel: spec.channel.ok_or("channel is missing")?,
             }),
@@ -172,6 +176,23 @@ impl Interner {
         let used = self.http.bundles().chain(self.scripts.bundles());
         self.clients.keep(&used.collect::<Vec<_>>());
         self.sweep_at = 2 * size(self);
+    }
+}
+
+fn vsock(endpoint: Endpoint, talk: Talk) -> Result<Check, String> {
+    let kind = Kind::Vsock;
+    match (&endpoint, &talk) {
+        (Endpoint::Vsock { .. }, Talk::Nothing) => Ok(Check::Connect {
+            kind,
+            endpoint,
+            fin: true,
+        }),
+        (Endpoint::Vsock { .. } | Endpoint::Hybrid { .. }, _) => Ok(Check::Talk {
+            kind,
+            endpoint,
+            talk,
+        }),
+        _ => Err("endpoint is no vsock".to_owned()),
     }
 }
 

@@ -33,6 +33,7 @@ kinds! {
     Ndp "ndp",
     HttpGet "httpGet",
     TcpExchange "tcpExchange",
+    Vsock "vsock",
     GuestAgentPing "guestAgentPing",
     VmState "vmState",
     VmmProcess "vmmProcess",
