@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ProbeEngine } from '../engine/probe-engine.js';
-import { openProcess } from '../kernel/index.js';
+import { kernelMissing, openProcess, readProcessStat } from '../kernel/index.js';
 import { systemClock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
@@ -10,7 +10,7 @@ import type { FailureReason } from '../model/reasons.js';
 import { WorkerPool } from '../pool/index.js';
 import { type Finding, lookOnce } from '../probes/external.js';
 import { prepareCheck } from '../probes/prepare-check.js';
-import type { ProbeTarget } from '../probes/probe-kind.js';
+import type { LowerContext, ProbeTarget } from '../probes/probe-kind.js';
 import { resolveHost } from '../probes/resolve-host.js';
 
 export interface ProbeRun {
@@ -42,7 +42,7 @@ export async function probeTarget(
       resolveHost: (host) => resolveHost(host, { deadlineMs: deadline.remainingMs() }),
       readFile: (path) => readFile(path, 'utf8'),
       ...(handle === undefined ? {} : { channels: { monitor: handle, agent: handle } }),
-      ...(opened === undefined ? {} : { process: { pidfd: opened.pidfd.fd, pid: opened.identity.pid } }),
+      ...(opened === undefined ? {} : { process: opened.process }),
     });
     if ('failure' in prepared) return failedBefore(prepared.failure, begun, prepared.detail);
     const timeoutMs = Math.max(1, deadline.remainingMs());
@@ -52,7 +52,7 @@ export async function probeTarget(
     const result = await engine.probeOnce(prepared.check, { timeoutMs, debug: run.debug });
     return channel === undefined ? result : withChannel(result, channel, begun);
   } finally {
-    opened?.pidfd.close();
+    opened?.close();
     await pool.close();
   }
 }
@@ -105,12 +105,21 @@ function withChannel(result: ProbeResult, channel: OpenedChannel, begun: number)
   return { ...result, durationMs: performance.now() - begun, details };
 }
 
-async function openTarget(
-  process: NonNullable<ProbeTarget['process']>,
-): Promise<ReturnType<typeof openProcess> | 'gone'> {
+interface OpenedTarget {
+  readonly process: NonNullable<LowerContext['process']>;
+  readonly close: () => void;
+}
+
+async function openTarget(process: NonNullable<ProbeTarget['process']>): Promise<OpenedTarget | 'gone'> {
   const pid = 'pid' in process ? process.pid : await readPid(process.pidFile);
+  if (kernelMissing() !== undefined) {
+    const stat = readProcessStat(pid);
+    if (stat === undefined) return 'gone';
+    return { process: { pid, startTimeTicks: stat.startTimeTicks }, close: () => {} };
+  }
   try {
-    return openProcess(pid);
+    const { pidfd } = openProcess(pid);
+    return { process: { pidfd: pidfd.fd, pid }, close: () => pidfd.close() };
   } catch (error) {
     if (isVmpulseError(error, 'ERR_VMPULSE_SYSCALL') && error.details.errno === 'ESRCH') return 'gone';
     throw error;

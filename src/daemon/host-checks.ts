@@ -1,4 +1,4 @@
-import { kvmInfo } from '../kernel/index.js';
+import { kernelMissing, kvmInfo } from '../kernel/index.js';
 import { errorMessage } from '../model/errors.js';
 
 /** What this host or process lacks: each works only in part without it, and status shows it. */
@@ -10,6 +10,8 @@ export function missingOnHost(): { readonly what: string; readonly why: string }
       why: 'not run as root: VMMs of other users cannot be watched or ended, and half-open probes are not possible',
     });
   }
+  // Without it nobody can say, and that it is missing is said already.
+  if (kernelMissing() !== undefined) return missing;
   try {
     kvmInfo();
   } catch (error) {

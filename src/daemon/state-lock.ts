@@ -1,13 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileLock } from '../kernel/index.js';
+import { FileLock, kernelMissing } from '../kernel/index.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
 
 /**
  * Makes this process the one daemon of a state directory until `close()` or its end. Throws ERR_VMPULSE_LOCKED naming
- * the process that is it already.
+ * the process that is it already. Without the kernel addon nothing is locked.
  */
-export function lockStateDir(stateDir: string): FileLock {
+export function lockStateDir(stateDir: string): Pick<FileLock, 'close'> {
+  if (kernelMissing() !== undefined) return { close: () => {} };
   const path = join(stateDir, 'lock');
   try {
     const lock = new FileLock(path);

@@ -54,6 +54,8 @@ export type TargetCheck =
   | { readonly kind: 'vmState'; readonly channel: number }
   /** The engine duplicates the pidfd; `pid` is read in /proc for the states T and Z only while the pidfd lives. */
   | { readonly kind: 'vmmProcess'; readonly pidfd: number; readonly pid: number }
+  /** Where there is no pidfd: PID and start time name the process; it has ended when another has the PID. */
+  | { readonly kind: 'vmmProcess'; readonly pid: number; readonly startTimeTicks: number }
   /** Runs elsewhere: the engine schedules and counts, emits `due`, and takes `report`. */
   | { readonly kind: 'external' };
 

@@ -4,7 +4,8 @@ import type { ProcessIdentity } from '../model/vm.js';
 
 /** A process held by pidfd: whatever happens to its PID, this stays that process. */
 export interface ProcessHandle {
-  readonly fd: number;
+  /** Undefined: this host gives none, and the process is known by PID and start time. */
+  readonly fd: number | undefined;
   /** Throws ERR_VMPULSE_SYSCALL with `errno` ESRCH once the process was reaped. */
   signal(signal: NodeJS.Signals): void;
   /** Idempotent. */

@@ -5,7 +5,7 @@
 export { FileLock } from './file-lock.js';
 export { sdNotify, vsockLocalCid } from './host.js';
 export { type CanaryReason, type CanaryResult, type KvmInfo, kvmCanary, kvmInfo } from './kvm.js';
-export { type LoadKernelOptions, loadKernel } from './loader.js';
+export { kernelMissing, type LoadKernelOptions, loadKernel } from './loader.js';
 export { Pidfd } from './pidfd.js';
 export {
   type OpenedProcess,

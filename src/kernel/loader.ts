@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { type LoadedAddon, loadAddon } from '../addon/load-addon.js';
-import { VmpulseError } from '../model/errors.js';
+import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import { type NativeKernel, nativeKernelSchema } from './native-kernel.js';
 
 // One a thread, as the addon itself: loading it twice gives the same module.
@@ -41,6 +41,17 @@ export function nativeKernel(): NativeKernel {
   if (loaded === undefined) loadKernel();
   if (loaded === undefined) throw new VmpulseError('ERR_VMPULSE_INTERNAL', 'the kernel addon did not load');
   return loaded.kernel;
+}
+
+/** Why there is no addon; undefined: there is one. What works without it is up to whoever asks. */
+export function kernelMissing(): VmpulseError | undefined {
+  try {
+    loadKernel();
+    return undefined;
+  } catch (error) {
+    if (isVmpulseError(error, 'ERR_VMPULSE_NATIVE')) return error;
+    throw error;
+  }
 }
 
 function checkedExports(addon: LoadedAddon): NativeKernel {

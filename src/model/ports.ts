@@ -65,8 +65,8 @@ export interface VmmSession {
   readonly startedAtMs: number;
   /** VmSpec.machineDigest that the VMM was started with; unset where nobody knows (adopted, record lost). */
   readonly machineDigest?: string;
-  /** Owned by the session; whoever watches it duplicates it. */
-  readonly pidfd: number;
+  /** Owned by the session; whoever watches it duplicates it. Unset: the host cannot give one. */
+  readonly pidfd?: number | undefined;
   readonly monitor: ChannelRef;
   /** Unset: the VM has no agent channel. */
   readonly agent?: ChannelRef;

@@ -17,8 +17,11 @@ export interface LowerContext {
   readonly channels?:
     | { readonly monitor?: number | undefined; readonly agent?: number | undefined }
     | undefined;
-  /** The VMM; the caller owns the pidfd. */
-  readonly process?: { readonly pidfd: number; readonly pid: number } | undefined;
+  /** The VMM; the caller owns the pidfd. Where there is none, the start time proves who it is. */
+  readonly process?:
+    | { readonly pidfd: number; readonly pid: number }
+    | { readonly pid: number; readonly startTimeTicks: number }
+    | undefined;
 }
 
 /** What must be looked up before a check can be lowered. */

@@ -30,8 +30,8 @@ export const vmmProcess = defineKind<VmmProcessCheck>({
   parseTarget: (text, name) => ({ check: { kind: 'vmmProcess' }, process: parseProcess(text, name) }),
   lookups: () => ({ process: true }),
   lower: (_check, { process }) => {
-    if (process === undefined) throw missingContext('vmmProcess', "the VMM's pidfd");
-    return { kind: 'vmmProcess', pidfd: process.pidfd, pid: process.pid };
+    if (process === undefined) throw missingContext('vmmProcess', "the VMM's process");
+    return { kind: 'vmmProcess', ...process };
   },
   label: () => 'process of the VMM',
 });

@@ -247,7 +247,8 @@ export class VmUnit {
     return prepareCheck(check, {
       address: vm.address,
       channels: { monitor: session.monitor.handle, agent: session.agent?.handle },
-      process: { pidfd: session.pidfd, pid: session.process.pid },
+      process:
+        session.pidfd === undefined ? session.process : { pidfd: session.pidfd, pid: session.process.pid },
       resolveHost: (host) => resolveHost(host, { deadlineMs: RESOLVE_DEADLINE_MS }),
       readFile: (path) => readFile(path, 'utf8'),
       setting: { vm, probe: name, clock, runInPool, consoleLog: session.consoleLog },

@@ -3,6 +3,7 @@ import { ProbeEngine } from '../engine/index.js';
 import type { ProbeEngine as Engine } from '../engine/probe-engine.js';
 import { hostBootId } from '../hypervisors/process.js';
 import { createDrivers } from '../hypervisors/registry.js';
+import { kernelMissing } from '../kernel/index.js';
 import type { ActionResult, RecoveryAction } from '../model/action.js';
 import { type Clock, systemClock } from '../model/clock.js';
 import { VmpulseError } from '../model/errors.js';
@@ -26,6 +27,9 @@ import type { ExplainView, HostView, ReloadView, RuntimeApi, RuntimeEvent, VmVie
 import type { VmUnit } from './vm-unit.js';
 
 const EXPLAIN_JOURNAL_ENTRIES = 50;
+/** What needs the kernel addon, and what stands in for it. */
+const WITHOUT_KERNEL =
+  'processes are known by PID and start time instead of pidfds; state directory and starts are not locked against a second vmpulse, so run only one; no canary guest tries KVM; a service manager is not told';
 
 export interface VmpulseOptions {
   /** The VMs to watch; loadConfig gives them from files. More by apply(). */
@@ -124,6 +128,8 @@ export class Vmpulse implements RuntimeApi {
 
   /** Looks at every VM, adopts those that run, starts those that should run (where recovery is enabled), probes. */
   async start(): Promise<void> {
+    const missing = kernelMissing();
+    if (missing !== undefined) this.degrade('kernel-addon', `${WITHOUT_KERNEL}: ${missing.message}`);
     await this.#supervisor.start(this.#options.vms);
   }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ProbeEngine } from '../../src/engine/index.js';
 import { idHash } from '../../src/engine/portable/timing.js';
-import type { TargetCheck } from '../../src/engine/probe-engine.js';
+import type { ChannelOptions, TargetCheck } from '../../src/engine/probe-engine.js';
 import { type Outcome, outcomeReason, type ProbeResult } from '../../src/model/outcome.js';
 import { REASON_CLASS } from '../../src/model/reasons.js';
 import { ZOO, zooCheck, zooTimeoutMs } from '../fakes/http-zoo.js';
@@ -329,7 +329,78 @@ describe('agents', () => {
   });
 });
 
-function onChannel(engine: ProbeEngine, kind: 'vmState' | 'guestAgentPing', path: string): TargetCheck {
-  const protocol = kind === 'vmState' ? 'qmp' : 'qga';
+describe('APIs', () => {
+  /** Answers each request with these bytes; a request has no body. */
+  const api =
+    (answer: string, end = false) =>
+    (socket: Socket): void => {
+      let rest = '';
+      socket.on('data', (chunk: Buffer) => {
+        const requests = (rest + chunk.toString('latin1')).split('\r\n\r\n');
+        rest = requests.pop() ?? '';
+        for (const _ of requests) {
+          socket.write(answer, 'latin1');
+          if (end) socket.end();
+        }
+      });
+    };
+  const head = (status: string, more = '') => `HTTP/1.1 ${status}\r\n${more}`;
+  const sized = (status: string, body: string) =>
+    `${head(status)}Content-Length: ${Buffer.byteLength(body, 'latin1')}\r\n\r\n${body}`;
+  const states = ['Running', 'Created', 'Shutdown', 'Paused', 'BreakPoint', 'Not started', 'brand-new'];
+  const running = '{"state": "Running"}';
+  const CASES: Readonly<Record<string, (socket: Socket) => void>> = {
+    ...Object.fromEntries(states.map((state) => [state, api(sized('200 ', `{"state": "${state}"}`))])),
+    ...Object.fromEntries(
+      ['301', '400', '404', '409', '429', '500', '503'].map((status) => [
+        `status ${status}`,
+        api(sized(`${status} `, '["Error from API", "no"]')),
+      ]),
+    ),
+    'no state': api(sized('200 OK', '{}')),
+    'a state that is no text': api(sized('200 OK', '{"state": 1}')),
+    'a list': api(sized('200 OK', '[]')),
+    'no content': api(head('204', '\r\n')),
+    'a body until the end': api(`${head('200', '\r\n')}${running}`, true),
+    'half a body, then the end': api(`${head('200', 'Content-Length: 99\r\n\r\n')}${running}`, true),
+    'half a head, then the end': api('HTTP/1.1 20', true),
+    'half a body': api(`${head('200', 'Content-Length: 99\r\n\r\n')}${running}`),
+    chunks: api(`${head('200', 'Transfer-Encoding: chunked\r\n\r\n')}14\r\n${running}\r\n0\r\n\r\n`),
+    'a bad chunk': api(`${head('200', 'Transfer-Encoding: chunked\r\n\r\n')}zz\r\n`),
+    'that it closes': api(`${head('200', 'Connection: close\r\nContent-Length: 20\r\n\r\n')}${running}`),
+    'interim answers': api(`${head('100 Continue', '\r\n').repeat(5)}${sized('200 OK', running)}`),
+    'interim answers without end': api(head('100 Continue', '\r\n').repeat(6)),
+    'another protocol': api(head('101 Switching Protocols', '\r\n')),
+    'two answers': api(sized('200 OK', running).repeat(2)),
+    'no JSON': api(sized('200 OK', 'nonsense')),
+    'invalid UTF-8': api(sized('200 OK', '{"state": "\u00ff"}')),
+    'JSON nested too deep': api(sized('200 OK', `{"a":${'['.repeat(200)}${']'.repeat(200)}}`)),
+    'a body over 4 MiB': api(sized('200 OK', `"${'x'.repeat(4 * 1024 * 1024)}"`)),
+    'too many headers': api(head('200', `${'X: y\r\n'.repeat(200)}\r\n`)),
+    'a head over 64 KiB': api(head('200', `X: ${'y'.repeat(70_000)}\r\n\r\n`)),
+    'another service': (socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
+    'an answer before it is asked': (socket) => socket.write(sized('200 OK', running)),
+    'that it is full, and ends': (socket) => socket.end(sized('503', '{ "error": "Too many" }')),
+    'the end at once': (socket) => socket.end(),
+    silence: () => {},
+  };
+
+  it.each(Object.entries(CASES))('that say %s', async (name, speak) => {
+    for (const protocol of ['cloud-hypervisor', 'firecracker'] as const) {
+      const path = await unixServer(speak);
+      const ask = (engine: Engine): Promise<ProbeResult> =>
+        probe(engine, (opened) => onChannel(opened, 'vmState', path, protocol), 400);
+      const native = await ask('native');
+      expectSame(name, native, await ask('portable'));
+    }
+  });
+});
+
+function onChannel(
+  engine: ProbeEngine,
+  kind: 'vmState' | 'guestAgentPing',
+  path: string,
+  protocol: ChannelOptions['protocol'] = kind === 'vmState' ? 'qmp' : 'qga',
+): TargetCheck {
   return { kind, channel: engine.openChannel({ protocol, path, greetingTimeoutMs: 150 }).handle };
 }

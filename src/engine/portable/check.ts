@@ -86,7 +86,12 @@ const checkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('httpGet'), endpoint, http, caPem: z.string().exactOptional() }),
   z.strictObject({ kind: z.literal('guestAgentPing'), channel }),
   z.strictObject({ kind: z.literal('vmState'), channel }),
-  z.strictObject({ kind: z.literal('vmmProcess'), pidfd: z.int().min(0), pid: z.int().min(1) }),
+  z.strictObject({
+    kind: z.literal('vmmProcess'),
+    pid: z.int().min(1),
+    pidfd: z.int().min(0).exactOptional(),
+    startTimeTicks: z.int().min(0).exactOptional(),
+  }),
   z.strictObject({ kind: z.literal('external') }),
 ]);
 
@@ -129,7 +134,7 @@ export class CheckCompiler {
       case 'ndp':
         return { kind: check.kind };
       case 'vmmProcess':
-        return { kind: 'vmmProcess', process: new ProcessIdentity(check.pid, check.pidfd) };
+        return { kind: 'vmmProcess', process: new ProcessIdentity(check.pid, processProof(check)) };
       default:
         return check;
     }
@@ -152,6 +157,18 @@ export class CheckCompiler {
     if (pem !== this.#lastPem.pem) this.#lastPem = { pem, key: hash(pem) };
     return this.#lastPem.key;
   }
+}
+
+function processProof({
+  pidfd,
+  startTimeTicks,
+}: {
+  readonly pidfd?: number;
+  readonly startTimeTicks?: number;
+}): ConstructorParameters<typeof ProcessIdentity>[1] {
+  if (pidfd !== undefined) return { pidfd };
+  if (startTimeTicks !== undefined) return { startTimeTicks };
+  throw argumentError('pidfd or startTimeTicks is missing');
 }
 
 function hash(text: string): string {

@@ -24,9 +24,14 @@ export class ProcessIdentity {
   /** Undefined: it had ended already. */
   readonly #startTime: string | undefined;
 
-  /** Throws ERR_VMPULSE_ARGUMENT when the pidfd is none, or is of another process. */
-  constructor(pid: number, pidfd: number) {
+  /** `proof`: a pidfd, or the start time. Throws ERR_VMPULSE_ARGUMENT when the pidfd is none, or of another process. */
+  constructor(pid: number, proof: { readonly pidfd: number } | { readonly startTimeTicks: number }) {
     this.pid = pid;
+    if ('startTimeTicks' in proof) {
+      this.#startTime = String(proof.startTimeTicks);
+      return;
+    }
+    const { pidfd } = proof;
     if (pidOf(pidfd, pid) === -1) return;
     const stat = readStat(pid);
     // Still not reaped, so what was read between is about this process.

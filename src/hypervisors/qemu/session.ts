@@ -37,7 +37,7 @@ export class QemuSession implements VmmSession {
   readonly process: ProcessIdentity;
   readonly startedAtMs: number;
   readonly machineDigest?: string;
-  readonly pidfd: number;
+  readonly pidfd: number | undefined;
   readonly monitor: Channel;
   readonly agent?: Channel;
   readonly consoleLog?: string;

@@ -5,6 +5,7 @@ use crate::compile::{self, Clients};
 use crate::endpoint::Endpoint;
 use crate::error::EngineError;
 use crate::poller::check as check_call;
+use crate::proc_state;
 use crate::raw_spec;
 use crate::spec::{CheckSpec, CloseSpec};
 use crate::stats::Kind;
@@ -202,17 +203,52 @@ fn endpoint(spec: &CheckSpec<'_>) -> Result<Endpoint, String> {
 }
 
 fn process(spec: &CheckSpec<'_>) -> Result<Check, String> {
-    let pidfd = spec.pidfd.ok_or("pidfd is missing")?;
     let pid = spec.pid.ok_or("pid is missing")?;
     if pid <= 0 {
         return Err(format!("pid {pid} is no process"));
     }
+    let pidfd = match (spec.pidfd, spec.start_time_ticks) {
+        (Some(pidfd), _) => duplicate(pidfd),
+        (None, Some(ticks)) => open_process(pid, ticks),
+        (None, None) => return Err("pidfd or startTimeTicks is missing".to_owned()),
+    };
+    let pidfd = pidfd.map_err(|error| error.message)?;
+    Ok(Check::Process(Arc::new(Process { pidfd, pid })))
+}
+
+fn duplicate(pidfd: i32) -> Result<OwnedFd, EngineError> {
     // SAFETY: no pointers are passed; the kernel refuses a number that is no open descriptor.
     let copy = check_call(unsafe { libc::fcntl(pidfd, libc::F_DUPFD_CLOEXEC, 3) })
-        .map_err(|error| EngineError::syscall("fcntl(F_DUPFD_CLOEXEC) of pidfd", &error).message)?;
-    Ok(Check::Process(Arc::new(Process {
-        // SAFETY: `copy` was just created and nothing else owns it.
-        pidfd: unsafe { OwnedFd::from_raw_fd(copy) },
-        pid,
-    })))
+        .map_err(|error| EngineError::syscall("fcntl(F_DUPFD_CLOEXEC) of pidfd", &error))?;
+    // SAFETY: `copy` was just created and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// A pidfd of the process; for one that has ended a descriptor that is readable, as its pidfd would be.
+fn open_process(pid: i32, start_time_ticks: u64) -> Result<OwnedFd, EngineError> {
+    // SAFETY: no pointers are passed.
+    let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if opened < 0 {
+        let error = std::io::Error::last_os_error();
+        return match error.raw_os_error() {
+            Some(libc::ESRCH) => ended(),
+            _ => Err(EngineError::syscall("pidfd_open", &error)),
+        };
+    }
+    // SAFETY: the descriptor was just created and nothing else owns it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(opened as i32) };
+    // The pidfd is older than this look, so a process that started then is its process.
+    if proc_state::start_time_ticks(pid) == Some(start_time_ticks) {
+        Ok(pidfd)
+    } else {
+        ended()
+    }
+}
+
+fn ended() -> Result<OwnedFd, EngineError> {
+    // SAFETY: no pointers are passed.
+    let fd = check_call(unsafe { libc::eventfd(1, libc::EFD_CLOEXEC) })
+        .map_err(|error| EngineError::syscall("eventfd", &error))?;
+    // SAFETY: `fd` was just created and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -32,6 +32,15 @@ pub fn look(process: &Process) -> Outcome {
     }
 }
 
+/// When the process with this PID started, in ticks since the host's boot; `None`: there is none, or it is not shown.
+pub fn start_time_ticks(pid: i32) -> Option<u64> {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let end = text.iter().rposition(|&byte| byte == b')')?;
+    let fields = std::str::from_utf8(text.get(end + 2..)?).ok()?;
+    // Field 22; the first one behind the command is the third.
+    fields.split(' ').nth(22 - 3)?.parse().ok()
+}
+
 /// The letter after the command, which is in parentheses and may hold any byte, parentheses too.
 fn state(stat: &[u8]) -> Option<u8> {
     let end = stat.iter().rposition(|&byte| byte == b')')?;

@@ -40,6 +40,9 @@ pub struct CheckSpec<'a> {
     pub channel: Option<u32>,
     pub pidfd: Option<i32>,
     pub pid: Option<i32>,
+    /// Names the process with its PID where there is no pidfd.
+    #[serde(rename = "startTimeTicks")]
+    pub start_time_ticks: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use common::{Harness, target};
 use serde_json::{Value, json};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Child, Command};
-use vmpulse_engine::proto::Reason;
+use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
 
 /// A process that only waits, killed with the value.
@@ -101,4 +101,28 @@ fn a_death_during_suspension_is_told_when_it_ends() {
     // A new instance of the same dead process is dead at once, too.
     harness.engine.new_instance(&[handle]).unwrap();
     assert_eq!(harness.transition(handle).epoch, 2);
+}
+
+#[test]
+fn without_a_pidfd_the_start_time_says_which_process_it_is() {
+    let sleeper = Sleeper::new();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", sleeper.pid())).unwrap();
+    let fields = &stat[stat.rfind(')').unwrap() + 2..];
+    let ticks: u64 = fields.split(' ').nth(19).unwrap().parse().unwrap();
+    let check =
+        |ticks: u64| json!({ "kind": "vmmProcess", "pid": sleeper.pid(), "startTimeTicks": ticks });
+    let mut harness = Harness::new();
+    let gone = Outcome::Failed(Reason::ProcessGone);
+    assert_eq!(harness.outcome(&check(ticks), 1000.0), Outcome::Ok);
+    assert_eq!(harness.outcome(&check(ticks + 1), 1000.0), gone);
+    let handle = harness.add(&[patient(check(ticks))])[0];
+    harness.until(handle, State::Ok);
+    sleeper.signal(libc::SIGKILL);
+    assert_eq!(
+        harness.transition(handle).change.reason,
+        Some(Reason::ProcessGone)
+    );
+    let check = check(ticks);
+    drop(sleeper);
+    assert_eq!(harness.outcome(&check, 1000.0), gone);
 }
