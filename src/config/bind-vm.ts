@@ -3,7 +3,7 @@ import { buildProbes } from './build-probes.js';
 import { buildQemu, QEMU_PATH } from './build-qemu.js';
 import { digestOf } from './canonical-json.js';
 import { formatPlace, type ProblemList } from './problems.js';
-import { mergeRecovery, recoveryConflicts } from './recovery-schema.js';
+import { GUEST_COMMANDS, mergeRecovery, recoveryConflicts } from './recovery-schema.js';
 import { stableUuid } from './stable-uuid.js';
 import type { Architecture, Manifest } from './virtual-machine.js';
 import type { HostBinding } from './virtual-machine-host.js';
@@ -39,11 +39,9 @@ function buildRecovery(
     problems.add(host.document.placeOf(path), path, message);
   };
   for (const [below, message] of recoveryConflicts(recovery)) refuse(below, message);
-  if (recovery.restartService !== undefined && !hasAgent) {
-    refuse(
-      ['restartService'],
-      'runs through the guest agent, which this VM has not; switch the agent on or remove it',
-    );
+  for (const name of GUEST_COMMANDS) {
+    if (recovery[name] === undefined || hasAgent) continue;
+    refuse([name], 'runs through the guest agent, which this VM has not; switch the agent on or remove it');
   }
   return recovery;
 }

@@ -22,6 +22,8 @@ const breaker = z.strictObject({
 export const hostRecoverySchema = z.strictObject({
   enabled: booleanField.optional(),
   grace: durationField('120s', 0).optional(),
+  graceMax: durationField('10m', 0).optional(),
+  kdumpTimeout: durationField('5m', 0).optional(),
   stableFor: durationField('60s', 1000).optional(),
   wedgedAfter: durationField('60s', 1000).optional(),
   vetoWindow: durationField('120s', 0).optional(),
@@ -33,27 +35,29 @@ export const hostRecoverySchema = z.strictObject({
   stepTimeout: durationField('60s', 1000).optional(),
   gracefulStop: durationField('30s', 0).optional(),
   startPriority: countField({ unit: 'count', example: '0' }, 0, 1_000_000).optional(),
+  recreate: booleanField.optional(),
 });
+
+const commandField = (example: string) =>
+  z.array(argumentField).min(1).max(64).meta({ unit: 'list of arguments', example });
 
 /** Recovery as the document of one VM writes it. */
 export const vmRecoverySchema = hostRecoverySchema.extend({
-  restartService: z
-    .array(argumentField)
-    .min(1)
-    .max(64)
-    .meta({ unit: 'list of arguments', example: '[systemctl, restart, nginx]' })
-    .optional(),
+  restartService: commandField('[systemctl, restart, nginx]').optional(),
+  exec: commandField('[/usr/local/sbin/repair-web]').optional(),
+  cleanup: commandField('[journalctl, --vacuum-size=200M]').optional(),
 });
 
 export type WrittenRecovery = z.output<typeof vmRecoverySchema>;
 
 /** Lays what was written over a base. */
 export function mergeRecovery(base: RecoverySpec, written: WrittenRecovery = {}): RecoverySpec {
-  const restartService = written.restartService ?? base.restartService;
   const gracefulStopMs = written.gracefulStop ?? base.gracefulStopMs;
   return {
     enabled: written.enabled ?? base.enabled,
     graceMs: written.grace ?? base.graceMs,
+    graceMaxMs: written.graceMax ?? Math.max(base.graceMaxMs, written.grace ?? base.graceMs),
+    kdumpTimeoutMs: written.kdumpTimeout ?? base.kdumpTimeoutMs,
     stableForMs: written.stableFor ?? base.stableForMs,
     wedgedAfterMs: written.wedgedAfter ?? base.wedgedAfterMs,
     vetoWindowMs: written.vetoWindow ?? base.vetoWindowMs,
@@ -69,12 +73,25 @@ export function mergeRecovery(base: RecoverySpec, written: WrittenRecovery = {})
       failures: written.breaker?.failures ?? base.breaker.failures,
       holdMs: written.breaker?.hold ?? base.breaker.holdMs,
     },
-    ...(restartService === undefined ? {} : { restartService }),
+    ...guestCommands(base, written),
     // A step waits for the graceful stop; a longer one makes room for itself unless the step's own time is given.
     stepTimeoutMs: written.stepTimeout ?? Math.max(base.stepTimeoutMs, gracefulStopMs + AFTER_STOP_MS),
     gracefulStopMs,
     startPriority: written.startPriority ?? base.startPriority,
+    recreate: written.recreate ?? base.recreate,
   };
+}
+
+/** Commands run in the guest, each only where it is written. */
+export const GUEST_COMMANDS = ['restartService', 'exec', 'cleanup'] as const;
+
+function guestCommands(base: RecoverySpec, written: WrittenRecovery): Partial<RecoverySpec> {
+  return Object.fromEntries(
+    GUEST_COMMANDS.flatMap((name) => {
+      const command = written[name] ?? base[name];
+      return command === undefined ? [] : [[name, command]];
+    }),
+  );
 }
 
 /** Rules between the merged values: the field that is wrong, below `recovery`, and the message. */
@@ -86,6 +103,10 @@ export function recoveryConflicts(
   if (backoff.baseMs > backoff.capMs) {
     const message = `must be at least backoff.base (${formatDuration(backoff.baseMs)}), not ${formatDuration(backoff.capMs)}; raise it`;
     conflicts.push([['backoff', 'cap'], message]);
+  }
+  if (recovery.graceMaxMs < recovery.graceMs) {
+    const message = `must be at least grace (${formatDuration(recovery.graceMs)}), not ${formatDuration(recovery.graceMaxMs)}; raise it`;
+    conflicts.push([['graceMax'], message]);
   }
   if (stepTimeoutMs <= gracefulStopMs) {
     const message = `must be longer than gracefulStop (${formatDuration(gracefulStopMs)}), not ${formatDuration(stepTimeoutMs)}; a step waits for the graceful stop, raise it`;

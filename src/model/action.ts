@@ -4,11 +4,16 @@ import type { VmId } from './vm.js';
 /** Steps of the recovery ladder that exist today, mildest first. */
 export const LADDER_STEPS = [
   'continue-process',
+  'resume',
   'restart-service',
+  'exec',
+  'reset-network',
+  'cleanup',
   'start',
   'reboot',
   'reset',
   'power-cycle',
+  'recreate',
   'escalate',
 ] as const;
 
@@ -20,10 +25,11 @@ export const NEW_INSTANCE_STEPS: ReadonlySet<LadderStep> = new Set([
   'reboot',
   'reset',
   'power-cycle',
+  'recreate',
 ]);
 
 /** Steps after which the VMM is a new process. */
-export const NEW_VMM_STEPS: ReadonlySet<LadderStep> = new Set(['start', 'power-cycle']);
+export const NEW_VMM_STEPS: ReadonlySet<LadderStep> = new Set(['start', 'power-cycle', 'recreate']);
 
 /** A recovery action that the policy asks for. */
 export interface RecoveryAction {

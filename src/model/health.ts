@@ -44,6 +44,8 @@ export const DIAGNOSIS_CAUSES = [
   'agent-unreachable',
   'api-silent',
   'disk-io-error',
+  'disk-full',
+  'over-threshold',
   'out-of-memory',
   'many-at-once',
   'prober-blind',

@@ -4,6 +4,8 @@ import type { ProcessIdentity, VmId, VmSpec } from './vm.js';
 /** What happened to a VMM or its guest, in the words of no particular hypervisor. */
 export type VmmEvent =
   | { readonly type: 'exited' }
+  /** The kernel ended processes for want of memory about when the VMM ended. Comes before `exited`. */
+  | { readonly type: 'oom-killed' }
   | { readonly type: 'panicked'; readonly action: string }
   | { readonly type: 'crash-loaded' }
   | { readonly type: 'watchdog'; readonly action: string }
@@ -52,9 +54,9 @@ export interface ChannelRef {
   readonly connected: boolean;
 }
 
-/** A total that only the guest itself makes grow: requests to a disk, or packets that it sent. */
+/** A total that only the guest itself makes grow: requests to a disk, packets that it sent, bytes on its console. */
 export interface GuestCounter {
-  /** For example `disk vda`, `network tap0`. */
+  /** For example `disk vda`, `network tap0`, `console`. */
   readonly name: string;
   readonly value: number;
 }

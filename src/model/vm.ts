@@ -67,6 +67,10 @@ export interface RecoverySpec {
   /** False: observe only, decisions are recorded as "would". */
   readonly enabled: boolean;
   readonly graceMs: number;
+  /** Grace is extended up to this while the boot moves. */
+  readonly graceMaxMs: number;
+  /** How long a crash kernel may take to save its dump. */
+  readonly kdumpTimeoutMs: number;
   readonly stableForMs: number;
   readonly wedgedAfterMs: number;
   readonly vetoWindowMs: number;
@@ -78,6 +82,12 @@ export interface RecoverySpec {
   readonly breaker: { readonly failures: number; readonly holdMs: number };
   /** Guest command that restarts the service that the probes ask; run through the guest agent, no shell. */
   readonly restartService?: readonly string[];
+  /** Guest command tried where restarting the service did not help; through the guest agent, no shell. */
+  readonly exec?: readonly string[];
+  /** Guest command that frees what a resource probe found used up; through the guest agent, no shell. */
+  readonly cleanup?: readonly string[];
+  /** The VM may be made anew, with its disks, MAC and UUID, where nothing else helps and its driver can. */
+  readonly recreate: boolean;
   readonly stepTimeoutMs: number;
   readonly gracefulStopMs: number;
   /** Order of start-ups on a host that comes up: the higher is started first. */

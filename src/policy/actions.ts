@@ -71,6 +71,7 @@ function effective(ctx: StepContext, vm: PolicyVmState, record: ActionRecord): v
   const { step } = record.action;
   const graceMs = graceAfter(vm, step);
   vm.startupPending = false;
+  if (NEW_VMM_STEPS.has(step)) vm.everRan = true;
   // A VMM that is new and was not seen is not there; one that ended again since is not either.
   const gone = vm.running === false;
   if (gone) {

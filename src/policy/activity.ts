@@ -1,7 +1,12 @@
 import type { Assessment } from './assess.js';
-import type { StepContext } from './context.js';
-import { bounded } from './text.js';
+import { type StepContext, say } from './context.js';
+import { LIMITS } from './defaults.js';
+import { inGrace } from './signals.js';
+import { bounded, utc } from './text.js';
 import type { PolicyVmState } from './vm-state.js';
+
+/** The counter of what the guest wrote to its console. */
+const CONSOLE = 'console';
 
 /** What is known of the guest's own counters, while they are watched. */
 export interface Activity {
@@ -11,21 +16,50 @@ export interface Activity {
   sinceMs: number;
   comparisons: number;
   movedAtMs: number | null;
+  /** Something moved, the console included. */
+  bootMovedAtMs: number | null;
   /** What moved last. */
   moved: string;
 }
 
 export function noActivity(possible: boolean): Activity {
-  return { possible, watched: false, sinceMs: 0, comparisons: 0, movedAtMs: null, moved: '' };
+  return {
+    possible,
+    watched: false,
+    sinceMs: 0,
+    comparisons: 0,
+    movedAtMs: null,
+    bootMovedAtMs: null,
+    moved: '',
+  };
 }
 
 /** The counters cost a question to the VMM, so they are read only while something is suspected. */
 export function syncActivity(ctx: StepContext, vm: PolicyVmState, found: Assessment): void {
   const { activity } = vm;
-  const watched = activity.possible && vm.running === true && found.kind === 'suspect';
+  const wanted = found.kind === 'suspect' || inGrace(vm, ctx.now);
+  const watched = activity.possible && vm.running === true && wanted;
   if (watched === activity.watched) return;
   vm.activity = { ...noActivity(activity.possible), watched, sinceMs: ctx.now };
   ctx.effects.push({ type: 'watch-activity', vm: vm.id, watch: watched });
+}
+
+/**
+ * Grace that is about to end goes on while the boot moves (a file system is checked, updates are installed), bounded
+ * by `graceMaxMs` after the boot began.
+ */
+export function extendGrace(ctx: StepContext, vm: PolicyVmState): void {
+  const { now } = ctx;
+  const { bootMovedAtMs } = vm.activity;
+  if (vm.graceUntilMs === null || vm.graceUntilMs > now || !vm.spec || bootMovedAtMs === null) return;
+  const movesUntilMs = bootMovedAtMs + LIMITS.bootMovesMs;
+  const untilMs = Math.min(movesUntilMs, vm.instanceAtMs + vm.spec.recovery.graceMaxMs);
+  if (untilMs <= now) return;
+  const first = vm.graceUntilMs <= vm.instanceAtMs + vm.spec.recovery.graceMs;
+  vm.graceUntilMs = untilMs;
+  if (!first) return;
+  const text = `the boot still moves: grace goes on while it does, until ${utc(vm.instanceAtMs + vm.spec.recovery.graceMaxMs)} at the latest`;
+  say(ctx, { vm, kind: 'note', rule: 'grace', text });
 }
 
 /** The counters were compared with those before. */
@@ -33,7 +67,10 @@ export function noteActivity(vm: PolicyVmState, moved: readonly string[], atMs: 
   const { activity } = vm;
   if (!activity.watched) return;
   activity.comparisons += 1;
-  if (moved.length === 0) return;
+  if (moved.length > 0) activity.bootMovedAtMs = atMs;
+  // A console says that a boot goes on, not that a guest lives: a panic may be written to it for ever.
+  const own = moved.filter((name) => name !== CONSOLE);
+  if (own.length === 0) return;
   activity.movedAtMs = atMs;
-  activity.moved = bounded(moved.join(', '));
+  activity.moved = bounded(own.join(', '));
 }

@@ -57,7 +57,10 @@ export function assess(vm: PolicyVmState, now: number): Assessment {
   if (guest) return guest;
   if (storageFails(vm, now)) {
     const text = facts.ioErrorText || 'I/O error';
-    return verdict(vm, 'storage', 'disk-io-error', facts.ioErrorAtMs ?? now, text, 'alert');
+    const cause = facts.ioErrorNoSpace ? 'disk-full' : 'disk-io-error';
+    // Only a guest that stands still because of it can be let go on.
+    const remedy = facts.ioErrorNoSpace && facts.pausedAtMs !== null ? 'ladder' : 'alert';
+    return verdict(vm, 'storage', cause, facts.ioErrorAtMs ?? now, text, remedy);
   }
   if (facts.pausedAtMs !== null) return { kind: 'paused', text: whyStill(vm) };
   if (notRunningByApi(vm)) {
@@ -94,7 +97,7 @@ function assessEnded(vm: PolicyVmState): Assessment {
 function assessGuest(vm: PolicyVmState, now: number): Assessment | null {
   const { facts } = vm;
   if (facts.crashLoadedAtMs !== null) {
-    const untilMs = facts.crashLoadedAtMs + (vm.spec?.recovery.graceMs ?? 0);
+    const untilMs = facts.crashLoadedAtMs + (vm.spec?.recovery.kdumpTimeoutMs ?? 0);
     if (now < untilMs) {
       return { kind: 'wait', rule: 'crash-dump', text: 'the crash kernel saves the dump', untilMs };
     }
@@ -169,7 +172,7 @@ function verdict(
     kind: 'verdict',
     verdict: {
       diagnosis: { kind, cause, evidence: list },
-      conclusive: kind === 'guest-hung',
+      conclusive: kind === 'guest-hung' || kind === 'storage',
       remedy,
       atMs,
     },

@@ -1,5 +1,6 @@
-import type { LadderStep } from '../model/action.js';
+import { type LadderStep, NEW_VMM_STEPS } from '../model/action.js';
 import { backoffMs, nextActionId } from './budget.js';
+import { warBlocker } from './edit-war.js';
 import { ladderFor } from './ladder.js';
 import type { Rule } from './rules.js';
 import { sharedCauseBlocker } from './shared-cause.js';
@@ -31,7 +32,10 @@ export function blockersOf(
   const { brake, signs } = state.host;
   if (signs.shutdown !== null) add('host-shutdown', `the host shuts down: ${signs.shutdown}`, null);
   // A start-up is no failure: nothing speaks against it because others fail.
-  if (brake !== null && verdict !== null) {
+  if (signs.memory !== null && NEW_VMM_STEPS.has(step)) {
+    add('host-memory', `the host is short of memory: ${signs.memory}`, null);
+  }
+  if (brake !== null && verdict !== null && step !== 'resume') {
     add('fleet-brake', `too many VMs fail at once, the brake holds since ${utc(brake.sinceMs)}`, null);
   }
   const shared = sharedCauseBlocker({ state, now }, vm, step, verdict);
@@ -45,6 +49,8 @@ export function blockersOf(
   if (moving !== null) list.push(moving);
   const veto = vetoBlocker(vm, step, verdict, now);
   if (veto !== null) list.push(veto);
+  const war = warBlocker(vm.war, step, now);
+  if (war !== null) list.push(war);
   const { actionHeld } = vm;
   if (actionHeld && actionHeld.untilMs > now) add('action-held', actionHeld.reason, actionHeld.untilMs);
   addPause(list, vm, now);

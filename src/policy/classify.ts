@@ -107,6 +107,10 @@ function service(
   failing: readonly Fresh[],
   now: number,
 ): Finding {
+  if (failing.every((f) => f.reason !== null && REASON_CLASS[f.reason] === 'threshold')) {
+    const text = `${names(failing)} is over its threshold, the guest answers`;
+    return finding(vm, fresh, now, 'resource', 'over-threshold', text);
+  }
   const network = fresh.filter((f) => pathOf(f.record) === 'network');
   const agentOk = fresh.some((f) => pathOf(f.record) === 'agent' && f.result === 'ok');
   if (failing.every((f) => pathOf(f.record) === 'agent')) {

@@ -21,6 +21,8 @@ export const DEFAULT_POLICY_CONFIG: PolicyConfig = {
 export const DEFAULT_RECOVERY: RecoverySpec = {
   enabled: false,
   graceMs: 120_000,
+  graceMaxMs: 600_000,
+  kdumpTimeoutMs: 300_000,
   stableForMs: 60_000,
   wedgedAfterMs: 60_000,
   vetoWindowMs: 120_000,
@@ -32,6 +34,7 @@ export const DEFAULT_RECOVERY: RecoverySpec = {
   stepTimeoutMs: 60_000,
   gracefulStopMs: 30_000,
   startPriority: 0,
+  recreate: false,
 };
 
 /** Fixed bounds of the policy. Documented in docs/reference/policy.md. */
@@ -46,6 +49,10 @@ export const LIMITS = {
   /** The same for the fresh look that asks whether a boot has brought the guest up. */
   verifyRetryMs: 1_000,
   verifyRetryCapMs: 10_000,
+  /** Something moved within this: the boot goes on, and grace with it. */
+  bootMovesMs: 15_000,
+  /** Processes that were ended for want of memory within this of a VMM's end have to do with it. */
+  oomMs: 10_000,
   /** How long the last words of a VMM whose process is gone are waited for. */
   lastWordsMs: 1_000,
   /** How long the first comparison of the guest's counters is waited for. */
@@ -79,6 +86,10 @@ export const LIMITS = {
   sharesKept: 16,
   /** VMs that an incident names; the others are counted. */
   namesTold: 10,
+  /** Edit war: changes a minute, times in a row that more were wanted, and changes a day until we give in. */
+  editsAMinute: 10,
+  editThrottles: 3,
+  editsADay: 5,
   attemptsKept: 32,
   evidenceKept: 16,
   textChars: 240,
@@ -88,9 +99,14 @@ export const LIMITS = {
 export const STEP_GRACE_MS: Readonly<Record<LadderStep, number | null>> = {
   'continue-process': 10_000,
   'restart-service': 30_000,
+  resume: 10_000,
+  exec: 30_000,
+  'reset-network': 30_000,
+  cleanup: 30_000,
   start: null,
   reboot: null,
   reset: null,
   'power-cycle': null,
+  recreate: null,
   escalate: 0,
 };

@@ -1,4 +1,4 @@
-import { syncActivity } from './activity.js';
+import { extendGrace, syncActivity } from './activity.js';
 import { type Assessment, assess, latch } from './assess.js';
 import { askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
@@ -6,6 +6,7 @@ import { LIMITS } from './defaults.js';
 import { noteFine, noteStopped, noteVerdict } from './episode.js';
 import { lastWordsOver } from './facts.js';
 import { countInFleet } from './fleet.js';
+import { forgetVm } from './forget-vm.js';
 import { noteHealth } from './health.js';
 import { freeSlot } from './host.js';
 import { endMaintenance } from './people.js';
@@ -36,7 +37,7 @@ export function evaluate(ctx: StepContext, vm: PolicyVmState): void {
 function evaluateForgotten(ctx: StepContext, vm: PolicyVmState): void {
   if (vm.removedAtMs === null || vm.action) return;
   const untilMs = vm.removedAtMs + LIMITS.dayMs;
-  if (ctx.now >= untilMs) ctx.state.vms.delete(vm.id);
+  if (ctx.now >= untilMs) forgetVm(ctx, vm);
   else wakeAt(ctx, untilMs);
 }
 
@@ -63,6 +64,7 @@ function expire(ctx: StepContext, vm: PolicyVmState): void {
   const { now } = ctx;
   if (vm.hold?.untilMs != null && vm.hold.untilMs <= now) vm.hold = null;
   if (vm.actionHeld && vm.actionHeld.untilMs <= now) vm.actionHeld = null;
+  extendGrace(ctx, vm);
   if (vm.graceUntilMs !== null && vm.graceUntilMs <= now) vm.graceUntilMs = null;
   if (vm.maintenance?.untilMs != null && vm.maintenance.untilMs <= now)
     endMaintenance(ctx, vm, 'its time is over');

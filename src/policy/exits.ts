@@ -48,7 +48,13 @@ export function interpretExit(vm: PolicyVmState, atMs: number): Ended {
   if (facts.panickedAtMs !== null || facts.shutdownReason === 'guest-panic') {
     return build('vmm-dead', 'guest-panicked', 'failure');
   }
-  if (!said) return build('vmm-dead', 'process-gone', 'failure');
+  if (!said) {
+    const { oomKilledAtMs } = facts;
+    const isOom = oomKilledAtMs !== null && atMs - oomKilledAtMs <= LIMITS.oomMs;
+    return isOom
+      ? build('host-memory', 'out-of-memory', 'failure')
+      : build('vmm-dead', 'process-gone', 'failure');
+  }
   const pressedAtMs = facts.powerdownAtMs;
   if (pressedAtMs !== null && atMs - pressedAtMs <= LIMITS.powerdownMs) {
     return build('intended', 'operator-stop', 'never');
@@ -72,6 +78,9 @@ function lastWords(vm: PolicyVmState, atMs: number): readonly Evidence[] {
   if (facts.shutdownAtMs !== null) {
     const who = facts.shutdownGuest ? 'by the guest' : 'from outside';
     list.push(evidence(facts.shutdownAtMs, 'vmm-event', `shut down ${who} (${facts.shutdownReason})`));
+  }
+  if (facts.oomKilledAtMs !== null) {
+    list.push(evidence(facts.oomKilledAtMs, 'host', 'the kernel ended processes for want of memory'));
   }
   const said = facts.shutdownAtMs === null ? ' without a shutdown' : '';
   list.push(evidence(atMs, 'process', `the VMM process ended${said}`));

@@ -168,6 +168,10 @@ function whatWouldChange(rule: Rule): string {
       return 'It goes on once fewer VMs fail for a while, or after `vmpulse recovery resume`.';
     case 'shared-cause':
       return 'It goes on once fewer of them fail for a while, or after `vmpulse recovery resume`.';
+    case 'edit-war':
+      return '`vmpulse recovery resume --vm` lets it go on once it is clear who decides.';
+    case 'host-memory':
+      return 'It goes on by itself once there is memory.';
     case 'io-veto':
       return 'Once nothing has moved in the guest for its veto window, or it panics, the step is taken.';
     case 'correlation':

@@ -66,6 +66,9 @@ export function noteVmmEvent(ctx: StepContext, vm: PolicyVmState, event: VmmEven
     case 'exited':
       vmmEnded(vm, atMs);
       return;
+    case 'oom-killed':
+      facts.oomKilledAtMs = atMs;
+      return;
     case 'panicked':
       notePanic(vm, atMs, event.action);
       return;
@@ -111,6 +114,7 @@ export function noteVmmEvent(ctx: StepContext, vm: PolicyVmState, event: VmmEven
       return;
     case 'io-error':
       facts.ioErrorAtMs = atMs;
+      facts.ioErrorNoSpace = event.noSpace;
       facts.ioErrorText = `I/O error on ${bounded(event.device)}${event.noSpace ? ': no space left' : ''}`;
       return;
     case 'monitor':

@@ -17,6 +17,7 @@ export function noteHostBooted(ctx: StepContext): void {
 function startOver(ctx: StepContext, vm: PolicyVmState): void {
   endInterrupted(ctx, vm);
   close(ctx, vm, 'intended');
+  vm.interrupted = vm.everRan && vm.ended === null;
   const stays = vm.ended?.back === 'never' && !vm.ended.bySignal;
   if (!stays) vm.ended = null;
   vm.running = null;
@@ -52,10 +53,13 @@ export function noteHostSigns(ctx: StepContext, signs: HostSigns): 'all' | null 
   host.signs = {
     shutdown: signs.shutdown === null ? null : bounded(signs.shutdown),
     pressure: signs.pressure === null ? null : bounded(signs.pressure),
+    memory: signs.memory === null ? null : bounded(signs.memory),
   };
   tell(ctx, 'host-shutdown', before.shutdown, host.signs.shutdown, 'the host shuts down, nothing is started');
   tell(ctx, 'host-pressure', before.pressure, host.signs.pressure, 'boots come one by one');
-  return (before.shutdown === null) === (host.signs.shutdown === null) ? null : 'all';
+  tell(ctx, 'host-memory', before.memory, host.signs.memory, 'no VMM is started');
+  const same = (what: 'shutdown' | 'memory') => (before[what] === null) === (host.signs[what] === null);
+  return same('shutdown') && same('memory') ? null : 'all';
 }
 
 /** Says when it begins and when it is over, not every time that it looks a little different. */

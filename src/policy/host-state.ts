@@ -49,6 +49,8 @@ export interface HostSigns {
   readonly shutdown: string | null;
   /** Processes wait for the processor, memory or disks: boots are spread further. */
   readonly pressure: string | null;
+  /** There is hardly any memory left: no VMM is started. */
+  readonly memory: string | null;
 }
 
 /** What all VMs of the host share. */
@@ -85,6 +87,11 @@ export interface HostState {
   gathering: boolean;
 }
 
+/** Stale entries of queues and heap are swept when there are more than this. */
+export function maxEntries(state: { readonly vms: ReadonlyMap<VmId, unknown> }): number {
+  return 2 * state.vms.size + 64;
+}
+
 export function newHostState(): HostState {
   return {
     hold: null,
@@ -103,7 +110,7 @@ export function newHostState(): HostState {
     recent: [],
     incident: null,
     incidentChanged: false,
-    signs: { shutdown: null, pressure: null },
+    signs: { shutdown: null, pressure: null, memory: null },
     gathering: false,
   };
 }

@@ -1,7 +1,7 @@
 import { brakeWakeAt } from './brake.js';
 import type { StepContext } from './context.js';
 import { LIMITS } from './defaults.js';
-import type { HostState, Line, Ticket } from './host-state.js';
+import { type HostState, type Line, maxEntries, type Ticket } from './host-state.js';
 import { incidentWakeAt } from './shared-cause.js';
 import type { PolicyState } from './types.js';
 import type { Blocker, PolicyVmState } from './vm-state.js';
@@ -21,10 +21,15 @@ export function enqueue(ctx: StepContext, vm: PolicyVmState, line: Line): void {
     priority: line === 'start' ? (vm.spec?.recovery.startPriority ?? 0) : 0,
   });
   ctx.queued.add(vm);
-  // Places that were given up stay in the line until they come up; they must not pile up while nothing moves.
-  if (queue.length > 2 * ctx.state.vms.size + 64) {
-    const live = queue.filter((t) => ctx.state.vms.get(t.vm)?.ticket === t.ticket);
-    queue.splice(0, queue.length, ...live);
+  trimQueues(ctx.state);
+}
+
+/** Places that were given up stay in the line until they come up; they must not pile up while nothing moves. */
+export function trimQueues(state: PolicyState): void {
+  const { queues } = state.host;
+  for (const line of LINES) {
+    if (queues[line].length <= maxEntries(state)) continue;
+    queues[line] = queues[line].filter((t) => state.vms.get(t.vm)?.ticket === t.ticket);
   }
 }
 
@@ -34,6 +39,8 @@ function insert(queue: Ticket[], ticket: Ticket): void {
   while (at > 0 && (queue[at - 1]?.priority ?? 0) < ticket.priority) at--;
   queue.splice(at, 0, ticket);
 }
+
+const LINES: readonly Line[] = ['mild', 'boot', 'start'];
 
 function liveHead(state: PolicyState, queue: Ticket[]): Ticket | undefined {
   for (let head = queue[0]; head !== undefined; head = queue[0]) {

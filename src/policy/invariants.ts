@@ -1,6 +1,8 @@
-import type { RecoveryAction } from '../model/action.js';
+import { NEW_VMM_STEPS, type RecoveryAction } from '../model/action.js';
 import { VmpulseError } from '../model/errors.js';
 import { LIMITS } from './defaults.js';
+import { changesBack } from './edit-war.js';
+import { maxEntries } from './host-state.js';
 import { covers } from './shared-cause.js';
 import type { PolicyState, StepResult } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -23,7 +25,7 @@ export function assertInvariants(state: PolicyState, result: StepResult, now: nu
     acted.add(effect.action.vm);
     broken.push(...brokenBy(state, effect.action, now));
   }
-  broken.push(...miscounted(state));
+  broken.push(...miscounted(state), ...unbounded(state));
   const boots = state.host.boots.filter((atMs) => atMs > now - LIMITS.bootWindowMs).length;
   if (boots > state.config.maxBootsPerMinute) {
     broken.push(`${boots} boots in a minute, ${state.config.maxBootsPerMinute} are allowed`);
@@ -48,6 +50,7 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   if (!vm.spec) wrong('its VM is not configured');
   if (!vm.spec?.recovery.enabled) wrong('recovery of its VM is not enabled');
   if (!vm.spec?.steps.includes(action.step)) wrong(`${action.step} is not supported`);
+  if (action.step === 'start' && vm.running === true) wrong('its VMM runs');
   if (vm.quarantine) wrong('its VM is quarantined');
   if (vm.suspended) wrong('its VM is suspended');
   if (vm.facts.migratingAtMs !== null) wrong('its VM is being moved or saved');
@@ -59,14 +62,18 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   const { brake, signs } = state.host;
   if (signs.shutdown !== null) wrong('the host shuts down');
   // One that engaged in this very step may have come after the action.
-  if (brake !== null && brake.sinceMs < now && vm.action?.charged) wrong('the fleet brake holds');
+  if (signs.memory !== null && NEW_VMM_STEPS.has(action.step)) wrong('the host is short of memory');
+  if (vm.war.pausedAtMs !== null && vm.war.pausedAtMs < now && changesBack(action.step))
+    wrong('it is in an edit war');
+  const proves = action.step === 'resume';
+  if (brake !== null && brake.sinceMs < now && vm.action?.charged && !proves) wrong('the fleet brake holds');
   const { incident } = state.host;
-  if (incident !== null && incident.sinceMs < now && covers(incident, vm))
+  if (incident !== null && incident.sinceMs < now && covers(incident, vm) && !proves)
     wrong('an incident holds what shares its cause');
   const inferred = vm.action?.charged && vm.verdict !== null && isVetoable(action.step, vm.verdict);
   if (inferred && movedLately(vm, now) !== null) wrong('its guest still works');
   if (vm.graceUntilMs !== null && vm.graceUntilMs > now) wrong('its VM is in grace');
-  broken.push(...overBudget(vm).map((what) => `${action.id}: ${what}`));
+  for (const what of [...overBudget(vm), ...unfounded(vm, now)]) wrong(what);
   return broken;
 }
 
@@ -75,6 +82,32 @@ function miscounted(state: PolicyState): string[] {
   const { failing, counted } = state.host;
   if (failing >= 0 && failing <= counted && counted <= state.vms.size) return [];
   return [`the fleet is counted as ${failing} failing of ${counted}, of ${state.vms.size} VMs`];
+}
+
+/** Everything that grows has a bound. */
+function unbounded(state: PolicyState): string[] {
+  const { host, vms } = state;
+  const most = maxEntries(state);
+  const sizes: readonly (readonly [what: string, size: number, most: number])[] = [
+    ['wakes', host.wakes.length, most],
+    ['places in a queue', Math.max(...Object.values(host.queues).map((q) => q.length)), most],
+    ['failures of the window', host.recent.length, vms.size],
+    ['causes', host.groups.size, (LIMITS.sharesKept + 1) * Math.max(1, vms.size)],
+  ];
+  return sizes
+    .filter(([, size, max]) => size > max)
+    .map(([what, size, max]) => `${size} ${what}, at most ${max}`);
+}
+
+/** An action for a failure has a diagnosis that asks for it, and evidence that still counts. */
+function unfounded(vm: PolicyVmState, now: number): string[] {
+  if (!vm.action?.charged) return [];
+  const { verdict } = vm;
+  if (verdict === null) return ['nothing was concluded'];
+  const broken: string[] = [];
+  if (verdict.remedy !== 'ladder') broken.push('its diagnosis is not answered by an action');
+  if (!verdict.conclusive && now - verdict.atMs > LIMITS.confirmFreshMs) broken.push('its evidence is old');
+  return broken;
 }
 
 function overBudget(vm: PolicyVmState): string[] {

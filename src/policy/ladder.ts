@@ -19,13 +19,19 @@ export function ladderFor(diagnosis: Pick<Diagnosis, 'kind' | 'cause'>): Ladder 
     case 'intended':
       return { steps: ['start'], repeatLast: true };
     case 'guest-hung':
-      return { steps: ['reset', 'power-cycle'], repeatLast: true };
+      return { steps: ['reset', 'power-cycle', 'recreate'], repeatLast: true };
     case 'service':
       return diagnosis.cause === 'agent-unreachable'
         ? { steps: ['reboot', 'reset', 'power-cycle'], repeatLast: true }
-        : { steps: ['restart-service', 'reboot', 'reset', 'power-cycle'], repeatLast: true };
+        : { steps: ['restart-service', 'exec', 'reboot', 'reset', 'power-cycle'], repeatLast: true };
     case 'network':
-      return { steps: ['reboot'], repeatLast: false };
+      return { steps: ['reset-network', 'reboot'], repeatLast: false };
+    case 'resource':
+      return { steps: ['cleanup', 'exec'], repeatLast: false };
+    case 'storage':
+      return diagnosis.cause === 'disk-full' ? { steps: ['resume'], repeatLast: true } : NOTHING;
+    case 'host-memory':
+      return { steps: ['start'], repeatLast: true };
     case 'vmm-stopped':
       return { steps: ['continue-process', 'power-cycle'], repeatLast: true };
     case 'vmm-wedged':

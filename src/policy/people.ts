@@ -1,5 +1,6 @@
 import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
+import { newWar } from './edit-war.js';
 import { archive } from './episode.js';
 import { wantsAfterFailure } from './exits.js';
 import { forget, releaseLatches } from './instance.js';
@@ -64,6 +65,7 @@ export function endMaintenance(ctx: StepContext, vm: PolicyVmState, why: string)
 export function noteUnhold(ctx: StepContext, vm: PolicyVmState | null, author: string): void {
   if (vm) {
     vm.hold = null;
+    vm.war = newWar();
     say(ctx, { vm, kind: 'note', rule: 'person-hold', text: `${bounded(author)} resumes recovery` });
     return;
   }
@@ -112,6 +114,7 @@ export function noteRelease(ctx: StepContext, vm: PolicyVmState, author: string)
   vm.budget.failures = 0;
   vm.budget.breakerUntilMs = null;
   vm.impossible = {};
+  vm.war = newWar();
   const what = was.length > 0 ? was.join(' and ') : 'nothing that held it';
   say(ctx, { vm, kind: 'note', rule: 'release', text: `${bounded(author)} released it from ${what}` });
 }

@@ -5,6 +5,7 @@ import { charge, exhausted, nextActionId, rollingUsed } from './budget.js';
 import { askWhatItMeans } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
+import { changesBack, noteEdit } from './edit-war.js';
 import { close } from './episode.js';
 import { canBootNow, enqueue } from './host.js';
 import { attemptsOf, bootsGuest, ladderFor, nextStep } from './ladder.js';
@@ -22,6 +23,8 @@ export function pursue(ctx: StepContext, vm: PolicyVmState, verdict: Verdict): v
     waitForWedged(ctx, vm);
     return;
   }
+  // People have to free space, whatever is done then.
+  if (verdict.diagnosis.kind === 'storage') tellPeople(ctx, vm, verdict);
   const next = nextStep(vm, ladderFor(verdict.diagnosis), ctx.now);
   if (next.step === null) {
     nothingLeft(ctx, vm, verdict, next.retryAtMs);
@@ -118,6 +121,7 @@ function act(
     sawExit: false,
     overdueTold: false,
   };
+  if (changesBack(step)) edited(ctx, vm, step);
   vm.budget.tries += 1;
   vm.budget.judged = false;
   if (charged) {
@@ -138,6 +142,13 @@ function act(
     actionId: id,
     data: { step, attempt: action.attempt, timeoutMs },
   });
+}
+
+/** Somebody may set again and again what we change back: automation gives in, and people are told once. */
+function edited(ctx: StepContext, vm: PolicyVmState, step: LadderStep): void {
+  if (noteEdit(vm.war, ctx.now) !== 'paused') return;
+  const text = `${vm.id}: ${step} was undone ${vm.war.day.length} times within a day; after this one it is left as others want it`;
+  escalate(ctx, vm, 'edit-war', text);
 }
 
 function noteAttempt(vm: PolicyVmState, action: RecoveryAction, now: number): void {
@@ -217,14 +228,19 @@ function would(ctx: StepContext, vm: PolicyVmState, step: LadderStep, diagnosis:
 }
 
 function alert(ctx: StepContext, vm: PolicyVmState, verdict: Verdict): void {
+  const { rule, text } = tellPeople(ctx, vm, verdict);
+  vm.blockers = [{ rule, text, untilMs: null }];
+}
+
+function tellPeople(ctx: StepContext, vm: PolicyVmState, verdict: Verdict): { rule: Rule; text: string } {
   const { kind, cause, evidence } = verdict.diagnosis;
   const rule: Rule = kind === 'storage' ? 'storage' : 'api-silence';
   const text =
     kind === 'storage'
       ? 'a storage failure is never answered by a reset; free space or repair the disk, then resume the VM'
       : 'the VMM does not answer, but the guest may live: it is not ended for that alone';
-  vm.blockers = [{ rule, text, untilMs: null }];
   escalate(ctx, vm, rule, `${vm.id}: ${kind} (${cause}), ${evidence.at(-1)?.text ?? text}; ${text}`);
+  return { rule, text };
 }
 
 function waitForWedged(ctx: StepContext, vm: PolicyVmState): void {

@@ -11,6 +11,8 @@ export const RULES = {
   'diagnosis/vmm-stopped': 'The VMM process is in state T.',
   'diagnosis/vmm-wedged': 'The VMM does not answer its management interface.',
   'diagnosis/storage': 'The VMM reports an I/O error on a disk of the VM.',
+  'diagnosis/host-memory': 'The VMM was ended for want of memory.',
+  'diagnosis/resource': 'A resource of the guest is over its critical threshold.',
   'diagnosis/shared-cause': 'Many VMs that share something fail within one window.',
   'diagnosis/intended': 'The VM was ended by its guest or by somebody outside.',
   ladder: 'The next step of the ladder for the diagnosis is carried out.',
@@ -41,6 +43,8 @@ export const RULES = {
   'action-held': 'Something outside the policy held the action.',
   'fleet-brake': 'Too large a part of the fleet fails at once; recovery of all holds.',
   'shared-cause': 'One incident: what shares its cause is left alone, and people are told.',
+  'host-memory': 'The host is short of memory: no VMM is started until there is some.',
+  'edit-war': 'Others undo what we do, again and again; a person lets us go on.',
   'io-veto':
     'Disk or network of the guest moved within the veto window: it is not taken away on inferred evidence.',
   correlation:
@@ -76,6 +80,8 @@ export const CONCLUDED = [
   'vmm-stopped',
   'vmm-wedged',
   'storage',
+  'host-memory',
+  'resource',
   'intended',
 ] as const;
 

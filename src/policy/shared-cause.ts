@@ -67,6 +67,14 @@ function dropRecent({ host, vms }: PolicyState, failure: HostState['recent'][num
   }
 }
 
+/** The VM is not known any more. */
+export function forgetFailure(state: PolicyState, vm: PolicyVmState): void {
+  if (!vm.recent) return;
+  const { host } = state;
+  for (const failure of host.recent) if (failure.vm === vm.id) dropRecent(state, failure);
+  host.recent = host.recent.filter((failure) => failure.vm !== vm.id);
+}
+
 /** A VM that was fine fails: do others that share something with it fail as well? */
 export function noteNewlyFailing(ctx: StepContext, vm: PolicyVmState): void {
   forgetOld(ctx);
@@ -175,6 +183,8 @@ export function sharedCauseBlocker(
   verdict: Verdict | null,
 ): Blocker | null {
   const { host, config } = ctx.state;
+  // It proves by itself that what was shared is back, and nothing else lets such a guest go on.
+  if (step === 'resume') return null;
   const { incident } = host;
   if (incident !== null && covers(incident, vm)) {
     const text = `many VMs that share ${incident.cause} fail since ${utc(incident.sinceMs)}`;

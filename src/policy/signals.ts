@@ -53,6 +53,8 @@ const ANSWERED: ReadonlySet<ReasonClass> = new Set(['refused', 'tls', 'auth', 'i
 /** The guest answered, if wrongly: what failed is a service in it, not the guest. */
 export function answered(record: ProbeRecord, reason: Reason | null): boolean {
   if (reason === null) return false;
+  // A value that is too high was measured: somebody was there to ask.
+  if (REASON_CLASS[reason] === 'threshold') return true;
   return pathOf(record) === 'network' ? ANSWERED.has(REASON_CLASS[reason]) : reason === 'agent-error';
 }
 

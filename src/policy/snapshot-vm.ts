@@ -4,6 +4,7 @@ import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import { isReason, type Reason } from '../model/reasons.js';
 import { LIMITS } from './defaults.js';
+import { type EditWar, newWar } from './edit-war.js';
 import type { Field } from './field.js';
 import { CONCLUDED } from './rules.js';
 import { isProbeKind } from './signals.js';
@@ -62,6 +63,9 @@ export function readVm(f: Field): PolicyVmState {
     text: q.get('text').string(),
   }));
   vm.hold = f.get('hold').orNull(readHold);
+  vm.everRan = f.has('everRan') ? f.get('everRan').boolean() : vm.vmmStartedAtMs !== null;
+  vm.interrupted = f.has('interrupted') && f.get('interrupted').boolean();
+  if (f.has('war')) vm.war = f.get('war').orNull(readWar) ?? newWar();
   if (f.has('maintenance')) vm.maintenance = f.get('maintenance').orNull(readHold);
   vm.actionHeld = f.get('actionHeld').orNull((h) => ({
     reason: h.get('reason').string(),
@@ -136,6 +140,8 @@ function readFacts(f: Field): Facts {
     watchdogAction: text('watchdogAction'),
     ioErrorAtMs: time('ioErrorAtMs'),
     ioErrorText: text('ioErrorText'),
+    ioErrorNoSpace: f.has('ioErrorNoSpace') ? f.get('ioErrorNoSpace').boolean() : none.ioErrorNoSpace,
+    oomKilledAtMs: time('oomKilledAtMs'),
     shutdownAtMs: time('shutdownAtMs'),
     shutdownGuest: f.has('shutdownGuest') ? f.get('shutdownGuest').boolean() : none.shutdownGuest,
     shutdownReason: text('shutdownReason'),
@@ -212,6 +218,17 @@ function readBudget(f: Field): Budget {
     breakerUntilMs: f.get('breakerUntilMs').orNull(whole),
     lastEndedAtMs: f.get('lastEndedAtMs').whole(),
     judged: f.get('judged').boolean(),
+  };
+}
+
+function readWar(f: Field): EditWar {
+  return {
+    tokens: f.get('tokens').number(),
+    atMs: f.get('atMs').whole(),
+    throttledUntilMs: f.get('throttledUntilMs').whole(),
+    throttles: f.get('throttles').whole(),
+    day: f.get('day').list(whole, LIMITS.editsADay),
+    pausedAtMs: f.get('pausedAtMs').orNull(whole),
   };
 }
 

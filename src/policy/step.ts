@@ -8,7 +8,7 @@ import { close } from './episode.js';
 import { evaluate, ignored, tellQueued } from './evaluate.js';
 import { endedUnseen } from './exits.js';
 import { noteProbe, noteStatus, noteVmmEvent } from './facts.js';
-import { countInFleet } from './fleet.js';
+import { forgetVm } from './forget-vm.js';
 import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
 import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
@@ -195,9 +195,7 @@ function removed(ctx: StepContext, vm: PolicyVmState): void {
     budget.consecutive > 0 ||
     budget.rolling.length > 0 ||
     vm.ended;
-  if (worthIt || vm.action) return;
-  countInFleet(ctx, vm);
-  ctx.state.vms.delete(vm.id);
+  if (!worthIt && !vm.action) forgetVm(ctx, vm);
 }
 
 function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
@@ -211,7 +209,22 @@ function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
   resolveByLooking(ctx, vm, { running: false, newVmm: false, lostGuest: false });
   if (vm.ended) return;
   if (tried || !first) vm.ended = endedUnseen(ctx.now, tried ? 'ours' : 'failure', 'the VMM was found gone');
-  else vm.startupPending = vm.spec?.runStrategy === 'Always';
+  else vm.startupPending = startsUp(vm);
+}
+
+/** Whether a VM that is off when first looked at is to be started, by its run strategy. */
+function startsUp(vm: PolicyVmState): boolean {
+  switch (vm.spec?.runStrategy) {
+    case 'Always':
+      return true;
+    case 'RerunOnFailure':
+      // It begins once, and goes on where its host had gone down; what ended by itself stays so.
+      return !vm.everRan || vm.interrupted;
+    case 'Once':
+      return !vm.everRan;
+    default:
+      return false;
+  }
 }
 
 function attached(
@@ -227,6 +240,8 @@ function attached(
     known === null ||
     Math.abs(event.startedAtMs - known) > LIMITS.sameStartMs;
   vm.running = true;
+  vm.everRan = true;
+  vm.interrupted = false;
   vm.ended = null;
   vm.startupPending = false;
   vm.vmmStartedAtMs = event.startedAtMs;

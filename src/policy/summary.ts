@@ -15,6 +15,8 @@ export interface VmSummary {
   readonly ready: boolean;
   /** One line: the diagnosis, the action in flight or what holds it; empty when healthy. */
   readonly note: string;
+  /** Others undo what we do, so that we have given in, since then; null: no. */
+  readonly editWarSinceMs: number | null;
   readonly probes: readonly ProbeSummary[];
 }
 
@@ -54,6 +56,7 @@ export function summarize(state: PolicyState, id: VmId): VmSummary {
     sinceMs: vm.healthSinceMs,
     ready: vm.ready,
     note: noteOf(vm),
+    editWarSinceMs: vm.war.pausedAtMs,
     probes: probeSummaries(vm),
   };
 }

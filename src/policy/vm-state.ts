@@ -4,6 +4,7 @@ import type { ProbeState } from '../model/outcome.js';
 import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
 import { type Activity, noActivity } from './activity.js';
+import { type EditWar, newWar } from './edit-war.js';
 import type { Line } from './host-state.js';
 import type { ConcludedKind, Rule } from './rules.js';
 import type { Episode, PolicyProbe, PolicyVm } from './types.js';
@@ -37,6 +38,8 @@ export interface Facts {
   watchdogAction: string;
   ioErrorAtMs: number | null;
   ioErrorText: string;
+  ioErrorNoSpace: boolean;
+  oomKilledAtMs: number | null;
   shutdownAtMs: number | null;
   shutdownGuest: boolean;
   shutdownReason: string;
@@ -163,6 +166,10 @@ export interface PolicyVmState {
   graceUntilMs: number | null;
   /** Boots by the guest itself since health was last back. */
   guestBoots: number;
+  /** A VMM of it was seen, or started, at any time. */
+  everRan: boolean;
+  /** It ran when its host went down. */
+  interrupted: boolean;
   probes: Map<string, ProbeRecord>;
   facts: Facts;
   ended: Ended | null;
@@ -191,6 +198,8 @@ export interface PolicyVmState {
   past: EpisodeRecord[];
   budget: Budget;
   quarantine: { sinceMs: number; rule: 'budget-consecutive' | 'budget-24h'; text: string } | null;
+  /** How often others undid what we did. */
+  war: EditWar;
   hold: HoldRecord | null;
   /** A person works on the VM: nothing is done to it, whatever it looks like. */
   maintenance: HoldRecord | null;
@@ -232,6 +241,8 @@ export function noFacts(): Facts {
     watchdogAction: '',
     ioErrorAtMs: null,
     ioErrorText: '',
+    ioErrorNoSpace: false,
+    oomKilledAtMs: null,
     shutdownAtMs: null,
     shutdownGuest: false,
     shutdownReason: '',
@@ -286,6 +297,8 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     instanceAtMs: 0,
     graceUntilMs: null,
     guestBoots: 0,
+    everRan: false,
+    interrupted: false,
     probes: new Map(),
     facts: noFacts(),
     ended: null,
@@ -307,6 +320,7 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     past: [],
     budget: newBudget(),
     quarantine: null,
+    war: newWar(),
     hold: null,
     maintenance: null,
     actionHeld: null,

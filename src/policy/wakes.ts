@@ -1,4 +1,4 @@
-import type { HostState, Wake } from './host-state.js';
+import { type HostState, maxEntries, type Wake } from './host-state.js';
 import type { PolicyState } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
 
@@ -8,7 +8,12 @@ export function setWake(state: PolicyState, vm: PolicyVmState, atMs: number | nu
   vm.wakeAtMs = atMs;
   if (atMs === null) return;
   push(state.host.wakes, { atMs, vm: vm.id });
-  if (state.host.wakes.length > 2 * state.vms.size + 64) rebuildWakes(state);
+  trimWakes(state);
+}
+
+/** Sweeps what became stale, once it is too much. */
+export function trimWakes(state: PolicyState): void {
+  if (state.host.wakes.length > maxEntries(state)) rebuildWakes(state);
 }
 
 /** The earliest wake of any VM, or null. */
@@ -32,7 +37,7 @@ export function takeDue(state: PolicyState, now: number): PolicyVmState | undefi
 }
 
 /** The heap from the wakes that the VMs hold. */
-export function rebuildWakes(state: PolicyState): void {
+function rebuildWakes(state: PolicyState): void {
   const host: HostState = state.host;
   host.wakes = [];
   for (const vm of state.vms.values()) {

@@ -1,10 +1,13 @@
 import { LADDER_STEPS, type LadderStep } from '../model/action.js';
+import { cleanup } from './cleanup.js';
 import { continueProcess } from './continue-process.js';
+import { exec } from './exec.js';
 import { powerCycle } from './power-cycle.js';
 import { reboot } from './reboot.js';
 import type { Recovery } from './recovery.js';
 import { reset } from './reset.js';
 import { restartService } from './restart-service.js';
+import { resume } from './resume.js';
 import { start } from './start.js';
 
 export type { RecoveryContext } from './recovery.js';
@@ -18,7 +21,10 @@ export type RecoveryOverrides = Partial<Readonly<Record<LadderStep, Recovery>>>;
 /** One line a recovery. */
 const BUILT_IN: readonly (readonly [LadderStep, Recovery])[] = [
   ['continue-process', continueProcess],
+  ['resume', resume],
   ['restart-service', restartService],
+  ['exec', exec],
+  ['cleanup', cleanup],
   ['start', start],
   ['reboot', reboot],
   ['reset', reset],

@@ -16,6 +16,7 @@ export function readHostSigns(before: HostSigns, now: number, root = '/'): HostS
   return {
     shutdown: shutdownBegun(root, now),
     pressure: pressure(root, before.pressure !== null),
+    memory: shortage(root, before.memory !== null),
   };
 }
 
@@ -34,11 +35,39 @@ function shutdownBegun(root: string, now: number): string | null {
 function pressure(root: string, was: boolean): string | null {
   const found: string[] = [];
   for (const [what, { line, from, until }] of Object.entries(PRESSED)) {
-    const text = read(join(root, 'proc/pressure', what));
-    const share = Number(new RegExp(`^${line} avg10=([0-9.]+) `, 'm').exec(text)?.[1] ?? 0);
+    const share = avg10(root, what, line);
     if (share >= (was ? until : from)) found.push(`${what} ${share} %`);
   }
   return found.length === 0 ? null : found.join(', ');
+}
+
+/** Share of memory that is available, percent, below which no VMM is started, and above which one is again. */
+const SHORT_PERCENT = { below: 3, until: 6 };
+/** Share of the last 10 s in which all processes waited for memory, percent. */
+const STALLED_PERCENT = { from: 15, until: 5 };
+
+function shortage(root: string, was: boolean): string | null {
+  const meminfo = read(join(root, 'proc/meminfo'));
+  const kib = (name: string) =>
+    Number(new RegExp(`^${name}: +([0-9]+) kB$`, 'm').exec(meminfo)?.[1] ?? Number.NaN);
+  const available = (100 * kib('MemAvailable')) / kib('MemTotal');
+  if (available < (was ? SHORT_PERCENT.until : SHORT_PERCENT.below)) {
+    return `${Math.round(available * 10) / 10} % of it is available`;
+  }
+  const stalled = avg10(root, 'memory', 'full');
+  return stalled >= (was ? STALLED_PERCENT.until : STALLED_PERCENT.from)
+    ? `all processes waited for it ${stalled} % of the time`
+    : null;
+}
+
+/** Processes that the kernel ended for want of memory since the host booted. */
+export function readOomKills(root = '/'): number {
+  return Number(/^oom_kill ([0-9]+)$/m.exec(read(join(root, 'proc/vmstat')))?.[1] ?? 0);
+}
+
+function avg10(root: string, what: string, line: 'some' | 'full'): number {
+  const text = read(join(root, 'proc/pressure', what));
+  return Number(new RegExp(`^${line} avg10=([0-9.]+) `, 'm').exec(text)?.[1] ?? 0);
 }
 
 function read(path: string): string {

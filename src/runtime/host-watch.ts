@@ -13,7 +13,7 @@ export type WatchHost = (tell: (signs: HostSigns) => void) => () => void;
 /** Looks at the host now and again every 2 s. */
 export function pollHost(read: ReadHostSigns, clock: Clock): WatchHost {
   return (tell) => {
-    let signs: HostSigns = { shutdown: null, pressure: null };
+    let signs: HostSigns = { shutdown: null, pressure: null, memory: null };
     let cancel = () => {};
     const look = () => {
       const now = clock.now();

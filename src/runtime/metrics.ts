@@ -307,6 +307,13 @@ function makeVmMetrics(making: Making): void {
       for (const vm of view.vms) set(vmLabels(vm), vm.ready ? 1 : 0);
     },
   );
+  gauge(
+    making,
+    'vmpulse_edit_wars',
+    'VMs that are left as others want them, because they undid what vmpulse did.',
+    [],
+    ({ view }, set) => set({}, view.vms.filter(({ editWarSinceMs }) => editWarSinceMs !== null).length),
+  );
   gauge(making, 'vmpulse_vms', 'VMs watched, by state of health.', ['state'], ({ view }, set) => {
     const counts = countBy(view.vms, ({ health }) => health);
     for (const state of HEALTH_STATES) set({ state }, counts.get(state) ?? 0);

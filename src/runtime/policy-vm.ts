@@ -4,12 +4,26 @@ import { startState } from '../model/probe.js';
 import type { VmSpec } from '../model/vm.js';
 import type { PolicyVm } from '../policy/types.js';
 
+/** Steps that are taken only where the configuration has what they need. */
+function isConfigured({ recovery }: VmSpec, step: LadderStep): boolean {
+  switch (step) {
+    case 'restart-service':
+      return recovery.restartService !== undefined;
+    case 'exec':
+      return recovery.exec !== undefined;
+    case 'cleanup':
+      return recovery.cleanup !== undefined;
+    case 'recreate':
+      return recovery.recreate;
+    default:
+      return true;
+  }
+}
+
 /** What the policy needs to know of a VM under its driver. */
 export function policyVm(spec: VmSpec, driver: Driver): PolicyVm {
   const isPossible = (step: LadderStep) =>
-    step === 'restart-service' && spec.recovery.restartService === undefined
-      ? false
-      : step === 'escalate' || driver.supports(spec, step);
+    step === 'escalate' || (isConfigured(spec, step) && driver.supports(spec, step));
   return {
     id: spec.id,
     runStrategy: spec.runStrategy,

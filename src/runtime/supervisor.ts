@@ -20,6 +20,7 @@ import type { WatchHost } from './host-watch.js';
 import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
+import { OomWatch } from './oom-watch.js';
 import { PolicyLoop } from './policy-loop.js';
 import { ReadinessList } from './readiness-list.js';
 import { Recorder } from './recorder.js';
@@ -39,6 +40,8 @@ export interface SupervisorOptions {
   readonly hostBootId: () => string;
   /** What is seen of the host itself; unset: it is not looked at. */
   readonly watchHost?: WatchHost;
+  /** Processes that the kernel ended for want of memory so far; unset: not known. */
+  readonly oomKills?: () => number;
   readonly engine: ProbeEngine;
   readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
@@ -73,6 +76,7 @@ export class Supervisor {
   readonly #saveEngineLater: Later;
   #ignoreHost: () => void = () => {};
   readonly #activity: ActivityWatch;
+  readonly #oom: OomWatch | undefined;
   #loop: PolicyLoop | undefined;
   #pump: Promise<void> = Promise.resolve();
   #ignoreJournal: () => void = () => {};
@@ -106,6 +110,7 @@ export class Supervisor {
     this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
     this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());
     this.#activity = new ActivityWatch(clock, (event) => this.#post(event));
+    this.#oom = options.oomKills && new OomWatch(options.oomKills, clock);
     this.#runner = new ActionRunner({
       recoveries: options.recoveries,
       recorder: this.#recorder,
@@ -148,6 +153,7 @@ export class Supervisor {
     await this.#noteHostBoot();
     const { watchHost } = this.#options;
     if (watchHost) this.#ignoreHost = watchHost((signs) => this.#post({ type: 'host-signs', signs }));
+    this.#oom?.start();
     this.#post({ type: 'gathering', gathering: true });
     await Promise.all(vms.map((vm) => this.#inventory.watch(vm)));
     this.#post({ type: 'gathering', gathering: false });
@@ -254,6 +260,7 @@ export class Supervisor {
     this.#ignoreJournal();
     this.#ignoreHost();
     this.#activity.stop();
+    this.#oom?.stop();
     await this.#runner.close();
     await this.#externals.close();
     if (this.#loop) {
@@ -329,6 +336,7 @@ export class Supervisor {
       count,
     });
     if (reason === 'process-gone' && to === 'failed') {
+      if (this.#oom?.hasJustKilled()) this.#onVmmEvent(unit, { type: 'oom-killed' }, atMs);
       unit.exited(transition).catch((error) => this.degrade(`exit/${unit.spec.id}`, errorMessage(error)));
     }
   }

@@ -28,6 +28,7 @@ export function buildVmView(source: ViewSource, unit: VmUnit): VmView {
     labels: spec.labels,
     vmm: session ? { ...session.process, startedAtMs: session.startedAtMs } : null,
     note: summary.note,
+    editWarSinceMs: summary.editWarSinceMs,
     probes: summary.probes,
     restartRequired: unit.restartRequired,
   };

@@ -47,6 +47,8 @@ export interface VmView {
   } | null;
   /** One line: the diagnosis, the action in flight or what holds it; empty when healthy. */
   readonly note: string;
+  /** Others undo what vmpulse does, so that it has given in, since then; null: no. */
+  readonly editWarSinceMs: number | null;
   readonly probes: readonly ProbeView[];
   /** A configuration change waits for a restart of the VM. */
   readonly restartRequired: boolean;

@@ -5,6 +5,8 @@ export function vmmEventText(event: VmmEvent): string {
   switch (event.type) {
     case 'exited':
       return 'the VMM ended';
+    case 'oom-killed':
+      return 'the kernel ended processes for want of memory';
     case 'panicked':
       return `the guest panicked (action ${event.action})`;
     case 'crash-loaded':

@@ -16,7 +16,7 @@ import { WorkerPool } from '../pool/index.js';
 import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
-import { readHostSigns } from './host-signs.js';
+import { readHostSigns, readOomKills } from './host-signs.js';
 import { pollHost } from './host-watch.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
@@ -104,6 +104,7 @@ export class Vmpulse implements RuntimeApi {
       version: VERSION,
       hostBootId,
       watchHost: pollHost(readHostSigns, this.#clock),
+      oomKills: readOomKills,
       engine: this.#engine,
       journal: this.#journal,
       drivers: {

@@ -13,6 +13,14 @@ const PROVE_MS = 30;
 const SPAWN_MS = 400;
 const MONITOR_UP_MS = 600;
 
+const SUPPORTED: ReadonlySet<LadderStep> = new Set([
+  'continue-process',
+  'start',
+  'reboot',
+  'reset',
+  'power-cycle',
+]);
+
 /** The hypervisor of one host, as a daemon drives it. What it does has its effect somewhere between call and answer. */
 export class SimDriver implements Driver {
   readonly name = 'qemu';
@@ -25,7 +33,7 @@ export class SimDriver implements Driver {
   }
 
   supports(spec: VmSpec, step: LadderStep): boolean {
-    return step !== 'restart-service' || spec.hypervisor.guestAgent;
+    return step === 'restart-service' ? spec.hypervisor.guestAgent : SUPPORTED.has(step);
   }
 
   async look(spec: VmSpec): Promise<Look> {

@@ -27,7 +27,7 @@ export class SimHost {
   starved = false;
   /** There is memory for another VMM. */
   canStart = true;
-  signs: HostSigns = { shutdown: null, pressure: null };
+  signs: HostSigns = { shutdown: null, pressure: null, memory: null };
   /** Of the daemon that runs. */
   onSigns: (signs: HostSigns) => void = () => {};
   /** It is off, or boots. */

@@ -152,6 +152,8 @@ describe('a VM with everything written', () => {
     expect(vm?.recovery).toEqual({
       enabled: true,
       graceMs: 180_000,
+      graceMaxMs: 600_000,
+      kdumpTimeoutMs: 300_000,
       stableForMs: 90_000,
       wedgedAfterMs: 90_000,
       vetoWindowMs: 0,
@@ -164,6 +166,7 @@ describe('a VM with everything written', () => {
       stepTimeoutMs: 300_000,
       gracefulStopMs: 240_000,
       startPriority: 0,
+      recreate: false,
     });
   });
 });

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Deadline } from '../../model/deadline.js';
 import { plainText } from '../../model/plain-text.js';
@@ -18,16 +18,18 @@ const BLOCK_STATS = z.array(
 const MAX_COUNTERS = 256;
 
 /**
- * Requests to disks, from the monitor, and packets that the guest sent, from its TAP devices; the latter need no
- * monitor. Each source that cannot be read is left out.
+ * Requests to disks, from the monitor; packets that the guest sent, from its TAP devices; and how much it wrote to its
+ * console. Only the first needs the monitor. Each source that cannot be read is left out.
  */
 export async function guestCounters(
   monitor: QemuMonitor,
   interfaces: readonly NetworkInterface[],
+  consoleLog: string | undefined,
   deadline: Deadline,
 ): Promise<readonly GuestCounter[]> {
   const taps = interfaces.flatMap((nic) => (nic.type === 'tap' ? [nic.device] : []));
-  const sources = [disks(monitor, deadline), ...taps.map((tap) => sentBy(tap))];
+  const console = consoleLog === undefined ? [] : [written(consoleLog)];
+  const sources = [disks(monitor, deadline), ...taps.map((tap) => sentBy(tap)), ...console];
   const read = sources.map((source) => deadline.race(source).catch(() => []));
   return (await Promise.all(read)).flat().slice(0, MAX_COUNTERS);
 }
@@ -40,6 +42,10 @@ async function disks(monitor: QemuMonitor, deadline: Deadline): Promise<GuestCou
     const value = stats.rd_operations + stats.wr_operations + stats.flush_operations;
     return { name: `disk ${name}`, value };
   });
+}
+
+async function written(consoleLog: string): Promise<GuestCounter[]> {
+  return [{ name: 'console', value: (await stat(consoleLog)).size }];
 }
 
 /** What the host received from the TAP is what the guest sent; what goes to the guest says nothing of it. */

@@ -66,16 +66,21 @@ export class QemuDriver implements Driver<QemuSession> {
 
   supports(vm: VmSpec, step: LadderStep): boolean {
     const { adopt, guestAgent } = vm.hypervisor;
+    const hasAgent = adopt ? adopt.agentSocket !== undefined : guestAgent;
     switch (step) {
       case 'start':
       case 'power-cycle':
         // Nobody told vmpulse how an adopted VM is started.
         return adopt === undefined;
       case 'restart-service':
-        return (
-          (adopt ? adopt.agentSocket !== undefined : guestAgent) &&
-          (vm.recovery.restartService?.length ?? 0) > 0
-        );
+        return hasAgent && (vm.recovery.restartService?.length ?? 0) > 0;
+      case 'exec':
+        return hasAgent && (vm.recovery.exec?.length ?? 0) > 0;
+      case 'cleanup':
+        return hasAgent && (vm.recovery.cleanup?.length ?? 0) > 0;
+      case 'reset-network':
+      case 'recreate':
+        return false;
       default:
         return true;
     }

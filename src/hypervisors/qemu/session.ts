@@ -84,8 +84,13 @@ export class QemuSession implements VmmSession {
   }
 
   counters(options: CallOptions): Promise<readonly GuestCounter[]> {
-    const { monitor, vm } = this.#parts;
-    return guestCounters(monitor, vm.hypervisor.interfaces, this.#deadline('counters', options));
+    const { monitor, vm, paths } = this.#parts;
+    return guestCounters(
+      monitor,
+      vm.hypervisor.interfaces,
+      paths?.consoleLog,
+      this.#deadline('counters', options),
+    );
   }
 
   async pause(options: CallOptions): Promise<void> {

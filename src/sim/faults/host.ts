@@ -41,7 +41,7 @@ function goDown(host: SimHost, world: World): void {
   startUp(host, world, downMs);
   world.timeline.after(downMs, () => {
     host.isDown = false;
-    host.signs = { shutdown: null, pressure: null };
+    host.signs = { shutdown: null, pressure: null, memory: null };
     host.startDaemon();
   });
 }

@@ -24,6 +24,7 @@ export function vmView(id: VmId, more: Partial<VmView> = {}): VmView {
     labels: { app: 'web' },
     vmm: { pid: 4242, startTimeTicks: 99, startedAtMs: 500 },
     note: '',
+    editWarSinceMs: null,
     probes: [
       { name: 'readiness', role: 'readiness', kind: 'httpGet', state: 'ok', reason: null, sinceMs: 900 },
     ],

@@ -40,6 +40,7 @@ function vm(id: string, more: Partial<VmView> = {}): VmView {
     labels: { app: 'web' },
     vmm: null,
     note: '',
+    editWarSinceMs: null,
     probes: [],
     restartRequired: false,
     ...more,

@@ -155,7 +155,7 @@ describe('conclusive evidence', () => {
   it('a crash kernel is left to save its dump, within bounds', () => {
     const s = new Stage().healthy();
     s.vmm({ type: 'crash-loaded' });
-    s.advance(119_000);
+    s.advance(299_000);
     expect(s.steps).toEqual([]);
     s.advance(1_000);
     expect(s.steps).toEqual(['reset']);
@@ -184,7 +184,7 @@ describe('conclusive evidence', () => {
 describe('storage', () => {
   it('is escalated and never answered by a reset', () => {
     const s = new Stage().healthy();
-    s.vmm({ type: 'io-error', device: 'disk0', noSpace: true });
+    s.vmm({ type: 'io-error', device: 'disk0', noSpace: false });
     s.vmm({ type: 'paused' });
     for (const [name, reason] of SILENT) s.probe(name, 'failed', reason);
     s.advance(86_400_000);

@@ -19,7 +19,7 @@ const panics = (s: Stage, ...vms: string[]) => {
 
 const signs = (shutdown: string | null, pressure: string | null = null): PolicyEvent => ({
   type: 'host-signs',
-  signs: { shutdown, pressure },
+  signs: { shutdown, pressure, memory: null },
 });
 
 describe('the fleet brake', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { LadderStep } from '../../../src/model/action.js';
 import { isVmpulseError } from '../../../src/model/errors.js';
 import { assertInvariants, type PolicyState, type StepResult } from '../../../src/policy/index.js';
 import type { PolicyVmState } from '../../../src/policy/vm-state.js';
@@ -125,7 +126,107 @@ const BROKEN: readonly (readonly [what: string, breakIt: (a: Acted) => void, sai
     /not supported/,
   ],
   ['unknown', ({ state }) => state.vms.clear(), /not known/],
+  [
+    'the fleet brake',
+    ({ state }) => {
+      state.host.brake = { sinceMs: 1, calmSinceMs: null, told: false };
+    },
+    /fleet brake/,
+  ],
+  [
+    'an incident',
+    ({ state }) => {
+      state.host.incident = { cause: 'host', sinceMs: 1, calmSinceMs: null };
+    },
+    /incident/,
+  ],
+  [
+    'a host that shuts down',
+    ({ state }) => {
+      state.host.signs = { ...state.host.signs, shutdown: 'now' };
+    },
+    /shuts down/,
+  ],
+  [
+    'a host without memory',
+    ({ state, vm }) => {
+      state.host.signs = { ...state.host.signs, memory: '0 %' };
+      takes(vm, 'start');
+    },
+    /short of memory/,
+  ],
+  [
+    'migration',
+    ({ vm, now }) => {
+      vm.facts.migratingAtMs = now;
+    },
+    /moved or saved/,
+  ],
+  [
+    'maintenance',
+    ({ vm }) => {
+      vm.maintenance = hold;
+    },
+    /works on its VM/,
+  ],
+  [
+    'an edit war',
+    ({ vm }) => {
+      vm.war.pausedAtMs = 1;
+      takes(vm, 'continue-process');
+    },
+    /edit war/,
+  ],
+  [
+    'a guest that works, on inferred evidence',
+    ({ vm, now }) => {
+      if (vm.verdict) vm.verdict.conclusive = false;
+      vm.activity = { ...vm.activity, watched: true, movedAtMs: now, comparisons: 1 };
+    },
+    /still works/,
+  ],
+  [
+    'old evidence',
+    ({ vm, now }) => {
+      if (vm.verdict) Object.assign(vm.verdict, { conclusive: false, atMs: now - 60_000 });
+    },
+    /evidence is old/,
+  ],
+  [
+    'no conclusion, as when inconclusive is taken for failed',
+    ({ vm }) => {
+      vm.verdict = null;
+    },
+    /nothing was concluded/,
+  ],
+  [
+    'a diagnosis that is only told',
+    ({ vm }) => {
+      if (vm.verdict) vm.verdict.remedy = 'alert';
+    },
+    /not answered by an action/,
+  ],
+  ['a second VMM', ({ vm }) => takes(vm, 'start'), /its VMM runs/],
+  [
+    'queues without end',
+    ({ state }) => {
+      state.host.queues.boot = Array(1_000).fill({ vm: WEB, ticket: 0, priority: 0 });
+    },
+    /places in a queue/,
+  ],
+  [
+    'a fleet that is miscounted',
+    ({ state }) => {
+      state.host.failing = 7;
+    },
+    /counted as 7 failing/,
+  ],
 ];
+
+/** The action that was carried out is another step. */
+function takes(vm: PolicyVmState, step: LadderStep): void {
+  if (vm.action) Object.assign(vm.action.action, { step });
+}
 
 describe('the live assertion', () => {
   it('has nothing to say of a policy that keeps its rules', () => {

@@ -159,6 +159,7 @@ const fresh: fc.Arbitrary<Fresh> = fc.record(Object.fromEntries(NAMES.map((name)
 
 const vmmEvent: fc.Arbitrary<VmmEvent> = fc.oneof(
   fc.constant<VmmEvent>({ type: 'exited' }),
+  fc.constant<VmmEvent>({ type: 'oom-killed' }),
   fc
     .constantFrom('pause', 'none', 'poweroff', 'shutdown')
     .map((action): VmmEvent => ({ type: 'panicked', action })),

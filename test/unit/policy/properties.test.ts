@@ -142,7 +142,8 @@ describe('whatever happens', () => {
       fc.property(fc.array(harmless, { maxLength: 80 }), (list) => {
         const s = begin();
         play(s, list);
-        expect(s.steps).toEqual([]);
+        // A guest that stands still for want of space has a fault, and no other step answers it.
+        expect(s.steps.filter((step) => step !== 'resume')).toEqual([]);
       }),
       RUNS,
     );

@@ -49,6 +49,10 @@ export const PROBES: readonly PolicyProbe[] = [
   probe('process', 'check', 'vmmProcess'),
 ];
 
+/** What a driver can do with a VM of usual configuration. */
+const UNUSUAL: readonly LadderStep[] = ['exec', 'reset-network', 'cleanup', 'recreate'];
+export const STEPS = LADDER_STEPS.filter((step) => !UNUSUAL.includes(step));
+
 export interface VmOptions {
   readonly id?: string;
   readonly runStrategy?: RunStrategy;
@@ -63,7 +67,7 @@ export function policyVm(options: VmOptions = {}): PolicyVm {
     runStrategy: options.runStrategy ?? 'Always',
     recovery: { ...DEFAULT_RECOVERY, enabled: true, ...options.recovery },
     probes: options.probes ?? PROBES,
-    steps: options.steps ?? LADDER_STEPS,
+    steps: options.steps ?? STEPS,
   };
 }
 
@@ -213,6 +217,7 @@ export class Stage {
   boot(vm = WEB): void {
     const action = this.inFlight(vm);
     if (action?.step === 'start' || action?.step === 'power-cycle') this.attach({ vm });
+    else if (action?.step === 'resume') this.vmm({ type: 'resumed' }, vm);
     else this.vmm({ type: 'reset', guest: false, reason: 'host-qmp-system-reset' }, vm);
     this.end({ result: 'done' }, vm);
   }

@@ -32,18 +32,51 @@ describe('the first look', () => {
     expect(s.health()).toBe('healthy');
   });
 
-  it.each([
-    'RerunOnFailure',
-    'Once',
-    'Manual',
-    'Halted',
-  ] satisfies RunStrategy[])('leaves a VM under %s as it is', (runStrategy) => {
+  it.each(['Manual', 'Halted'] satisfies RunStrategy[])('leaves a VM under %s as it is', (runStrategy) => {
     const s = configured({ runStrategy });
     s.send({ type: 'vm-looked', vm: WEB, running: false });
     s.advance(86_400_000);
     expect(s.steps).toEqual([]);
     expect(s.health()).toBe('stopped');
     expect(s.escalations).toEqual([]);
+  });
+
+  it.each([
+    'RerunOnFailure',
+    'Once',
+  ] satisfies RunStrategy[])('starts a VM under %s that never ran, and none that did', (runStrategy) => {
+    const s = configured({ runStrategy });
+    s.send({ type: 'vm-looked', vm: WEB, running: false });
+    expect(s.rules('act')).toEqual(['start-up']);
+    s.boot();
+    s.vmm({ type: 'shutdown', guest: true, reason: 'guest-shutdown' });
+    s.vmm({ type: 'exited' });
+    const next = s.restart();
+    next.send({ type: 'vm-configured', vm: policyVm({ runStrategy }) });
+    next.send({ type: 'vm-looked', vm: WEB, running: false });
+    next.advance(3_600_000);
+    expect(next.steps).toEqual([]);
+  });
+
+  it.each([
+    ['Always', true, true],
+    ['RerunOnFailure', true, false],
+    ['Once', false, false],
+    ['Manual', false, false],
+  ] satisfies [RunStrategy, boolean, boolean][])('after a boot of the host %s', (runStrategy, ran, ended) => {
+    for (const shutDown of [false, true]) {
+      const s = new Stage().healthy({ runStrategy });
+      if (shutDown) {
+        s.vmm({ type: 'shutdown', guest: true, reason: 'guest-shutdown' });
+        s.vmm({ type: 'exited' });
+        if (s.inFlight()) s.fail();
+      }
+      const next = s.restart();
+      next.send({ type: 'host-booted' });
+      next.send({ type: 'vm-configured', vm: policyVm({ runStrategy }) });
+      next.send({ type: 'vm-looked', vm: WEB, running: false });
+      expect(next.steps).toEqual((shutDown ? ended : ran) ? ['start'] : []);
+    }
   });
 
   it('only says what it would start where recovery is not enabled', () => {

@@ -4,6 +4,7 @@ import type { Clock } from '../../../src/model/clock.js';
 import { systemClock } from '../../../src/model/clock.js';
 import { type ErrorCode, VmpulseError } from '../../../src/model/errors.js';
 import type { CapturedEvidence, Driver, VmmSession } from '../../../src/model/ports.js';
+import type { DiskSpec } from '../../../src/model/vm.js';
 import { createRecoveries, type RecoveryContext } from '../../../src/recovery/registry.js';
 import { testVm } from '../qemu/fixtures.js';
 
@@ -81,10 +82,11 @@ interface Options {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
+  readonly disks?: readonly DiskSpec[];
 }
 
 async function recover(step: LadderStep, recorder: Recorder, options: Options = {}): Promise<ActionResult> {
-  const vm = testVm();
+  const vm = testVm({ disks: options.disks ?? [] });
   const action: RecoveryAction = {
     id: 'a-1',
     vm: vm.id,
@@ -94,7 +96,15 @@ async function recover(step: LadderStep, recorder: Recorder, options: Options = 
     timeoutMs: options.timeoutMs ?? 5_000,
   };
   const context: RecoveryContext = {
-    vm: { ...vm, recovery: { ...vm.recovery, restartService: ['/sbin/svc', 'restart', 'web'] } },
+    vm: {
+      ...vm,
+      recovery: {
+        ...vm.recovery,
+        restartService: ['/sbin/svc', 'restart', 'web'],
+        exec: ['/sbin/repair'],
+        cleanup: ['/sbin/clean'],
+      },
+    },
     driver: recorder.driver,
     ...((options.attached ?? true) ? { session: recorder.session } : {}),
     clock: options.clock ?? systemClock,
@@ -112,6 +122,9 @@ describe('a recovery that succeeds', () => {
   it.each<[LadderStep, string[]]>([
     ['continue-process', ['continue']],
     ['restart-service', ['exec /sbin/svc restart web']],
+    ['exec', ['exec /sbin/repair']],
+    ['cleanup', ['exec /sbin/clean']],
+    ['resume', ['resume']],
     ['start', ['start']],
     ['reboot', ['prove', 'capture a-1', 'reboot']],
     ['reset', ['prove', 'capture a-1', 'reset']],
@@ -292,11 +305,40 @@ describe('evidence', () => {
   });
 });
 
+describe('resume', () => {
+  it('touches nothing where it cannot be told whether there is space', async () => {
+    const recorder = new Recorder();
+    const disks = [{ name: 'a', path: '/nonexistent/disk.img', format: 'raw' as const, readOnly: false }];
+    expect(await recover('resume', recorder, { disks })).toMatchObject({ result: 'impossible' });
+    expect(recorder.calls).toEqual([]);
+  });
+
+  it('touches nothing where no space is left', async () => {
+    const recorder = new Recorder();
+    // A file system of the kernel has files and no room.
+    const disks = [{ name: 'a', path: '/proc/version', format: 'raw' as const, readOnly: false }];
+    expect(await recover('resume', recorder, { disks })).toMatchObject({
+      result: 'impossible',
+      code: 'ERR_VMPULSE_NO_SPACE',
+    });
+    expect(recorder.calls).toEqual([]);
+  });
+
+  it('does not ask for space on a disk that is only read', async () => {
+    const recorder = new Recorder();
+    const disks = [{ name: 'a', path: '/proc/version', format: 'raw' as const, readOnly: true }];
+    expect(await recover('resume', recorder, { disks })).toEqual(DONE);
+  });
+});
+
 describe('the registry', () => {
-  it('has a recovery for every step but escalate', () => {
+  it('has a recovery for every step that a driver can take today', () => {
     expect([...createRecoveries().keys()]).toEqual([
       'continue-process',
+      'resume',
       'restart-service',
+      'exec',
+      'cleanup',
       'start',
       'reboot',
       'reset',

@@ -2,11 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readHostSigns } from '../../../src/runtime/host-signs.js';
+import { readHostSigns, readOomKills } from '../../../src/runtime/host-signs.js';
 import { pollHost } from '../../../src/runtime/host-watch.js';
+import { OomWatch } from '../../../src/runtime/oom-watch.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 
-const NONE = { shutdown: null, pressure: null };
+const NONE = { shutdown: null, pressure: null, memory: null };
 const NOW = Date.UTC(2030, 0, 1);
 let root = '';
 
@@ -55,6 +56,29 @@ describe('what files of the host say', () => {
     expect(readHostSigns({ ...NONE, pressure: before }, NOW, root).pressure).toBe(said);
   });
 
+  const meminfo = (available: number) =>
+    `MemTotal:       1000 kB\nMemFree:  1 kB\nMemAvailable:    ${available} kB\n`;
+  it.each([
+    [29, null, '2.9 % of it is available'],
+    [30, null, null],
+    [59, 'short', '5.9 % of it is available'],
+    [60, 'short', null],
+  ])('memory of which %i of 1000 are available after %s', (available, before, said) => {
+    write('proc/meminfo', meminfo(available));
+    expect(readHostSigns({ ...NONE, memory: before }, NOW, root).memory).toBe(said);
+  });
+
+  it('memory that all processes wait for is short', () => {
+    write('proc/pressure/memory', psi('full', 15));
+    expect(readHostSigns(NONE, NOW, root).memory).toBe('all processes waited for it 15 % of the time');
+  });
+
+  it('counts what the kernel ended for want of memory', () => {
+    expect(readOomKills(root)).toBe(0);
+    write('proc/vmstat', 'nr_free_pages 7\noom_kill 12\n');
+    expect(readOomKills(root)).toBe(12);
+  });
+
   it('damaged files say nothing', () => {
     write('proc/pressure/cpu', 'some avg10=lots');
     write('run/systemd/shutdown/scheduled', 'USEC=soon');
@@ -78,5 +102,23 @@ describe('the watch of the host', () => {
     shutdown = null;
     await clock.advance(10_000);
     expect(posted).toHaveLength(1);
+  });
+});
+
+describe('the watch for want of memory', () => {
+  it('knows a kill that has just happened from one that is old', async () => {
+    const clock = new ManualClock();
+    let kills = 7;
+    const watch = new OomWatch(() => kills, clock);
+    watch.start();
+    expect(watch.hasJustKilled()).toBe(false);
+    kills += 1;
+    expect(watch.hasJustKilled()).toBe(true);
+    await clock.advance(6_000);
+    expect(watch.hasJustKilled()).toBe(false);
+    kills += 1;
+    await clock.advance(8_000);
+    expect(watch.hasJustKilled()).toBe(false);
+    watch.stop();
   });
 });
