@@ -17,30 +17,48 @@ export function noteHealth(ctx: StepContext, vm: PolicyVmState, found: Assessmen
   say(ctx, { vm, kind: 'health', rule: 'health', text, data: { from, to: health } });
 }
 
-function healthOf(vm: PolicyVmState, found: Assessment, now: number): HealthState {
+type HealthKey = 'maintenance' | 'quarantine' | 'action' | Assessment['kind'];
+
+/** The state of health by what is known, the first that is true. docs/internals/policy/health.svg is made of this. */
+export const HEALTH_BY: Readonly<
+  Record<HealthKey, { readonly when: string; readonly states: readonly [HealthState, ...HealthState[]] }>
+> = {
+  maintenance: { when: 'a person works on it', states: ['maintenance'] },
+  quarantine: { when: 'a budget is used up', states: ['quarantined'] },
+  action: { when: 'an action is in flight', states: ['recovering', 'starting'] },
+  unknown: { when: 'nobody has looked yet: as it was', states: ['unknown'] },
+  stopped: { when: 'off, and not wanted on', states: ['stopped'] },
+  'start-up': { when: 'off at first look, and wanted', states: ['stopped'] },
+  paused: { when: 'others paused or save it', states: ['paused'] },
+  wait: { when: 'it fails, and acts by itself', states: ['unhealthy'] },
+  verdict: { when: 'panic, watchdog, dead process, disk', states: ['unhealthy', 'degraded'] },
+  suspect: { when: 'probes fail', states: ['unhealthy', 'degraded'] },
+  blind: { when: 'its probes cannot see', states: ['unknown'] },
+  fine: {
+    when: 'nothing speaks against it',
+    states: ['healthy', 'degraded', 'recovering', 'starting', 'unknown'],
+  },
+};
+
+/** Which row of the table holds. */
+export function healthKey(vm: PolicyVmState, found: Assessment): HealthKey {
   if (vm.maintenance) return 'maintenance';
-  if (vm.quarantine) return 'quarantined';
-  if (vm.action && !vm.action.unresolved) return vm.action.charged ? 'recovering' : 'starting';
-  switch (found.kind) {
-    case 'unknown':
-      // A restarted daemon says what the last one knew until it has looked.
-      return vm.health;
-    case 'stopped':
-    case 'start-up':
-      return 'stopped';
-    case 'paused':
-      return 'paused';
-    case 'wait':
-      return 'unhealthy';
-    case 'verdict':
+  if (vm.quarantine) return 'quarantine';
+  return vm.action && !vm.action.unresolved ? 'action' : found.kind;
+}
+
+function healthOf(vm: PolicyVmState, found: Assessment, now: number): HealthState {
+  const key = healthKey(vm, found);
+  if (key === 'action') return vm.action?.charged ? 'recovering' : 'starting';
+  // A restarted daemon says what the last one knew until it has looked.
+  if (key === 'unknown') return vm.health;
+  if (key === found.kind) {
+    if (found.kind === 'verdict')
       return found.verdict.diagnosis.kind === 'vmm-wedged' ? 'degraded' : 'unhealthy';
-    case 'suspect':
-      return found.unhealthy ? 'unhealthy' : 'degraded';
-    case 'blind':
-      return 'unknown';
-    case 'fine':
-      return healthWhenFine(vm, now);
+    if (found.kind === 'suspect') return found.unhealthy ? 'unhealthy' : 'degraded';
+    if (found.kind === 'fine') return healthWhenFine(vm, now);
   }
+  return HEALTH_BY[key].states[0];
 }
 
 function healthWhenFine(vm: PolicyVmState, now: number): HealthState {

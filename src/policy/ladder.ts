@@ -1,44 +1,15 @@
 import { type LadderStep, NEW_INSTANCE_STEPS } from '../model/action.js';
 import type { Diagnosis } from '../model/health.js';
 import { STEP_GRACE_MS } from './defaults.js';
+import { LADDERS, type Ladder } from './ladders.js';
 import type { PolicyVmState } from './vm-state.js';
-
-export interface Ladder {
-  /** Mildest first; each is tried once. */
-  readonly steps: readonly LadderStep[];
-  /** The strongest step that can be carried out is repeated until the budget ends it. */
-  readonly repeatLast: boolean;
-}
 
 const NOTHING: Ladder = { steps: [], repeatLast: false };
 
 /** What answers a diagnosis. */
-export function ladderFor(diagnosis: Pick<Diagnosis, 'kind' | 'cause'>): Ladder {
-  switch (diagnosis.kind) {
-    case 'vmm-dead':
-    case 'intended':
-      return { steps: ['start'], repeatLast: true };
-    case 'guest-hung':
-      return { steps: ['reset', 'power-cycle', 'recreate'], repeatLast: true };
-    case 'service':
-      return diagnosis.cause === 'agent-unreachable'
-        ? { steps: ['reboot', 'reset', 'power-cycle'], repeatLast: true }
-        : { steps: ['restart-service', 'exec', 'reboot', 'reset', 'power-cycle'], repeatLast: true };
-    case 'network':
-      return { steps: ['reset-network', 'reboot'], repeatLast: false };
-    case 'resource':
-      return { steps: ['cleanup', 'exec'], repeatLast: false };
-    case 'storage':
-      return diagnosis.cause === 'disk-full' ? { steps: ['resume'], repeatLast: true } : NOTHING;
-    case 'host-memory':
-      return { steps: ['start'], repeatLast: true };
-    case 'vmm-stopped':
-      return { steps: ['continue-process', 'power-cycle'], repeatLast: true };
-    case 'vmm-wedged':
-      return { steps: ['power-cycle'], repeatLast: true };
-    default:
-      return NOTHING;
-  }
+export function ladderFor({ kind, cause }: Pick<Diagnosis, 'kind' | 'cause'>): Ladder {
+  const answers = LADDERS.filter((entry) => entry.kind === kind);
+  return answers.find((entry) => entry.cause === cause) ?? answers.find((e) => e.cause === null) ?? NOTHING;
 }
 
 /** Attempts of this step in the open episode; one that turned out impossible is none. */
