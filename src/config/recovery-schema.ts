@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RecoverySpec } from '../model/vm.js';
 import { booleanField, countField } from '../probes/fields.js';
+import { windowField } from './action-window.js';
 import { formatDuration } from './duration.js';
 import { argumentField, durationField } from './fields.js';
 
@@ -36,6 +37,11 @@ export const hostRecoverySchema = z.strictObject({
   gracefulStop: durationField('30s', 0).optional(),
   startPriority: countField({ unit: 'count', example: '0' }, 0, 1_000_000).optional(),
   recreate: booleanField.optional(),
+  actionWindows: z
+    .array(windowField)
+    .max(64)
+    .meta({ unit: 'list of windows', example: '[Sat-Sun 22:00-06:00]' })
+    .optional(),
 });
 
 const commandField = (example: string) =>
@@ -79,6 +85,7 @@ export function mergeRecovery(base: RecoverySpec, written: WrittenRecovery = {})
     gracefulStopMs,
     startPriority: written.startPriority ?? base.startPriority,
     recreate: written.recreate ?? base.recreate,
+    actionWindows: written.actionWindows ?? base.actionWindows,
   };
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
+import { SCHEDULABLE } from '../policy/index.js';
 import { failure, Refusal } from './api-errors.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -33,6 +34,9 @@ export const authorBody = z.strictObject({ author });
 
 /** Body of POST /v1/vms/:namespace/:name/maintenance. Without `forMs` until ended. */
 export const maintenanceBody = holdBody.omit({ vm: true });
+
+/** Body of POST /v1/vms/:namespace/:name/schedule. */
+export const scheduleBody = z.strictObject({ step: z.enum(SCHEDULABLE), reason: line(500), author });
 
 /** Reads a request's body. Throws ERR_VMPULSE_ARGUMENT naming each wrong member. */
 export async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {

@@ -6,7 +6,7 @@ import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
 import type { ReloadView, RuntimeApi } from '../runtime/views.js';
-import { authorBody, holdBody, maintenanceBody, readBody, resumeBody } from './api-bodies.js';
+import { authorBody, holdBody, maintenanceBody, readBody, resumeBody, scheduleBody } from './api-bodies.js';
 import { type ApiFailure, apiFailure, failure } from './api-errors.js';
 import { resumeAfter, streamEvents } from './event-stream.js';
 import { targetGroups } from './service-discovery.js';
@@ -189,6 +189,9 @@ function vmCommandRoutes(runtime: RuntimeApi): Route[] {
     ...about('maintenance', async (c, vm) => {
       const { reason, author, forMs } = await readBody(c.env.incoming, maintenanceBody);
       await runtime.beginMaintenance({ vm, reason, author, forMs: forMs ?? null });
+    }),
+    ...about('schedule', async (c, vm) => {
+      await runtime.schedule({ vm, ...(await readBody(c.env.incoming, scheduleBody)) });
     }),
     ...about('end-maintenance', async (c, vm) => {
       const { author } = await readBody(c.env.incoming, authorBody);

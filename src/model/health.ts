@@ -46,6 +46,7 @@ export const DIAGNOSIS_CAUSES = [
   'disk-io-error',
   'disk-full',
   'over-threshold',
+  'scheduled',
   'out-of-memory',
   'many-at-once',
   'prober-blind',

@@ -62,6 +62,15 @@ export interface QemuSpec {
   readonly adopt?: { readonly qmpSocket: string; readonly agentSocket?: string; readonly pidFile?: string };
 }
 
+/** A time of the week, UTC, in which scheduled maintenance may begin. It may end on the next day. */
+export interface ActionWindow {
+  /** Days on which it begins, 0 is Sunday; none: every day. */
+  readonly days: readonly number[];
+  /** Minutes since midnight; `toMinute` before `fromMinute`: on the next day. */
+  readonly fromMinute: number;
+  readonly toMinute: number;
+}
+
 /** How a failure of this VM may be answered. Defaults and meaning: docs/reference/policy.md. */
 export interface RecoverySpec {
   /** False: observe only, decisions are recorded as "would". */
@@ -88,6 +97,8 @@ export interface RecoverySpec {
   readonly cleanup?: readonly string[];
   /** The VM may be made anew, with its disks, MAC and UUID, where nothing else helps and its driver can. */
   readonly recreate: boolean;
+  /** When scheduled maintenance may begin; none: at any time. Recovery does not wait for them. */
+  readonly actionWindows: readonly ActionWindow[];
   readonly stepTimeoutMs: number;
   readonly gracefulStopMs: number;
   /** Order of start-ups on a host that comes up: the higher is started first. */

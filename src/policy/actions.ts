@@ -29,6 +29,7 @@ export function noteActionEnded(
   vm.action = null;
   freeSlot(ctx.state, vm);
   vm.budget.lastEndedAtMs = ctx.now;
+  if (record.action.diagnosis.cause === 'scheduled') vm.scheduled = null;
   const attempt = vm.episode?.attempts.find((a) => a.actionId === actionId);
   if (attempt) {
     attempt.endedAtMs = ctx.now;

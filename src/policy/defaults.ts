@@ -35,6 +35,7 @@ export const DEFAULT_RECOVERY: RecoverySpec = {
   gracefulStopMs: 30_000,
   startPriority: 0,
   recreate: false,
+  actionWindows: [],
 };
 
 /** Fixed bounds of the policy. Documented in docs/reference/policy.md. */

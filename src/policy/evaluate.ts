@@ -11,6 +11,7 @@ import { noteHealth } from './health.js';
 import { freeSlot } from './host.js';
 import { endMaintenance } from './people.js';
 import { pursue, startUp, tellHold } from './plan.js';
+import { followSchedule } from './scheduled.js';
 import { blindProbes, blindText, guestSeen, healthBack, inGrace, settled, settledAtMs } from './signals.js';
 import { tellLongSuspension } from './suspension.js';
 import { evidence, span, utc } from './text.js';
@@ -192,7 +193,9 @@ function fine(ctx: StepContext, vm: PolicyVmState): void {
   }
   const blind = blindProbes(vm);
   if (blind.length > 0) distrust(ctx, vm, blind);
-  else if (vm.episode === null) vm.told.hold = '';
+  else if (vm.episode === null && vm.scheduled === null) vm.told.hold = '';
+  const isWell = vm.episode === null && blind.length === 0 && !inGrace(vm, ctx.now) && guestSeen(vm);
+  if (isWell) followSchedule(ctx, vm);
   if (!settled(vm, ctx.now)) wakeAt(ctx, settledAtMs(vm));
   askWhatIsUnheard(ctx, vm);
 }

@@ -168,6 +168,8 @@ function whatWouldChange(rule: Rule): string {
       return 'It goes on once fewer VMs fail for a while, or after `vmpulse recovery resume`.';
     case 'shared-cause':
       return 'It goes on once fewer of them fail for a while, or after `vmpulse recovery resume`.';
+    case 'action-window':
+      return '`vmpulse intent clear --vm` withdraws what is scheduled.';
     case 'edit-war':
       return '`vmpulse recovery resume --vm` lets it go on once it is clear who decides.';
     case 'host-memory':

@@ -9,7 +9,7 @@ import type { HoldRecord, PolicyVmState } from './vm-state.js';
 /** What a person wants of a VM (null: of all), until it is withdrawn or over; automation obeys. */
 export interface Intent {
   readonly vm: VmId | null;
-  readonly what: 'hold' | 'maintenance' | 'stop';
+  readonly what: 'hold' | 'maintenance' | 'scheduled' | 'stop';
   /** Who said so; of a stop from outside nobody knows. */
   readonly author: string;
   readonly reason: string;
@@ -24,6 +24,17 @@ export function intentsOf(state: PolicyState): Intent[] {
   for (const vm of state.vms.values()) {
     if (vm.hold) list.push(intent(vm.id, 'hold', vm.hold));
     if (vm.maintenance) list.push(intent(vm.id, 'maintenance', vm.maintenance));
+    if (vm.scheduled) {
+      const { step, author, reason, sinceMs } = vm.scheduled;
+      list.push({
+        vm: vm.id,
+        what: 'scheduled',
+        author,
+        reason: `${step}: ${reason}`,
+        sinceMs,
+        untilMs: null,
+      });
+    }
     if (isStoppedByPerson(vm) && vm.ended) {
       const reason = vm.ended.diagnosis.evidence.map((e) => e.text).join('; ');
       const { atMs: sinceMs } = vm.ended;
@@ -62,6 +73,8 @@ function clear(ctx: StepContext, vm: PolicyVmState, author: string): void {
   vm.hold = null;
   if (vm.maintenance) was.push('maintenance');
   endMaintenance(ctx, vm, `withdrawn by ${bounded(author)}`);
+  if (vm.scheduled) was.push('scheduled maintenance');
+  vm.scheduled = null;
   if (isStoppedByPerson(vm) && vm.ended) withdrawStop(vm, was);
   if (was.length === 0) return;
   say(ctx, { vm, kind: 'note', rule: 'intents', text: `${bounded(author)} withdrew ${was.join(', ')}` });

@@ -6,6 +6,7 @@ import { maxEntries } from './host-state.js';
 import { covers } from './shared-cause.js';
 import type { PolicyState, StepResult } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
+import { nextOpenMs } from './windows.js';
 import { isVetoable, movedLately } from './witnesses.js';
 
 /**
@@ -67,6 +68,8 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
     wrong('it is in an edit war');
   const proves = action.step === 'resume';
   if (brake !== null && brake.sinceMs < now && vm.action?.charged && !proves) wrong('the fleet brake holds');
+  const windows = vm.spec?.recovery.actionWindows ?? [];
+  if (action.diagnosis.cause === 'scheduled' && nextOpenMs(windows, now) > now) wrong('its window is closed');
   const { incident } = state.host;
   if (incident !== null && incident.sinceMs < now && covers(incident, vm) && !proves)
     wrong('an incident holds what shares its cause');

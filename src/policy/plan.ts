@@ -75,7 +75,7 @@ export function startUp(ctx: StepContext, vm: PolicyVmState, diagnosis: Diagnosi
 }
 
 /** Takes a slot of the host, or a place in its queue. */
-function request(
+export function request(
   ctx: StepContext,
   vm: PolicyVmState,
   step: LadderStep,
@@ -137,7 +137,7 @@ function act(
   say(ctx, {
     vm,
     kind: 'act',
-    rule: charged ? 'ladder' : 'start-up',
+    rule: charged ? 'ladder' : diagnosis.cause === 'scheduled' ? 'scheduled' : 'start-up',
     text: `${step} (attempt ${action.attempt}) for ${diagnosis.kind} (${diagnosis.cause})`,
     actionId: id,
     data: { step, attempt: action.attempt, timeoutMs },
@@ -158,7 +158,12 @@ function noteAttempt(vm: PolicyVmState, action: RecoveryAction, now: number): vo
   if (attempts.length > LIMITS.attemptsKept) attempts.shift();
 }
 
-function blocked(ctx: StepContext, vm: PolicyVmState, step: LadderStep, blockers: readonly Blocker[]): void {
+export function blocked(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  step: LadderStep,
+  blockers: readonly Blocker[],
+): void {
   for (const blocker of blockers) if (blocker.untilMs !== null) wakeAt(ctx, blocker.untilMs);
   vm.blockers = [...blockers];
   const [first] = blockers;

@@ -56,6 +56,8 @@ export const RULES = {
   'boot-budget': 'As many boots in a minute on this host as allowed.',
   maintenance: 'A person works on the VM: nothing is done to it.',
   suspended: 'Being moved or saved by a person or a tool; people are told when that lasts.',
+  scheduled: 'Maintenance that a person scheduled.',
+  'action-window': 'Scheduled maintenance waits for its window; recovery does not.',
   intents: 'A person withdrew what persons wanted; automation goes on.',
   paused: 'The VM is paused by a person or a tool; probes are suspended.',
   'crash-dump': 'The crash kernel of the guest is saving the dump.',

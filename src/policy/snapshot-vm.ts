@@ -7,6 +7,7 @@ import { LIMITS } from './defaults.js';
 import { type EditWar, newWar } from './edit-war.js';
 import type { Field } from './field.js';
 import { CONCLUDED } from './rules.js';
+import { SCHEDULABLE, type Scheduled } from './scheduled.js';
 import { isProbeKind } from './signals.js';
 import type { Episode } from './types.js';
 import {
@@ -66,6 +67,7 @@ export function readVm(f: Field): PolicyVmState {
   vm.everRan = f.has('everRan') ? f.get('everRan').boolean() : vm.vmmStartedAtMs !== null;
   vm.interrupted = f.has('interrupted') && f.get('interrupted').boolean();
   if (f.has('war')) vm.war = f.get('war').orNull(readWar) ?? newWar();
+  if (f.has('scheduled')) vm.scheduled = f.get('scheduled').orNull(readScheduled);
   if (f.has('maintenance')) vm.maintenance = f.get('maintenance').orNull(readHold);
   vm.actionHeld = f.get('actionHeld').orNull((h) => ({
     reason: h.get('reason').string(),
@@ -229,6 +231,15 @@ function readWar(f: Field): EditWar {
     throttles: f.get('throttles').whole(),
     day: f.get('day').list(whole, LIMITS.editsADay),
     pausedAtMs: f.get('pausedAtMs').orNull(whole),
+  };
+}
+
+function readScheduled(f: Field): Scheduled {
+  return {
+    step: f.get('step').oneOf(SCHEDULABLE),
+    author: f.get('author').string(),
+    reason: f.get('reason').string(),
+    sinceMs: f.get('sinceMs').whole(),
   };
 }
 

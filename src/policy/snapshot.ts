@@ -61,6 +61,7 @@ function plain(vm: PolicyVmState): Record<string, unknown> {
     war: vm.war.day.length === 0 && vm.war.pausedAtMs === null ? null : vm.war,
     hold: vm.hold,
     maintenance: vm.maintenance,
+    scheduled: vm.scheduled,
     actionHeld: vm.actionHeld,
     impossible: vm.impossible,
     action: vm.action,

@@ -15,6 +15,7 @@ import { newHostState } from './host-state.js';
 import { beginInstance, forget } from './instance.js';
 import { clearIntents } from './intents.js';
 import { noteHold, noteJournal, noteMaintenance, noteRelease, noteUnhold } from './people.js';
+import { noteSchedule } from './scheduled.js';
 import { noteShares, syncIncident } from './shared-cause.js';
 import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm, StepResult } from './types.js';
 import { newProbeRecord, newVmState, type PolicyVmState } from './vm-state.js';
@@ -145,6 +146,9 @@ function applyToVm(
       return;
     case 'maintenance':
       noteMaintenance(ctx, vm, event);
+      return;
+    case 'schedule':
+      noteSchedule(ctx, vm, event);
       return;
     case 'clear-intents':
       clearIntents(ctx, vm, event.author);

@@ -6,6 +6,7 @@ import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 import type { RecoverySpec, RunStrategy, VmId } from '../model/vm.js';
 import type { HostSigns, HostState } from './host-state.js';
+import type { Scheduled } from './scheduled.js';
 import type { PolicyVmState } from './vm-state.js';
 
 /** What the policy needs to know of a probe. */
@@ -122,6 +123,14 @@ export type PolicyEvent =
       readonly vm: VmId;
       readonly author: string;
       readonly begin: { readonly reason: string; readonly untilMs: number | null } | null;
+    }
+  /** A person schedules maintenance of a VM: it is done once within its windows, while the VM is well. */
+  | {
+      readonly type: 'schedule';
+      readonly vm: VmId;
+      readonly step: Scheduled['step'];
+      readonly author: string;
+      readonly reason: string;
     }
   /** A person withdraws what persons wanted: holds, maintenance, stops from outside. `vm` null: of all. */
   | { readonly type: 'clear-intents'; readonly vm: VmId | null; readonly author: string }

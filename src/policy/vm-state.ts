@@ -7,6 +7,7 @@ import { type Activity, noActivity } from './activity.js';
 import { type EditWar, newWar } from './edit-war.js';
 import type { Line } from './host-state.js';
 import type { ConcludedKind, Rule } from './rules.js';
+import type { Scheduled } from './scheduled.js';
 import type { Episode, PolicyProbe, PolicyVm } from './types.js';
 
 /** A probe as the policy knows it in the present instance of the VM. */
@@ -203,6 +204,8 @@ export interface PolicyVmState {
   hold: HoldRecord | null;
   /** A person works on the VM: nothing is done to it, whatever it looks like. */
   maintenance: HoldRecord | null;
+  /** Maintenance that waits for its window, or for the VM to be well. */
+  scheduled: Scheduled | null;
   /** The runtime held the last action. */
   actionHeld: { reason: string; untilMs: number } | null;
   impossible: Partial<Record<LadderStep, number>>;
@@ -323,6 +326,7 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     war: newWar(),
     hold: null,
     maintenance: null,
+    scheduled: null,
     actionHeld: null,
     impossible: {},
     action: null,

@@ -4,7 +4,7 @@ import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 import type { RunStrategy, VmId } from '../model/vm.js';
 import type { Intent, KeptBy } from '../policy/index.js';
-import type { Explanation } from '../policy/types.js';
+import type { Explanation, PolicyEvent } from '../policy/types.js';
 import type { Endpoint } from './endpoint.js';
 
 /** Something that does not work as it should, while the rest goes on. */
@@ -112,6 +112,9 @@ export interface ReloadView {
   readonly warnings: readonly string[];
 }
 
+/** Steps that a person can schedule. */
+export type ScheduledStep = Extract<PolicyEvent, { type: 'schedule' }>['step'];
+
 /** What the daemon needs of the runtime; the runtime's Vmpulse class has it. */
 export interface RuntimeApi {
   view(): HostView;
@@ -131,6 +134,8 @@ export interface RuntimeApi {
     forMs: number | null;
   }): Promise<void>;
   endMaintenance(options: { vm: VmId; author: string }): Promise<void>;
+  /** Maintenance to be done once, within the windows of the VM and while it is well. */
+  schedule(options: { vm: VmId; step: ScheduledStep; reason: string; author: string }): Promise<void>;
   /** What persons want and automation obeys, until withdrawn. */
   intents(): readonly Intent[];
   /** Withdraws what persons wanted of one VM, or (null) of all. */

@@ -23,7 +23,15 @@ import { createMetrics, type Metrics } from './metrics.js';
 import { Supervisor } from './supervisor.js';
 import { VERSION } from './version.js';
 import { buildHostView, buildVmView } from './view-builder.js';
-import type { ExplainView, HostView, ReloadView, RuntimeApi, RuntimeEvent, VmView } from './views.js';
+import type {
+  ExplainView,
+  HostView,
+  ReloadView,
+  RuntimeApi,
+  RuntimeEvent,
+  ScheduledStep,
+  VmView,
+} from './views.js';
 import type { VmUnit } from './vm-unit.js';
 
 const EXPLAIN_JOURNAL_ENTRIES = 50;
@@ -252,6 +260,19 @@ export class Vmpulse implements RuntimeApi {
     await this.#supervisor.command(
       { type: 'maintenance', vm, author, begin: null },
       { vm, text: `maintenance of ${vm} ended by ${author}`, data: { verb: 'end-maintenance', author } },
+    );
+  }
+
+  async schedule(options: { vm: VmId; step: ScheduledStep; reason: string; author: string }): Promise<void> {
+    const { vm, step, reason, author } = options;
+    this.#unit(vm);
+    await this.#supervisor.command(
+      { type: 'schedule', vm, step, reason, author },
+      {
+        vm,
+        text: `${step} of ${vm} scheduled by ${author}: ${reason}`,
+        data: { verb: 'schedule', step, author },
+      },
     );
   }
 

@@ -167,6 +167,7 @@ describe('a VM with everything written', () => {
       gracefulStopMs: 240_000,
       startPriority: 0,
       recreate: false,
+      actionWindows: [],
     });
   });
 });

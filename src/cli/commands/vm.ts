@@ -1,11 +1,12 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
+import { SCHEDULABLE } from '../../policy/index.js';
 import { vmAnswer } from '../answers.js';
 import { author, type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
 import { paintState } from '../text/paint.js';
 
-/** `vmpulse vm release` and `vmpulse vm maintenance`. */
+/** `vmpulse vm release`, `vmpulse vm maintenance`, `vmpulse vm schedule`. */
 export const vmCommand: CliCommand = {
   register(program, cli) {
     const vm = program
@@ -27,6 +28,7 @@ export const vmCommand: CliCommand = {
         }),
       );
     addMaintenance(vm, cli);
+    addSchedule(vm, cli);
   },
 };
 
@@ -66,6 +68,27 @@ function addMaintenance(vm: Command, cli: Cli): void {
         const path = `${vmPath('/v1/vms', name)}/end-maintenance`;
         const { id, health } = await client.post(path, { author: author() }, vmAnswer);
         cli.stdout.write(`maintenance of ${id} is over; it is ${paintState(health, paintOf(cli))}\n`);
+      }),
+    );
+}
+
+function addSchedule(vm: Command, cli: Cli): void {
+  vm.command('schedule')
+    .description(
+      'Has a VM rebooted, cleaned up or repaired once: within its action windows, while it is well and nothing holds.',
+    )
+    .addArgument(new Argument('<step>', 'what is to be done').choices(SCHEDULABLE))
+    .argument('<vm>', 'name or namespace/name')
+    .requiredOption('--reason <text>', 'why; kept in the journal')
+    .addHelpText(
+      'after',
+      examples(['vmpulse vm schedule reboot db --reason "new kernel"', 'in the next action window of db']),
+    )
+    .action((step: string, name: string, { reason }: { readonly reason: string }, command) =>
+      withDaemon(command, cli, async (client) => {
+        const path = `${vmPath('/v1/vms', name)}/schedule`;
+        const { id } = await client.post(path, { step, reason, author: author() }, vmAnswer);
+        cli.stdout.write(`${step} of ${id} is scheduled; vmpulse explain ${id} says when\n`);
       }),
     );
 }

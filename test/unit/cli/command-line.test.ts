@@ -20,6 +20,7 @@ describe('help', () => {
     ['vm', 'maintenance'],
     ['vm', 'maintenance', 'begin'],
     ['vm', 'maintenance', 'end'],
+    ['vm', 'schedule'],
     ['intent'],
     ['intent', 'list'],
     ['intent', 'clear'],

@@ -186,6 +186,18 @@ describe('commands to the daemon', () => {
     ]);
   });
 
+  it('schedule maintenance of a VM', async () => {
+    const { run, runtime } = await daemon();
+    expect(await run(['vm', 'schedule', 'reboot', 'db', '--reason', 'kernel'])).toMatchObject({
+      status: 0,
+      stdout: 'reboot of lab/db is scheduled; vmpulse explain lab/db says when\n',
+    });
+    expect(runtime.calls).toEqual([
+      ['schedule', { vm: 'lab/db', step: 'reboot', reason: 'kernel', author: me }],
+    ]);
+    expect((await run(['vm', 'schedule', 'power-cycle', 'db', '--reason', 'x'])).status).toBe(64);
+  });
+
   it('list and clear what persons want', async () => {
     const { run, runtime } = await daemon();
     await run(['recovery', 'hold', '--vm', 'web-1', '--reason', 'firmware']);

@@ -81,6 +81,9 @@ describe('the API', () => {
     const begun = { reason: 'update', author: 'ann@1000', forMs: 1_000 };
     expect(await post('/v1/vms/lab/db/maintenance', begun)).toMatchObject({ json: { id: 'lab/db' } });
     expect(await post('/v1/vms/db/end-maintenance', { author: 'ann@1000' })).toMatchObject({ status: 200 });
+    const reboot = { step: 'reboot', reason: 'kernel', author: 'ann@1000' };
+    expect(await post('/v1/vms/db/schedule', reboot)).toMatchObject({ json: { id: 'lab/db' } });
+    expect(await post('/v1/vms/db/schedule', { ...reboot, step: 'reset' })).toMatchObject({ status: 400 });
     await post('/v1/recovery/hold', { reason: 'all', author: 'ann@1000' });
     expect(await get('/v1/intents')).toMatchObject({ json: { intents: [{ what: 'hold', vm: null }] } });
     expect(await post('/v1/intents/clear', { author: 'ann@1000' })).toMatchObject({ json: { intents: [] } });
@@ -88,6 +91,7 @@ describe('the API', () => {
     expect(runtime.calls).toEqual([
       ['beginMaintenance', { vm: 'lab/db', ...begun }],
       ['endMaintenance', { vm: 'lab/db', author: 'ann@1000' }],
+      ['schedule', { vm: 'lab/db', ...reboot }],
       ['hold', { vm: null, reason: 'all', author: 'ann@1000', forMs: null }],
       ['clearIntents', { vm: null, author: 'ann@1000' }],
     ]);

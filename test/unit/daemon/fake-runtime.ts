@@ -158,6 +158,10 @@ export class FakeRuntime implements RuntimeApi {
     this.calls.push(['endMaintenance', options]);
   }
 
+  async schedule(options: { vm: VmId; step: string; reason: string; author: string }): Promise<void> {
+    this.calls.push(['schedule', options]);
+  }
+
   intents(): readonly Intent[] {
     return this.holds.map((hold) => ({ ...hold, what: 'hold', sinceMs: 0 }));
   }

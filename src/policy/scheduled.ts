@@ -1,0 +1,71 @@
+import type { LadderStep } from '../model/action.js';
+import { blockersOf } from './blockers.js';
+import { type StepContext, say } from './context.js';
+import { blocked, request } from './plan.js';
+import { bounded, evidence, utc } from './text.js';
+import type { Blocker, PolicyVmState } from './vm-state.js';
+import { nextOpenMs } from './windows.js';
+
+/** Steps that a person can schedule. */
+export const SCHEDULABLE = ['reboot', 'cleanup', 'exec'] as const satisfies readonly LadderStep[];
+
+export interface Scheduled {
+  readonly step: (typeof SCHEDULABLE)[number];
+  readonly author: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+/** A person schedules maintenance; the newest counts. */
+export function noteSchedule(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  event: { readonly step: Scheduled['step']; readonly author: string; readonly reason: string },
+): void {
+  const { step } = event;
+  vm.scheduled = { step, author: bounded(event.author), reason: bounded(event.reason), sinceMs: ctx.now };
+  const openMs = nextOpenMs(vm.spec?.recovery.actionWindows ?? [], ctx.now);
+  const when = openMs <= ctx.now ? 'now' : `not before ${utc(openMs)}`;
+  const text = `${vm.scheduled.author} scheduled ${step}, ${when}: ${vm.scheduled.reason}`;
+  say(ctx, { vm, kind: 'note', rule: 'scheduled', text });
+}
+
+/** Carries scheduled maintenance out on a VM that is well, within its windows and while nothing holds. */
+export function followSchedule(ctx: StepContext, vm: PolicyVmState): void {
+  const { scheduled } = vm;
+  if (!scheduled || !vm.spec) return;
+  const { step, author, reason } = scheduled;
+  const blockers = [
+    ...windowBlocker(ctx, vm),
+    ...brakeBlocker(ctx),
+    ...blockersOf(ctx.state, vm, step, null, ctx.now),
+  ];
+  if (!vm.spec.recovery.enabled) {
+    blockers.unshift({ rule: 'observe-only', text: 'recovery is not enabled for this VM', untilMs: null });
+  }
+  if (!vm.spec.steps.includes(step)) {
+    blockers.push({ rule: 'ladder-exhausted', text: `its driver does not support ${step}`, untilMs: null });
+  }
+  if (blockers.length > 0) {
+    blocked(ctx, vm, step, blockers);
+    return;
+  }
+  const text = `scheduled by ${author}: ${reason}`;
+  const list = [evidence(scheduled.sinceMs, 'operator', text)];
+  request(ctx, vm, step, { kind: 'intended', cause: 'scheduled', evidence: list }, false);
+}
+
+function windowBlocker(ctx: StepContext, vm: PolicyVmState): Blocker[] {
+  const openMs = nextOpenMs(vm.spec?.recovery.actionWindows ?? [], ctx.now);
+  // A window that never opens is one that nobody can wait for.
+  if (!Number.isFinite(openMs))
+    return [{ rule: 'action-window', text: 'none of its windows ever opens', untilMs: null }];
+  if (openMs <= ctx.now) return [];
+  return [{ rule: 'action-window', text: 'scheduled maintenance waits for its window', untilMs: openMs }];
+}
+
+/** What is not urgent is not done to a fleet of which a large part fails. */
+function brakeBlocker(ctx: StepContext): Blocker[] {
+  if (ctx.state.host.brake === null) return [];
+  return [{ rule: 'fleet-brake', text: 'too many VMs fail at once', untilMs: null }];
+}
