@@ -1,7 +1,7 @@
 import type { Assessment } from './assess.js';
 import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
-import { inGrace } from './signals.js';
+import { guestSeen, inGrace } from './signals.js';
 import { bounded, utc } from './text.js';
 import type { PolicyVmState } from './vm-state.js';
 
@@ -45,8 +45,8 @@ export function syncActivity(ctx: StepContext, vm: PolicyVmState, found: Assessm
 }
 
 /**
- * Grace that is about to end goes on while the boot moves (a file system is checked, updates are installed), bounded
- * by `graceMaxMs` after the boot began.
+ * Grace that is about to end goes on while the boot moves (a file system is checked, updates are installed) and nobody
+ * in the guest has answered yet, bounded by `graceMaxMs` after the boot began.
  */
 export function extendGrace(ctx: StepContext, vm: PolicyVmState): void {
   const { now } = ctx;
@@ -54,7 +54,8 @@ export function extendGrace(ctx: StepContext, vm: PolicyVmState): void {
   if (vm.graceUntilMs === null || vm.graceUntilMs > now || !vm.spec || bootMovedAtMs === null) return;
   const movesUntilMs = bootMovedAtMs + LIMITS.bootMovesMs;
   const untilMs = Math.min(movesUntilMs, vm.instanceAtMs + vm.spec.recovery.graceMaxMs);
-  if (untilMs <= now) return;
+  // Once somebody in the guest has answered, it is up, and what fails then fails.
+  if (untilMs <= now || guestSeen(vm)) return;
   const first = vm.graceUntilMs <= vm.instanceAtMs + vm.spec.recovery.graceMs;
   vm.graceUntilMs = untilMs;
   if (!first) return;

@@ -28,6 +28,7 @@ describe('help', () => {
     ['bench'],
     ['config'],
     ['config', 'check'],
+    ['simulate'],
   ];
   it.each(
     commands.map((command) => [command.join(' ') || 'vmpulse', command] as const),

@@ -140,6 +140,16 @@ describe('a boot that moves', () => {
     expect(s.rules('note').filter((r) => r === 'grace')).toHaveLength(1);
   });
 
+  it('is over once somebody in the guest answers: what fails then fails', () => {
+    const s = booting();
+    s.probe('agent', 'ok');
+    for (let i = 0; i < 13; i++) {
+      s.advance(10_000);
+      moved(s, 'disk vda');
+    }
+    expect(s.state.vms.get(WEB)?.graceUntilMs).toBeNull();
+  });
+
   it('has it up to a bound', () => {
     const s = booting();
     for (let i = 0; i < 70; i++) {
