@@ -30,6 +30,7 @@ export class Checker {
   readonly #limits: PolicyConfig;
   readonly #accounts = new Map<SimVm, Account>();
   readonly #ids = new Set<string>();
+  readonly #brakeReleased = new Set<SimHost>();
   readonly #boots = new Map<SimHost, number[]>();
 
   constructor(world: World, limits: PolicyConfig) {
@@ -85,7 +86,9 @@ export class Checker {
     account.flying = { id, step };
     this.#checkMoment(vm, step);
     this.#checkHost(vm.host, step);
-    if (!isStartUp) this.#charge(vm, account);
+    if (isStartUp) return;
+    this.#checkBrake(vm, step);
+    this.#charge(vm, account);
   }
 
   noteActionEnd(vm: SimVm, entry: StoredJournalEntry): void {
@@ -174,6 +177,28 @@ export class Checker {
       }
     }
     this.#queueing(host);
+  }
+
+  /** A large part of the fleet has been failing for a while, and not for so long that it is old news. */
+  #checkBrake(vm: SimVm, step: LadderStep): void {
+    const { host } = vm;
+    const { brakeRatio, brakeMinVms } = this.#limits;
+    const wanted = host.vms.filter((one) => !one.wantedOff);
+    const failing = wanted.filter((one) => {
+      const { serves, badSinceMs, blocked } = this.#world.judge.docket(one);
+      const forMs = this.#now - badSinceMs;
+      return !serves && !blocked.has('quarantine') && forMs > MINUTE_MS && forMs < 25 * MINUTE_MS;
+    });
+    if (failing.length < brakeMinVms || failing.length < brakeRatio * wanted.length) {
+      this.#brakeReleased.delete(host);
+    } else if (!this.#brakeReleased.has(host)) {
+      this.#violation(vm, `${step} while ${failing.length} of ${wanted.length} VMs of its host fail`);
+    }
+  }
+
+  /** A person let the brake go: until fewer fail, it is theirs. */
+  noteResumed(host: SimHost): void {
+    this.#brakeReleased.add(host);
   }
 
   #queueing(host: SimHost): void {

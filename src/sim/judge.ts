@@ -24,6 +24,8 @@ interface Docket {
   /** Availability: when it was last counted, and what it was from then on. */
   countedMs: number;
   serves: boolean;
+  /** It has not served since then, if it does not. */
+  badSinceMs: number;
   /** When it last did not serve. */
   badUntilMs: number;
   wanted: boolean;
@@ -186,6 +188,7 @@ export class Judge {
         blocked: new Stopwatch(timeline),
         countedMs: timeline.nowMs,
         serves: vm.serves,
+        badSinceMs: timeline.nowMs,
         badUntilMs: 0,
         wanted: !vm.wantedOff,
       };
@@ -212,6 +215,7 @@ export class Judge {
     }
     if (!docket.serves) docket.badUntilMs = nowMs;
     docket.countedMs = nowMs;
+    if (docket.serves && !vm.serves) docket.badSinceMs = nowMs;
     docket.serves = vm.serves;
     docket.wanted = !vm.wantedOff;
   }

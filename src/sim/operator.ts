@@ -65,8 +65,19 @@ export class Operator {
       timeline.after(60_000, () => this.resume(host));
       return;
     }
+    this.#world.checker.noteResumed(host);
     for (const reason of ['person', 'journal', 'incident', 'brake']) host.blocked.end(reason);
     host.daemon.command({ type: 'unhold', vm: null, author: AUTHOR }, `${AUTHOR} resumes all recovery`);
+  }
+
+  /** The VM ended. Somebody misses it in the end where nothing brings it back. */
+  mayMiss(vm: SimVm): void {
+    const { timeline, random } = this.#world;
+    const endedAtMs = timeline.nowMs;
+    timeline.after(random.between(3, 8) * 3_600_000, () => {
+      const isStillOff = vm.vmm === null && vm.bootedAtMs < endedAtMs;
+      if (isStillOff && !vm.wantedOff && !vm.host.isDown) this.start(vm);
+    });
   }
 
   /** Starts a VM by hand. */

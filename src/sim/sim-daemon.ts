@@ -1,7 +1,8 @@
 import type { Outcome } from '../model/outcome.js';
+import type { JournalEntry } from '../model/ports.js';
 import type { VmSpec } from '../model/vm.js';
 import type { PolicyConfig, PolicyEvent, PolicyState } from '../policy/types.js';
-import { createRecoveries } from '../recovery/registry.js';
+import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import { Supervisor } from '../runtime/supervisor.js';
 import { Life } from './life.js';
 import { SimDriver } from './sim-driver.js';
@@ -17,7 +18,12 @@ export interface Canary {
   /** Called again and again while the daemon runs. */
   readonly tamper?: (state: PolicyState, nowMs: number) => void;
   readonly distort?: (outcome: Outcome) => Outcome;
+  /** The engine delivers what it found about a former instance. */
   readonly tellsStale?: boolean;
+  /** Steps that are carried out in another way. */
+  readonly recoveries?: RecoveryOverrides;
+  /** The journal acknowledges what it does not write. */
+  readonly losesEntry?: (entry: JournalEntry) => boolean;
 }
 
 export interface DaemonOptions {
@@ -26,7 +32,7 @@ export interface DaemonOptions {
   readonly canary: Canary;
 }
 
-const TAMPER_EVERY_MS = 500;
+const TAMPER_EVERY_MS = 1_000;
 
 /** One run of the production supervisor on a simulated host, until it is killed. */
 export class SimDaemon {
@@ -53,7 +59,8 @@ export class SimDaemon {
       ...(canary.distort === undefined ? {} : { distort: canary.distort }),
       ...(canary.tellsStale === undefined ? {} : { tellsStale: canary.tellsStale }),
     });
-    this.journal = new SimJournal(host.disk, timeline, (ms) => life.later(ms));
+    const loses = canary.losesEntry ?? (() => false);
+    this.journal = new SimJournal(host.disk, timeline, (ms) => life.later(ms), loses);
     const told = (data: Readonly<Record<string, unknown>>, text: string) => {
       if (!life.alive) return;
       if (typeof data.vm === 'string') judge.noteTold(data.vm, text);
@@ -78,7 +85,7 @@ export class SimDaemon {
       drivers: { qemu: new SimDriver(host, life) },
       probes: {},
       runInPool: () => Promise.reject(new Error('the simulator has no pool')),
-      recoveries: createRecoveries(),
+      recoveries: createRecoveries(canary.recoveries),
       policy: canary.limits?.(policy) ?? policy,
       clock: life,
       logger: { debug: quiet, info: quiet, warn: warned, error: told },

@@ -18,6 +18,8 @@ import type { SimHost } from './sim-host.js';
 import { type Seen, SimTarget, type TargetPorts } from './sim-target.js';
 
 const BLIND_AFTER = 3;
+/** After every grace, so that it is not simply out-waited. */
+const STALE_MS = 150_000;
 
 export interface SimEngineOptions {
   readonly host: SimHost;
@@ -39,6 +41,7 @@ export class SimEngine implements ProbeEngine {
   readonly #saved = new Map<bigint, SavedThresholds>();
   #batch: EngineEvent[] = [];
   #wake: () => void = () => {};
+  readonly #gone = new Set<string>();
   #next = 1;
 
   constructor(options: SimEngineOptions) {
@@ -83,7 +86,18 @@ export class SimEngine implements ProbeEngine {
     this.#byVm.set(vm, mates.add(added));
     const saved = this.#saved.get(idHash(target.id));
     if (saved) added.apply(saved);
+    if (this.#gone.delete(target.id) && this.#options.tellsStale === true) this.#tellStale(added);
     return handle;
+  }
+
+  /** The end of the former process, told of the present one. */
+  #tellStale(target: SimTarget): void {
+    const { timeline, wallMs } = this.#ports;
+    timeline.after(STALE_MS, () => {
+      const atMs = wallMs();
+      const change = { from: 'ok', to: 'failed', reason: 'process-gone', atMs, streakStartMs: atMs } as const;
+      this.#emit(target, { ...change, count: 1, lastOkMs: 0 }, 0);
+    });
   }
 
   #see(vm: string, target: Target, key: number): Seen {
@@ -100,6 +114,7 @@ export class SimEngine implements ProbeEngine {
     for (const handle of Array.from(handles)) {
       const target = this.#expect(handle);
       target.remove();
+      if (target.thresholds.reason === 'process-gone') this.#gone.add(target.target.id);
       this.#targets.delete(handle);
       this.#byVm.get(vmOf(target.target.id))?.delete(target);
     }
@@ -116,16 +131,9 @@ export class SimEngine implements ProbeEngine {
   newInstance(handles: ArrayLike<number>): void {
     for (const handle of Array.from(handles)) {
       const target = this.#expect(handle);
-      const { state, reason } = target.thresholds;
       // What was found and not yet told belongs to the former instance.
       this.#batch = this.#batch.filter((e) => e.handle !== handle);
       target.newInstance();
-      if (this.#options.tellsStale !== true || state !== 'failed' || reason === undefined) continue;
-      const atMs = this.#ports.wallMs();
-      const from = target.thresholds.state;
-      const change = { from, to: state, reason, atMs, streakStartMs: atMs, count: 3, lastOkMs: 0 };
-      // After the grace of the new instance, so that it is not simply out-waited.
-      this.#ports.timeline.after(150_000, () => this.#emit(target, change, 0));
     }
   }
 

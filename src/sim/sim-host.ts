@@ -21,6 +21,8 @@ export class SimHost {
   /** Every slot for recoveries or for boots is taken. */
   readonly queueing: Stopwatch;
   daemon: SimDaemon | null = null;
+  /** True time of its start. */
+  daemonSinceMs = 0;
   /** Bridges that are down, by the /24 behind them. */
   readonly downNetworks = new Set<string>();
   /** The prober gets no processor time. */
@@ -69,6 +71,7 @@ export class SimHost {
 
   startDaemon(): void {
     this.daemon = new SimDaemon(this, this.#options);
+    this.daemonSinceMs = this.world.timeline.nowMs;
     if (this.disk.full) this.daemon.journal.diskChanged();
     this.blocked.end('daemon');
     this.daemon.start();

@@ -42,11 +42,18 @@ export class SimJournal implements ObservableJournal {
   readonly #disk: JournalDisk;
   readonly #timeline: Timeline;
   readonly #later: (ms: number) => Promise<void>;
+  readonly #loses: (entry: JournalEntry) => boolean;
   readonly #listeners = new Set<(availability: Availability) => void>();
   #availability: Availability;
   #backlog: JournalEntry[] = [];
 
-  constructor(disk: JournalDisk, timeline: Timeline, later: (ms: number) => Promise<void>) {
+  constructor(
+    disk: JournalDisk,
+    timeline: Timeline,
+    later: (ms: number) => Promise<void>,
+    loses: (entry: JournalEntry) => boolean,
+  ) {
+    this.#loses = loses;
     this.#disk = disk;
     this.#timeline = timeline;
     this.#later = later;
@@ -83,7 +90,7 @@ export class SimJournal implements ObservableJournal {
       this.#backlog.push(...entries);
       throw diskFull();
     }
-    this.#disk.write(entries);
+    this.#disk.write(entries.filter((entry) => !this.#loses(entry)));
   }
 
   async read(): Promise<readonly StoredJournalEntry[]> {

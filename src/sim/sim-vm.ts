@@ -48,6 +48,8 @@ export class SimVm {
   extraBootMs = 0;
   /** True time of the present boot. */
   bootedAtMs = 0;
+  /** True time at which its last VMM ended. */
+  endedAtMs = 0;
   /** Somebody decided that it is not to run now. */
   wantedOff = false;
   /** Of the attached daemon, if any. */
@@ -146,9 +148,9 @@ export class SimVm {
     });
   }
 
-  /** The service comes back without the guest being booted. */
+  /** The service comes back without the guest being booted. True: so the command says, which need not be so. */
   restartService(): boolean {
-    if (this.cure !== 'restart') return false;
+    if (this.cure !== 'restart') return this.world.random.chance(0.5);
     this.change(() => {
       this.service = 'ok';
     });
@@ -171,6 +173,8 @@ export class SimVm {
     });
     this.host.daemon?.engine.processEnded(this.spec.id);
     this.listener = null;
+    this.endedAtMs = this.world.timeline.nowMs;
+    this.world.operator.mayMiss(this);
   }
 
   /** An event of the VMM; nobody hears it while its monitor does not work. */

@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000;
 const YEAR_MS = 365.25 * DAY_MS;
 const HOUR_MS = 3_600_000;
 /** Of every VM-year, at the least. */
-export const FAULTS_A_VM_YEAR = 20;
+const FAULTS_A_VM_YEAR = 11;
 
 export interface SeedOptions {
   readonly seed: number;

@@ -104,7 +104,9 @@ export class World {
     if (entry.type === 'action-start') {
       const step = stepOf(entry);
       const { isStartUp } = this.judge.noteAct(vm, step);
-      this.checker.noteActionStart(vm, entry, step, isStartUp);
+      // Its end was not seen by this daemon: to it, the VM was simply not running.
+      const unseen = step === 'start' && vm.endedAtMs <= host.daemonSinceMs;
+      this.checker.noteActionStart(vm, entry, step, isStartUp || unseen);
       for (const then of this.#onAct.splice(0)) then(vm);
     } else if (entry.type === 'action-end') {
       this.checker.noteActionEnd(vm, entry);

@@ -1,6 +1,6 @@
 import type { SimHost } from '../sim-host.js';
 import type { World } from '../world.js';
-import { type FaultKind, hostFault, MINUTE_MS } from './fault.js';
+import { crashMeanwhile, type FaultKind, hostFault, MINUTE_MS } from './fault.js';
 
 /** The daemon is killed, and its service manager starts it again. */
 function crash(host: SimHost, world: World, meanwhile: () => void = () => {}): void {
@@ -18,6 +18,7 @@ function crash(host: SimHost, world: World, meanwhile: () => void = () => {}): v
 export const DAEMON_FAULTS: readonly FaultKind[] = [
   hostFault('daemon-crash', (host, world) => {
     crash(host, world);
+    if (world.random.chance(0.3)) crashMeanwhile(host, world);
     return true;
   }),
   // In the middle of the next action, wherever that is.
@@ -33,6 +34,7 @@ export const DAEMON_FAULTS: readonly FaultKind[] = [
     host.disk.full = true;
     host.blocked.begin('journal');
     host.daemon?.journal.diskChanged();
+    timeline.after(random.between(2, 90) * 1000, () => crashMeanwhile(host, world));
     timeline.after(random.between(1, 30) * MINUTE_MS, () => {
       host.disk.full = false;
       host.daemon?.journal.diskChanged();

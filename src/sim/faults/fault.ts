@@ -79,3 +79,21 @@ export function hostFault(name: string, harm: (host: SimHost, world: World) => b
     },
   };
 }
+
+/** While nothing can be done, something happens that something must be done about afterwards. */
+export function crashMeanwhile(host: SimHost, world: World): void {
+  const { judge, random } = world;
+  const fits = host.vms.filter((vm) => vm.serves && judge.isIdle(vm) && vm.spec.runStrategy === 'Always');
+  if (fits.length === 0) return;
+  const vm = random.pick(fits);
+  judge.count('vmm-crash');
+  judge.open({
+    kind: 'vmm-crash',
+    vm,
+    need: 'act',
+    boundMs: 20_000,
+    permits: ['start'],
+    isOver: () => vm.isWell,
+  });
+  vm.die();
+}

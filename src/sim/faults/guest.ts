@@ -23,8 +23,7 @@ function hang(name: string): FaultKind {
 }
 
 function cureOf(world: World): Cure {
-  const dice = world.random.fraction();
-  return dice < 0.7 ? 'restart' : dice < 0.95 ? 'boot' : 'repair';
+  return world.random.chance(0.75) ? 'restart' : 'boot';
 }
 
 function breakService(vm: SimVm, how: ServiceState, cure: Cure): void {
@@ -77,6 +76,12 @@ export const GUEST_FAULTS: readonly FaultKind[] = [
     'service-crash',
     (vm) => ({ need: 'act', boundMs: INFERRED_MS, permits: SERVICE, isOver: () => vm.isWell }),
     (vm, world) => breakService(vm, 'crashed', cureOf(world)),
+  ),
+  // Neither restart nor boot helps: the budget is spent, and a person has to come.
+  vmFault(
+    'bad-deploy',
+    (vm) => ({ need: 'act', boundMs: INFERRED_MS, permits: SERVICE, isOver: () => vm.isWell }),
+    (vm) => breakService(vm, 'crashed', 'repair'),
   ),
   slow('slow-service', () => {}),
   // It gets slow, and in the end the kernel of the guest takes the service.

@@ -1,4 +1,4 @@
-import { type FaultKind, hostFault, MINUTE_MS, vmFault } from './fault.js';
+import { crashMeanwhile, type FaultKind, hostFault, MINUTE_MS, vmFault } from './fault.js';
 
 /** What people and their tools do: nothing of it is a failure. */
 export const PEOPLE: readonly FaultKind[] = [
@@ -30,6 +30,7 @@ export const PEOPLE: readonly FaultKind[] = [
   ),
   hostFault('person-hold', (host, world) => {
     world.operator.hold(host, world.random.between(5, 60) * MINUTE_MS);
+    world.timeline.after(world.random.between(2, 240) * 1000, () => crashMeanwhile(host, world));
     return true;
   }),
 ];

@@ -7,6 +7,24 @@ export const VMM_FAULTS: readonly FaultKind[] = [
     (vm) => ({ need: 'act', boundMs: 20_000, permits: ['start'], isOver: () => vm.isWell }),
     (vm) => vm.die(),
   ),
+  // It crashes again, while it boots or just after it has been stable, until somebody has looked at it.
+  vmFault(
+    'crash-loop',
+    () => ({ need: 'nothing', boundMs: 0, permits: ['start'], isOver: () => false }),
+    (vm, world, opened) => {
+      const { timeline, random, judge } = world;
+      let quarantined = false;
+      const lastsMs = random.chance(0.5) ? 5_000 : 180_000;
+      const again = () => {
+        quarantined ||= judge.docket(vm).blocked.has('quarantine');
+        if (quarantined && vm.isWell) return judge.close(opened);
+        if (!quarantined && vm.vmm !== null && timeline.nowMs - vm.vmm.startedAtMs > lastsMs) vm.die();
+        timeline.after(random.between(lastsMs / 6, lastsMs), again);
+      };
+      vm.die();
+      again();
+    },
+  ),
   vmFault(
     'vmm-stop',
     (vm) => ({

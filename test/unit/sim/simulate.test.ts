@@ -27,7 +27,7 @@ async function journalOf(seed: number): Promise<string> {
   return lines.join('\n');
 }
 
-describe('a simulated seed', () => {
+describe('a simulated seed', { timeout: 120_000 }, () => {
   it.each([
     1, 2, 3, 4,
   ])('%i: nothing is missed, nothing is done without need, no invariant breaks', async (seed) => {

@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest';
+import type { Outcome } from '../../../src/model/outcome.js';
+import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../../../src/policy/index.js';
+import type { PolicyState } from '../../../src/policy/types.js';
+import { defineRecovery, requireSession } from '../../../src/recovery/recovery.js';
+import type { Finding } from '../../../src/sim/judge.js';
+import type { Canary } from '../../../src/sim/sim-daemon.js';
+import { simulateSeed } from '../../../src/sim/simulate.js';
+
+const SEEDS = 4;
+
+/** What is found with the canary; seeds are tried until something is. */
+async function find(canary: Canary, faults: readonly string[]): Promise<readonly Finding[]> {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const { findings } = await simulateSeed(
+      {
+        seed,
+        vms: 24,
+        hosts: 1,
+        days: 3,
+        faults,
+        recovery: DEFAULT_RECOVERY,
+        policy: DEFAULT_POLICY_CONFIG,
+      },
+      { canary },
+    );
+    if (findings.length > 0) return findings;
+  }
+  return [];
+}
+
+type Vms = (state: PolicyState) => Iterable<NonNullable<ReturnType<PolicyState['vms']['get']>>>;
+const vmsOf: Vms = (state) => state.vms.values();
+
+/** Believes that a step that was carried out has helped. */
+function believe(state: PolicyState): void {
+  for (const vm of vmsOf(state)) {
+    if (vm.episode?.attempts.at(-1)?.result?.result !== 'done') continue;
+    for (const probe of vm.probes.values())
+      Object.assign(probe, { state: 'ok', seen: true, latched: false, reason: null });
+    vm.graceUntilMs = null;
+  }
+}
+
+function asFailed(outcome: Outcome): Outcome {
+  return outcome.result === 'inconclusive' ? { result: 'failed', reason: 'response-timeout' } : outcome;
+}
+
+const wasteful = defineRecovery({
+  endsGuest: true,
+  async prove(attempt) {
+    requireSession(attempt);
+  },
+  async act({ vm, driver, deadline, session }) {
+    await session?.stop('force', deadline.step());
+    await driver.start(vm, deadline.step());
+  },
+});
+
+interface Case {
+  readonly name: string;
+  readonly canary: Canary;
+  readonly faults: readonly string[];
+  readonly found: RegExp;
+}
+
+const CANARIES: readonly Case[] = [
+  {
+    name: 'the fleet brake and the shared cause are off',
+    canary: { limits: (config) => ({ ...config, brakeMinVms: 1e6, sharedCauseMinVms: 1e6 }) },
+    faults: ['bridge-down', 'boot-storm'],
+    found: /VMs of its host fail|no fault of the VM permits/,
+  },
+  {
+    name: 'the budget in a row is off',
+    canary: {
+      configure: (spec) => ({
+        ...spec,
+        recovery: { ...spec.recovery, maxConsecutive: 100, maxPer24h: 1000 },
+      }),
+    },
+    faults: ['crash-loop'],
+    found: /actions in a row, 3 are allowed/,
+  },
+  {
+    name: 'the budget of 24 hours is off',
+    canary: { configure: (spec) => ({ ...spec, recovery: { ...spec.recovery, maxPer24h: 1000 } }) },
+    faults: ['crash-loop'],
+    found: /actions in 24 hours, 10 are allowed/,
+  },
+  {
+    name: 'results of a former instance are accepted',
+    canary: { tellsStale: true },
+    faults: ['vmm-crash'],
+    found: /no fault of the VM permits/,
+  },
+  {
+    name: 'a step that was carried out is taken for health',
+    canary: { tamper: believe },
+    faults: ['bad-deploy'],
+    found: /was not acted on/,
+  },
+  {
+    name: 'inconclusive is taken for failed',
+    canary: { distort: asFailed },
+    faults: ['prober-starvation', 'monitor-held'],
+    found: /fail in truth|no fault of the VM permits/,
+  },
+  {
+    name: 'the veto by guest I/O is off',
+    canary: { configure: (spec) => ({ ...spec, recovery: { ...spec.recovery, vetoWindowMs: 0 } }) },
+    faults: ['slow-boot'],
+    found: /reset, which no fault of the VM permits/,
+  },
+  {
+    name: 'grace is off as well',
+    canary: {
+      configure: (spec) => ({ ...spec, recovery: { ...spec.recovery, graceMs: 0, vetoWindowMs: 0 } }),
+    },
+    faults: ['slow-boot'],
+    found: /reset during grace/,
+  },
+  {
+    name: 'any number of recoveries at once',
+    canary: { limits: (config) => ({ ...config, maxConcurrentRecoveries: 50 }) },
+    faults: ['host-reboot'],
+    found: /recoveries at once/,
+  },
+  {
+    name: 'any number of boots a minute',
+    canary: { limits: (config) => ({ ...config, maxBootsPerMinute: 1000 }) },
+    faults: ['host-reboot'],
+    found: /boots in a minute/,
+  },
+  {
+    name: 'a hold of a person is forgotten',
+    canary: {
+      tamper: (state) => {
+        state.host.hold = null;
+      },
+    },
+    faults: ['person-hold'],
+    found: /a person holds all recovery/,
+  },
+  {
+    name: 'the hold after a failure of the journal is forgotten',
+    canary: {
+      tamper: (state) => {
+        state.host.journalHold = false;
+      },
+    },
+    faults: ['journal-full'],
+    found: /while the journal failed/,
+  },
+  {
+    name: 'the journal acknowledges what it does not write',
+    canary: { losesEntry: (entry) => entry.type === 'action-start' },
+    faults: ['panic'],
+    found: /without a durable entry/,
+  },
+  {
+    name: 'a VMM is ended without proof that it can be started',
+    canary: { recoveries: { 'power-cycle': wasteful } },
+    faults: ['vmm-wedged'],
+    found: /without proof/,
+  },
+  {
+    name: 'the action in flight is forgotten',
+    canary: {
+      configure: (spec) => ({ ...spec, recovery: { ...spec.recovery, vetoWindowMs: 0 } }),
+      tamper: (state) => {
+        for (const vm of vmsOf(state)) {
+          if (vm.action !== null) state.host.busy.delete(vm.id);
+          vm.action = null;
+        }
+      },
+    },
+    faults: ['bad-deploy'],
+    found: /is in flight|began twice|in a row/,
+  },
+  {
+    name: 'episodes are kept for ever',
+    canary: { limits: (config) => ({ ...config, episodesKept: 100_000 }) },
+    faults: ['crash-loop'],
+    found: /too many episodes/,
+  },
+  {
+    name: 'nothing is ever done',
+    canary: {
+      tamper: (state) => {
+        state.host.journalHold = true;
+      },
+    },
+    faults: ['vmm-crash'],
+    found: /was not acted on/,
+  },
+];
+
+describe('a policy that is broken on purpose is caught', () => {
+  it.each(CANARIES)('$name', { timeout: 120_000 }, async ({ canary, faults, found }) => {
+    const texts = (await find(canary, faults)).map(({ text }) => text);
+    expect(texts.join('\n')).toMatch(found);
+  });
+});
