@@ -69,7 +69,8 @@ function targetNames() {
 }
 
 async function build() {
-  const args = ['build', '--release', '--locked', '--target', TRIPLE, '--target-dir', BUILD];
+  // Not --locked: the lock follows what the crate under test depends on.
+  const args = ['build', '--release', '--target', TRIPLE, '--target-dir', BUILD];
   const env = { ...process.env, RUSTFLAGS: COVERAGE };
   const { status } = await run('cargo', args, { cwd: FOLDER, env, stdio: 'inherit' });
   if (status !== 0) throw new Error(`cargo ${args.join(' ')} ended with status ${status}`);
