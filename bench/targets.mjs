@@ -11,6 +11,7 @@ const CHECKS = {
   tcp: (endpoint) => ({ kind: 'tcpSocket', endpoint, close: 'rst' }),
   'tcp-fin': (endpoint) => ({ kind: 'tcpSocket', endpoint, close: 'fin' }),
   'half-open': (endpoint) => ({ kind: 'tcpHalfOpen', endpoint }),
+  icmp: ({ ip }) => ({ kind: 'icmp', ip, ping: { count: 1, payloadBytes: 56 } }),
   http: (endpoint) => http(endpoint, 'http'),
   https: (endpoint) => http(endpoint, 'https'),
 };

@@ -44,6 +44,7 @@ function planOf({ limits, haproxy, blackbox, fping }) {
     { kind: 'https', by: nodeClients, best: true },
     { kind: 'half-open', by: vmpulse },
     { kind: 'half-open', by: halfOpen },
+    { kind: 'icmp', by: vmpulse },
     { kind: 'icmp', by: fping },
   ].filter(({ by }) => by);
 }

@@ -4,10 +4,10 @@ import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 
 /** What is measured, by the name it has on the command line. */
-export const BENCH_KINDS = ['tcp', 'tcp-fin', 'half-open', 'http', 'https'] as const;
+export const BENCH_KINDS = ['tcp', 'tcp-fin', 'half-open', 'icmp', 'http', 'https'] as const;
 export type BenchKind = (typeof BENCH_KINDS)[number];
 
-/** Where a probe goes: an IP literal and a port. */
+/** Where a probe goes: an IP literal and a port (0: none). */
 export interface Place {
   readonly ip: string;
   readonly port: number;
@@ -17,6 +17,8 @@ export interface Place {
 export const MAX_LOOPBACK_TARGETS = 1_000_000;
 const MAX_LISTED = 1_000_000;
 const MAX_TIMEOUT_MS = 1_000;
+/** One echo a probe, as long as that of ping. */
+const PING = { count: 1, payloadBytes: 56 } as const;
 
 /** `count` places on loopback, all at one port. */
 export function loopbackPlaces(count: number, port: number): Place[] {
@@ -27,15 +29,16 @@ export function loopbackPlaces(count: number, port: number): Place[] {
 }
 
 /**
- * Reads a list of places, `ip:port` or `[ipv6]:port` a line; `#` begins a comment. Throws ERR_VMPULSE_USAGE with the
+ * Reads a list of places, `ip:port` or `[ipv6]:port` a line, for ICMP also addresses alone; `#` begins a comment. Throws ERR_VMPULSE_USAGE with the
  * line of the first mistake.
  */
-export function parsePlaces(text: string, file: string): Place[] {
+export function parsePlaces(text: string, file: string, kind: BenchKind): Place[] {
   const places: Place[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     const entry = line.replace(/#.*/, '').trim();
     if (entry === '') continue;
-    places.push(parsePlace(entry, `${file}:${index + 1}`));
+    const isAddress = kind === 'icmp' && isIP(entry) !== 0;
+    places.push(isAddress ? { ip: entry, port: 0 } : parsePlace(entry, `${file}:${index + 1}`));
     if (places.length > MAX_LISTED) throw usage(`${file} has more than ${MAX_LISTED} targets`);
   }
   if (places.length === 0) throw usage(`${file} has no targets; write ip:port, one a line`);
@@ -90,6 +93,7 @@ function checkOf(kind: BenchKind, endpoint: Place): TargetCheck {
   if (kind === 'tcp' || kind === 'tcp-fin') {
     return { kind: 'tcpSocket', endpoint, close: kind === 'tcp' ? 'rst' : 'fin' };
   }
+  if (kind === 'icmp') return { kind: 'icmp', ip: endpoint.ip, ping: PING };
   if (kind === 'half-open') return { kind: 'tcpHalfOpen', endpoint };
   return { kind: 'httpGet', endpoint, http: { scheme: kind, port: endpoint.port, path: '/', headers: [] } };
 }

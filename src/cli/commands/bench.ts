@@ -75,7 +75,7 @@ export const benchCommand: CliCommand = {
 async function run(cli: Cli, flags: BenchFlags): Promise<void> {
   const { kind, period, duration, perAddress, targetList } = flags;
   const targets =
-    targetList === undefined ? flags.targets : parsePlaces(await readList(targetList), targetList);
+    targetList === undefined ? flags.targets : parsePlaces(await readList(targetList), targetList, kind);
   // A terminal shows how far it is; a file has only the result.
   const onTerminal = cli.stdout.isTTY === true;
   await untilInterrupted(async (signal) => {

@@ -12,6 +12,7 @@ describe('vmpulse bench', () => {
     'tcp',
     'tcp-fin',
     'half-open',
+    'icmp',
     'http',
     'https',
   ])('measures %s on loopback: every probe is ok', async (kind) => {
