@@ -51,9 +51,9 @@ export async function coreShare(core, ms) {
  */
 export async function measureWindow({ core, pid, count, idleShare, ms }) {
   const look = async () => {
-    const { ok, failed } = await count();
+    const told = await count();
     const now = nowUs();
-    return { ok, failed, now, busy: busyUs(core, now), tree: treeUs(pid) };
+    return { told, ok: told.ok, failed: told.failed, now, busy: busyUs(core, now), tree: treeUs(pid) };
   };
   const first = await look();
   await sleep(ms);
@@ -69,6 +69,8 @@ export async function measureWindow({ core, pid, count, idleShare, ms }) {
     failedShare: (last.failed - first.failed) / ended,
     /** What others took of the core meanwhile. */
     foreignShare: (busy - tree) / elapsed,
+    /** What the prober told at the end, for the time of the window. */
+    told: last.told,
   };
 }
 

@@ -71,7 +71,7 @@ export async function measureProber({ by, kind, targets, rate, ports, windowMs, 
       ms: windowMs,
     });
     const failedShare = (await prober.downShare?.()) ?? figures.failedShare;
-    return { ...figures, failedShare, last: await prober.count() };
+    return { ...figures, failedShare };
   } finally {
     await prober.stop();
   }

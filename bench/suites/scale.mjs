@@ -53,7 +53,7 @@ export async function measureLateness(context) {
       rows.push(
         figure(
           of,
-          runs.map(({ last }) => last.latenessMs[quantile]),
+          runs.map(({ told }) => told.latenessMs[quantile]),
         ),
       );
     }
