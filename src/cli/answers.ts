@@ -109,3 +109,9 @@ export type ExplainAnswer = z.output<typeof explainAnswer>;
 export type EpisodeAnswer = z.output<typeof episode>;
 export type HoldAnswer = z.output<typeof hold>;
 export type ReloadAnswer = z.output<typeof reloadAnswer>;
+
+export const recoveryPolicyAnswer = z.looseObject({
+  vm: shown,
+  recovery: z.record(z.string(), z.unknown()),
+  origins: z.record(z.string(), shown),
+});

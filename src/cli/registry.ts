@@ -3,6 +3,7 @@ import { benchCommand } from './commands/bench.js';
 import { configCommand } from './commands/config.js';
 import { explainCommand } from './commands/explain.js';
 import { intentCommand } from './commands/intent.js';
+import { policyCommand } from './commands/policy.js';
 import { probeCommand } from './commands/probe.js';
 import { recoveryCommand } from './commands/recovery.js';
 import { reloadCommand } from './commands/reload.js';
@@ -20,6 +21,7 @@ export const COMMANDS: readonly CliCommand[] = [
   recoveryCommand,
   vmCommand,
   intentCommand,
+  policyCommand,
   probeCommand,
   benchCommand,
   configCommand,

@@ -3,7 +3,15 @@ import { buildProbes } from './build-probes.js';
 import { buildQemu, QEMU_PATH } from './build-qemu.js';
 import { digestOf } from './canonical-json.js';
 import { formatPlace, type ProblemList } from './problems.js';
-import { GUEST_COMMANDS, mergeRecovery, recoveryConflicts } from './recovery-schema.js';
+import {
+  type LaidRecovery,
+  layeredConflicts,
+  layRecovery,
+  type RecoveryLayer,
+  type RecoveryOrigins,
+} from './recovery-layers.js';
+import type { RecoveryPolicy } from './recovery-policy.js';
+import { GUEST_COMMANDS } from './recovery-schema.js';
 import { stableUuid } from './stable-uuid.js';
 import type { Architecture, Manifest } from './virtual-machine.js';
 import type { HostBinding } from './virtual-machine-host.js';
@@ -11,6 +19,9 @@ import type { HostBinding } from './virtual-machine-host.js';
 /** What the host says to every VM. */
 export interface HostDefaults {
   readonly recovery: RecoverySpec;
+  readonly recoveryOrigins: RecoveryOrigins;
+  /** In the order in which they are laid over each other. */
+  readonly policies: readonly RecoveryPolicy[];
   readonly architecture: Architecture;
 }
 
@@ -21,29 +32,43 @@ export interface BoundVm {
   readonly host: HostBinding;
 }
 
-/** Precedence: defaults, host, manifest, host document. */
+/** Precedence: the host's defaults, policies, the manifest, the host document. */
 function buildRecovery(
   manifest: Manifest,
   host: HostBinding,
-  defaults: RecoverySpec,
+  defaults: HostDefaults,
   hasAgent: boolean,
   problems: ProblemList,
-): RecoverySpec {
+): LaidRecovery {
   const grace = manifest.gracefulStopMs;
-  const recovery = mergeRecovery(
-    mergeRecovery(defaults, grace === undefined ? {} : { gracefulStop: grace }),
-    host.recovery,
-  );
-  const refuse = (below: readonly string[], message: string) => {
+  const layers: readonly RecoveryLayer[] = [
+    ...defaults.policies.filter((policy) => policy.selects(manifest)),
+    {
+      origin: `VirtualMachine (${manifest.document.file})`,
+      written: grace === undefined ? undefined : { gracefulStop: grace },
+      document: manifest.document,
+    },
+    {
+      origin: `VirtualMachineHost (${host.document.file})`,
+      written: host.recovery,
+      document: host.document,
+    },
+  ];
+  const laid = layRecovery(defaults.recovery, layers);
+  const refuse = ({ document, origin }: RecoveryLayer, below: readonly string[], message: string) => {
     const path = ['spec', 'recovery', ...below];
-    problems.add(host.document.placeOf(path), path, message);
+    const whose =
+      document === host.document ? '' : ` (for ${manifest.namespace}/${manifest.name}, ${origin})`;
+    problems.add(document.placeOf(path), path, `${message}${whose}`);
   };
-  for (const [below, message] of recoveryConflicts(recovery)) refuse(below, message);
+  for (const { layer, below, message } of layeredConflicts(laid, layers)) refuse(layer, below, message);
   for (const name of GUEST_COMMANDS) {
-    if (recovery[name] === undefined || hasAgent) continue;
-    refuse([name], 'runs through the guest agent, which this VM has not; switch the agent on or remove it');
+    const layer = layers.findLast(({ written }) => written?.[name] !== undefined);
+    if (layer === undefined || hasAgent) continue;
+    const message = 'runs through the guest agent, which this VM has not; switch the agent on or remove it';
+    refuse(layer, [name], message);
   }
-  return recovery;
+  return laid;
 }
 
 function warn({ document, runStrategy, probes }: Manifest, host: HostBinding, problems: ProblemList): void {
@@ -74,6 +99,7 @@ export function bindVm(
   if (hypervisor === undefined) return undefined;
   warn(manifest, host, problems);
   const id = `${manifest.namespace}/${manifest.name}`;
+  const { recovery, origins } = buildRecovery(manifest, host, defaults, hypervisor.guestAgent, problems);
   const uuid = host.uuid ?? manifest.uuid ?? stableUuid(id);
   const spec: VmSpec = {
     id,
@@ -86,7 +112,8 @@ export function bindVm(
     ...(host.address === undefined ? {} : { address: host.address }),
     hypervisor,
     probes: buildProbes(manifest, host, hypervisor, problems),
-    recovery: buildRecovery(manifest, host, defaults.recovery, hypervisor.guestAgent, problems),
+    recovery,
+    recoveryOrigins: { ...defaults.recoveryOrigins, ...origins },
     machineDigest: digestOf({ hypervisor, uuid }),
   };
   return { spec, manifest, host };

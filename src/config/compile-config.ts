@@ -4,7 +4,8 @@ import { bindVm, placeOfName } from './bind-vm.js';
 import { checkAcrossVms } from './cross-checks.js';
 import { type DaemonConfig, readDaemonConfig } from './daemon-schema.js';
 import { describeValue } from './explain-issue.js';
-import { ProblemList } from './problems.js';
+import { formatPlace, ProblemList } from './problems.js';
+import { inOrder, type RecoveryPolicy, readRecoveryPolicy } from './recovery-policy.js';
 import {
   parseDocuments,
   type SourceDocument,
@@ -33,12 +34,14 @@ type Documents<T> = Map<string, T>;
 interface Inventory {
   readonly manifests: Documents<Manifest>;
   readonly hosts: Documents<HostBinding>;
+  readonly policies: Documents<RecoveryPolicy>;
   /** Ids of documents that are wrong in themselves. */
   readonly broken: Set<string>;
   unknown: boolean;
 }
 
-const KINDS = 'kubevirt.io/v1 VirtualMachine or vmpulse.dev/v1 VirtualMachineHost';
+const KINDS =
+  'kubevirt.io/v1 VirtualMachine, vmpulse.dev/v1 VirtualMachineHost or vmpulse.dev/v1 RecoveryPolicy';
 
 function textAt(value: unknown, ...path: readonly string[]): string | undefined {
   let at = value;
@@ -97,12 +100,36 @@ function take<T extends Manifest | HostBinding>(
   problems.add(document.placeOf(['metadata', 'name']), ['metadata', 'name'], message);
 }
 
+function takePolicy(document: SourceDocument, { policies }: Inventory, problems: ProblemList): void {
+  const read = readRecoveryPolicy(document, problems);
+  if (read === undefined) return;
+  const earlier = policies.get(read.name);
+  if (earlier === undefined) {
+    policies.set(read.name, read);
+    return;
+  }
+  const path = ['metadata', 'name'];
+  const message = `"${read.name}" is already defined at ${formatPlace(earlier.document.placeOf(path))}; remove or rename one`;
+  problems.add(document.placeOf(path), path, message);
+}
+
+/** A policy for nobody is most often a slip in its selector. */
+function warnOfUnused({ policies, manifests }: Inventory, problems: ProblemList): void {
+  for (const { document, selects } of policies.values()) {
+    if ([...manifests.values()].some(selects)) continue;
+    const path = ['spec', 'selector'];
+    problems.warn(document.placeOf(path), path, 'selects none of the VMs; check it, or remove this document');
+  }
+}
+
 function readDocument(document: SourceDocument, inventory: Inventory, problems: ProblemList): void {
   const type = `${textAt(document.value, 'apiVersion')} ${textAt(document.value, 'kind')}`;
   if (type === 'kubevirt.io/v1 VirtualMachine') {
     take(readManifest(document, problems), document, inventory.manifests, inventory, problems);
   } else if (type === 'vmpulse.dev/v1 VirtualMachineHost') {
     take(readHostBinding(document, problems), document, inventory.hosts, inventory, problems);
+  } else if (type === 'vmpulse.dev/v1 RecoveryPolicy') {
+    takePolicy(document, inventory, problems);
   } else {
     refuseKind(document, problems);
     inventory.unknown = true;
@@ -182,14 +209,23 @@ export function compileVms(
   facts: HostFacts,
 ): CompiledVms {
   const problems = new ProblemList();
-  const inventory: Inventory = { manifests: new Map(), hosts: new Map(), broken: new Set(), unknown: false };
+  const inventory: Inventory = {
+    manifests: new Map(),
+    hosts: new Map(),
+    policies: new Map(),
+    broken: new Set(),
+    unknown: false,
+  };
   for (const file of files) {
     const parsed = parseDocuments(file, problems);
     inventory.unknown ||= parsed.broken;
     for (const document of parsed.documents) readDocument(document, inventory, problems);
   }
   refuseUnpaired(inventory, problems);
-  const defaults = { recovery: config.recovery, architecture: facts.architecture };
+  warnOfUnused(inventory, problems);
+  const policies = inOrder(inventory.policies.values());
+  const { recovery, recoveryOrigins } = config;
+  const defaults = { recovery, recoveryOrigins, policies, architecture: facts.architecture };
   const bound = [...inventory.manifests].flatMap(([id, manifest]) => {
     const host = inventory.hosts.get(id);
     return host === undefined ? [] : (bindVm(manifest, host, defaults, problems) ?? []);

@@ -15,7 +15,8 @@ import {
 import { checkDocument } from './check-document.js';
 import { durationField } from './fields.js';
 import type { ProblemList } from './problems.js';
-import { hostRecoverySchema, mergeRecovery, recoveryConflicts } from './recovery-schema.js';
+import { layRecovery, type RecoveryOrigins } from './recovery-layers.js';
+import { hostRecoverySchema, recoveryConflicts } from './recovery-schema.js';
 import type { SourceDocument } from './source-document.js';
 
 /** Where metrics are served by TCP. */
@@ -56,6 +57,8 @@ export interface DaemonConfig {
   };
   /** What VMs get that say nothing else. */
   readonly recovery: RecoverySpec;
+  /** Which of it the file says; the rest are defaults. */
+  readonly recoveryOrigins: RecoveryOrigins;
   readonly limits: Omit<PolicyConfig, 'confirmTimeoutMs' | 'episodesKept'>;
 }
 
@@ -134,9 +137,16 @@ export const daemonSchema = z.strictObject({
 
 type WrittenDaemon = z.output<typeof daemonSchema>;
 
-function fillIn(written: WrittenDaemon, file: string, hostName: string): DaemonConfig {
+function fillIn(
+  written: WrittenDaemon,
+  document: SourceDocument,
+  file: string,
+  hostName: string,
+): DaemonConfig {
   const { engine = {}, metrics = {}, readiness = {}, limits = {} } = written;
   const runDir = written.runDir ?? '/run/vmpulse';
+  const own = { origin: `host configuration (${file})`, written: written.recovery, document };
+  const laid = layRecovery(DEFAULT_RECOVERY, [own]);
   return {
     hostName: written.hostName ?? hostName,
     stateDir: written.stateDir ?? '/var/lib/vmpulse',
@@ -158,7 +168,8 @@ function fillIn(written: WrittenDaemon, file: string, hostName: string): DaemonC
       blindAfter: engine.blindAfter ?? 3,
       threads: engine.threads ?? 1,
     },
-    recovery: mergeRecovery(DEFAULT_RECOVERY, written.recovery),
+    recovery: laid.recovery,
+    recoveryOrigins: laid.origins,
     limits: fillInLimits(limits),
   };
 }
@@ -190,7 +201,7 @@ export function readDaemonConfig(
 ): DaemonConfig | undefined {
   const written = checkDocument(document, daemonSchema, 'the daemon configuration', problems);
   if (written === undefined) return undefined;
-  const config = fillIn(written, file, hostName);
+  const config = fillIn(written, document, file, hostName);
   const conflicts = recoveryConflicts(config.recovery);
   for (const [below, message] of conflicts) {
     const path = ['recovery', ...below];

@@ -49,14 +49,16 @@ const OPEN_IN_VM: ReadonlySet<string> = new Set(['hypervisor']);
 const OPEN_IN_DAEMON: ReadonlySet<string> = new Set(['metrics', 'engine']);
 
 function vmChange(before: VmSpec, after: VmSpec): VmChange | undefined {
-  const { machineDigest: oldDigest, ...old } = before;
-  const { machineDigest: newDigest, ...fresh } = after;
+  const { machineDigest: oldDigest, recoveryOrigins: _old, ...old } = before;
+  const { machineDigest: newDigest, recoveryOrigins: _fresh, ...fresh } = after;
   const what = differences(old, fresh, OPEN_IN_VM);
   return what.length === 0 ? undefined : { id: after.id, restartRequired: oldDigest !== newDigest, what };
 }
 
 function daemonChange(before: DaemonConfig, after: DaemonConfig): ConfigDiff['daemon'] {
-  const changed = differences(before, after, OPEN_IN_DAEMON);
+  const { recoveryOrigins: _old, ...old } = before;
+  const { recoveryOrigins: _fresh, ...fresh } = after;
+  const changed = differences(old, fresh, OPEN_IN_DAEMON);
   return { changed, restartRequired: changed.filter((name) => !LIVE.has(name)) };
 }
 

@@ -131,12 +131,15 @@ function vmOf(c: Context<ApiEnv>, runtime: RuntimeApi): VmId {
 
 function viewRoutes(runtime: RuntimeApi): Route[] {
   const status: Handler = (c) => c.json(runtime.viewVm(vmOf(c, runtime)));
+  const policy: Handler = (c) => c.json(runtime.recoveryPolicy(vmOf(c, runtime)));
   const explain: Handler = async (c) => c.json(await runtime.explain(vmOf(c, runtime)));
   return [
     { method: 'GET', path: '/v1/status', handle: (c) => c.json(runtime.view()) },
     { method: 'GET', path: '/v1/status/:name', handle: status },
     { method: 'GET', path: '/v1/status/:namespace/:name', handle: status },
     { method: 'GET', path: '/v1/intents', handle: (c) => c.json({ intents: runtime.intents() }) },
+    { method: 'GET', path: '/v1/policy/:name', handle: policy },
+    { method: 'GET', path: '/v1/policy/:namespace/:name', handle: policy },
     { method: 'GET', path: '/v1/explain/:name', handle: explain },
     { method: 'GET', path: '/v1/explain/:namespace/:name', handle: explain },
   ];

@@ -119,6 +119,8 @@ export interface VmSpec {
   readonly hypervisor: QemuSpec;
   readonly probes: readonly ProbeSpec[];
   readonly recovery: RecoverySpec;
+  /** Path in `recovery`, for example `backoff.capMs`, and the document that said it; what has no entry is the host's. */
+  readonly recoveryOrigins?: Readonly<Record<string, string>>;
   /** Digest of everything above that needs a restart of the VM to change. */
   readonly machineDigest: string;
 }

@@ -2,7 +2,7 @@ import type { HealthState } from '../model/health.js';
 import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
-import type { RunStrategy, VmId } from '../model/vm.js';
+import type { RecoverySpec, RunStrategy, VmId } from '../model/vm.js';
 import type { Intent, KeptBy } from '../policy/index.js';
 import type { Explanation, PolicyEvent } from '../policy/types.js';
 import type { Endpoint } from './endpoint.js';
@@ -59,6 +59,14 @@ export interface HoldView {
   readonly reason: string;
   readonly author: string;
   readonly untilMs: number | null;
+}
+
+/** How failures of a VM are answered, and who said so. */
+export interface RecoveryPolicyView {
+  readonly vm: VmId;
+  readonly recovery: RecoverySpec;
+  /** Path in `recovery`, for example `backoff.capMs`; what has no entry is a default. */
+  readonly origins: Readonly<Record<string, string>>;
 }
 
 /** The whole host as `vmpulse status` shows it. */
@@ -120,6 +128,8 @@ export interface RuntimeApi {
   view(): HostView;
   /** Throws ERR_VMPULSE_VM_UNKNOWN. */
   viewVm(vm: VmId): VmView;
+  /** Throws ERR_VMPULSE_VM_UNKNOWN. */
+  recoveryPolicy(vm: VmId): RecoveryPolicyView;
   explain(vm: VmId): Promise<ExplainView>;
   /** Name or namespace/name → id; throws ERR_VMPULSE_VM_UNKNOWN (with near misses) or ERR_VMPULSE_ARGUMENT when ambiguous. */
   resolveVm(text: string): VmId;

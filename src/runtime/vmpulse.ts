@@ -26,6 +26,7 @@ import { buildHostView, buildVmView } from './view-builder.js';
 import type {
   ExplainView,
   HostView,
+  RecoveryPolicyView,
   ReloadView,
   RuntimeApi,
   RuntimeEvent,
@@ -166,6 +167,11 @@ export class Vmpulse implements RuntimeApi {
 
   viewVm(vm: VmId): VmView {
     return buildVmView(this.#supervisor, this.#unit(vm));
+  }
+
+  recoveryPolicy(vm: VmId): RecoveryPolicyView {
+    const { recovery, recoveryOrigins = {} } = this.#unit(vm).spec;
+    return { vm, recovery, origins: recoveryOrigins };
   }
 
   async explain(vm: VmId): Promise<ExplainView> {

@@ -22,6 +22,7 @@ const DEFAULTS = {
     threads: 1,
   },
   recovery: DEFAULT_RECOVERY,
+  recoveryOrigins: {},
   limits: {
     maxConcurrentRecoveries: 2,
     maxBootsPerMinute: 10,
@@ -89,6 +90,12 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
         gracefulStopMs: 60_000,
         stepTimeoutMs: 90_000,
       },
+      recoveryOrigins: Object.fromEntries(
+        ['enabled', 'graceMs', 'backoff.jitter', 'stepTimeoutMs', 'gracefulStopMs'].map((path) => [
+          path,
+          'host configuration (/etc/vmpulse/config.yaml)',
+        ]),
+      ),
       limits: {
         maxConcurrentRecoveries: 1,
         maxBootsPerMinute: 4,

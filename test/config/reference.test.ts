@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { daemonSchema } from '../../src/config/daemon-schema.js';
 import { namedProbeSchema } from '../../src/config/probe-schema.js';
+import { recoveryPolicySchema } from '../../src/config/recovery-policy.js';
 import { GUEST_COMMANDS } from '../../src/config/recovery-schema.js';
 import { type FieldShape, shapeOf } from '../../src/config/schema-shape.js';
 import { virtualMachineHostSchema } from '../../src/config/virtual-machine-host.js';
@@ -90,7 +91,8 @@ describe('docs/reference/configuration.md', () => {
   });
 
   it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
-    expect(daemonConfig(withValue({}, path, text))).toEqual(daemonConfig(''));
+    const { recoveryOrigins: _, ...config } = daemonConfig(withValue({}, path, text));
+    expect({ ...config, recoveryOrigins: {} }).toEqual(daemonConfig(''));
   });
 });
 
@@ -140,6 +142,23 @@ describe('docs/reference/manifests.md', () => {
     expect(ofVm.map(({ path }) => path.slice('spec.'.length)).filter((path) => !ofVmOnly(path))).toEqual(
       ofHost.map(({ path }) => path),
     );
+  });
+});
+
+describe('docs/reference/recovery-policies.md', () => {
+  const rows = rowsOf('recovery-policies.md');
+  const options = optionsOf(shapeOf(recoveryPolicySchema));
+
+  it('has each field of a policy with its unit, but for those of recovery', () => {
+    const own = options.filter(({ path }) => !path.startsWith('spec.recovery.'));
+    expect(own.length).toBeGreaterThan(5);
+    expect(sorted(rows)).toEqual(sorted(own));
+  });
+
+  it('says that recovery has the fields of the host document', () => {
+    const recoveryOf = (all: readonly Option[]) =>
+      all.filter(({ path }) => path.startsWith('spec.recovery.'));
+    expect(recoveryOf(options)).toEqual(recoveryOf(optionsOf(shapeOf(virtualMachineHostSchema))));
   });
 });
 

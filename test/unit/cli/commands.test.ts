@@ -105,6 +105,22 @@ lab/db         unhealthy  no     9s   on        4242  guest-hung
   });
 });
 
+describe('vmpulse policy show', () => {
+  it('shows each value as it would be written, and who said it', async () => {
+    const { run } = await daemon();
+    const { status, stdout } = await run(['policy', 'show', 'web-1']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^default\/web-1\n\nOPTION +VALUE +FROM\nenabled +false +default\n/);
+    expect(stdout).toMatch(/\ngrace +2m +RecoveryPolicy web\n/);
+    expect(stdout).toMatch(/\nbackoff\.cap +5m +default\n/);
+    expect(JSON.parse((await run(['policy', 'show', 'web-1', '--json'])).stdout)).toMatchObject({
+      vm: 'default/web-1',
+      recovery: { graceMs: 120_000 },
+      origins: { graceMs: 'RecoveryPolicy web' },
+    });
+  });
+});
+
 describe('vmpulse explain', () => {
   it('tells the story of a VM', async () => {
     const { run } = await daemon();

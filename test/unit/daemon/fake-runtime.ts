@@ -1,10 +1,12 @@
 import { VmpulseError } from '../../../src/model/errors.js';
 import type { VmId } from '../../../src/model/vm.js';
 import type { Intent } from '../../../src/policy/index.js';
+import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 import type {
   ExplainView,
   HoldView,
   HostView,
+  RecoveryPolicyView,
   RuntimeApi,
   RuntimeEvent,
   VmView,
@@ -112,6 +114,10 @@ export class FakeRuntime implements RuntimeApi {
     const found = this.vms.find(({ id }) => id === vm);
     if (!found) throw new VmpulseError('ERR_VMPULSE_VM_UNKNOWN', `no VM ${vm} is watched`);
     return found;
+  }
+
+  recoveryPolicy(vm: VmId): RecoveryPolicyView {
+    return { vm: this.viewVm(vm).id, recovery: DEFAULT_RECOVERY, origins: { graceMs: 'RecoveryPolicy web' } };
   }
 
   async explain(vm: VmId): Promise<ExplainView> {

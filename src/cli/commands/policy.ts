@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { recoveryPolicyAnswer } from '../answers.js';
+import { type CliCommand, json, vmPath, withDaemon } from '../cli.js';
+import { examples } from '../examples.js';
+import { recoveryPolicyText } from '../text/recovery-policy-text.js';
+
+/** `vmpulse policy show VM`. */
+export const policyCommand: CliCommand = {
+  register(program, cli) {
+    const policy = program
+      .command('policy')
+      .summary('how failures of a VM are answered')
+      .description('Tells which recovery policy holds for a VM, and which document each value is from.')
+      .addHelpText('after', examples(['vmpulse policy show web-1', 'every value, and who said it']));
+    policy
+      .command('show')
+      .summary('show the recovery policy of a VM, and where each value comes from')
+      .description(
+        'Shows how failures of a VM are answered, as the daemon has it, and which document said each value.',
+      )
+      .argument('<vm>', 'name or namespace/name')
+      .option('--json', 'print one line of JSON, as the API gives it')
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse policy show web-1', 'every value, and who said it'],
+          ['vmpulse policy show web-1 --json | jq .recovery.enabled', 'whether it acts, for a program'],
+        ),
+      )
+      .action((vm: string, options: { readonly json?: true }, command) =>
+        withDaemon(command, cli, async (client) => {
+          const path = vmPath('/v1/policy', vm);
+          const text = options.json
+            ? json(await client.get(path, z.unknown()))
+            : recoveryPolicyText(await client.get(path, recoveryPolicyAnswer));
+          cli.stdout.write(text);
+        }),
+      );
+  },
+};
