@@ -237,8 +237,8 @@ export class Judge {
       this.#remind(one, nowMs + one.boundMs);
       return;
     }
-    const { graceMs, backoff, stepTimeoutMs } = one.vm.spec.recovery;
-    const retryMs = one.lastActAtMs + graceMs + backoff.capMs + stepTimeoutMs;
+    const { graceMaxMs, backoff, stepTimeoutMs } = one.vm.spec.recovery;
+    const retryMs = one.lastActAtMs + graceMaxMs + backoff.capMs + stepTimeoutMs;
     const sinceMs = Math.max(one.atMs, blocked.endedAtMs, host.blocked.endedAtMs, one.acts > 0 ? retryMs : 0);
     const dueMs = sinceMs + one.boundMs + host.queueing.totalMs - one.queuedMs;
     if (nowMs < dueMs) {
