@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Due, ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
-import { errorMessage } from '../model/errors.js';
+import { errorMessage, isVmpulseError, type VmpulseError } from '../model/errors.js';
 import type { Outcome } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
 import { type ProbeSpec, startState } from '../model/probe.js';
@@ -201,22 +201,37 @@ export class VmUnit {
   }
 
   async #register(session: VmmSession, bootedAtMs: number): Promise<void> {
-    const { engine, index } = this.#options;
+    const { index } = this.#options;
     const spec = this.#spec;
     const enabled = spec.probes.filter((probe) => probe.enabled);
     const prepared = await Promise.all(enabled.map((probe) => this.#prepare(probe, session, bootedAtMs)));
     // Meanwhile the VMM may have gone, or another configuration come; whoever did that registers anew.
     if (this.#session !== session || this.#spec !== spec) return;
     const ready = prepared.filter((item) => item !== undefined);
-    const handles = engine.add(ready.map(({ target }) => target));
-    ready.forEach(({ probe, external }, i) => {
-      const handle = handles[i];
-      if (handle === undefined) return;
+    for (const [{ probe, external }, handle] of this.#add(ready)) {
       if (external) this.#externals.set(probe.name, external);
       this.#handles.set(probe.name, handle);
       index.set(handle, { unit: this, probe });
-    });
+    }
     if (this.#suspended) this.suspend(true);
+  }
+
+  /** Gives them to the engine, in one call; one that it refuses is left out, alone. */
+  #add(ready: readonly Registration[]): (readonly [Registration, handle: number])[] {
+    const { engine, events } = this.#options;
+    try {
+      const handles = engine.add(ready.map(({ target }) => target));
+      return [...handles].flatMap((handle, i) => {
+        const one = ready[i];
+        return one === undefined ? [] : [[one, handle] as const];
+      });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const [one, another] = ready;
+      if (another !== undefined) return ready.flatMap((each) => this.#add([each]));
+      if (one !== undefined) events.probeUnavailable(one.probe.name, error.message);
+      return [];
+    }
   }
 
   async #prepare(
@@ -274,4 +289,9 @@ export class VmUnit {
     if (event.state === 'lost') this.#onMonitorLost();
     if (this.#monitorUp && !wasUp) void this.#tellStatus(session, false);
   }
+}
+
+/** The engine takes no such target, as distinct from an engine that takes none at all. */
+function isRefusal(error: unknown): error is VmpulseError {
+  return isVmpulseError(error, 'ERR_VMPULSE_UNSUPPORTED') || isVmpulseError(error, 'ERR_VMPULSE_ARGUMENT');
 }

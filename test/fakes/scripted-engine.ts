@@ -6,6 +6,7 @@ import type {
   Target,
   TargetStatus,
 } from '../../src/engine/probe-engine.js';
+import { VmpulseError } from '../../src/model/errors.js';
 import type { Outcome, ProbeResult, ProbeState } from '../../src/model/outcome.js';
 import type { Reason } from '../../src/model/reasons.js';
 
@@ -24,6 +25,8 @@ export class ScriptedEngine implements ProbeEngine {
   readonly #batches: EngineEvent[][] = [];
   /** What a fresh probe of a target says, by target id; ok unless set. */
   readonly answers = new Map<string, Outcome>();
+  /** Kinds that it lacks. */
+  readonly lacks = new Set<string>();
   readonly reports: { readonly id: string; readonly outcome: Outcome }[] = [];
   #next = 1;
   #wake: () => void = () => {};
@@ -71,6 +74,10 @@ export class ScriptedEngine implements ProbeEngine {
   }
 
   add(targets: readonly Target[]): Uint32Array {
+    for (const { check } of targets) {
+      if (this.lacks.has(check.kind))
+        throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', `there is no ${check.kind} here`);
+    }
     return Uint32Array.from(targets, (target) => {
       const handle = this.#next++;
       this.#targets.set(handle, { target, epoch: 1, suspended: false, state: target.startState });

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ProbeEngine } from '../../../src/engine/index.js';
 import type { VmpulseError } from '../../../src/model/errors.js';
-import { folder, tcpServer, within } from '../../native/engine/support.js';
-import { errorOf } from './support.js';
+import { folder, target, tcpServer, within } from '../../native/engine/support.js';
+import { errorOf, openPortable } from './support.js';
 
 /** Children run the built package. */
 const ENGINE = new URL('../../../dist/engine/index.js', import.meta.url).href;
@@ -48,6 +48,13 @@ describe('the choice of the engine', () => {
     const addonPath = join(folder(), 'engine.node');
     const error = errorOf(() => new ProbeEngine({ addonPath, onFallback, threads: 0 }));
     expect([error.code, told]).toEqual(['ERR_VMPULSE_ARGUMENT', 1]);
+  });
+
+  it('portable names the engine that can do what it cannot', () => {
+    const vsock = target('x', { kind: 'vsock', endpoint: { cid: 3, port: 1024 } });
+    const error = errorOf(() => openPortable().add([vsock]));
+    expect(error.code).toBe('ERR_VMPULSE_UNSUPPORTED');
+    expect(error.message).toContain('build the native one with: npm run build:engine');
   });
 });
 

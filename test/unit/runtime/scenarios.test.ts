@@ -316,4 +316,22 @@ describe('a restart of the daemon', () => {
     expect(h.supervisor.degradations).toEqual([]);
     expect(h.engine.ids()).toContain('test/web/liveness');
   });
+
+  it('watches a VM without the one probe that the engine refuses', async () => {
+    const h = new Harness();
+    h.engine.lacks.add('vmState');
+    h.driver.boot(web);
+    await h.supervisor.start([web]);
+    const others = web.probes.filter(({ name }) => name !== 'vm-state');
+    expect(h.engine.ids()).toEqual(others.map(({ name }) => `test/web/${name}`));
+    const shown = [{ what: 'probe/test/web/vm-state', why: 'there is no vmState here' }];
+    expect(h.supervisor.degradations).toMatchObject(shown);
+    for (const { name } of others) h.engine.transition(`test/web/${name}`, 'ok');
+    await settle();
+    expect(h.explain(web).health).toBe('healthy');
+    h.engine.lacks.clear();
+    await h.supervisor.apply([{ ...web, labels: { changed: 'yes' } }]);
+    expect(h.engine.ids()).toContain('test/web/vm-state');
+    expect(h.supervisor.degradations).toEqual([]);
+  });
 });
