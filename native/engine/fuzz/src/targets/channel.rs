@@ -46,7 +46,7 @@ pub fn events(data: &[u8]) {
 pub fn run_state(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         run_state_outcome(text, &[]);
-        rest_state_outcome(text, &[]);
+        rest_state_outcome(text);
     }
 }
 
