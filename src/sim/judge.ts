@@ -84,7 +84,8 @@ export class Judge {
     if (one.endedAtMs !== null) return;
     one.endedAtMs = this.#world.timeline.nowMs;
     this.#world.story(one.vm, `over: ${one.kind}`);
-    if (one.acts > 0 || one.need === 'act') this.heal.add(one.endedAtMs - one.atMs);
+    if (one.isStartUp !== true && (one.acts > 0 || one.need === 'act'))
+      this.heal.add(one.endedAtMs - one.atMs);
   }
 
   /** Whatever the VM suffered from went down with its host. */
@@ -147,9 +148,12 @@ export class Judge {
     let permitted = false;
     for (const one of this.docket(vm).cases) {
       if (one.endedAtMs !== null && one.endedAtMs < now - DECISION_MS) continue;
-      if (!one.permits.includes(step)) continue;
+      // A daemon that died between the two halves of a power-cycle leaves the second half to do.
+      const half = step === 'start' && vm.vmm === null && one.acts > 0 && one.permits.includes('power-cycle');
+      if (!one.permits.includes(step) && !half) continue;
       permitted = true;
-      if (one.firstActAtMs === null && one.need === 'act') this.detect.add(now - one.atMs);
+      if (one.firstActAtMs === null && one.need === 'act' && one.isStartUp !== true)
+        this.detect.add(now - one.atMs);
       one.firstActAtMs ??= now;
       one.lastActAtMs = now;
       if (one.isStartUp === true) startUp = true;

@@ -27,13 +27,13 @@ export class JournalDisk {
     }
   }
 
-  /** Everything is gone, or half of the policy's state. */
+  /** Everything is gone, or half of every row of the policy's state. */
   lose(how: 'gone' | 'damaged'): void {
-    const policy = this.state.get('policy');
+    const rows = [...this.state].filter(([key]) => key.startsWith('policy/'));
     this.state.clear();
     this.open.clear();
-    if (how === 'damaged' && policy !== undefined)
-      this.state.set('policy', policy.slice(0, policy.length / 2));
+    if (how === 'gone') return;
+    for (const [key, text] of rows) this.state.set(key, text.slice(0, text.length / 2));
   }
 }
 

@@ -19,7 +19,7 @@ export const VMM_FAULTS: readonly FaultKind[] = [
         quarantined ||= judge.docket(vm).blocked.has('quarantine');
         if (quarantined && vm.isWell) return judge.close(opened);
         if (!quarantined && vm.vmm !== null && timeline.nowMs - vm.vmm.startedAtMs > lastsMs) vm.die();
-        timeline.after(random.between(lastsMs / 6, lastsMs), again);
+        timeline.after(random.between(lastsMs / 5, lastsMs), again);
       };
       vm.die();
       again();
