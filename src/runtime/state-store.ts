@@ -108,12 +108,15 @@ export class StateStore {
     await this.#save(new Map([[ENGINE_KEY, text]]));
   }
 
-  /** Whether the host has booted since a former run; remembers this boot. */
+  /** Whether the host has booted since a former run. */
   async hostBooted(bootId: string): Promise<boolean> {
     const former = (await this.#journal.loadState(HOST_BOOT_KEY)).get(HOST_BOOT_KEY);
-    if (former === bootId) return false;
+    return former !== undefined && former !== bootId;
+  }
+
+  /** Remembers this boot. Only after what it means for the policy was stored: a daemon may die in between. */
+  async rememberBoot(bootId: string): Promise<void> {
     await this.#save(new Map([[HOST_BOOT_KEY, bootId]]));
-    return former !== undefined;
   }
 
   async saveListed(listed: readonly VmId[]): Promise<void> {

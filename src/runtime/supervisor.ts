@@ -423,11 +423,17 @@ export class Supervisor {
 
   /** After a boot of the host nothing runs because nothing was started yet: that is no failure. */
   async #noteHostBoot(): Promise<void> {
-    const booted = await this.#store.hostBooted(this.#options.hostBootId()).catch((error) => {
+    const bootId = this.#options.hostBootId();
+    try {
+      if (await this.#store.hostBooted(bootId)) {
+        this.#post({ type: 'host-booted' });
+        // A daemon that dies before this is stored must learn of the boot again.
+        await this.#save();
+      }
+      await this.#store.rememberBoot(bootId);
+    } catch (error) {
       this.#saveFailed(error);
-      return false;
-    });
-    if (booted) this.#post({ type: 'host-booted' });
+    }
   }
 
   async #save(): Promise<void> {
