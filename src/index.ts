@@ -25,6 +25,7 @@ export { REASON_CLASS, type Reason, type ReasonClass } from './model/reasons.js'
 export type { RecoverySpec, RunStrategy, VmId, VmSpec } from './model/vm.js';
 export type { BeforeAction, Verdict } from './runtime/action-runner.js';
 export type { CustomProbe, CustomProbes } from './runtime/custom-probes.js';
+export type { Heartbeat } from './runtime/heartbeats.js';
 export { openJournal } from './runtime/journal/index.js';
 export type { ExplainView, HostView, RuntimeEvent, VmView } from './runtime/views.js';
 export { Vmpulse, type VmpulseOptions } from './runtime/vmpulse.js';

@@ -96,6 +96,9 @@ export const intentsAnswer = z.looseObject({
 
 export const holdsAnswer = z.looseObject({ holds: z.array(hold) });
 
+/** A token is given as it is. */
+export const tokenAnswer = z.looseObject({ vm: shown, token: z.string().regex(/^[A-Za-z0-9_-]+$/) });
+
 export const reloadAnswer = z.looseObject({
   added: z.array(shown),
   removed: z.array(shown),

@@ -36,6 +36,7 @@ export async function probeTarget(
     const prepared = await prepareCheck(target.check, {
       setting: {
         probe: target.check.kind,
+        timing: { periodMs: run.timeoutMs, timeoutMs: run.timeoutMs },
         clock: systemClock,
         runInPool: (worker, args, options) => pool.run(worker, args, options),
       },

@@ -36,6 +36,10 @@ export interface DaemonConfig {
   /** Directories and files with documents. */
   readonly manifests: readonly string[];
   readonly logLevel: LogLevel;
+  readonly heartbeats: {
+    /** Unset: heartbeats on the daemon's socket only. */
+    readonly listen?: ListenAddress;
+  };
   readonly metrics: {
     /** Unset: metrics on the daemon's socket only. */
     readonly listen?: ListenAddress;
@@ -79,6 +83,25 @@ const listenField = z
   })
   .meta({ unit: 'address:port', example: '127.0.0.1:9810' });
 
+/** Where guests reach this host: an address of its own, not all of them. */
+const guestListenField = z
+  .string()
+  .transform((text, ctx): ListenAddress => {
+    const match = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>[0-9]{1,5})$/.exec(text);
+    const host = match?.groups?.v6 ?? match?.groups?.v4 ?? '';
+    const port = Number(match?.groups?.port ?? 0);
+    const isAddress = match?.groups?.v6 === undefined ? isIPv4(host) : isIPv6(host);
+    const isEverywhere = host === '0.0.0.0' || /^[0:]+$/.test(host);
+    if (isAddress && !isEverywhere && port >= 1 && port <= 65_535) return { host, port };
+    const message =
+      isAddress && isEverywhere
+        ? `is on every address ("${text}"); write the one that the guests reach, such as that of their bridge`
+        : `is not an address with a port ("${text}"); write one such as 192.0.2.1:9811`;
+    ctx.issues.push({ code: 'custom', message, input: text });
+    return z.NEVER;
+  })
+  .meta({ unit: 'address:port', example: '192.0.2.1:9811' });
+
 const hostNameField = textField({ unit: 'name', example: 'kvm-3' }, (text) =>
   /^[A-Za-z0-9]([A-Za-z0-9._-]{0,252})$/.test(text)
     ? undefined
@@ -116,6 +139,7 @@ export const daemonSchema = z.strictObject({
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .meta({ unit: 'choice', example: 'info' })
     .optional(),
+  heartbeats: z.strictObject({ listen: guestListenField.optional() }).optional(),
   metrics: z.strictObject({ listen: listenField.optional(), seedNames: booleanField.optional() }).optional(),
   readiness: z.strictObject({ agentCheck: listenField.optional() }).optional(),
   engine: engineSchema.optional(),
@@ -143,7 +167,7 @@ function fillIn(
   file: string,
   hostName: string,
 ): DaemonConfig {
-  const { engine = {}, metrics = {}, readiness = {}, limits = {} } = written;
+  const { engine = {}, heartbeats = {}, metrics = {}, readiness = {}, limits = {} } = written;
   const runDir = written.runDir ?? '/run/vmpulse';
   const own = { origin: `host configuration (${file})`, written: written.recovery, document };
   const laid = layRecovery(DEFAULT_RECOVERY, [own]);
@@ -154,6 +178,7 @@ function fillIn(
     socketPath: written.socket ?? join(runDir, 'vmpulse.sock'),
     manifests: (written.manifests ?? ['vms.d']).map((path) => resolve(dirname(file), path)),
     logLevel: written.logLevel ?? 'info',
+    heartbeats: heartbeats.listen === undefined ? {} : { listen: heartbeats.listen },
     metrics: {
       ...(metrics.listen === undefined ? {} : { listen: metrics.listen }),
       seedNames: metrics.seedNames ?? false,

@@ -29,7 +29,7 @@ export const holdBody = z.strictObject({
 /** Body of POST /v1/recovery/resume and /v1/intents/clear. */
 export const resumeBody = z.strictObject({ vm, author });
 
-/** Body of commands about the VM of the path: release, end-maintenance. */
+/** Body of commands about the VM of the path: release, end-maintenance, heartbeat-token. */
 export const authorBody = z.strictObject({ author });
 
 /** Body of POST /v1/vms/:namespace/:name/maintenance. Without `forMs` until ended. */
@@ -38,9 +38,26 @@ export const maintenanceBody = holdBody.omit({ vm: true });
 /** Body of POST /v1/vms/:namespace/:name/schedule. */
 export const scheduleBody = z.strictObject({ step: z.enum(SCHEDULABLE), reason: line(500), author });
 
+/** Body of POST /v1/vms/:namespace/:name/heartbeat; may be left out. */
+export const heartbeatBody = z.strictObject({
+  probe: z.string().min(1).max(63).optional(),
+  status: z.enum(['ok', 'warning', 'critical']).optional(),
+  message: z.string().max(4096).optional(),
+});
+
+/** As readBody; no body at all is an empty object. */
+export async function readBodyOrNothing<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  const text = await readText(request);
+  return check(text === '' ? {} : parseJson(text), schema);
+}
+
 /** Reads a request's body. Throws ERR_VMPULSE_ARGUMENT naming each wrong member. */
 export async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
-  const checked = schema.safeParse(parseJson(await readText(request)));
+  return check(parseJson(await readText(request)), schema);
+}
+
+function check<T>(body: unknown, schema: z.ZodType<T>): T {
+  const checked = schema.safeParse(body);
   if (checked.success) return checked.data;
   const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
   throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the body does not fit: ${problems.join('; ')}`);

@@ -2,13 +2,14 @@ import { type ErrorCode, errorMessage, isVmpulseError } from '../model/errors.js
 
 /** How an error is told over HTTP. */
 export interface ApiFailure {
-  readonly status: 400 | 404 | 405 | 409 | 413 | 422 | 500 | 501 | 503 | 504;
+  readonly status: 400 | 401 | 404 | 405 | 409 | 413 | 422 | 500 | 501 | 503 | 504;
   readonly body: { readonly error: { readonly code: ErrorCode; readonly message: string } };
 }
 
 const STATUS: { readonly [C in ErrorCode]?: ApiFailure['status'] } = {
   ERR_VMPULSE_ARGUMENT: 400,
   ERR_VMPULSE_USAGE: 400,
+  ERR_VMPULSE_UNAUTHORIZED: 401,
   ERR_VMPULSE_VM_UNKNOWN: 404,
   ERR_VMPULSE_LOCKED: 409,
   ERR_VMPULSE_VM_RUNNING: 409,

@@ -9,6 +9,7 @@ import type { ReloadView, RuntimeApi } from '../runtime/views.js';
 import { authorBody, holdBody, maintenanceBody, readBody, resumeBody, scheduleBody } from './api-bodies.js';
 import { type ApiFailure, apiFailure, failure } from './api-errors.js';
 import { resumeAfter, streamEvents } from './event-stream.js';
+import { heartbeatRoutes } from './heartbeat-api.js';
 import { targetGroups } from './service-discovery.js';
 
 /** What the API needs. */
@@ -32,7 +33,7 @@ export interface ApiEnv {
 
 type Handler = (c: Context<ApiEnv>) => Response | Promise<Response>;
 
-interface Route {
+export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly handle: Handler;
@@ -50,22 +51,41 @@ const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 export function createApi(options: ApiOptions): Hono<ApiEnv> {
   const deadlineMs = options.requestDeadlineMs ?? DEADLINE_MS;
   const app = baseApp(options.logger);
-  app.use('/v1/*', async (c, next) => {
-    if (options.isReady()) return next();
-    c.header('Retry-After', '1');
-    return answer(c, failure(503, 'ERR_VMPULSE_CLOSED', 'the daemon is starting; try again in a moment'));
-  });
+  refuseUntilReady(app, options.isReady);
   addRoutes(
     app,
     [
       ...viewRoutes(options.runtime),
       readinessRoute(options.runtime),
       ...commandRoutes(options),
+      ...heartbeatRoutes(options.runtime),
       metricsRoute(options.runtime),
       discoveryRoute(options.runtime),
     ].map((route) => ({ ...route, handle: withDeadline(route, deadlineMs) })),
   );
   addRoutes(app, [eventsRoute(options)]);
+  return app;
+}
+
+function refuseUntilReady(app: Hono<ApiEnv>, isReady: () => boolean): void {
+  app.use('/v1/*', async (c, next) => {
+    if (isReady()) return next();
+    c.header('Retry-After', '1');
+    return answer(c, failure(503, 'ERR_VMPULSE_CLOSED', 'the daemon is starting; try again in a moment'));
+  });
+}
+
+/** Only heartbeats, for the port that guests reach. */
+export function createHeartbeatApi(
+  options: Pick<ApiOptions, 'runtime' | 'logger' | 'isReady'>,
+): Hono<ApiEnv> {
+  const app = baseApp(options.logger);
+  refuseUntilReady(app, options.isReady);
+  const routes = heartbeatRoutes(options.runtime);
+  addRoutes(
+    app,
+    routes.map((route) => ({ ...route, handle: withDeadline(route, DEADLINE_MS) })),
+  );
   return app;
 }
 
@@ -169,22 +189,27 @@ function commandRoutes({ runtime, reload }: ApiOptions): Route[] {
   ];
 }
 
-/** Commands about one VM: each answers the VM as it then is. */
+/** Commands about one VM; most answer the VM as it then is. */
 function vmCommandRoutes(runtime: RuntimeApi): Route[] {
   type Command = (c: Context<ApiEnv>, vm: VmId) => Promise<void>;
-  const about = (verb: string, run: Command): Route[] => {
-    const handle: Handler = async (c) => {
-      const vm = vmOf(c, runtime);
-      await run(c, vm);
-      return c.json(runtime.viewVm(vm));
-    };
-    return ['/v1/vms/:name', '/v1/vms/:namespace/:name'].map((path) => ({
+  const routes = (verb: string, handle: Handler): Route[] =>
+    ['/v1/vms/:name', '/v1/vms/:namespace/:name'].map((path) => ({
       method: 'POST',
       path: `${path}/${verb}`,
       handle,
     }));
-  };
+  const about = (verb: string, run: Command): Route[] =>
+    routes(verb, async (c) => {
+      const vm = vmOf(c, runtime);
+      await run(c, vm);
+      return c.json(runtime.viewVm(vm));
+    });
   return [
+    ...routes('heartbeat-token', async (c) => {
+      const { author } = await readBody(c.env.incoming, authorBody);
+      const vm = vmOf(c, runtime);
+      return c.json({ vm, token: await runtime.issueHeartbeatToken({ vm, author }) });
+    }),
     ...about('release', async (c, vm) => {
       const { author } = await readBody(c.env.incoming, authorBody);
       await runtime.release({ vm, author });

@@ -11,10 +11,11 @@ import { createMetrics } from '../runtime/metrics.js';
 import type { ReloadView } from '../runtime/views.js';
 import { Vmpulse } from '../runtime/vmpulse.js';
 import { createAgentCheck } from './agent-check.js';
-import { createApi, createMetricsApi } from './api.js';
+import { createApi, createHeartbeatApi, createMetricsApi } from './api.js';
+import { limitPerAddress } from './heartbeat-api.js';
 import { missingOnHost } from './host-checks.js';
 import { closeHttpServer, createHttpServer } from './http-server.js';
-import { listenLoopback, listenUnix } from './listen.js';
+import { listenLoopback, listenTcp, listenUnix } from './listen.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
 import { lockStateDir } from './state-lock.js';
 
@@ -158,6 +159,11 @@ export class Daemon {
     const { signal } = this.#stop;
     const api = createApi({ runtime: vmpulse, reload, logger, isReady, run: Date.now(), signal });
     await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath);
+    if (config.heartbeats.listen !== undefined) {
+      const heartbeats = createHttpServer(createHeartbeatApi({ runtime: vmpulse, logger, isReady }));
+      limitPerAddress(heartbeats);
+      await listenTcp(this.#ownServer('heartbeat port', heartbeats), config.heartbeats.listen);
+    }
     if (config.metrics.listen !== undefined) {
       const metrics = createHttpServer(createMetricsApi(vmpulse, logger));
       await listenLoopback(this.#ownServer('metrics port', metrics), config.metrics.listen);

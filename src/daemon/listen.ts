@@ -29,7 +29,7 @@ export async function listenLoopback(
   server: Server,
   address: { readonly host: string; readonly port: number },
 ): Promise<void> {
-  const { host, port } = address;
+  const { host } = address;
   const isLoopback = host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
   if (!isLoopback) {
     throw new VmpulseError(
@@ -37,7 +37,15 @@ export async function listenLoopback(
       `ports are served on loopback only, not on ${host}; give 127.0.0.1`,
     );
   }
-  const name = host === '::1' ? `[::1]:${port}` : `${host}:${port}`;
+  await listenTcp(server, address);
+}
+
+/** Serves on that address and port. Throws ERR_VMPULSE_ADDRESS_IN_USE; ERR_VMPULSE_SYSCALL with `errno`. */
+export async function listenTcp(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
+  const name = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
   try {
     await listening(server, () => server.listen({ host, port, exclusive: true }));
   } catch (error) {

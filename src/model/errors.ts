@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   ERR_VMPULSE_JOURNAL: 'The journal cannot be read or written; recovery holds until it can.',
   ERR_VMPULSE_JOURNAL_VERSION: 'The journal was written by a newer vmpulse; this one will not touch it.',
   ERR_VMPULSE_UNSUPPORTED: 'This host, driver or engine cannot do that; the message says why.',
+  ERR_VMPULSE_UNAUTHORIZED: 'The token that came with a heartbeat is not that of the VM.',
   ERR_VMPULSE_DAEMON_UNREACHABLE: 'The daemon does not answer on its socket.',
   ERR_VMPULSE_ADDRESS_IN_USE: 'A socket or port is already taken.',
   ERR_VMPULSE_INTERNAL: 'An invariant of vmpulse itself does not hold; please report it.',

@@ -161,6 +161,8 @@ export type ProbeCheck =
   | { readonly kind: 'vmmProcess' }
   | { readonly kind: 'command'; readonly command: CommandOptions }
   | { readonly kind: 'console'; readonly console: ConsoleOptions }
+  /** The guest tells by itself that it is well. */
+  | { readonly kind: 'heartbeat' }
   /** A probe that the host program brings (`Vmpulse` option `probes`), by its name there; not for documents. */
   | {
       readonly kind: 'custom';

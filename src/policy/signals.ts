@@ -19,6 +19,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   vsock: 'network',
   command: 'network',
   console: 'console',
+  heartbeat: 'network',
   custom: 'network',
 };
 

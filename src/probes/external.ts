@@ -3,6 +3,7 @@ import { errorMessage } from '../model/errors.js';
 import type { Outcome } from '../model/outcome.js';
 import { plainText } from '../model/plain-text.js';
 import type { CallOptions } from '../model/ports.js';
+import type { ProbeTiming } from '../model/probe.js';
 import type { VmSpec } from '../model/vm.js';
 
 /** What an external probe found. */
@@ -13,6 +14,14 @@ export interface Finding {
   /** Things worth telling that do not change the outcome. */
   readonly warnings?: readonly string[];
   readonly details?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** A sign of life that a guest has sent. */
+export interface Beat {
+  readonly atMs: number;
+  readonly status: 'ok' | 'warning' | 'critical';
+  /** Safe to show; may be empty. */
+  readonly message: string;
 }
 
 /** A time that `signal` ends as well, ms from now. */
@@ -32,6 +41,8 @@ export interface ExternalProbe {
   readonly late?: Outcome;
   /** The guest begins a new boot: what it said before does not count any more. */
   newInstance?(): void;
+  /** The guest has sent a sign of life. */
+  heartbeat?(beat: Beat): void;
 }
 
 /** What an external probe is opened with. */
@@ -40,6 +51,7 @@ export interface ExternalSetting {
   readonly vm?: Pick<VmSpec, 'id' | 'namespace' | 'name' | 'uuid' | 'address'>;
   /** Name of the probe within the VM. */
   readonly probe: string;
+  readonly timing: Pick<ProbeTiming, 'periodMs' | 'timeoutMs'>;
   readonly clock: Clock;
   /** Log of the VM's serial console, where that is known. */
   readonly consoleLog?: string | undefined;

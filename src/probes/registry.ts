@@ -4,6 +4,7 @@ import type { DocumentKind } from '../model/probe.js';
 import { command } from './command/command.js';
 import { serialConsole } from './console/console.js';
 import { guestAgentPing } from './guest-agent-ping.js';
+import { heartbeat } from './heartbeat.js';
 import { httpGet } from './http-get.js';
 import { icmp } from './icmp.js';
 import { arp, ndp } from './neighbour.js';
@@ -30,6 +31,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   vmmProcess,
   command,
   console: serialConsole,
+  heartbeat,
 };
 
 export const KIND_ENTRIES: readonly KindEntry[] = Object.values(PROBE_KINDS);

@@ -6,6 +6,7 @@ import type { RecoverySpec, RunStrategy, VmId } from '../model/vm.js';
 import type { Intent, KeptBy } from '../policy/index.js';
 import type { Explanation, PolicyEvent } from '../policy/types.js';
 import type { Endpoint } from './endpoint.js';
+import type { Heartbeat } from './heartbeats.js';
 
 /** Something that does not work as it should, while the rest goes on. */
 export interface Degradation {
@@ -150,6 +151,13 @@ export interface RuntimeApi {
   intents(): readonly Intent[];
   /** Withdraws what persons wanted of one VM, or (null) of all. */
   clearIntents(options: { vm: VmId | null; author: string }): Promise<void>;
+  /** A new token for the VM's heartbeats; the former one does not count any more. */
+  issueHeartbeatToken(options: { vm: VmId; author: string }): Promise<string>;
+  /**
+   * A heartbeat as it came from outside; `vm` as in resolveVm. Rejects with ERR_VMPULSE_UNAUTHORIZED for a wrong token and
+   * for an unknown VM, ERR_VMPULSE_ARGUMENT when the VM has no such probe.
+   */
+  receiveHeartbeat(vm: string, token: string, beat: Heartbeat): Promise<void>;
   /** Prometheus text of everything. */
   metricsText(): Promise<string>;
   /** Events after `afterId` that are still in the ring (1,024), then live ones. */

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import type { Due, ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
-import { errorMessage, isVmpulseError, type VmpulseError } from '../model/errors.js';
+import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { Outcome } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
 import { type ProbeSpec, startState } from '../model/probe.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
-import type { ExternalProbe, ExternalSetting } from '../probes/external.js';
+import type { Beat, ExternalProbe, ExternalSetting } from '../probes/external.js';
 import { type PreparedCheck, prepareCheck } from '../probes/prepare-check.js';
 import { resolveHost } from '../probes/resolve-host.js';
 import { type CustomProbes, openCustomProbe } from './custom-probes.js';
@@ -172,6 +172,18 @@ export class VmUnit {
     if (this.#externals.get(name) === external) this.#messages.set(name, message);
   }
 
+  /** Gives a sign of life to that probe, or to all that wait for one. Throws ERR_VMPULSE_ARGUMENT when none does. */
+  heartbeat(beat: Beat, probe: string | undefined): void {
+    const waiting = this.#spec.probes.filter(
+      ({ name, check }) => check.kind === 'heartbeat' && (probe === undefined || probe === name),
+    );
+    if (waiting.length === 0) {
+      const which = probe === undefined ? 'no probe of kind heartbeat' : `no heartbeat probe named ${probe}`;
+      throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `${this.#spec.id} has ${which}`);
+    }
+    for (const { name } of waiting) this.#externals.get(name)?.heartbeat?.(beat);
+  }
+
   /** What an external probe said last, for a person; empty when nothing. */
   messageOf(probe: string): string {
     return this.#messages.get(probe) ?? '';
@@ -254,7 +266,7 @@ export class VmUnit {
     }
   }
 
-  async #prepareCheck({ name, check }: ProbeSpec, session: VmmSession): Promise<PreparedCheck> {
+  async #prepareCheck({ name, check, timing }: ProbeSpec, session: VmmSession): Promise<PreparedCheck> {
     const { customProbes, clock, runInPool } = this.#options;
     const vm = this.#spec;
     if (check.kind === 'custom')
@@ -266,7 +278,7 @@ export class VmUnit {
         session.pidfd === undefined ? session.process : { pidfd: session.pidfd, pid: session.process.pid },
       resolveHost: (host) => resolveHost(host, { deadlineMs: RESOLVE_DEADLINE_MS }),
       readFile: (path) => readFile(path, 'utf8'),
-      setting: { vm, probe: name, clock, runInPool, consoleLog: session.consoleLog },
+      setting: { vm, probe: name, timing, clock, runInPool, consoleLog: session.consoleLog },
     });
   }
 

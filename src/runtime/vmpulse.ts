@@ -16,6 +16,7 @@ import { WorkerPool } from '../pool/index.js';
 import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
+import { type Heartbeat, Heartbeats } from './heartbeats.js';
 import { readHostSigns, readOomKills } from './host-signs.js';
 import { pollHost } from './host-watch.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
@@ -86,6 +87,7 @@ export class Vmpulse implements RuntimeApi {
   readonly #pool = new WorkerPool();
   readonly #metrics: Metrics;
   readonly #supervisor: Supervisor;
+  readonly #heartbeats: Heartbeats;
   readonly #startedAtMs: number;
   #closing: Promise<void> | undefined;
 
@@ -131,6 +133,13 @@ export class Vmpulse implements RuntimeApi {
       ...(options.beforeAction === undefined ? {} : { beforeAction: options.beforeAction }),
       onRecovery: (action: RecoveryAction, result: ActionResult) =>
         this.#metrics.recovery(action.step, result.result),
+    });
+    this.#heartbeats = new Heartbeats({
+      journal: this.#journal,
+      deadlineMs: options.journalDeadlineMs ?? 5_000,
+      clock: this.#clock,
+      recorder: this.#supervisor.recorder,
+      units: this.#supervisor.units,
     });
     if (fallback !== undefined) this.degrade('engine', `the portable engine is used: ${fallback}`);
     this.#metrics.bind({ engineStats: () => this.#engine.stats(), hostView: () => this.view() });
@@ -296,6 +305,28 @@ export class Vmpulse implements RuntimeApi {
         data: { verb: 'clear-intents', author },
       },
     );
+  }
+
+  /**
+   * The VM has told that it is well, over a way of the host program's own. Throws ERR_VMPULSE_VM_UNKNOWN, and
+   * ERR_VMPULSE_ARGUMENT when the VM has no such probe of kind heartbeat.
+   */
+  heartbeat(vm: VmId, beat: Heartbeat = {}): void {
+    this.#heartbeats.take(this.#unit(vm).spec.id, beat);
+  }
+
+  issueHeartbeatToken({ vm, author }: { vm: VmId; author: string }): Promise<string> {
+    return this.#heartbeats.issueToken(this.#unit(vm).spec.id, author);
+  }
+
+  async receiveHeartbeat(vm: string, token: string, beat: Heartbeat): Promise<void> {
+    let id: VmId | undefined;
+    try {
+      id = this.resolveVm(vm);
+    } catch {
+      // Who asks without its token does not learn which VMs there are.
+    }
+    await this.#heartbeats.receive(id, token, beat);
   }
 
   metricsText(): Promise<string> {

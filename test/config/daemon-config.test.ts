@@ -10,6 +10,7 @@ const DEFAULTS = {
   socketPath: '/run/vmpulse/vmpulse.sock',
   manifests: ['/etc/vmpulse/vms.d'],
   logLevel: 'info',
+  heartbeats: {},
   metrics: { seedNames: false },
   readiness: {},
   engine: {
@@ -58,6 +59,7 @@ stateDir: /srv/state
 runDir: /tmp/run
 manifests: [a.yaml, ../b, /c]
 logLevel: debug
+heartbeats: {listen: '192.0.2.1:9811'}
 metrics: {listen: '[::1]:9810', seedNames: true}
 readiness: {agentCheck: '127.0.0.1:9811'}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
@@ -71,6 +73,7 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
       socketPath: '/tmp/run/vmpulse.sock',
       manifests: ['/etc/vmpulse/a.yaml', '/etc/b', '/c'],
       logLevel: 'debug',
+      heartbeats: { listen: { host: '192.0.2.1', port: 9811 } },
       metrics: { listen: { host: '::1', port: 9810 }, seedNames: true },
       readiness: { agentCheck: { host: '127.0.0.1', port: 9811 } },
       engine: {

@@ -85,6 +85,7 @@ describe('docs/reference/configuration.md', () => {
   it('says for which options there is no default', () => {
     expect(rows.filter((row) => row.default === undefined).map(({ path }) => path)).toEqual([
       'hostName',
+      'heartbeats.listen',
       'metrics.listen',
       'readiness.agentCheck',
     ]);

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { SCHEDULABLE } from '../../policy/index.js';
-import { vmAnswer } from '../answers.js';
+import { tokenAnswer, vmAnswer } from '../answers.js';
 import { author, type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
@@ -25,6 +25,19 @@ export const vmCommand: CliCommand = {
           const path = `${vmPath('/v1/vms', name)}/release`;
           const { id, health } = await client.post(path, { author: author() }, vmAnswer);
           cli.stdout.write(`${id} released; it is ${paintState(health, paintOf(cli))}\n`);
+        }),
+      );
+    vm.command('heartbeat-token')
+      .description(
+        'Makes a new token with which the VM sends heartbeats, and prints it: only here and only once. The former one does not count any more.',
+      )
+      .argument('<vm>', 'name or namespace/name')
+      .addHelpText('after', examples(['vmpulse vm heartbeat-token default/web-1', 'for the guest']))
+      .action((name: string, _options: object, command) =>
+        withDaemon(command, cli, async (client) => {
+          const path = `${vmPath('/v1/vms', name)}/heartbeat-token`;
+          const { token } = await client.post(path, { author: author() }, tokenAnswer);
+          cli.stdout.write(`${token}\n`);
         }),
       );
     addMaintenance(vm, cli);

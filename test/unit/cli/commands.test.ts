@@ -121,6 +121,20 @@ describe('vmpulse policy show', () => {
   });
 });
 
+describe('vmpulse vm heartbeat-token', () => {
+  it('prints the new token and nothing else', async () => {
+    const { run, runtime } = await daemon();
+    expect(await run(['vm', 'heartbeat-token', 'web-1'])).toEqual({
+      status: 0,
+      stderr: '',
+      stdout: 'a-new_token\n',
+    });
+    expect(runtime.calls).toEqual([
+      ['issueHeartbeatToken', { vm: 'default/web-1', author: expect.stringContaining('@') }],
+    ]);
+  });
+});
+
 describe('vmpulse explain', () => {
   it('tells the story of a VM', async () => {
     const { run } = await daemon();

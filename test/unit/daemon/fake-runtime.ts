@@ -2,6 +2,7 @@ import { VmpulseError } from '../../../src/model/errors.js';
 import type { VmId } from '../../../src/model/vm.js';
 import type { Intent } from '../../../src/policy/index.js';
 import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
+import type { Heartbeat } from '../../../src/runtime/heartbeats.js';
 import type {
   ExplainView,
   HoldView,
@@ -175,6 +176,17 @@ export class FakeRuntime implements RuntimeApi {
   async clearIntents(options: { vm: VmId | null; author: string }): Promise<void> {
     this.calls.push(['clearIntents', options]);
     this.holds = [];
+  }
+
+  async issueHeartbeatToken(options: { vm: VmId; author: string }): Promise<string> {
+    this.calls.push(['issueHeartbeatToken', options]);
+    return 'a-new_token';
+  }
+
+  async receiveHeartbeat(vm: string, token: string, beat: Heartbeat): Promise<void> {
+    this.calls.push(['receiveHeartbeat', vm, token, beat]);
+    if (token !== 'good')
+      throw new VmpulseError('ERR_VMPULSE_UNAUTHORIZED', 'the token is not that of this VM');
   }
 
   async metricsText(): Promise<string> {

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/model/clock.js';
-import type { CommandOptions } from '../../../src/model/probe.js';
+import { type CommandOptions, DEFAULT_TIMING } from '../../../src/model/probe.js';
 import { type ExternalSetting, lookOnce } from '../../../src/probes/external.js';
 import { PROBE_KINDS } from '../../../src/probes/registry.js';
 import { tempDir } from '../daemon/helpers.js';
@@ -16,6 +16,7 @@ const SETTING: ExternalSetting = {
     address: '192.0.2.10',
   },
   probe: 'backup',
+  timing: DEFAULT_TIMING,
   clock: systemClock,
   runInPool: () => Promise.reject(new Error('no pool here')),
 };

@@ -1,7 +1,7 @@
 import { appendFileSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { ConsoleOptions } from '../../../src/model/probe.js';
+import { type ConsoleOptions, DEFAULT_TIMING } from '../../../src/model/probe.js';
 import { WorkerPool } from '../../../src/pool/index.js';
 import { lookOnce } from '../../../src/probes/external.js';
 import { PROBE_KINDS } from '../../../src/probes/registry.js';
@@ -25,6 +25,7 @@ function watch(options: ConsoleOptions, before: string | null = '', vm: 'vm' | '
     {
       ...(vm === 'vm' ? { vm: vmSpec('web') } : {}),
       probe: 'console',
+      timing: DEFAULT_TIMING,
       clock,
       consoleLog: log,
       runInPool: (worker, args, call) => pool.run(worker, args, call),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/model/clock.js';
 import { isVmpulseError } from '../../../src/model/errors.js';
-import type { ProbeCheck } from '../../../src/model/probe.js';
+import { DEFAULT_TIMING, type ProbeCheck } from '../../../src/model/probe.js';
 import { type ProbeFlags, withFlags } from '../../../src/probes/flags.js';
 import { prepareCheck } from '../../../src/probes/prepare-check.js';
 import { findKind, KIND_ENTRIES, PROBE_KINDS, parseProbeTarget } from '../../../src/probes/registry.js';
@@ -39,10 +39,11 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'vmmProcess' },
   { kind: 'command', command: { argv: ['/bin/true', 'a b'], env: [] } },
   { kind: 'console', console: { notSeen: 'panic' } },
+  { kind: 'heartbeat' },
 ];
 
 /** Kinds that run outside the engine. */
-const EXTERNAL: ReadonlySet<string> = new Set(['command', 'console']);
+const EXTERNAL: ReadonlySet<string> = new Set(['command', 'console', 'heartbeat']);
 
 describe('registry', () => {
   it('has every kind under its own name, and no name twice', () => {
@@ -195,6 +196,10 @@ describe('targets of the command line', () => {
     expect(message).toContain('; give ');
   });
 
+  it('are none for a heartbeat, which cannot be asked for', () => {
+    expect(usage(() => parseProbeTarget('heartbeat', 'x'))).toContain('sent by the guest');
+  });
+
   it('escapes what a terminal would obey', () => {
     expect(usage(() => parseProbeTarget('tcp', 'a\u001b[2J'))).toContain('a\\u001b[2J');
   });
@@ -286,6 +291,7 @@ describe('lowering', () => {
           : { failure: 'dns-failure' as const, detail: `no ${host}` },
     readFile: async (path: string) => `PEM of ${path}`,
     setting: {
+      timing: DEFAULT_TIMING,
       consoleLog: '/run/console.log',
       probe: 'web',
       clock: systemClock,
@@ -330,6 +336,7 @@ describe('lowering', () => {
       { check: { kind: 'guestAgentPing', channel: 8 } },
       { check: { kind: 'vmState', channel: 7 } },
       { check: { kind: 'vmmProcess', pidfd: 9, pid: 10 } },
+      { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
     ]);
@@ -397,6 +404,7 @@ describe('lowering', () => {
       'process of the VMM',
       'command /bin/true a b',
       'console of the VM',
+      'heartbeat',
     ]);
     expect(PROBE_KINDS.tcpSocket.label({ kind: 'tcpSocket', host: '::1', port: 22 })).toBe(
       'TCP connect to [::1]:22',
