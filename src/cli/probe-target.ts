@@ -8,10 +8,10 @@ import type { ProbeResult } from '../model/outcome.js';
 import { plainText } from '../model/plain-text.js';
 import type { FailureReason } from '../model/reasons.js';
 import { WorkerPool } from '../pool/index.js';
+import { HostResolver } from '../probes/dns/host-resolver.js';
 import { type Finding, lookOnce } from '../probes/external.js';
 import { prepareCheck } from '../probes/prepare-check.js';
 import type { LowerContext, ProbeTarget } from '../probes/probe-kind.js';
-import { resolveHost } from '../probes/resolve-host.js';
 
 export interface ProbeRun {
   readonly timeoutMs: number;
@@ -27,6 +27,7 @@ export async function probeTarget(
   const begun = performance.now();
   const deadline = new Deadline('the probe', { deadlineMs: run.timeoutMs });
   const pool = new WorkerPool();
+  const resolver = new HostResolver({ clock: systemClock });
   const opened = target.process === undefined ? undefined : await openTarget(target.process);
   if (opened === 'gone') return failedBefore('process-gone', begun);
   try {
@@ -38,14 +39,16 @@ export async function probeTarget(
         probe: target.check.kind,
         timing: { periodMs: run.timeoutMs, timeoutMs: run.timeoutMs },
         clock: systemClock,
+        debug: run.debug,
         runInPool: (worker, args, options) => pool.run(worker, args, options),
+        runTogether: (worker, args, options) => pool.run(worker, args, options),
+        resolveHost: (host, options) => resolver.resolve(host, options),
       },
-      resolveHost: (host) => resolveHost(host, { deadlineMs: deadline.remainingMs() }),
+      engine,
       readFile: (path) => readFile(path, 'utf8'),
       ...(handle === undefined ? {} : { channels: { monitor: handle, agent: handle } }),
       ...(opened === undefined ? {} : { process: opened.process }),
     });
-    if ('failure' in prepared) return failedBefore(prepared.failure, begun, prepared.detail);
     const timeoutMs = Math.max(1, deadline.remainingMs());
     if (prepared.external) {
       return external(await lookOnce(prepared.external, { timeoutMs, clock: systemClock }), begun);
@@ -58,12 +61,16 @@ export async function probeTarget(
   }
 }
 
-function external({ outcome, message, warnings = [], details = {} }: Finding, begun: number): ProbeResult {
+function external(
+  { outcome, message, warnings = [], details = {}, debug }: Finding,
+  begun: number,
+): ProbeResult {
   return {
     outcome,
     durationMs: performance.now() - begun,
     warnings,
     details: message === undefined ? details : { ...details, message },
+    ...(debug === undefined ? {} : { debug }),
   };
 }
 

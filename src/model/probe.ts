@@ -141,6 +141,28 @@ export interface NeighbourOptions {
   readonly mac?: string;
 }
 
+/** What is asked of an SSH server. Secrets are only named by their files. */
+export interface SshOptions {
+  /** Default the VM's address. */
+  readonly host?: string;
+  readonly port: number;
+  /** `banner`: it says what it is; `auth`: the user can log in; `shell`: a command of the guest ends with 0. */
+  readonly level: 'banner' | 'auth' | 'shell';
+  readonly user?: string;
+  readonly privateKeyFile?: string;
+  readonly passwordFile?: string;
+  /** Socket of an SSH agent. */
+  readonly agentSocket?: string;
+  /** One of these three, where somebody logs in. */
+  readonly knownHostsFile?: string;
+  /** `SHA256:…`, as ssh-keygen -l shows it. */
+  readonly fingerprint?: string;
+  readonly hostKey?: 'any';
+  readonly command?: string;
+  /** Pattern of RE2 that the command's output must match in one of its lines. */
+  readonly expectOutput?: string;
+}
+
 /** What to probe: one member a kind. */
 export type ProbeCheck =
   | {
@@ -159,6 +181,7 @@ export type ProbeCheck =
   | { readonly kind: 'guestAgentPing' }
   | { readonly kind: 'vmState' }
   | { readonly kind: 'vmmProcess' }
+  | { readonly kind: 'ssh'; readonly ssh: SshOptions }
   | { readonly kind: 'command'; readonly command: CommandOptions }
   | { readonly kind: 'console'; readonly console: ConsoleOptions }
   /** The guest tells by itself that it is well. */

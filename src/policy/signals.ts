@@ -17,6 +17,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   httpGet: 'network',
   tcpExchange: 'network',
   vsock: 'network',
+  ssh: 'network',
   command: 'network',
   console: 'console',
   heartbeat: 'network',
@@ -56,6 +57,8 @@ export function answered(record: ProbeRecord, reason: Reason | null): boolean {
   if (reason === null) return false;
   // A value that is too high was measured: somebody was there to ask.
   if (REASON_CLASS[reason] === 'threshold') return true;
+  // A command that the guest has run, and not this host.
+  if (record.spec.kind === 'ssh' && reason === 'exec-nonzero') return true;
   return pathOf(record) === 'network' ? ANSWERED.has(REASON_CLASS[reason]) : reason === 'agent-error';
 }
 

@@ -2,8 +2,13 @@ import { Piscina } from 'piscina';
 import { VmpulseError } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
 
-/** Few: what runs here mostly waits for the kernel. */
-const MAX_THREADS = 2;
+export interface WorkerPoolOptions {
+  /** Default 2: what runs here mostly waits for the kernel. */
+  readonly maxThreads?: number;
+  /** Default 1. More only for tasks that mostly wait and end by themselves: one that is ended takes its neighbours along. */
+  readonly tasksPerThread?: number;
+}
+
 /** Further tasks are refused. */
 const MAX_QUEUE = 1024;
 
@@ -13,7 +18,14 @@ const MAX_QUEUE = 1024;
  */
 export class WorkerPool {
   readonly #closing = new AbortController();
+  readonly #maxThreads: number;
+  readonly #tasksPerThread: number;
   #piscina: Piscina<unknown, unknown> | undefined;
+
+  constructor({ maxThreads = 2, tasksPerThread = 1 }: WorkerPoolOptions = {}) {
+    this.#maxThreads = maxThreads;
+    this.#tasksPerThread = tasksPerThread;
+  }
 
   /**
    * Runs the default export of `worker` (a built `.js` module) with `args`; both ways by structured clone. The result
@@ -60,7 +72,8 @@ export class WorkerPool {
     // One thread stays: a recovery should not wait for a thread to start.
     this.#piscina ??= new Piscina({
       minThreads: 1,
-      maxThreads: MAX_THREADS,
+      maxThreads: this.#maxThreads,
+      concurrentTasksPerWorker: this.#tasksPerThread,
       maxQueue: MAX_QUEUE,
       idleTimeout: 30_000,
     });

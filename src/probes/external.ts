@@ -5,6 +5,7 @@ import { plainText } from '../model/plain-text.js';
 import type { CallOptions } from '../model/ports.js';
 import type { ProbeTiming } from '../model/probe.js';
 import type { VmSpec } from '../model/vm.js';
+import type { ResolveHost } from './resolve-host.js';
 
 /** What an external probe found. */
 export interface Finding {
@@ -14,6 +15,8 @@ export interface Finding {
   /** Things worth telling that do not change the outcome. */
   readonly warnings?: readonly string[];
   readonly details?: Readonly<Record<string, string | number | boolean | null>>;
+  /** The exchange, only when asked for. */
+  readonly debug?: string;
 }
 
 /** A sign of life that a guest has sent. */
@@ -45,8 +48,17 @@ export interface ExternalProbe {
   heartbeat?(beat: Beat): void;
 }
 
+/** What external probes need of the host; the runtime builds it. */
+export interface ProbeHost {
+  /** Runs the default export of a built worker module on a thread of the pool; the result is unchecked. */
+  readonly runInPool: (worker: URL, args: unknown, options: CallOptions) => Promise<unknown>;
+  /** The same on a thread that many tasks share: for what mostly waits and ends by itself in time. */
+  readonly runTogether: ProbeHost['runInPool'];
+  readonly resolveHost: ResolveHost;
+}
+
 /** What an external probe is opened with. */
-export interface ExternalSetting {
+export interface ExternalSetting extends ProbeHost {
   /** The VM that it is a probe of; unset for a probe by hand. */
   readonly vm?: Pick<VmSpec, 'id' | 'namespace' | 'name' | 'uuid' | 'address'>;
   /** Name of the probe within the VM. */
@@ -55,8 +67,8 @@ export interface ExternalSetting {
   readonly clock: Clock;
   /** Log of the VM's serial console, where that is known. */
   readonly consoleLog?: string | undefined;
-  /** Runs the default export of a built worker module on a thread of the pool; the result is unchecked. */
-  readonly runInPool: (worker: URL, args: unknown, options: CallOptions) => Promise<unknown>;
+  /** A person wants to see the exchange, where there is one. */
+  readonly debug?: boolean;
 }
 
 const TIMED_OUT: Outcome = { result: 'failed', reason: 'response-timeout' };

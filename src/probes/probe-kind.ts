@@ -104,6 +104,7 @@ export interface KindEntry {
   parseTarget(text: string, name: string): ProbeTarget;
   lookups(check: ProbeCheck): CheckLookups;
   guestPort(check: ProbeCheck): GuestPort<ProbeCheck> | undefined;
+  /** Throws ERR_VMPULSE_INTERNAL for a kind that runs outside the engine. */
   lower(check: ProbeCheck, context: LowerContext): TargetCheck;
   /** The probe of a kind that runs outside the engine; undefined for others. */
   open(check: ProbeCheck, setting: ExternalSetting): ExternalProbe | undefined;
@@ -129,8 +130,10 @@ export function defineKind<C extends DocumentCheck>(definition: KindDefinition<C
     parseTarget: definition.parseTarget,
     lookups: (check) => definition.lookups(own(check)),
     guestPort: (check) => definition.guestPort?.(own(check)),
-    lower: (check, context) =>
-      'lower' in definition ? definition.lower(own(check), context) : { kind: 'external' },
+    lower: (check, context) => {
+      if ('lower' in definition) return definition.lower(own(check), context);
+      throw new VmpulseError('ERR_VMPULSE_INTERNAL', `${definition.kind} runs outside the engine`);
+    },
     open: (check, setting) => ('open' in definition ? definition.open(own(check), setting) : undefined),
     label: (check) => definition.label(own(check)),
   };

@@ -9,6 +9,7 @@ import { httpGet } from './http-get.js';
 import { icmp } from './icmp.js';
 import { arp, ndp } from './neighbour.js';
 import type { KindEntry, ProbeTarget } from './probe-kind.js';
+import { ssh } from './ssh/ssh.js';
 import { tcpExchange } from './tcp-exchange.js';
 import { tcpHalfOpen } from './tcp-half-open.js';
 import { tcpSocket } from './tcp-socket.js';
@@ -29,6 +30,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   guestAgentPing,
   vmState,
   vmmProcess,
+  ssh,
   command,
   console: serialConsole,
   heartbeat,

@@ -5,7 +5,7 @@ import type { Driver, VmmEvent } from '../model/ports.js';
 import type { ProbeSpec } from '../model/probe.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
-import type { ExternalSetting } from '../probes/external.js';
+import type { ProbeHost } from '../probes/external.js';
 import type { CustomProbes } from './custom-probes.js';
 import type { Degradations } from './degradations.js';
 import type { ExternalRunner } from './external-runner.js';
@@ -24,7 +24,7 @@ export interface InventoryOptions {
   readonly drivers: Readonly<Record<string, Driver>>;
   readonly customProbes: CustomProbes;
   readonly externals: ExternalRunner;
-  readonly runInPool: ExternalSetting['runInPool'];
+  readonly probeHost: ProbeHost;
   readonly clock: Clock;
   readonly degradations: Degradations;
   /** Fires when the inventory is closed. */
@@ -55,7 +55,7 @@ export class Inventory {
   }
 
   async watch(spec: VmSpec): Promise<void> {
-    const { drivers, engine, customProbes, externals, runInPool, clock, degradations, post } = this.#options;
+    const { drivers, engine, customProbes, externals, probeHost, clock, degradations, post } = this.#options;
     const driver = drivers[spec.hypervisor.driver];
     if (!driver) {
       const why = `no driver ${spec.hypervisor.driver} is registered; ${spec.id} is not watched`;
@@ -69,7 +69,7 @@ export class Inventory {
       engine,
       customProbes,
       externals,
-      runInPool,
+      probeHost,
       clock,
       index: this.index,
       events: {

@@ -8,7 +8,7 @@ import type { Driver, VmmEvent } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { Listing } from '../policy/index.js';
 import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
-import type { ExternalSetting } from '../probes/external.js';
+import type { ProbeHost } from '../probes/external.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { ActionRunner, type BeforeAction } from './action-runner.js';
 import { ActivityWatch } from './activity-watch.js';
@@ -46,7 +46,7 @@ export interface SupervisorOptions {
   readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
   readonly probes: CustomProbes;
-  readonly runInPool: ExternalSetting['runInPool'];
+  readonly probeHost: ProbeHost;
   readonly recoveries: RecoveryRegistry;
   readonly policy: PolicyConfig;
   readonly clock: Clock;
@@ -99,7 +99,7 @@ export class Supervisor {
       drivers: options.drivers,
       customProbes: options.probes,
       externals: this.#externals,
-      runInPool: options.runInPool,
+      probeHost: options.probeHost,
       clock,
       degradations: this.#degradations,
       signal: this.#abort.signal,

@@ -6,14 +6,12 @@ import type { Outcome } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
 import { type ProbeSpec, startState } from '../model/probe.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
-import type { Beat, ExternalProbe, ExternalSetting } from '../probes/external.js';
+import type { Beat, ExternalProbe, ProbeHost } from '../probes/external.js';
 import { type PreparedCheck, prepareCheck } from '../probes/prepare-check.js';
-import { resolveHost } from '../probes/resolve-host.js';
 import { type CustomProbes, openCustomProbe } from './custom-probes.js';
 import type { ExternalRunner } from './external-runner.js';
 
 const ATTACH_DEADLINE_MS = 5_000;
-const RESOLVE_DEADLINE_MS = 2_000;
 const STATUS_DEADLINE_MS = 1_000;
 /** How long an exit waits for the monitor's last words (SHUTDOWN), which say whether it was meant. */
 const LAST_WORDS_MS = 20;
@@ -31,7 +29,7 @@ export interface VmUnitOptions {
   readonly engine: ProbeEngine;
   readonly customProbes: CustomProbes;
   readonly externals: ExternalRunner;
-  readonly runInPool: ExternalSetting['runInPool'];
+  readonly probeHost: ProbeHost;
   readonly clock: Clock;
   /** Handle → probe, shared by all units of one runtime. */
   readonly index: Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>;
@@ -253,7 +251,6 @@ export class VmUnit {
   ): Promise<Registration | undefined> {
     try {
       const prepared = await this.#prepareCheck(probe, session);
-      if ('failure' in prepared) throw new Error(`${prepared.failure}: ${prepared.detail}`);
       const elapsedMs = Math.max(0, this.#options.clock.now() - bootedAtMs);
       const initialDelayMs = Math.max(0, probe.timing.initialDelayMs - elapsedMs);
       const id = `${this.#spec.id}/${probe.name}`;
@@ -267,7 +264,7 @@ export class VmUnit {
   }
 
   async #prepareCheck({ name, check, timing }: ProbeSpec, session: VmmSession): Promise<PreparedCheck> {
-    const { customProbes, clock, runInPool } = this.#options;
+    const { customProbes, clock, engine, probeHost } = this.#options;
     const vm = this.#spec;
     if (check.kind === 'custom')
       return { check: { kind: 'external' }, external: openCustomProbe(customProbes, vm, check) };
@@ -276,9 +273,9 @@ export class VmUnit {
       channels: { monitor: session.monitor.handle, agent: session.agent?.handle },
       process:
         session.pidfd === undefined ? session.process : { pidfd: session.pidfd, pid: session.process.pid },
-      resolveHost: (host) => resolveHost(host, { deadlineMs: RESOLVE_DEADLINE_MS }),
       readFile: (path) => readFile(path, 'utf8'),
-      setting: { vm, probe: name, timing, clock, runInPool, consoleLog: session.consoleLog },
+      setting: { vm, probe: name, timing, clock, consoleLog: session.consoleLog, ...probeHost },
+      engine,
     });
   }
 

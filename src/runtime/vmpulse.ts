@@ -13,6 +13,7 @@ import type { VmId, VmSpec } from '../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, explain, type Intent, intentsOf } from '../policy/index.js';
 import type { PolicyConfig } from '../policy/types.js';
 import { WorkerPool } from '../pool/index.js';
+import { HostResolver } from '../probes/dns/host-resolver.js';
 import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
@@ -85,6 +86,8 @@ export class Vmpulse implements RuntimeApi {
   readonly #ownsEngine: boolean;
   readonly #journal: ObservableJournal;
   readonly #pool = new WorkerPool();
+  /** What talks over the network and mostly waits. */
+  readonly #conversations = new WorkerPool({ maxThreads: 1, tasksPerThread: 64 });
   readonly #metrics: Metrics;
   readonly #supervisor: Supervisor;
   readonly #heartbeats: Heartbeats;
@@ -110,6 +113,7 @@ export class Vmpulse implements RuntimeApi {
     const logger = options.logger ?? silentLogger;
     const runDir = options.runDir ?? '/run/vmpulse';
     const stateDir = options.stateDir ?? '/var/lib/vmpulse';
+    const resolver = new HostResolver({ clock: this.#clock });
     this.#supervisor = new Supervisor({
       host: this.#host,
       version: VERSION,
@@ -123,7 +127,11 @@ export class Vmpulse implements RuntimeApi {
         ...options.drivers,
       },
       probes: options.probes ?? {},
-      runInPool: (worker, args, call) => this.#pool.run(worker, args, call),
+      probeHost: {
+        runInPool: (worker, args, call) => this.#pool.run(worker, args, call),
+        runTogether: (worker, args, call) => this.#conversations.run(worker, args, call),
+        resolveHost: (host, call) => resolver.resolve(host, call),
+      },
       recoveries: createRecoveries(options.recoveries),
       policy: { ...DEFAULT_POLICY_CONFIG, ...options.policy },
       clock: this.#clock,
@@ -349,7 +357,7 @@ export class Vmpulse implements RuntimeApi {
 
   async #close(): Promise<void> {
     await this.#supervisor.close();
-    await this.#pool.close();
+    await Promise.all([this.#pool.close(), this.#conversations.close()]);
     if (this.#ownsEngine) await this.#engine.close();
   }
 

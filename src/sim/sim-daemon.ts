@@ -34,6 +34,9 @@ export interface DaemonOptions {
 
 const TAMPER_EVERY_MS = 1_000;
 
+/** No probe of a simulated VM runs outside the engine. */
+const nothing = () => Promise.reject(new Error('the simulator has nothing outside'));
+
 /** One run of the production supervisor on a simulated host, until it is killed. */
 export class SimDaemon {
   readonly engine: SimEngine;
@@ -84,7 +87,7 @@ export class SimDaemon {
       journal: this.journal,
       drivers: { qemu: new SimDriver(host, life) },
       probes: {},
-      runInPool: () => Promise.reject(new Error('the simulator has no pool')),
+      probeHost: { runInPool: nothing, runTogether: nothing, resolveHost: nothing },
       recoveries: createRecoveries(canary.recoveries),
       policy: canary.limits?.(policy) ?? policy,
       clock: life,

@@ -191,6 +191,7 @@ describe('docs/reference/probes.md', () => {
     tcpExchange: { port: 80, steps: [{ expect: 'x' }] },
     vsock: { cid: 3, port: 80 },
     command: { argv: ['/bin/true'] },
+    ssh: {},
     console: { seen: 'x' },
   };
 

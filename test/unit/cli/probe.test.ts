@@ -239,6 +239,25 @@ describe('vmpulse probe', () => {
     });
   });
 
+  it('asks an SSH server for its banner, and looks into a log', async () => {
+    const server = await listen(
+      createServer((socket) => void socket.write('SSH-2.0-test\r\n')),
+      { host: '127.0.0.1', port: 0 },
+    );
+    const target = `localhost:${portOf(server)}`;
+    expect(await probe('ssh', target, '--timeout', '10s')).toMatchObject({
+      status: 0,
+      line: { kind: 'ssh', target, outcome: 'ok', details: { software: 'test', address: '127.0.0.1' } },
+    });
+    const log = join(tempDir(), 'console.log');
+    writeFileSync(log, 'booting\nKernel panic\n');
+    expect(await probe('console', `${log} Kernel panic`, '--timeout', '10s')).toMatchObject({
+      status: 1,
+      line: { reason: 'bad-body', details: { message: 'the console says: Kernel panic' } },
+    });
+    expect(await probe('console', `${log} soft lockup`, '--timeout', '10s')).toMatchObject({ status: 0 });
+  });
+
   it('runs a command of this host', async () => {
     expect(await probe('command', '/bin/true')).toMatchObject({
       status: 0,

@@ -86,3 +86,18 @@ describe('a command', () => {
     expect(beside.explain().episode?.diagnosis.cause).toBe('service-unreachable');
   });
 });
+
+describe('an SSH server', () => {
+  it.each([
+    'authentication-failed',
+    'exec-nonzero',
+    'bad-body',
+  ] as const)('that answers %s is a sign of life', (reason) => {
+    const probes = [...PROBES, probe('ssh', 'liveness', 'ssh')];
+    const s = new Stage().healthy({ probes });
+    s.probe('ssh', 'failed', reason);
+    const dead = 'response-timeout';
+    s.answer({ api: 'ok', process: 'ok', agent: dead, readiness: dead, liveness: dead, ssh: reason });
+    expect(s.explain().episode?.diagnosis.cause).toBe('service-unreachable');
+  });
+});

@@ -19,6 +19,8 @@ const SETTING: ExternalSetting = {
   timing: DEFAULT_TIMING,
   clock: systemClock,
   runInPool: () => Promise.reject(new Error('no pool here')),
+  runTogether: () => Promise.reject(new Error('not asked for')),
+  resolveHost: () => Promise.reject(new Error('not asked for')),
 };
 const isRoot = process.geteuid?.() === 0;
 

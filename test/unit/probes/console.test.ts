@@ -29,6 +29,8 @@ function watch(options: ConsoleOptions, before: string | null = '', vm: 'vm' | '
       clock,
       consoleLog: log,
       runInPool: (worker, args, call) => pool.run(worker, args, call),
+      runTogether: () => Promise.reject(new Error('not asked for')),
+      resolveHost: () => Promise.reject(new Error('not asked for')),
     },
   );
   if (probe === undefined) throw new Error('a console is looked at outside the engine');

@@ -14,6 +14,8 @@ function open() {
       timing: { ...DEFAULT_TIMING, periodMs: 10_000, timeoutMs: 1_000 },
       clock,
       runInPool: () => Promise.reject(new Error('no pool here')),
+      runTogether: () => Promise.reject(new Error('not asked for')),
+      resolveHost: () => Promise.reject(new Error('not asked for')),
     },
   );
   if (probe === undefined) throw new Error('a heartbeat comes outside the engine');

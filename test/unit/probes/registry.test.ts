@@ -3,9 +3,9 @@ import { systemClock } from '../../../src/model/clock.js';
 import { isVmpulseError } from '../../../src/model/errors.js';
 import { DEFAULT_TIMING, type ProbeCheck } from '../../../src/model/probe.js';
 import { type ProbeFlags, withFlags } from '../../../src/probes/flags.js';
+import { NamedHostProbe } from '../../../src/probes/named-host.js';
 import { prepareCheck } from '../../../src/probes/prepare-check.js';
 import { findKind, KIND_ENTRIES, PROBE_KINDS, parseProbeTarget } from '../../../src/probes/registry.js';
-import { resolveHost } from '../../../src/probes/resolve-host.js';
 
 function messageOf(
   run: () => unknown,
@@ -37,13 +37,14 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'guestAgentPing' },
   { kind: 'vmState' },
   { kind: 'vmmProcess' },
+  { kind: 'ssh', ssh: { host: '192.0.2.1', port: 22, level: 'banner' } },
   { kind: 'command', command: { argv: ['/bin/true', 'a b'], env: [] } },
   { kind: 'console', console: { notSeen: 'panic' } },
   { kind: 'heartbeat' },
 ];
 
 /** Kinds that run outside the engine. */
-const EXTERNAL: ReadonlySet<string> = new Set(['command', 'console', 'heartbeat']);
+const EXTERNAL: ReadonlySet<string> = new Set(['ssh', 'command', 'console', 'heartbeat']);
 
 describe('registry', () => {
   it('has every kind under its own name, and no name twice', () => {
@@ -184,6 +185,7 @@ describe('targets of the command line', () => {
     ['vsock', 'a.vsock:3', 'is not an absolute path'],
     ['process', '0', 'is not a PID of Linux'],
     ['process', 'vm.pid', 'is neither'],
+    ['ssh', '192.0.2.1', 'has no port;'],
     ['console', '/run/vm.log', 'has no pattern'],
     ['console', 'vm.log panic', 'is not an absolute path ("vm.log")'],
     ['console', '/run/vm.log (', 'is not a regular expression of RE2'],
@@ -283,12 +285,7 @@ describe('lowering', () => {
     address: '192.0.2.1',
     channels: { monitor: 7, agent: 8 },
     process: { pidfd: 9, pid: 10 },
-    resolveHost: async (host: string) =>
-      host === 'web.example'
-        ? { ip: '198.51.100.1' }
-        : host.includes(':')
-          ? { ip: host }
-          : { failure: 'dns-failure' as const, detail: `no ${host}` },
+    engine: { probeOnce: () => Promise.reject(new Error('nothing is probed')) },
     readFile: async (path: string) => `PEM of ${path}`,
     setting: {
       timing: DEFAULT_TIMING,
@@ -296,6 +293,8 @@ describe('lowering', () => {
       probe: 'web',
       clock: systemClock,
       runInPool: () => Promise.reject(new Error('no pool here')),
+      runTogether: () => Promise.reject(new Error('no pool here')),
+      resolveHost: () => Promise.reject(new Error('nothing is resolved')),
     },
   };
 
@@ -339,13 +338,14 @@ describe('lowering', () => {
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
+      { check: { kind: 'external' }, external: expect.anything() },
     ]);
   });
 
-  it('resolves a host of the check itself and reads its CA file', async () => {
+  it('reads the CA file of a check, and looks a host that is given by name up at each look', async () => {
     const http = {
       scheme: 'https',
-      host: 'web.example',
+      host: '198.51.100.1',
       port: 443,
       path: '/',
       headers: [],
@@ -355,18 +355,16 @@ describe('lowering', () => {
     expect(await prepareCheck({ kind: 'httpGet', http }, options)).toEqual({
       check: { kind: 'httpGet', endpoint: { ip: '198.51.100.1', port: 443 }, http, caPem: 'PEM of /ca.pem' },
     });
-    expect(await prepareCheck({ kind: 'tcpSocket', host: 'gone.example', port: 1 }, options)).toEqual({
-      failure: 'dns-failure',
-      detail: 'no gone.example',
+    expect(await prepareCheck({ kind: 'tcpSocket', host: 'web.example', port: 1 }, options)).toEqual({
+      check: { kind: 'external' },
+      external: expect.any(NamedHostProbe),
     });
   });
 
   it('connects to a Unix socket without any address', async () => {
     const http = { scheme: 'http', port: 80, path: '/', headers: [], unixSocket: '/run/a.sock' } as const;
-    const { resolveHost: resolve, readFile, setting } = options;
-    expect(
-      await prepareCheck({ kind: 'httpGet', http }, { resolveHost: resolve, readFile, setting }),
-    ).toEqual({
+    const { engine, readFile, setting } = options;
+    expect(await prepareCheck({ kind: 'httpGet', http }, { engine, readFile, setting })).toEqual({
       check: { kind: 'httpGet', endpoint: { unix: '/run/a.sock' }, http },
     });
   });
@@ -379,6 +377,12 @@ describe('lowering', () => {
     expect(await prepare(async () => bundle)).toMatchObject({ check: { caPem: bundle } });
     const bare = await prepare(() => Promise.reject(new Error('no such file')));
     expect(bare).toMatchObject({ check: { caPem: expect.stringContaining('BEGIN CERTIFICATE') } });
+  });
+
+  it('is not done for what runs outside the engine', () => {
+    expect(
+      messageOf(() => PROBE_KINDS.heartbeat.lower({ kind: 'heartbeat' }, {}), 'ERR_VMPULSE_INTERNAL'),
+    ).toBe('heartbeat runs outside the engine');
   });
 
   it.each(
@@ -402,6 +406,7 @@ describe('lowering', () => {
       'guest agent ping',
       'run state of the VM',
       'process of the VMM',
+      'SSH banner of 192.0.2.1:22',
       'command /bin/true a b',
       'console of the VM',
       'heartbeat',
@@ -409,15 +414,5 @@ describe('lowering', () => {
     expect(PROBE_KINDS.tcpSocket.label({ kind: 'tcpSocket', host: '::1', port: 22 })).toBe(
       'TCP connect to [::1]:22',
     );
-  });
-});
-
-describe('resolveHost', () => {
-  it('takes an IP literal as it is, and reports a name that does not exist', async () => {
-    expect(await resolveHost('2001:db8::1', { deadlineMs: 1000 })).toEqual({ ip: '2001:db8::1' });
-    expect(await resolveHost('localhost', { deadlineMs: 5000 })).toHaveProperty('ip');
-    expect(await resolveHost('does-not-exist.invalid', { deadlineMs: 5000 })).toMatchObject({
-      failure: 'dns-failure',
-    });
   });
 });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/model/clock.js';
 import { isVmpulseError } from '../../../src/model/errors.js';
+import { DEFAULT_TIMING } from '../../../src/model/probe.js';
 import { type ProbeFlags, withFlags } from '../../../src/probes/flags.js';
 import { prepareCheck } from '../../../src/probes/prepare-check.js';
 import { PROBE_KINDS, parseProbeTarget } from '../../../src/probes/registry.js';
 
-const neverInPool = () => Promise.reject(new Error('nothing of it runs in the pool'));
+const never = () => Promise.reject(new Error('nothing of it runs in the pool'));
 const hex = (text: string) => Buffer.from(text, 'latin1').toString('hex');
 const parse = (written: object) => PROBE_KINDS.tcpExchange.schema.parse({ port: 25, ...written });
 
@@ -54,9 +55,16 @@ describe('steps of a document', () => {
 
 it('is lowered with its bundle, to a socket of either sort', async () => {
   const options = {
-    setting: { probe: 'exchange', clock: systemClock, runInPool: neverInPool },
+    setting: {
+      probe: 'exchange',
+      timing: DEFAULT_TIMING,
+      clock: systemClock,
+      runInPool: never,
+      runTogether: never,
+      resolveHost: never,
+    },
+    engine: { probeOnce: never },
     address: '2001:db8::1',
-    resolveHost: async () => ({ ip: '198.51.100.1' }),
     readFile: async (path: string) => `PEM of ${path}`,
   };
   const tls = { verify: true, caFile: '/ca.pem' };

@@ -46,7 +46,11 @@ export class Harness {
       journal: this.journal,
       drivers: { qemu: this.driver },
       probes: options.probes ?? {},
-      runInPool: () => Promise.reject(new Error('the harness has no pool')),
+      probeHost: {
+        runInPool: () => Promise.reject(new Error('the harness has no pool')),
+        runTogether: () => Promise.reject(new Error('the harness has no pool')),
+        resolveHost: async (host) => ({ addresses: [host] }),
+      },
       recoveries: createRecoveries(),
       policy: DEFAULT_POLICY_CONFIG,
       clock,
