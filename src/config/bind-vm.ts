@@ -109,6 +109,7 @@ export function bindVm(
     labels: manifest.labels,
     annotations: manifest.annotations,
     runStrategy: manifest.runStrategy ?? 'Manual',
+    ...(manifest.steering.mode === undefined ? {} : { mode: manifest.steering.mode }),
     ...(host.address === undefined ? {} : { address: host.address }),
     hypervisor,
     probes: buildProbes(manifest, host, hypervisor, problems),

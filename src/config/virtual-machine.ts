@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ProbeSpec } from '../model/probe.js';
 import type { RunStrategy } from '../model/vm.js';
 import { booleanField, countField } from '../probes/fields.js';
+import { readSteering, type Steering } from './annotations.js';
 import { checkDocument } from './check-document.js';
 import { memoryField, namespaceField, optionField, textMapField, uuidField, vmNameField } from './fields.js';
 import { checkNames } from './kubevirt-names.js';
@@ -109,6 +110,7 @@ export interface Manifest {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  readonly steering: Steering;
   readonly runStrategy: RunStrategy | undefined;
   readonly architecture: Architecture | undefined;
   readonly vcpus: number | undefined;
@@ -136,17 +138,19 @@ function runStrategyOf({ running, runStrategy }: Written['spec']): RunStrategy |
   return runStrategy ?? (running === undefined ? undefined : running ? 'Always' : 'Halted');
 }
 
-function toManifest(written: Written, document: SourceDocument): Manifest {
+function toManifest(written: Written, document: SourceDocument, problems: ProblemList): Manifest {
   const { metadata, spec } = written;
   const instance = spec.template.spec;
   const { cpu, memory, resources, machine, firmware, features, devices } = instance.domain ?? {};
+  const annotations = metadata.annotations ?? {};
   const grace = instance.terminationGracePeriodSeconds;
   return {
     document,
     namespace: metadata.namespace ?? 'default',
     name: metadata.name,
     labels: { ...spec.template.metadata?.labels, ...metadata.labels },
-    annotations: metadata.annotations ?? {},
+    annotations,
+    steering: readSteering(annotations, document, problems),
     runStrategy: runStrategyOf(spec),
     architecture: instance.architecture,
     vcpus: cpu === undefined ? undefined : (cpu.cores ?? 1) * (cpu.sockets ?? 1) * (cpu.threads ?? 1),
@@ -168,5 +172,5 @@ export function readManifest(document: SourceDocument, problems: ProblemList): M
     const names = unused.map(formatPath).join(', ');
     problems.warn(document.placeOf([]), [], `fields of KubeVirt that vmpulse does not use: ${names}`);
   }
-  return written === undefined || hasUnknown ? undefined : toManifest(written, document);
+  return written === undefined || hasUnknown ? undefined : toManifest(written, document, problems);
 }

@@ -105,6 +105,14 @@ export interface RecoverySpec {
   readonly startPriority: number;
 }
 
+/** What the annotations of a VM keep automation from. */
+export interface VmMode {
+  /** `unmanaged`: watched, and only what a person schedules is done; `paused`: nothing is done until it is removed. */
+  readonly kind: 'unmanaged' | 'paused';
+  /** For a person: the annotation, and why where it says so. */
+  readonly reason: string;
+}
+
 /** One VM as vmpulse knows it: manifest, host binding and defaults merged and validated. */
 export interface VmSpec {
   readonly id: VmId;
@@ -114,6 +122,8 @@ export interface VmSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly runStrategy: RunStrategy;
+  /** Unset: managed. */
+  readonly mode?: VmMode;
   /** Where probes connect to: an IP address; unset until known (agent, lease). */
   readonly address?: string;
   readonly hypervisor: QemuSpec;

@@ -49,6 +49,8 @@ function evidenceOf(vm: PolicyVmState): readonly Evidence[] {
 
 function sentences(vm: PolicyVmState, now: number, spent: string | null): string[] {
   const list = [`${vm.id} is ${vm.health} since ${utc(vm.healthSinceMs)} (${span(now - vm.healthSinceMs)}).`];
+  const { mode } = vm.spec ?? {};
+  if (mode) list.push(`Automation does nothing to it: it is ${mode.kind} by its annotation ${mode.reason}.`);
   list.push(...probeSentences(vm));
   if (vm.episode) list.push(...episodeSentences(vm, vm.episode, now));
   else list.push(...lastEpisode(vm));
@@ -142,6 +144,10 @@ function whatWouldChange(rule: Rule): string {
   switch (rule) {
     case 'observe-only':
       return 'It would act if recovery were enabled in the configuration of this VM.';
+    case 'unmanaged':
+      return 'It would act if the annotation were removed from its manifest.';
+    case 'reconcile-paused':
+      return 'Removing the annotation from its manifest, and a reload, end this.';
     case 'person-hold':
       return '`vmpulse recovery resume` ends the hold.';
     case 'journal-unavailable':

@@ -50,6 +50,9 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   if (!state.host.busy.has(vm.id)) wrong('it has no slot of the host');
   if (!vm.spec) wrong('its VM is not configured');
   if (!vm.spec?.recovery.enabled) wrong('recovery of its VM is not enabled');
+  const { mode } = vm.spec ?? {};
+  if (mode?.kind === 'paused') wrong('its VM is paused by an annotation');
+  if (mode?.kind === 'unmanaged' && action.diagnosis.cause !== 'scheduled') wrong('its VM is unmanaged');
   if (!vm.spec?.steps.includes(action.step)) wrong(`${action.step} is not supported`);
   if (action.step === 'start' && vm.running === true) wrong('its VMM runs');
   if (vm.quarantine) wrong('its VM is quarantined');

@@ -9,6 +9,7 @@ import { changesBack, noteEdit } from './edit-war.js';
 import { close } from './episode.js';
 import { canBootNow, enqueue } from './host.js';
 import { attemptsOf, bootsGuest, ladderFor, nextStep } from './ladder.js';
+import { idleBecause } from './mode.js';
 import type { Rule } from './rules.js';
 import { utc } from './text.js';
 import type { Blocker, PolicyVmState, Verdict } from './vm-state.js';
@@ -31,8 +32,9 @@ export function pursue(ctx: StepContext, vm: PolicyVmState, verdict: Verdict): v
     return;
   }
   const { step } = next;
-  if (!vm.spec?.recovery.enabled) {
-    would(ctx, vm, step, verdict.diagnosis);
+  const idle = idleBecause(vm);
+  if (idle) {
+    would(ctx, vm, step, verdict.diagnosis, idle);
     return;
   }
   const blockers = blockersOf(ctx.state, vm, step, verdict, ctx.now);
@@ -62,8 +64,9 @@ export function startUp(ctx: StepContext, vm: PolicyVmState, diagnosis: Diagnosi
     holdOnce(ctx, vm, { rule: 'ladder-exhausted', text, untilMs: null });
     return;
   }
-  if (!vm.spec.recovery.enabled) {
-    would(ctx, vm, 'start', diagnosis);
+  const idle = idleBecause(vm);
+  if (idle) {
+    would(ctx, vm, 'start', diagnosis, idle);
     return;
   }
   const blockers = blockersOf(ctx.state, vm, 'start', null, ctx.now);
@@ -217,17 +220,24 @@ export function tellHold(
   });
 }
 
-function would(ctx: StepContext, vm: PolicyVmState, step: LadderStep, diagnosis: Diagnosis): void {
-  vm.blockers = [{ rule: 'observe-only', text: 'recovery is not enabled for this VM', untilMs: null }];
-  planned(vm, step, null, 'if recovery were enabled');
-  const key = `${diagnosis.kind}/${diagnosis.cause} ${step}`;
+function would(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  step: LadderStep,
+  diagnosis: Diagnosis,
+  idle: Blocker,
+): void {
+  vm.blockers = [idle];
+  const unless = idle.rule === 'observe-only' ? 'recovery were enabled' : 'its annotation were removed';
+  planned(vm, step, null, `if ${unless}`);
+  const key = `${idle.rule} ${diagnosis.kind}/${diagnosis.cause} ${step}`;
   if (vm.told.would === key) return;
   vm.told.would = key;
   say(ctx, {
     vm,
     kind: 'would',
-    rule: 'observe-only',
-    text: `would ${step} for ${diagnosis.kind} (${diagnosis.cause}), but recovery is not enabled`,
+    rule: idle.rule,
+    text: `would ${step} for ${diagnosis.kind} (${diagnosis.cause}): ${idle.text}`,
     data: { step, diagnosis: { kind: diagnosis.kind, cause: diagnosis.cause } },
   });
 }

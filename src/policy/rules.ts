@@ -29,6 +29,8 @@ export const RULES = {
   'new-instance': 'The guest began a new boot; thresholds start over.',
   'boot-loop': 'The guest reboots itself again and again without becoming healthy.',
   'observe-only': 'Recovery is not enabled for the VM; what would be done is recorded.',
+  unmanaged: 'An annotation says that the VM is only watched; what would be done is recorded.',
+  'reconcile-paused': 'An annotation pauses automation for the VM; what would be done is recorded.',
   'person-hold': 'A person holds recovery.',
   'journal-unavailable': 'The journal could not be written; recovery holds until a person resumes it.',
   'run-strategy': 'The run strategy does not want automation to bring the VM back.',

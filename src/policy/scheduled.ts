@@ -1,6 +1,7 @@
 import type { LadderStep } from '../model/action.js';
 import { blockersOf } from './blockers.js';
 import { type StepContext, say } from './context.js';
+import { inertBecause } from './mode.js';
 import { blocked, request } from './plan.js';
 import { bounded, evidence, utc } from './text.js';
 import type { Blocker, PolicyVmState } from './vm-state.js';
@@ -40,9 +41,8 @@ export function followSchedule(ctx: StepContext, vm: PolicyVmState): void {
     ...brakeBlocker(ctx),
     ...blockersOf(ctx.state, vm, step, null, ctx.now),
   ];
-  if (!vm.spec.recovery.enabled) {
-    blockers.unshift({ rule: 'observe-only', text: 'recovery is not enabled for this VM', untilMs: null });
-  }
+  const inert = inertBecause(vm);
+  if (inert) blockers.unshift(inert);
   if (!vm.spec.steps.includes(step)) {
     blockers.push({ rule: 'ladder-exhausted', text: `its driver does not support ${step}`, untilMs: null });
   }

@@ -13,7 +13,7 @@ export interface VmSummary {
   readonly sinceMs: number;
   /** Whether it would stand in the list of endpoints. */
   readonly ready: boolean;
-  /** One line: the diagnosis, the action in flight or what holds it; empty when healthy. */
+  /** One line: the diagnosis, the action in flight or what holds it, else its mode; empty when healthy. */
   readonly note: string;
   /** Others undo what we do, so that we have given in, since then; null: no. */
   readonly editWarSinceMs: number | null;
@@ -96,6 +96,7 @@ function noteOf(vm: PolicyVmState): string {
     if (first) parts.push(`${first.rule}: ${first.text}`);
     else if (vm.confirm?.purpose === 'diagnose') parts.push('a fresh look is under way');
     else if (episode?.healedAtMs != null) parts.push('health is back, must stay');
+    else if (vm.spec?.mode) parts.push(`${vm.spec.mode.kind}: ${vm.spec.mode.reason}`);
   }
   return parts.join(' · ');
 }

@@ -4,7 +4,7 @@ import type { Outcome, ProbeState } from '../model/outcome.js';
 import type { VmmEvent } from '../model/ports.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
-import type { RecoverySpec, RunStrategy, VmId } from '../model/vm.js';
+import type { RecoverySpec, RunStrategy, VmId, VmMode } from '../model/vm.js';
 import type { HostSigns, HostState } from './host-state.js';
 import type { Scheduled } from './scheduled.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -22,6 +22,8 @@ export interface PolicyProbe {
 export interface PolicyVm {
   readonly id: VmId;
   readonly runStrategy: RunStrategy;
+  /** Unset: managed. */
+  readonly mode?: VmMode;
   readonly recovery: RecoverySpec;
   readonly probes: readonly PolicyProbe[];
   /** Steps its driver can carry out, with the configuration it has. */

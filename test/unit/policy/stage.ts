@@ -5,7 +5,7 @@ import type { VmmEvent } from '../../../src/model/ports.js';
 import { type ProbeKind, type ProbeRole, startState } from '../../../src/model/probe.js';
 import type { FailureReason, InconclusiveReason, Reason } from '../../../src/model/reasons.js';
 import { isInconclusive } from '../../../src/model/reasons.js';
-import type { RecoverySpec, RunStrategy } from '../../../src/model/vm.js';
+import type { RecoverySpec, RunStrategy, VmMode } from '../../../src/model/vm.js';
 import {
   assertInvariants,
   createPolicy,
@@ -59,6 +59,7 @@ export interface VmOptions {
   readonly recovery?: Partial<RecoverySpec>;
   readonly probes?: readonly PolicyProbe[];
   readonly steps?: readonly LadderStep[];
+  readonly mode?: VmMode;
 }
 
 export function policyVm(options: VmOptions = {}): PolicyVm {
@@ -68,6 +69,7 @@ export function policyVm(options: VmOptions = {}): PolicyVm {
     recovery: { ...DEFAULT_RECOVERY, enabled: true, ...options.recovery },
     probes: options.probes ?? PROBES,
     steps: options.steps ?? STEPS,
+    ...(options.mode === undefined ? {} : { mode: options.mode }),
   };
 }
 

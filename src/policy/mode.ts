@@ -1,0 +1,16 @@
+import type { Blocker, PolicyVmState } from './vm-state.js';
+
+/** Why automation does nothing to the VM by itself, whatever it looks like; null: it acts. */
+export function idleBecause(vm: PolicyVmState): Blocker | null {
+  const mode = vm.spec?.mode;
+  if (mode?.kind === 'unmanaged') return { rule: 'unmanaged', text: mode.reason, untilMs: null };
+  return inertBecause(vm);
+}
+
+/** Why nothing at all is done to the VM, also what a person scheduled. */
+export function inertBecause(vm: PolicyVmState): Blocker | null {
+  const mode = vm.spec?.mode;
+  if (mode?.kind === 'paused') return { rule: 'reconcile-paused', text: mode.reason, untilMs: null };
+  if (vm.spec?.recovery.enabled) return null;
+  return { rule: 'observe-only', text: 'recovery is not enabled for this VM', untilMs: null };
+}
