@@ -144,6 +144,8 @@ const CI_TOOLS = {
   // A real server for the tests of ssh probes; they start one of their own.
   '/usr/sbin/sshd': 'openssh-server',
   'ssh-keygen': 'openssh-client',
+  // What begins the tracking of connections in a test's own namespace.
+  nft: 'nftables',
 };
 
 function isUbuntu() {
