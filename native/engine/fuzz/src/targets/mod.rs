@@ -3,19 +3,23 @@
 mod channel;
 mod der;
 mod http;
+mod hybrid;
 mod packet;
+mod script;
 mod tls;
 
 /// What is done with one input.
 pub type Target = fn(&[u8]);
 
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("http", http::fuzz),
     ("qmp", channel::qmp),
     ("qga", channel::qga),
     ("rest", channel::rest),
     ("ch-events", channel::events),
     ("run-state", channel::run_state),
+    ("script", script::fuzz),
+    ("hybrid", hybrid::fuzz),
     ("tls", tls::fuzz),
     ("der", der::fuzz),
     ("packet", packet::fuzz),
