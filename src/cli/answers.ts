@@ -27,6 +27,8 @@ export const vmAnswer = z.looseObject({
   vmm,
   note: shown,
   probes: z.array(probe),
+  mode: z.looseObject({ kind: shown, reason: shown }),
+  compliance: z.looseObject({ drift: z.array(shown) }),
   restartRequired: z.boolean(),
 });
 

@@ -1,4 +1,5 @@
 import type { LadderStep } from './action.js';
+import type { Machine } from './machine.js';
 import type { ProcessIdentity, VmId, VmSpec } from './vm.js';
 
 /** What happened to a VMM or its guest, in the words of no particular hypervisor. */
@@ -67,6 +68,8 @@ export interface VmmSession {
   readonly startedAtMs: number;
   /** VmSpec.machineDigest that the VMM was started with; unset where nobody knows (adopted, record lost). */
   readonly machineDigest?: string;
+  /** What that digest is of, so that it can be said what differs; unset where nobody knows. */
+  readonly machine?: Machine;
   /** Owned by the session; whoever watches it duplicates it. Unset: the host cannot give one. */
   readonly pidfd?: number | undefined;
   readonly monitor: ChannelRef;

@@ -3,8 +3,11 @@ import type { EngineStats } from '../engine/probe-engine.js';
 import { type ActionResult, LADDER_STEPS, type LadderStep } from '../model/action.js';
 import { HEALTH_STATES } from '../model/health.js';
 import { REASON_CLASS, type Reason } from '../model/reasons.js';
+import type { VmId } from '../model/vm.js';
+import { makeComplianceMetrics, makeReconciling } from './compliance-metrics.js';
 import { EngineHistogram } from './engine-histogram.js';
-import type { HostView, VmView } from './views.js';
+import { countBy, counter, gauge, type Making, type Read, type Reading, vmLabels } from './metric-makers.js';
+import type { HostView } from './views.js';
 
 export interface MetricsOptions {
   /** Where the metrics are registered; default a registry of their own. Never the global one. */
@@ -25,24 +28,15 @@ export interface Metrics {
   bind(source: MetricsSource): void;
   /** Counts one recovery that ended. */
   recovery(step: LadderStep, result: ActionResult['result']): void;
+  /** Counts one time that vmpulse waited, or gave in, because others undid what it did. */
+  thrash(vm: VmId): void;
+  /** Notes how long it took to bring a changed configuration into force. */
+  reconciled(seconds: number): void;
   /** Everything in the registry, as Prometheus reads it. */
   text(): Promise<string>;
 }
 
 const RESULTS: readonly ActionResult['result'][] = ['done', 'failed', 'impossible'];
-
-interface Reading {
-  readonly stats: EngineStats;
-  readonly view: HostView;
-}
-
-type Read = () => Reading | undefined;
-
-/** What every metric below is made with. */
-interface Making {
-  readonly registers: Registry<PrometheusContentType>[];
-  readonly read: Read;
-}
 
 /** Makes the metrics. They cost nothing between scrapes: all but the recoveries are read when asked for. */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
@@ -63,13 +57,17 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   if (options.seedNames) makeSeedMetrics(making);
   makeEngineMetrics(making);
   makeVmMetrics(making);
+  makeComplianceMetrics(making);
   const recoveries = makeRecoveries(making);
+  const reconciling = makeReconciling(making);
 
   return {
     bind: (next) => {
       source = next;
     },
     recovery: (step, result) => recoveries.inc({ step, result }),
+    thrash: (vm) => reconciling.thrashes.inc(vmLabels(vm)),
+    reconciled: (seconds) => reconciling.durations.observe(seconds),
     text: () => registry.metrics(),
   };
 }
@@ -81,48 +79,6 @@ function readSource(source: MetricsSource | undefined): Reading | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A counter whose values are kept elsewhere. */
-function counter<L extends string>(
-  { registers, read }: Making,
-  name: string,
-  help: string,
-  labelNames: readonly L[],
-  count: (reading: Reading, add: (labels: Partial<Record<L, string>>, value: number) => void) => void,
-): void {
-  new Counter<L>({
-    name,
-    help,
-    labelNames,
-    registers,
-    collect() {
-      this.reset();
-      const reading = read();
-      if (reading) count(reading, (labels, value) => this.inc(labels, value));
-    },
-  });
-}
-
-/** A gauge that is read when asked for; labels that are not set again are gone. */
-function gauge<L extends string>(
-  { registers, read }: Making,
-  name: string,
-  help: string,
-  labelNames: readonly L[],
-  measure: (reading: Reading, set: (labels: Partial<Record<L, string>>, value: number) => void) => void,
-): void {
-  new Gauge<L>({
-    name,
-    help,
-    labelNames,
-    registers,
-    collect() {
-      this.reset();
-      const reading = read();
-      if (reading) measure(reading, (labels, value) => this.set(labels, value));
-    },
-  });
 }
 
 function makeProcessMetrics(making: Making): void {
@@ -295,7 +251,7 @@ function makeVmMetrics(making: Making): void {
     'Always 1; the label says in which state of health the VM is.',
     ['namespace', 'vm', 'state'],
     ({ view }, set) => {
-      for (const vm of view.vms) set({ ...vmLabels(vm), state: vm.health }, 1);
+      for (const vm of view.vms) set({ ...vmLabels(vm.id), state: vm.health }, 1);
     },
   );
   gauge(
@@ -304,7 +260,7 @@ function makeVmMetrics(making: Making): void {
     '1 while the VM may stand in the list of endpoints.',
     ['namespace', 'vm'],
     ({ view }, set) => {
-      for (const vm of view.vms) set(vmLabels(vm), vm.ready ? 1 : 0);
+      for (const vm of view.vms) set(vmLabels(vm.id), vm.ready ? 1 : 0);
     },
   );
   gauge(
@@ -332,15 +288,4 @@ function makeRecoveries({ registers, read }: Making): Counter<'step' | 'result'>
   });
   for (const step of LADDER_STEPS) for (const result of RESULTS) recoveries.inc({ step, result }, 0);
   return recoveries;
-}
-
-function vmLabels({ id }: VmView): { namespace: string; vm: string } {
-  const slash = id.indexOf('/');
-  return { namespace: id.slice(0, Math.max(0, slash)), vm: id.slice(slash + 1) };
-}
-
-function countBy<T>(items: readonly T[], key: (item: T) => string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1);
-  return counts;
 }

@@ -54,6 +54,7 @@ export interface SupervisorOptions {
   readonly journalDeadlineMs: number;
   readonly beforeAction?: BeforeAction;
   readonly holdFile?: string;
+  readonly onDecision?: (decision: Decision) => void;
   readonly onRecovery?: (action: RecoveryAction, result: ActionResult) => void;
 }
 
@@ -362,7 +363,9 @@ export class Supervisor {
   }
 
   #onDecisions(decisions: readonly Decision[]): void {
-    for (const { vm, kind, rule, text, actionId, data } of decisions) {
+    for (const decision of decisions) {
+      const { vm, kind, rule, text, actionId, data } = decision;
+      this.#options.onDecision?.(decision);
       const type = kind === 'health' ? 'health' : 'decision';
       this.#recorder.note({ vm, type, actionId, text, data: { kind, rule, ...data } });
     }

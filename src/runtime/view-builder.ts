@@ -1,13 +1,15 @@
 import type { VmId } from '../model/vm.js';
 import { holdsOf, type Listing, summarize } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
+import { complianceOf, customizationsOf } from './compliance.js';
 import { endpointOf } from './endpoint.js';
-import type { HoldView, HostView, VmView } from './views.js';
+import type { Degradation, HoldView, HostView, VmView } from './views.js';
 import type { VmUnit } from './vm-unit.js';
 
 interface ViewSource {
   readonly state: PolicyState;
   listing(vm: VmId): Listing;
+  degradationsOf(vm: VmId): readonly Degradation[];
 }
 
 /** One VM as views show it: configuration, what the policy knows, and the VMM it runs in. */
@@ -22,6 +24,7 @@ export function buildVmView(source: ViewSource, unit: VmUnit): VmView {
     ready: listed,
     keptReadyBy: keptBy,
     runStrategy: spec.runStrategy,
+    mode: spec.mode ?? { kind: 'managed', reason: '' },
     recoveryEnabled: spec.recovery.enabled,
     address: spec.address ?? null,
     endpoint: endpointOf(spec),
@@ -30,6 +33,12 @@ export function buildVmView(source: ViewSource, unit: VmUnit): VmView {
     note: summary.note,
     editWarSinceMs: summary.editWarSinceMs,
     probes: summary.probes,
+    compliance: complianceOf(spec, {
+      isRunning: session !== undefined,
+      machineDrift: unit.machineDrift,
+      degradations: source.degradationsOf(spec.id),
+    }),
+    customizations: customizationsOf(spec),
     restartRequired: unit.restartRequired,
   };
 }

@@ -2,9 +2,10 @@ import type { HealthState } from '../model/health.js';
 import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
-import type { RecoverySpec, RunStrategy, VmId } from '../model/vm.js';
+import type { RecoverySpec, RunStrategy, VmId, VmMode } from '../model/vm.js';
 import type { Intent, KeptBy } from '../policy/index.js';
 import type { Explanation, PolicyEvent } from '../policy/types.js';
+import type { Compliance } from './compliance.js';
 import type { Endpoint } from './endpoint.js';
 import type { Heartbeat } from './heartbeats.js';
 
@@ -36,6 +37,8 @@ export interface VmView {
   /** Why it does although it is not ready; null else. */
   readonly keptReadyBy: KeptBy | null;
   readonly runStrategy: RunStrategy;
+  /** What its annotations keep automation from, and why. */
+  readonly mode: { readonly kind: 'managed' | VmMode['kind']; readonly reason: string };
   readonly recoveryEnabled: boolean;
   readonly address: string | null;
   /** Where its service is: what its readiness probe connects to; null when that asks no port. */
@@ -51,6 +54,9 @@ export interface VmView {
   /** Others undo what vmpulse does, so that it has given in, since then; null: no. */
   readonly editWarSinceMs: number | null;
   readonly probes: readonly ProbeView[];
+  readonly compliance: Compliance;
+  /** `unmanaged`, `reconcile-paused`: annotations that make vmpulse treat it otherwise than its documents alone would. */
+  readonly customizations: readonly string[];
   /** A configuration change waits for a restart of the VM. */
   readonly restartRequired: boolean;
 }

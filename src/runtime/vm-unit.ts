@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Due, ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
+import { differingPaths, machineOf } from '../model/machine.js';
 import type { Outcome } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
 import { type ProbeSpec, startState } from '../model/probe.js';
@@ -55,8 +56,6 @@ export class VmUnit {
   /** What they said last. */
   readonly #messages = new Map<string, string>();
   #spec: VmSpec;
-  /** Machine digest that the running VMM was started with, where known. */
-  #runningDigest: string | undefined;
   #session: VmmSession | undefined;
   #suspended = false;
   #monitorUp = false;
@@ -76,8 +75,15 @@ export class VmUnit {
     return this.#session;
   }
 
+  /** What of the running VMM differs from the configuration; empty also where nobody knows what it was started with. */
+  get machineDrift(): readonly string[] {
+    const { machineDigest, machine } = this.#session ?? {};
+    if (machineDigest === undefined || machineDigest === this.#spec.machineDigest) return [];
+    return machine === undefined ? ['hypervisor'] : differingPaths(machine, machineOf(this.#spec));
+  }
+
   get restartRequired(): boolean {
-    return this.#runningDigest !== undefined && this.#runningDigest !== this.#spec.machineDigest;
+    return this.machineDrift.length > 0;
   }
 
   /** Opens the session to a running VMM and registers the probes. `fresh`: its guest has just begun to boot. */
@@ -85,7 +91,6 @@ export class VmUnit {
     await this.detach();
     const session = await this.driver.attach(this.#spec, process, { deadlineMs: ATTACH_DEADLINE_MS });
     this.#session = session;
-    this.#runningDigest = session.machineDigest;
     await this.#register(session, fresh ? this.#options.clock.now() : session.startedAtMs);
     await this.#tellStatus(session, fresh);
     if (this.#session !== session) return;
@@ -109,7 +114,6 @@ export class VmUnit {
   async detach(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    this.#runningDigest = undefined;
     this.#monitorUp = false;
     this.#unregister();
     await session?.detach();

@@ -139,6 +139,9 @@ export class Vmpulse implements RuntimeApi {
       journalDeadlineMs: options.journalDeadlineMs ?? 5_000,
       holdFile: options.holdFile ?? `${runDir}/hold`,
       ...(options.beforeAction === undefined ? {} : { beforeAction: options.beforeAction }),
+      onDecision: ({ vm, kind, rule }) => {
+        if (vm !== null && kind === 'hold' && rule === 'edit-war') this.#metrics.thrash(vm);
+      },
       onRecovery: (action: RecoveryAction, result: ActionResult) =>
         this.#metrics.recovery(action.step, result.result),
     });
@@ -161,8 +164,13 @@ export class Vmpulse implements RuntimeApi {
   }
 
   /** Replaces the set of VMs. A VM that is not named any more is only not watched; its VMM runs on. */
-  apply(vms: readonly VmSpec[]): Promise<Omit<ReloadView, 'warnings'>> {
-    return this.#supervisor.apply(vms);
+  async apply(vms: readonly VmSpec[]): Promise<Omit<ReloadView, 'warnings'>> {
+    const startedAtMs = performance.now();
+    try {
+      return await this.#supervisor.apply(vms);
+    } finally {
+      this.#metrics.reconciled((performance.now() - startedAtMs) / 1000);
+    }
   }
 
   /** Shows that something beside the runtime works only in part; status lists it. */

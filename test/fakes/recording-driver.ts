@@ -1,5 +1,6 @@
 import type { LadderStep } from '../../src/model/action.js';
 import { VmpulseError } from '../../src/model/errors.js';
+import { machineOf } from '../../src/model/machine.js';
 import type { Driver, GuestCounter, Look, VmmEvent, VmmSession } from '../../src/model/ports.js';
 import type { ProcessIdentity, VmSpec } from '../../src/model/vm.js';
 
@@ -66,6 +67,7 @@ export class RecordingDriver implements Driver {
       process,
       startedAtMs: this.#nowMs(),
       machineDigest: vm.machineDigest,
+      machine: machineOf(vm),
       pidfd: 3,
       monitor: { handle: 1, connected: false },
       agent: { handle: 2, connected: true },

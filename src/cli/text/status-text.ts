@@ -44,6 +44,9 @@ export function vmText(vm: VmAnswer, nowMs: number, paint: Paint): string {
     ['run strategy', vm.runStrategy],
     ['recovery', vm.recoveryEnabled ? 'on' : 'observe only'],
   ];
+  if (vm.mode.kind !== 'managed') facts.push(['mode', paint.warning(`${vm.mode.kind} (${vm.mode.reason})`)]);
+  if (vm.compliance.drift.length > 0)
+    facts.push(['differs in', paint.warning(vm.compliance.drift.join(', '))]);
   if (vm.restartRequired)
     facts.push(['configuration', paint.warning('a change waits for a restart of the VM')]);
   const lines = facts

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
+import type { Machine } from '../../model/machine.js';
 import type { VmSpec } from '../../model/vm.js';
 import { livingState, startedAtMs } from '../process.js';
 import type { VmPaths } from './paths.js';
@@ -12,6 +13,7 @@ export interface FoundVmm extends FoundProcess {
   readonly startedAtMs: number;
   /** Known when the record of its start speaks of this process. */
   readonly machineDigest?: string;
+  readonly machine?: Machine;
 }
 
 /**
@@ -50,7 +52,7 @@ function onlyOne(
   }
   const recorded =
     record !== undefined && isSameProcess(record, process) && record.argvDigest === digestOf(process.argv);
-  if (recorded) return { ...process, startedAtMs: record.startedAt, machineDigest: record.machineDigest };
+  if (recorded) return { ...process, ...startOf(record) };
   return { ...process, startedAtMs: startedAtMs(process.startTimeTicks) };
 }
 
@@ -64,7 +66,12 @@ async function exiting(
   if (livingState({ pid, startTimeTicks }) === undefined) return undefined;
   const argv = await scanner.argv(pid, deadline);
   if (argv.length > 0 || livingState({ pid, startTimeTicks }) === undefined) return undefined;
-  return { pid, startTimeTicks, argv, startedAtMs: record.startedAt, machineDigest: record.machineDigest };
+  return { pid, startTimeTicks, argv, ...startOf(record) };
+}
+
+/** What only the record knows. */
+function startOf({ startedAt, machineDigest, machine }: VmmRecord): Omit<FoundVmm, keyof FoundProcess> {
+  return { startedAtMs: startedAt, machineDigest, ...(machine === undefined ? {} : { machine }) };
 }
 
 function isSameProcess(

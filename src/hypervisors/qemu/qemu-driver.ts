@@ -177,7 +177,7 @@ export class QemuDriver implements Driver<QemuSession> {
       vmm = await launch(vm, command, paths, this.#searchPath);
       // A daemon that dies before this line finds the VMM again by its UUID.
       const startedAt = startedAtMs(vmm.process.startTimeTicks);
-      const record = newRecord(vmm.process, argv, vm.machineDigest, startedAt);
+      const record = newRecord(vmm.process, argv, vm, startedAt);
       await deadline.race(writeRecord(paths.record, record));
       await waitForMonitor(this.#host, paths, vmm, deadline);
       return vmm.process;

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { ProcessIdentity } from '../../model/vm.js';
+import { machineOf } from '../../model/machine.js';
+import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import { hostBootId } from '../process.js';
 
 const RECORD = z.object({
@@ -12,6 +13,8 @@ const RECORD = z.object({
   /** SHA-256 of the command line: the record speaks only of a process that has it. */
   argvDigest: z.string(),
   machineDigest: z.string(),
+  /** Records of before it was kept have none. */
+  machine: z.record(z.string(), z.unknown()).optional(),
   /** Wall-clock ms. */
   startedAt: z.number(),
 });
@@ -22,10 +25,19 @@ export type VmmRecord = z.infer<typeof RECORD>;
 export function newRecord(
   process: ProcessIdentity,
   argv: readonly string[],
-  machineDigest: string,
+  vm: Pick<VmSpec, 'machineDigest' | 'hypervisor' | 'uuid'>,
   startedAt: number,
 ): VmmRecord {
-  return { ...process, hostBootId: hostBootId(), argvDigest: digestOf(argv), machineDigest, startedAt };
+  const { machineDigest } = vm;
+  const machine = machineOf(vm);
+  return {
+    ...process,
+    hostBootId: hostBootId(),
+    argvDigest: digestOf(argv),
+    machineDigest,
+    machine,
+    startedAt,
+  };
 }
 
 /** Digest of QEMU's arguments. What comes before the first of them may be a wrapper's. */

@@ -1,6 +1,7 @@
 import type { Channel } from '../../engine/probe-engine.js';
 import { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
+import type { Machine } from '../../model/machine.js';
 import type { CallOptions, CapturedEvidence, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import type { ProcessHandle } from '../host.js';
@@ -37,6 +38,7 @@ export class QemuSession implements VmmSession {
   readonly process: ProcessIdentity;
   readonly startedAtMs: number;
   readonly machineDigest?: string;
+  readonly machine?: Machine;
   readonly pidfd: number | undefined;
   readonly monitor: Channel;
   readonly agent?: Channel;
@@ -51,6 +53,7 @@ export class QemuSession implements VmmSession {
     this.process = { pid: vmm.pid, startTimeTicks: vmm.startTimeTicks };
     this.startedAtMs = vmm.startedAtMs;
     if (vmm.machineDigest !== undefined) this.machineDigest = vmm.machineDigest;
+    if (vmm.machine !== undefined) this.machine = vmm.machine;
     this.pidfd = handle.fd;
     this.monitor = monitor.channel;
     if (agent !== undefined) this.agent = agent;

@@ -31,6 +31,9 @@ export function vmView(id: VmId, more: Partial<VmView> = {}): VmView {
     probes: [
       { name: 'readiness', role: 'readiness', kind: 'httpGet', state: 'ok', reason: null, sinceMs: 900 },
     ],
+    mode: { kind: 'managed', reason: '' },
+    compliance: { compliant: true, drift: [] },
+    customizations: [],
     restartRequired: false,
     ...more,
   };

@@ -42,6 +42,9 @@ function vm(id: string, more: Partial<VmView> = {}): VmView {
     note: '',
     editWarSinceMs: null,
     probes: [],
+    mode: { kind: 'managed', reason: '' },
+    compliance: { compliant: true, drift: [] },
+    customizations: [],
     restartRequired: false,
     ...more,
   };
@@ -124,6 +127,10 @@ describe('createMetrics', () => {
       'vmpulse_vm_health{namespace="lab",vm="db \\"1\\"",state="unhealthy"} 1',
       'vmpulse_vm_ready{namespace="default",vm="web-1"} 1',
       'vmpulse_vm_ready{namespace="lab",vm="db \\"1\\""} 0',
+      'vmpulse_vm_compliance{namespace="default",vm="web-1"} 1',
+      'vmpulse_vm_compliance{namespace="lab",vm="db \\"1\\""} 1',
+      'vmpulse_vm_paused{namespace="default",vm="web-1"} 0',
+      'vmpulse_vm_paused{namespace="lab",vm="db \\"1\\""} 0',
     ]);
     expect(found).toContain('vmpulse_vms{state="unhealthy"} 1');
     expect(found).toContain('vmpulse_vms{state="quarantined"} 0');
@@ -148,6 +155,40 @@ describe('createMetrics', () => {
       'vmpulse_degradations{what="journal"} 1',
       'vmpulse_degradations{what="look"} 2',
     ]);
+  });
+
+  it('tells what differs from the documents, what is customized or paused, and what is missing', async () => {
+    const vms = [
+      vm('a/drifts', { compliance: { compliant: false, drift: ['runStrategy'] } }),
+      vm('a/held', { mode: { kind: 'paused', reason: 'r' }, customizations: ['reconcile-paused'] }),
+      vm('a/war', { editWarSinceMs: 1 }),
+    ];
+    const found = await scrape({}, view({ vms, degradations: [{ what: 'kvm', why: 'w', sinceMs: 0 }] }));
+    expect(found).toEqual(
+      expect.arrayContaining([
+        'vmpulse_vm_compliance{namespace="a",vm="drifts"} 0',
+        'vmpulse_vm_compliance{namespace="a",vm="held"} 1',
+        'vmpulse_vm_paused{namespace="a",vm="drifts"} 0',
+        'vmpulse_vm_paused{namespace="a",vm="held"} 1',
+        'vmpulse_vm_paused{namespace="a",vm="war"} 1',
+        'vmpulse_dependency_missing{what="kvm"} 1',
+        'vmpulse_dependency_missing{what="engine"} 0',
+      ]),
+    );
+    expect(found.filter((line) => line.startsWith('vmpulse_vm_customized'))).toEqual([
+      'vmpulse_vm_customized{namespace="a",vm="held",type="reconcile-paused"} 1',
+    ]);
+  });
+
+  it('counts wars over changes, and times how long a reload took', async () => {
+    const metrics = createMetrics();
+    metrics.thrash('a/vm');
+    metrics.thrash('a/vm');
+    metrics.reconciled(0.2);
+    const found = lines(await metrics.text());
+    expect(found).toContain('vmpulse_thrashing_total{namespace="a",vm="vm"} 2');
+    expect(found).toContain('vmpulse_reconcile_duration_seconds_bucket{le="0.1"} 0');
+    expect(found).toContain('vmpulse_reconcile_duration_seconds_bucket{le="0.5"} 1');
   });
 
   it('counts recoveries by step and result, from 0 on', async () => {

@@ -9,6 +9,7 @@ import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
 import { ProcScanner } from '../../../src/hypervisors/qemu/proc-scan/proc-scanner.js';
 import { newRecord, readRecord, writeRecord } from '../../../src/hypervisors/qemu/record.js';
 import { Deadline } from '../../../src/model/deadline.js';
+import { differingPaths, machineOf } from '../../../src/model/machine.js';
 import type { VmSpec } from '../../../src/model/vm.js';
 import { testFolder, testHost, testVm } from './fixtures.js';
 import { end, standIn } from './processes.js';
@@ -47,31 +48,36 @@ describe('the VMM of a VM that vmpulse starts', () => {
   });
 
   it('has what its record adds', async () => {
-    const { find, paths } = ownVm();
+    const { find, paths, vm } = ownVm();
     const vmm = await standIn(['-uuid', UUID]);
     const argv = (await find())?.argv ?? [];
-    await writeRecord(paths.record, newRecord(vmm, argv, 'digest-1', 1234));
+    await writeRecord(paths.record, newRecord(vmm, argv, vm, 1234));
     expect(await find()).toMatchObject({ pid: vmm.pid, machineDigest: 'digest-1', startedAtMs: 1234 });
-    await writeRecord(paths.record, newRecord(vmm, [...argv, '-other'], 'digest-1', 1234));
+    expect(differingPaths((await find())?.machine, machineOf(vm))).toEqual([]);
+    await writeRecord(paths.record, { ...newRecord(vmm, argv, vm, 1234), machine: undefined });
+    expect(await find(), 'a record of before the machine was kept').toMatchObject({
+      machineDigest: 'digest-1',
+    });
+    await writeRecord(paths.record, newRecord(vmm, [...argv, '-other'], vm, 1234));
     expect((await find())?.machineDigest).toBeUndefined();
   });
 
   it('is not another process that has its PID now', async () => {
-    const { find, paths } = ownVm();
+    const { find, paths, vm } = ownVm();
     const other = await standIn(['some', 'thing']);
     await writeRecord(
       paths.record,
-      newRecord({ ...other, startTimeTicks: other.startTimeTicks - 1 }, [], 'd', 1),
+      newRecord({ ...other, startTimeTicks: other.startTimeTicks - 1 }, [], vm, 1),
     );
     expect(await find()).toBeUndefined();
     // Not even with the right start time: its command line is not this VM's.
-    await writeRecord(paths.record, newRecord(other, [], 'd', 1));
+    await writeRecord(paths.record, newRecord(other, [], vm, 1));
     expect(await find()).toBeUndefined();
   });
 
   it('is not a process whose record is of another boot of the host, or damaged', async () => {
-    const { paths } = ownVm();
-    const record = newRecord({ pid: 1, startTimeTicks: 1 }, [], 'd', 1);
+    const { paths, vm } = ownVm();
+    const record = newRecord({ pid: 1, startTimeTicks: 1 }, [], vm, 1);
     await writeRecord(paths.record, { ...record, hostBootId: 'another' });
     expect(await readRecord(paths.record)).toBeUndefined();
     writeFileSync(paths.record, '{"pid": 1');

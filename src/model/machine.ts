@@ -1,0 +1,24 @@
+import type { VmSpec } from './vm.js';
+
+/** What of a VM needs a new VMM to change. Plain JSON once it was stored. */
+export type Machine = Readonly<Record<string, unknown>>;
+
+export function machineOf({ hypervisor, uuid }: Pick<VmSpec, 'hypervisor' | 'uuid'>): Machine {
+  return { hypervisor, uuid };
+}
+
+/** Paths of the values that differ, for example `hypervisor.memoryMiB`, `hypervisor.disks[0].path`, in order. */
+export function differingPaths(a: unknown, b: unknown, path = ''): string[] {
+  if (a === b) return [];
+  if (Array.isArray(a) && Array.isArray(b)) {
+    const length = Math.max(a.length, b.length);
+    return Array.from({ length }, (_, i) => differingPaths(a[i], b[i], `${path}[${i}]`)).flat();
+  }
+  if (!isMapping(a) || !isMapping(b)) return [path];
+  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+  return names.flatMap((name) => differingPaths(a[name], b[name], path === '' ? name : `${path}.${name}`));
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
