@@ -1,6 +1,7 @@
 import type { Outcome, ProbeResult, ProbeState } from '../model/outcome.js';
 import type {
   ExchangeScript,
+  GrpcCheck,
   HttpGetOptions,
   NeighbourOptions,
   PingOptions,
@@ -40,12 +41,19 @@ export type TargetCheck =
       readonly endpoint: Endpoint;
       readonly http?: HttpGetOptions;
       readonly exchange?: ExchangeScript;
+      readonly grpc?: GrpcCheck;
       readonly caPem?: string;
     }
   | {
       readonly kind: 'tcpExchange';
       readonly endpoint: Endpoint;
       readonly exchange: ExchangeScript & StreamPlace;
+      readonly caPem?: string;
+    }
+  | {
+      readonly kind: 'grpc';
+      readonly endpoint: Endpoint;
+      readonly grpc: GrpcCheck & StreamPlace;
       readonly caPem?: string;
     }
   /** guest-ping on an agent channel. */

@@ -79,6 +79,15 @@ export interface ExchangeScript {
   readonly maxBytes?: number;
 }
 
+/** A health check of gRPC (`grpc.health.v1.Health/Check`). */
+export interface GrpcCheck {
+  /** Default empty: the server as a whole. */
+  readonly service?: string;
+  /** Value of `:authority`; default the host, with the port where there is one. */
+  readonly authority?: string;
+  readonly tls?: StreamTls;
+}
+
 /** Where a conversation is held: an address and port, or a Unix socket. */
 export interface StreamPlace {
   /** Address to connect to; default the VM's address. */
@@ -96,6 +105,7 @@ export interface VsockOptions {
   readonly port: number;
   readonly exchange?: ExchangeScript;
   readonly http?: HttpGetOptions;
+  readonly grpc?: GrpcCheck;
 }
 
 /** A program of the host whose exit status is the verdict. */
@@ -176,6 +186,7 @@ export type ProbeCheck =
   | ({ readonly kind: 'arp'; readonly host?: string } & NeighbourOptions)
   | ({ readonly kind: 'ndp'; readonly host?: string } & NeighbourOptions)
   | { readonly kind: 'httpGet'; readonly http: HttpGetOptions }
+  | { readonly kind: 'grpc'; readonly grpc: GrpcCheck & StreamPlace }
   | { readonly kind: 'vsock'; readonly vsock: VsockOptions }
   | { readonly kind: 'tcpExchange'; readonly exchange: ExchangeScript & StreamPlace }
   | { readonly kind: 'guestAgentPing' }

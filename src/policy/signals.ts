@@ -16,6 +16,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   ndp: 'network',
   httpGet: 'network',
   tcpExchange: 'network',
+  grpc: 'network',
   vsock: 'network',
   ssh: 'network',
   command: 'network',

@@ -19,9 +19,9 @@ const FLAGS: readonly Flag[] = [
   { flag: 'method', name: '--method', kinds: ['httpGet'] },
   { flag: 'expectStatus', name: '--expect-status', kinds: ['httpGet'] },
   { flag: 'expectBody', name: '--expect-body', kinds: ['httpGet'] },
-  { flag: 'host', name: '--host', kinds: ['httpGet', 'tcpExchange', 'vsock'] },
-  { flag: 'verify', name: '--verify', kinds: ['httpGet', 'tcpExchange', 'vsock'] },
-  { flag: 'tls', name: '--tls', kinds: ['tcpExchange', 'vsock'] },
+  { flag: 'host', name: '--host', kinds: ['httpGet', 'tcpExchange', 'grpc', 'vsock'] },
+  { flag: 'verify', name: '--verify', kinds: ['httpGet', 'tcpExchange', 'grpc', 'vsock'] },
+  { flag: 'tls', name: '--tls', kinds: ['tcpExchange', 'grpc', 'vsock'] },
   { flag: 'steps', name: '--step', kinds: ['tcpExchange', 'vsock'] },
 ];
 

@@ -3,6 +3,7 @@ import { plainText } from '../model/plain-text.js';
 import type { DocumentKind } from '../model/probe.js';
 import { command } from './command/command.js';
 import { serialConsole } from './console/console.js';
+import { grpc } from './grpc.js';
 import { guestAgentPing } from './guest-agent-ping.js';
 import { heartbeat } from './heartbeat.js';
 import { httpGet } from './http-get.js';
@@ -26,6 +27,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   ndp,
   httpGet,
   tcpExchange,
+  grpc,
   vsock,
   guestAgentPing,
   vmState,

@@ -1,6 +1,6 @@
 import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
-import type { ExchangeScript, ExchangeStep, StreamTls } from '../model/probe.js';
+import type { ExchangeScript, ExchangeStep, GrpcCheck, StreamTls } from '../model/probe.js';
 import { expectRegexProblem, MAX_EXPECT_BYTES, MAX_SEND_BYTES, readText } from './exchange-options.js';
 import { hostProblem } from './fields.js';
 import type { ProbeTarget } from './probe-kind.js';
@@ -11,7 +11,7 @@ export interface StreamFlags {
   readonly steps?: readonly string[];
   readonly tls?: boolean;
   readonly verify?: boolean;
-  /** The name that TLS asks for. */
+  /** The name that TLS (and gRPC) asks for. */
   readonly host?: string;
 }
 
@@ -42,6 +42,7 @@ function parseStep(text: string): ExchangeStep {
   }
 }
 
+/** Which TLS the options ask for; `isUpgraded`: a step begins it. */
 function tlsOf({ tls, verify, host }: StreamFlags, isUpgraded: boolean): StreamTls | undefined {
   if (tls === true && isUpgraded)
     throw usage('--tls and --step start-tls exclude each other; give one of them');
@@ -69,11 +70,25 @@ function scriptOf(flags: StreamFlags): ExchangeScript {
   return { steps, ...(tls === undefined ? {} : { tls }) };
 }
 
+/** What is asked of another name than that of the target: authority, and where there is TLS its name, too. */
+function grpcOf(flags: StreamFlags): Pick<GrpcCheck, 'authority' | 'tls'> {
+  const { host, ...rest } = flags;
+  const tls = tlsOf(rest.tls === true ? flags : rest, false);
+  const wrong = host === undefined ? undefined : hostProblem(host);
+  if (wrong !== undefined) throw usage(`--host ${wrong}`);
+  return {
+    ...(host === undefined ? {} : { authority: host.includes(':') ? `[${host}]` : host }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
 /** Lays the options of the command line over a target of a conversation. Throws ERR_VMPULSE_USAGE. */
 export function withStreamFlags(target: ProbeTarget, flags: StreamFlags): ProbeTarget {
   const { check } = target;
   if (check.kind === 'tcpExchange')
     return { ...target, check: { ...check, exchange: { ...check.exchange, ...scriptOf(flags) } } };
+  if (check.kind === 'grpc')
+    return { ...target, check: { ...check, grpc: { ...check.grpc, ...grpcOf(flags) } } };
   const isGiven = [flags.steps, flags.tls, flags.verify, flags.host].some((flag) => flag !== undefined);
   return check.kind === 'vsock' && isGiven
     ? { ...target, check: { ...check, vsock: { ...check.vsock, exchange: scriptOf(flags) } } }

@@ -3,6 +3,7 @@ import type { Endpoint } from '../engine/probe-engine.js';
 import type { ProbeCheck, StreamTls, VsockOptions } from '../model/probe.js';
 import { scriptTalkSchema } from './exchange-options.js';
 import { countField, socketPathField } from './fields.js';
+import { grpcTalkSchema } from './grpc-options.js';
 import { httpTalkSchema } from './http-options.js';
 import { defineKind } from './probe-kind.js';
 import { bundleOf, tlsLookups } from './stream-place.js';
@@ -21,17 +22,21 @@ const written = z.strictObject({
   port: countField({ unit: 'vsock port', example: '1024' }, 1, MAX_NUMBER),
   exchange: scriptTalkSchema.meta({ unit: 'script', example: '{steps: [{expect: ok}]}' }).optional(),
   httpGet: httpTalkSchema.meta({ unit: 'HTTP options', example: '{path: /healthz}' }).optional(),
+  grpc: grpcTalkSchema.meta({ unit: 'gRPC options', example: '{service: acme.Shop}' }).optional(),
 });
 
 type WrittenVsock = z.output<typeof written>;
+
+/** What may be asked over the connection. */
+const TALKS = ['exchange', 'httpGet', 'grpc'] as const;
 
 function* conflicts(vsock: WrittenVsock): Iterable<readonly [field: keyof WrittenVsock, message: string]> {
   if (vsock.cid === undefined && vsock.socket === undefined)
     yield ['cid', "is missing; write the guest's CID, or the hypervisor's socket"];
   if (vsock.cid !== undefined && vsock.socket !== undefined)
     yield ['socket', 'cannot stand beside cid; remove one of them'];
-  if (vsock.exchange !== undefined && vsock.httpGet !== undefined)
-    yield ['httpGet', 'cannot stand beside exchange; remove one of them'];
+  const [first, ...others] = TALKS.filter((talk) => vsock[talk] !== undefined);
+  for (const talk of others) yield [talk, `cannot stand beside ${first}; remove one of them`];
 }
 
 const schema = written
@@ -39,7 +44,7 @@ const schema = written
     for (const [field, message] of conflicts(vsock))
       ctx.addIssue({ code: 'custom', message, path: [field], input: vsock[field] });
   })
-  .transform(({ cid, socket, port, exchange, httpGet }): VsockCheck => {
+  .transform(({ cid, socket, port, exchange, httpGet, grpc }): VsockCheck => {
     const place = cid === undefined ? { ...(socket === undefined ? {} : { socket }), port } : { cid, port };
     return {
       kind: 'vsock',
@@ -47,6 +52,7 @@ const schema = written
         ...place,
         ...(exchange === undefined ? {} : { exchange }),
         ...(httpGet === undefined ? {} : { http: httpGet }),
+        ...(grpc === undefined ? {} : { grpc }),
       },
     };
   });
@@ -65,8 +71,8 @@ function endpointOf({ cid, socket = '', port }: VsockOptions): Endpoint {
   return cid === undefined ? { hybrid: socket, port } : { cid, port };
 }
 
-function tlsOf({ exchange, http }: VsockOptions): StreamTls | undefined {
-  return exchange?.tls ?? http;
+function tlsOf({ exchange, http, grpc }: VsockOptions): StreamTls | undefined {
+  return exchange?.tls ?? grpc?.tls ?? http;
 }
 
 /** Connects to a port of the guest by vsock, and asks there what it is told to. */
@@ -83,6 +89,7 @@ export const vsock = defineKind<VsockCheck>({
     endpoint: endpointOf(options),
     ...(options.exchange === undefined ? {} : { exchange: options.exchange }),
     ...(options.http === undefined ? {} : { http: options.http }),
+    ...(options.grpc === undefined ? {} : { grpc: options.grpc }),
     ...bundleOf('vsock', tlsOf(options), context),
   }),
   label: ({ vsock: { cid, socket, port } }) =>

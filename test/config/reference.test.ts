@@ -189,6 +189,7 @@ describe('docs/reference/probes.md', () => {
     icmp: {},
     httpGet: { port: 80 },
     tcpExchange: { port: 80, steps: [{ expect: 'x' }] },
+    grpc: { port: 80 },
     vsock: { cid: 3, port: 80 },
     command: { argv: ['/bin/true'] },
     ssh: {},

@@ -75,6 +75,7 @@ export const probeCommand: CliCommand = {
             "vmpulse probe exchange 192.0.2.10:6379 --step 'send:PING\\r\\n' --step 'expect:+PONG'",
             'a conversation',
           ],
+          ['vmpulse probe grpc 192.0.2.10:50051/acme.Shop --tls', 'does the service serve?'],
           ['vmpulse probe qga /run/vmpulse/web-1/qga.sock --json', 'guest agent, for a program'],
         ),
       )

@@ -27,6 +27,7 @@ const KINDS: Record<TargetCheck['kind'], true> = {
   ndp: true,
   httpGet: true,
   tcpExchange: true,
+  grpc: true,
   vsock: true,
   guestAgentPing: true,
   vmState: true,

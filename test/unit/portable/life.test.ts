@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ProbeEngine } from '../../../src/engine/index.js';
+import type { TargetCheck } from '../../../src/engine/probe-engine.js';
 import type { VmpulseError } from '../../../src/model/errors.js';
 import { folder, target, tcpServer, within } from '../../native/engine/support.js';
 import { errorOf, openPortable } from './support.js';
@@ -50,9 +51,11 @@ describe('the choice of the engine', () => {
     expect([error.code, told]).toEqual(['ERR_VMPULSE_ARGUMENT', 1]);
   });
 
-  it('portable names the engine that can do what it cannot', () => {
-    const vsock = target('x', { kind: 'vsock', endpoint: { cid: 3, port: 1024 } });
-    const error = errorOf(() => openPortable().add([vsock]));
+  it.each<TargetCheck>([
+    { kind: 'vsock', endpoint: { cid: 3, port: 1024 } },
+    { kind: 'grpc', endpoint: { ip: '127.0.0.1', port: 80 }, grpc: { port: 80 } },
+  ])('portable names the engine that can do what it cannot: $kind', (check) => {
+    const error = errorOf(() => openPortable().add([target('x', check)]));
     expect(error.code).toBe('ERR_VMPULSE_UNSUPPORTED');
     expect(error.message).toContain('build the native one with: npm run build:engine');
   });

@@ -30,6 +30,7 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'ndp', host: '2001:db8::10' },
   { kind: 'httpGet', http: { scheme: 'http', port: 80, path: '/', headers: [] } },
   { kind: 'tcpExchange', exchange: { port: 25, steps: [{ expect: '323230' }] } },
+  { kind: 'grpc', grpc: { port: 50_051, service: 'acme.Shop', tls: {} } },
   {
     kind: 'vsock',
     vsock: { cid: 3, port: 1024, exchange: { steps: [], tls: { verify: true, caFile: '/ca.pem' } } },
@@ -63,6 +64,7 @@ describe('registry', () => {
     ['http', 'httpGet'],
     ['https', 'httpGet'],
     ['exchange', 'tcpExchange'],
+    ['grpc-health', 'grpc'],
     ['hybrid-vsock', 'vsock'],
     ['qga', 'guestAgentPing'],
     ['qmp', 'vmState'],
@@ -326,6 +328,13 @@ describe('lowering', () => {
       },
       {
         check: {
+          kind: 'grpc',
+          endpoint: { ip: '192.0.2.1', port: 50_051 },
+          grpc: { port: 50_051, service: 'acme.Shop', tls: {} },
+        },
+      },
+      {
+        check: {
           kind: 'vsock',
           endpoint: { cid: 3, port: 1024 },
           exchange: { steps: [], tls: { verify: true, caFile: '/ca.pem' } },
@@ -402,6 +411,7 @@ describe('lowering', () => {
       'NDP for 2001:db8::10',
       'HTTP GET / on port 80',
       'TCP exchange with port 25',
+      'gRPC health of acme.Shop at port 50051',
       'vsock connect to port 1024 of CID 3',
       'guest agent ping',
       'run state of the VM',

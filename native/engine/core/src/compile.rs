@@ -1,13 +1,14 @@
 //! Options as the caller gives them, made into what conversations run by. Messages begin with the field.
 
 use crate::spec::{
-    ExchangeOptionsSpec, ExpectSpec, HttpOptionsSpec, SchemeSpec, StepSpec, TlsSpec,
+    ExchangeOptionsSpec, ExpectSpec, GrpcOptionsSpec, HttpOptionsSpec, SchemeSpec, StepSpec,
+    TlsSpec,
 };
-use crate::talk::{HttpShared, ScriptShared};
+use crate::talk::{GrpcShared, HttpShared, ScriptShared};
 use rustc_hash::FxHashMap;
 use vmpulse_proto::script::Step;
 use vmpulse_proto::tls::server_name;
-use vmpulse_proto::{HttpSpec, ScriptSpec, TlsClient, TlsClientError, TlsPlan};
+use vmpulse_proto::{GrpcSpec, HttpSpec, ScriptSpec, TlsClient, TlsClientError, TlsPlan};
 
 /// TLS settings, one for each bundle.
 #[derive(Default)]
@@ -102,6 +103,28 @@ pub fn script(
     match &options.host {
         Some(host) if !plan.takes_host(host) => Err(NO_NAME.to_owned()),
         _ => Ok(ScriptShared {
+            plan,
+            host: options.host.map(String::into_boxed_str),
+        }),
+    }
+}
+
+pub fn grpc(
+    options: GrpcOptionsSpec,
+    clients: &mut Clients,
+    bundle: Bundle<'_>,
+) -> Result<GrpcShared, String> {
+    let plan = GrpcSpec {
+        service: options.service,
+        authority: options.authority,
+        port: options.port,
+        tls: tls(options.tls, clients, bundle)?,
+    }
+    .compile()
+    .map_err(|error| format!("{}: {}", error.field, error.message))?;
+    match &options.host {
+        Some(host) if !plan.takes_host(host) => Err(NO_NAME.to_owned()),
+        _ => Ok(GrpcShared {
             plan,
             host: options.host.map(String::into_boxed_str),
         }),

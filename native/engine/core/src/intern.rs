@@ -9,7 +9,7 @@ use crate::proc_state;
 use crate::raw_spec;
 use crate::spec::{CheckSpec, CloseSpec};
 use crate::stats::Kind;
-use crate::talk::{HttpShared, ScriptShared, Talk};
+use crate::talk::{GrpcShared, HttpShared, ScriptShared, Talk};
 use crate::timing::{Timing, TimingSpec};
 use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
@@ -23,6 +23,7 @@ pub struct Interner {
     timings: FxHashMap<Timing, Weak<Timing>>,
     http: Plans<HttpShared>,
     scripts: Plans<ScriptShared>,
+    grpc: Plans<GrpcShared>,
     clients: Clients,
     sweep_at: usize,
 }
@@ -114,7 +115,7 @@ impl Interner {
             Kind::TcpHalfOpen => raw_spec::half_open(spec),
             Kind::Icmp => raw_spec::ping(spec),
             Kind::Arp | Kind::Ndp => raw_spec::neighbour(spec),
-            Kind::HttpGet | Kind::TcpExchange => {
+            Kind::HttpGet | Kind::TcpExchange | Kind::Grpc => {
                 let talk = self.talk(spec, bundles)?;
                 if matches!(talk, Talk::Nothing) {
                     return Err(format!("the options of {} are missing", spec.kind.code()));
@@ -146,35 +147,44 @@ impl Interner {
         let Self {
             http,
             scripts,
+            grpc,
             clients,
             ..
         } = self;
-        match (spec.http, spec.exchange) {
-            (None, None) => Ok(Talk::Nothing),
-            (Some(text), None) => http
+        match (spec.http, spec.exchange, spec.grpc) {
+            (None, None, None) => Ok(Talk::Nothing),
+            (Some(text), None, None) => http
                 .get("http", text, bundle, |options| {
                     compile::http(options, clients, bundle)
                 })
                 .map(Talk::Http),
-            (None, Some(text)) => scripts
+            (None, Some(text), None) => scripts
                 .get("exchange", text, bundle, |options| {
                     compile::script(options, clients, bundle)
                 })
                 .map(Talk::Script),
+            (None, None, Some(text)) => grpc
+                .get("grpc", text, bundle, |options| {
+                    compile::grpc(options, clients, bundle)
+                })
+                .map(Talk::Grpc),
             _ => Err("a connection carries one conversation".to_owned()),
         }
     }
 
     /// Forgets what no target uses any more, whenever the tables have doubled.
     fn sweep(&mut self) {
-        let size = |it: &Self| it.timings.len() + it.http.0.len() + it.scripts.0.len();
+        let size =
+            |it: &Self| it.timings.len() + it.http.0.len() + it.scripts.0.len() + it.grpc.0.len();
         if size(self) < self.sweep_at.max(1024) {
             return;
         }
         self.timings.retain(|_, shared| shared.strong_count() > 0);
         self.http.sweep();
         self.scripts.sweep();
+        self.grpc.sweep();
         let used = self.http.bundles().chain(self.scripts.bundles());
+        let used = used.chain(self.grpc.bundles());
         self.clients.keep(&used.collect::<Vec<_>>());
         self.sweep_at = 2 * size(self);
     }

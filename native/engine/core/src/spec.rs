@@ -35,6 +35,8 @@ pub struct CheckSpec<'a> {
     pub http: Option<&'a RawValue>,
     #[serde(borrow)]
     pub exchange: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub grpc: Option<&'a RawValue>,
     /// Place in the list of PEM bundles that came with the call.
     pub ca: Option<usize>,
     pub channel: Option<u32>,
@@ -126,6 +128,20 @@ pub struct ExchangeOptionsSpec {
     pub tls: Option<TlsSpec>,
     pub steps: Vec<StepSpec>,
     pub max_bytes: Option<u64>,
+}
+
+/// `GrpcOptions` of the model, with a place or without.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GrpcOptionsSpec {
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    #[serde(rename = "unixSocket")]
+    pub _unix_socket: Option<String>,
+    #[serde(default)]
+    pub service: String,
+    pub authority: Option<String>,
+    pub tls: Option<TlsSpec>,
 }
 
 #[derive(Deserialize)]

@@ -33,6 +33,7 @@ kinds! {
     Ndp "ndp",
     HttpGet "httpGet",
     TcpExchange "tcpExchange",
+    Grpc "grpc",
     Vsock "vsock",
     GuestAgentPing "guestAgentPing",
     VmState "vmState",

@@ -4,8 +4,8 @@ use crate::endpoint::Endpoint;
 use crate::socket::ConnectOptions;
 use std::sync::Arc;
 use vmpulse_proto::{
-    Exchange, ExchangeResult, HttpConversation, HttpHop, HttpPlan, OpenOptions, Outcome, Reason,
-    ScriptConversation, ScriptPlan,
+    Exchange, ExchangeResult, GrpcConversation, GrpcPlan, HttpConversation, HttpHop, HttpPlan,
+    OpenOptions, Outcome, Reason, ScriptConversation, ScriptPlan,
 };
 
 /// An HTTP plan and the host it names.
@@ -25,6 +25,14 @@ pub struct ScriptShared {
     pub host: Option<Box<str>>,
 }
 
+/// A health check of gRPC and the host that it names.
+#[derive(Debug)]
+pub struct GrpcShared {
+    pub plan: Arc<GrpcPlan>,
+    /// `None`: the address.
+    pub host: Option<Box<str>>,
+}
+
 /// Shared by all targets that say the same.
 #[derive(Clone, Debug)]
 pub enum Talk {
@@ -32,6 +40,7 @@ pub enum Talk {
     Nothing,
     Http(Arc<HttpShared>),
     Script(Arc<ScriptShared>),
+    Grpc(Arc<GrpcShared>),
 }
 
 /// A conversation on its stream.
@@ -42,6 +51,7 @@ pub enum Talk {
 pub enum Conversation {
     Http(HttpConversation),
     Script(Box<ScriptConversation>),
+    Grpc(Box<GrpcConversation>),
 }
 
 impl Talk {
@@ -61,7 +71,7 @@ impl Talk {
     /// What a connection for it needs.
     pub fn connect_options(&self, hop: Option<&HttpHop>) -> ConnectOptions {
         let speaks_first = match self {
-            Self::Nothing | Self::Http(_) => true,
+            Self::Nothing | Self::Http(_) | Self::Grpc(_) => true,
             Self::Script(shared) => shared.plan.speaks_first(),
         };
         ConnectOptions {
@@ -90,6 +100,10 @@ impl Talk {
                 ScriptConversation::open(&shared.plan, &host(&shared.host), options)
                     .map(|script| Conversation::Script(Box::new(script)))
             }
+            (Self::Grpc(shared), _) => {
+                GrpcConversation::open(&shared.plan, &host(&shared.host), options)
+                    .map(|grpc| Conversation::Grpc(Box::new(grpc)))
+            }
             (Self::Nothing | Self::Http(_), _) => {
                 Err(Box::new(ExchangeResult::bare(Outcome::Ok, None)))
             }
@@ -106,6 +120,7 @@ impl Conversation {
         match self {
             Self::Http(http) => http,
             Self::Script(script) => &mut **script,
+            Self::Grpc(grpc) => &mut **grpc,
         }
     }
 }

@@ -8,7 +8,9 @@
 mod ch_events;
 pub mod channel;
 pub mod exchange;
+pub mod grpc;
 pub mod http;
+mod http2;
 pub mod hybrid;
 mod json_frame;
 pub mod packet;
@@ -25,6 +27,7 @@ mod transcript;
 pub use ch_events::EventSession;
 pub use channel::{ChannelFault, ChannelMessage, ChannelSession, Json, SendError};
 pub use exchange::{Details, Exchange, ExchangeResult, Progress, Warning};
+pub use grpc::{GrpcConversation, GrpcPlan, GrpcSpec, GrpcSpecError};
 pub use http::{HttpConversation, HttpHop, HttpPlan, HttpSpec, HttpSpecError, OpenOptions};
 pub use hybrid::{Door, HybridDoor};
 pub use qga::QgaSession;

@@ -2,6 +2,7 @@
 
 mod channel;
 mod der;
+mod grpc;
 mod http;
 mod hybrid;
 mod packet;
@@ -11,8 +12,9 @@ mod tls;
 /// What is done with one input.
 pub type Target = fn(&[u8]);
 
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("http", http::fuzz),
+    ("grpc", grpc::fuzz),
     ("qmp", channel::qmp),
     ("qga", channel::qga),
     ("rest", channel::rest),
