@@ -96,6 +96,21 @@ export const intentsAnswer = z.looseObject({
   intents: z.array(hold.extend({ what: shown, sinceMs: z.number() })),
 });
 
+export const maintenanceAnswer = z.looseObject({
+  entries: z.array(
+    z.looseObject({
+      vm: shown,
+      name: shown,
+      schedule: shown,
+      does: shown,
+      nextAtMs: z.number().nullable(),
+      state: shown,
+      why: shown.nullable(),
+      last: z.looseObject({ endedAtMs: z.number(), result: shown, text: shown }).nullable(),
+    }),
+  ),
+});
+
 export const holdsAnswer = z.looseObject({ holds: z.array(hold) });
 
 /** A token is given as it is. */
@@ -113,6 +128,7 @@ export type HostAnswer = z.output<typeof hostAnswer>;
 export type ExplainAnswer = z.output<typeof explainAnswer>;
 export type EpisodeAnswer = z.output<typeof episode>;
 export type HoldAnswer = z.output<typeof hold>;
+export type MaintenanceAnswer = z.output<typeof maintenanceAnswer>;
 export type ReloadAnswer = z.output<typeof reloadAnswer>;
 
 export const recoveryPolicyAnswer = z.looseObject({

@@ -3,6 +3,7 @@ import { benchCommand } from './commands/bench.js';
 import { configCommand } from './commands/config.js';
 import { explainCommand } from './commands/explain.js';
 import { intentCommand } from './commands/intent.js';
+import { maintenanceCommand } from './commands/maintenance.js';
 import { policyCommand } from './commands/policy.js';
 import { probeCommand } from './commands/probe.js';
 import { recoveryCommand } from './commands/recovery.js';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly CliCommand[] = [
   recoveryCommand,
   vmCommand,
   intentCommand,
+  maintenanceCommand,
   policyCommand,
   probeCommand,
   benchCommand,

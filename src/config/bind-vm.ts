@@ -2,6 +2,7 @@ import type { RecoverySpec, VmSpec } from '../model/vm.js';
 import { buildProbes } from './build-probes.js';
 import { buildQemu, QEMU_PATH } from './build-qemu.js';
 import { digestOf } from './canonical-json.js';
+import { buildMaintenance } from './maintenance-schema.js';
 import { formatPlace, type ProblemList } from './problems.js';
 import {
   type LaidRecovery,
@@ -100,6 +101,7 @@ export function bindVm(
   warn(manifest, host, problems);
   const id = `${manifest.namespace}/${manifest.name}`;
   const { recovery, origins } = buildRecovery(manifest, host, defaults, hypervisor.guestAgent, problems);
+  const maintenance = buildMaintenance(host.maintenance, hypervisor.guestAgent, host.document, problems);
   const uuid = host.uuid ?? manifest.uuid ?? stableUuid(id);
   const spec: VmSpec = {
     id,
@@ -115,6 +117,7 @@ export function bindVm(
     probes: buildProbes(manifest, host, hypervisor, problems),
     recovery,
     recoveryOrigins: { ...defaults.recoveryOrigins, ...origins },
+    ...(maintenance.length === 0 ? {} : { maintenance }),
     machineDigest: digestOf({ hypervisor, uuid }),
   };
   return { spec, manifest, host };

@@ -3,6 +3,7 @@ import type { ProbeSpec } from '../model/probe.js';
 import { ipAddressField } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
 import { namespaceField, uuidField, vmNameField } from './fields.js';
+import { maintenanceSchema, type WrittenMaintenance } from './maintenance-schema.js';
 import { namedProbeSchema, roleProbeSchema } from './probe-schema.js';
 import type { ProblemList } from './problems.js';
 import { qemuSchema, type WrittenQemu } from './qemu-schema.js';
@@ -23,6 +24,7 @@ export const virtualMachineHostSchema = z.strictObject({
     readinessProbe: roleProbeSchema('readiness').optional(),
     probes: z.array(namedProbeSchema).max(64).optional(),
     recovery: vmRecoverySchema.optional(),
+    maintenance: maintenanceSchema.optional(),
   }),
 });
 
@@ -42,6 +44,7 @@ export interface HostBinding {
   readonly uuid: string | undefined;
   readonly probes: readonly PlacedProbe[];
   readonly recovery: WrittenRecovery | undefined;
+  readonly maintenance: WrittenMaintenance;
 }
 
 type WrittenSpec = z.output<typeof virtualMachineHostSchema>['spec'];
@@ -71,5 +74,6 @@ export function readHostBinding(document: SourceDocument, problems: ProblemList)
     uuid: spec.uuid?.toLowerCase(),
     probes: placedProbes(spec),
     recovery: spec.recovery,
+    maintenance: spec.maintenance ?? [],
   };
 }

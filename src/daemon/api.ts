@@ -158,6 +158,7 @@ function viewRoutes(runtime: RuntimeApi): Route[] {
     { method: 'GET', path: '/v1/status/:name', handle: status },
     { method: 'GET', path: '/v1/status/:namespace/:name', handle: status },
     { method: 'GET', path: '/v1/intents', handle: (c) => c.json({ intents: runtime.intents() }) },
+    { method: 'GET', path: '/v1/maintenance', handle: (c) => c.json({ entries: runtime.maintenance() }) },
     { method: 'GET', path: '/v1/policy/:name', handle: policy },
     { method: 'GET', path: '/v1/policy/:namespace/:name', handle: policy },
     { method: 'GET', path: '/v1/explain/:name', handle: explain },

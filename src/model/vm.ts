@@ -1,3 +1,4 @@
+import type { MaintenanceEntry } from './maintenance.js';
 import type { ProbeSpec } from './probe.js';
 
 /** `namespace/name`. Unique on a host; records that may leave the host carry the host beside it. */
@@ -131,6 +132,8 @@ export interface VmSpec {
   readonly recovery: RecoverySpec;
   /** Path in `recovery`, for example `backoff.capMs`, and the document that said it; what has no entry is the host's. */
   readonly recoveryOrigins?: Readonly<Record<string, string>>;
+  /** Recurring maintenance; unset: none. */
+  readonly maintenance?: readonly MaintenanceEntry[];
   /** Digest of everything above that needs a restart of the VM to change. */
   readonly machineDigest: string;
 }

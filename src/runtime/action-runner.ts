@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import type { ActionResult, RecoveryAction } from '../model/action.js';
 import { NEW_VMM_STEPS } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
@@ -8,6 +7,7 @@ import type { CapturedEvidence } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
+import { heldByFile } from './hold-file.js';
 import type { Recorder } from './recorder.js';
 import type { VmUnit } from './vm-unit.js';
 
@@ -87,9 +87,8 @@ export class ActionRunner {
 
   async #heldBy(action: RecoveryAction): Promise<string | undefined> {
     const { holdFile, beforeAction } = this.#options;
-    if (holdFile !== undefined && existsSync(holdFile))
-      return `hold file ${holdFile}: ${firstLine(holdFile)}`;
-    if (beforeAction === undefined) return undefined;
+    const held = heldByFile(holdFile);
+    if (held !== undefined || beforeAction === undefined) return held;
     try {
       const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(action.timeoutMs)]);
       const verdict = await withSignal(Promise.resolve(beforeAction(action, { signal })), signal);
@@ -174,14 +173,6 @@ export class ActionRunner {
         consoleTail: plainText(evidence.consoleTail.slice(-2000), 4000),
       },
     });
-  }
-}
-
-function firstLine(path: string): string {
-  try {
-    return plainText(readFileSync(path, 'utf8').split('\n', 1)[0] ?? '') || 'no reason given';
-  } catch {
-    return 'no reason readable';
   }
 }
 

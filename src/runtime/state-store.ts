@@ -6,12 +6,26 @@ import type { Journal } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
 import { createPolicy, HOST_ROW, hostText, restore, vmRow, vmText } from '../policy/index.js';
 import type { PolicyConfig, PolicyState } from '../policy/types.js';
+import type { MaintenanceResult } from './views.js';
 
 const POLICY_PREFIX = 'policy/';
 const ENGINE_KEY = 'engine';
 const HOST_BOOT_KEY = 'host-boot';
 const LISTED_KEY = 'listed';
 const LISTED = z.array(z.string().max(1024)).max(1_000_000);
+const MAINTENANCE_KEY = 'maintenance';
+const MAINTENANCE = z
+  .array(
+    z.tuple([
+      z.string().max(1024),
+      z.object({
+        endedAtMs: z.number(),
+        result: z.enum(['done', 'failed', 'skipped', 'missed']),
+        text: z.string().max(4096),
+      }),
+    ]),
+  )
+  .max(1_000_000);
 /** VMs whose text is made in one turn of the event loop: some milliseconds, when all have changed. */
 const VMS_A_TURN = 100;
 
@@ -134,6 +148,21 @@ export class StateStore {
         'the stored list of endpoints cannot be read and was dropped',
       );
       return [];
+    }
+  }
+
+  async saveMaintenance(last: ReadonlyMap<string, MaintenanceResult>): Promise<void> {
+    await this.#save(new Map([[MAINTENANCE_KEY, JSON.stringify([...last])]]));
+  }
+
+  /** How runs of maintenance ended last. What cannot be read is dropped: the journal has it too. */
+  async loadMaintenance(): Promise<ReadonlyMap<string, MaintenanceResult>> {
+    try {
+      const text = (await this.#journal.loadState(MAINTENANCE_KEY)).get(MAINTENANCE_KEY);
+      return new Map(MAINTENANCE.parse(JSON.parse(text ?? '[]')));
+    } catch (error) {
+      this.#logger.warn({ error: errorMessage(error) }, 'the stored ends of maintenance cannot be read');
+      return new Map();
     }
   }
 

@@ -20,12 +20,13 @@ import type { WatchHost } from './host-watch.js';
 import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
+import { Maintenance } from './maintenance/maintenance.js';
 import { OomWatch } from './oom-watch.js';
 import { PolicyLoop } from './policy-loop.js';
 import { ReadinessList } from './readiness-list.js';
 import { Recorder } from './recorder.js';
 import { StateStore } from './state-store.js';
-import type { Degradation, ReloadView } from './views.js';
+import type { Degradation, MaintenanceView, ReloadView } from './views.js';
 import type { VmUnit } from './vm-unit.js';
 import { monitorProblem, vmmEventText } from './vmm-event-text.js';
 
@@ -78,6 +79,7 @@ export class Supervisor {
   #ignoreHost: () => void = () => {};
   readonly #activity: ActivityWatch;
   readonly #oom: OomWatch | undefined;
+  readonly #maintenance: Maintenance;
   #loop: PolicyLoop | undefined;
   #pump: Promise<void> = Promise.resolve();
   #ignoreJournal: () => void = () => {};
@@ -121,7 +123,19 @@ export class Supervisor {
       post: (event) => this.#post(event),
       look: (unit) => this.#inventory.look(unit, true),
       persist: (vm) => this.#store.saveVm(this.#policyLoop.state, vm),
-      onResult: (action, result) => options.onRecovery?.(action, result),
+      onResult: (action, result) => {
+        this.#maintenance.noteAction(action, result);
+        options.onRecovery?.(action, result);
+      },
+    });
+    this.#maintenance = new Maintenance({
+      clock,
+      recorder: this.#recorder,
+      units: this.#inventory.units,
+      state: () => this.#policyLoop.state,
+      post: (event) => this.#post(event),
+      holdFile: options.holdFile,
+      save: (last) => this.#store.saveMaintenance(last).catch((error) => this.#saveFailed(error)),
     });
   }
 
@@ -165,6 +179,7 @@ export class Supervisor {
       before: await this.#store.loadListed(),
       save: (listed) => this.#store.saveListed(listed),
     });
+    this.#maintenance.start(await this.#store.loadMaintenance());
     this.#savePolicyLater.want();
   }
 
@@ -190,6 +205,7 @@ export class Supervisor {
         changed.push({ id: vm.id, restartRequired: unit.restartRequired });
       }
     }
+    this.#maintenance.sync();
     const text = `configuration applied: ${added.length} added, ${removed.length} removed, ${changed.length} changed`;
     this.#recorder.note({
       vm: null,
@@ -223,6 +239,10 @@ export class Supervisor {
 
   get recorder(): Recorder {
     return this.#recorder;
+  }
+
+  get maintenance(): readonly MaintenanceView[] {
+    return this.#maintenance.list;
   }
 
   get degradations(): readonly Degradation[] {
@@ -262,6 +282,7 @@ export class Supervisor {
     this.#ignoreHost();
     this.#activity.stop();
     this.#oom?.stop();
+    await this.#maintenance.close();
     await this.#runner.close();
     await this.#externals.close();
     if (this.#loop) {
@@ -353,6 +374,7 @@ export class Supervisor {
     this.#recorder.note({ vm: id, type: 'vmm-event', actionId: null, atMs, text, data: { ...event } });
     if (event.type === 'exited') this.#degradations.clear(`monitor/${id}`);
     if (event.type === 'monitor') this.#noteMonitor(id, event);
+    this.#maintenance.noteVmmEvent(id, event);
     this.#post({ type: 'vmm-event', vm: id, event, atMs });
   }
 

@@ -127,6 +127,29 @@ export interface ReloadView {
   readonly warnings: readonly string[];
 }
 
+/** Recurring maintenance of one VM. */
+export interface MaintenanceView {
+  readonly vm: VmId;
+  readonly name: string;
+  /** Cron expression, UTC. */
+  readonly schedule: string;
+  /** A built-in, or the command as it would be typed. */
+  readonly does: string;
+  /** When it is due next; null: never again. */
+  readonly nextAtMs: number | null;
+  readonly state: 'idle' | 'waiting' | 'running';
+  /** What it waits for; null: nothing. */
+  readonly why: string | null;
+  readonly last: MaintenanceResult | null;
+}
+
+/** How a run of maintenance ended; `missed`: it could not begin in time. */
+export interface MaintenanceResult {
+  readonly endedAtMs: number;
+  readonly result: 'done' | 'failed' | 'skipped' | 'missed';
+  readonly text: string;
+}
+
 /** Steps that a person can schedule. */
 export type ScheduledStep = Extract<PolicyEvent, { type: 'schedule' }>['step'];
 
@@ -155,6 +178,8 @@ export interface RuntimeApi {
   schedule(options: { vm: VmId; step: ScheduledStep; reason: string; author: string }): Promise<void>;
   /** What persons want and automation obeys, until withdrawn. */
   intents(): readonly Intent[];
+  /** Recurring maintenance of every VM, by VM and name. */
+  maintenance(): readonly MaintenanceView[];
   /** Withdraws what persons wanted of one VM, or (null) of all. */
   clearIntents(options: { vm: VmId | null; author: string }): Promise<void>;
   /** A new token for the VM's heartbeats; the former one does not count any more. */

@@ -28,6 +28,7 @@ import { buildHostView, buildVmView } from './view-builder.js';
 import type {
   ExplainView,
   HostView,
+  MaintenanceView,
   RecoveryPolicyView,
   ReloadView,
   RuntimeApi,
@@ -309,6 +310,10 @@ export class Vmpulse implements RuntimeApi {
 
   intents(): readonly Intent[] {
     return intentsOf(this.#supervisor.state);
+  }
+
+  maintenance(): readonly MaintenanceView[] {
+    return this.#supervisor.maintenance;
   }
 
   async clearIntents({ vm, author }: { vm: VmId | null; author: string }): Promise<void> {

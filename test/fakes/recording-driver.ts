@@ -9,6 +9,8 @@ interface Machine {
   session?: { listener?: (event: VmmEvent, atMs: number) => void; detached: boolean };
 }
 
+type GuestResult = Awaited<ReturnType<VmmSession['exec']>>;
+
 /** A driver that writes down what it was told. Its VMMs are entries of a table; it fails where a test says so. */
 export class RecordingDriver implements Driver {
   readonly name = 'qemu';
@@ -19,6 +21,10 @@ export class RecordingDriver implements Driver {
   readonly statuses = new Map<string, string>();
   /** What guests have done so far, by VM; none: the session has no counters. */
   readonly counters = new Map<string, GuestCounter[]>();
+  /** What the agents of all guests say their system is. */
+  system = 'debian';
+  /** How commands in guests end; at once and well unless a test says otherwise. */
+  guest: (vm: string) => Promise<GuestResult> = async () => ({ exitCode: 0, stdout: '', stderr: '' });
   readonly #nowMs: () => number;
   readonly #running = new Map<string, Machine>();
   #nextPid = 1000;
@@ -87,8 +93,9 @@ export class RecordingDriver implements Driver {
       },
       exec: async (argv) => {
         this.#called(`exec ${argv.join(' ')}`, vm.id);
-        return { exitCode: 0, stdout: '', stderr: '' };
+        return this.guest(vm.id);
       },
+      osId: async () => this.system,
       capture: async () => {
         this.#called('capture', vm.id);
         return { consoleTail: 'last words', status: 'running', files: [] };

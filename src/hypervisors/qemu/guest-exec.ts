@@ -17,6 +17,7 @@ const STATE = z.object({
   'out-data': z.string().optional(),
   'err-data': z.string().optional(),
 });
+const OS_INFO = z.object({ id: z.string().regex(/^[a-z0-9._-]{1,64}$/) });
 
 export interface GuestCommandResult {
   /** 128 + signal when a signal ended it, as a shell says. */
@@ -47,6 +48,11 @@ export async function guestExec(
       stderr: decode(state['err-data']),
     };
   }
+}
+
+/** What the guest calls its system: os-release's ID, or `mswindows`. */
+export async function guestOsId(agent: Channel, deadline: Deadline): Promise<string> {
+  return parse(OS_INFO, await agent.request('guest-get-osinfo', undefined, deadline.step())).id;
 }
 
 function parse<T>(schema: z.ZodType<T>, answer: unknown): T {

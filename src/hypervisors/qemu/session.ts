@@ -10,7 +10,7 @@ import { capture } from './capture.js';
 import { endingsOf } from './command-line.js';
 import type { FoundVmm } from './find-vmm.js';
 import { guestCounters } from './guest-counters.js';
-import { type GuestCommandResult, guestExec } from './guest-exec.js';
+import { type GuestCommandResult, guestExec, guestOsId } from './guest-exec.js';
 import { LogKeeper, removeFiles } from './logs.js';
 import type { QemuMonitor } from './monitor.js';
 import type { VmPaths } from './paths.js';
@@ -136,6 +136,13 @@ export class QemuSession implements VmmSession {
       throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
     }
     return guestExec(this.agent, argv, this.#running(`guest command ${argv[0]}`, options));
+  }
+
+  async osId(options: CallOptions): Promise<string> {
+    if (this.agent === undefined) {
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', `${this.#name} has no guest agent to ask`);
+    }
+    return guestOsId(this.agent, this.#running('question for the guest system', options));
   }
 
   async capture(options: CallOptions & { readonly label: string }): Promise<CapturedEvidence> {

@@ -24,6 +24,8 @@ describe('help', () => {
     ['intent'],
     ['intent', 'list'],
     ['intent', 'clear'],
+    ['maintenance'],
+    ['maintenance', 'list'],
     ['policy'],
     ['policy', 'show'],
     ['simulate'],

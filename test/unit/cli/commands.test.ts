@@ -237,6 +237,17 @@ describe('commands to the daemon', () => {
     expect(runtime.calls.at(-1)).toEqual(['clearIntents', { vm: 'default/web-1', author: me }]);
   });
 
+  it('list recurring maintenance, what a guest wrote without its control characters', async () => {
+    const { run } = await daemon();
+    expect((await run(['maintenance', 'list'])).stdout.split('\n')).toEqual([
+      'VM             NAME     DOES            NEXT (UTC)        STATE                    LAST',
+      'default/web-1  journal  journal-vacuum  2030-01-02 03:00  waiting: it is degraded  2030-01-01 03:00 failed: no\\u001b[31m output',
+      '',
+    ]);
+    const { entries } = JSON.parse((await run(['maintenance', 'list', '--json'])).stdout);
+    expect(entries).toMatchObject([{ name: 'journal', last: { result: 'failed' } }]);
+  });
+
   it('reload and tell what changed, or the whole error with 78', async () => {
     const view = {
       added: ['a/new'],

@@ -85,6 +85,7 @@ describe('the API', () => {
     expect(await post('/v1/vms/db/schedule', reboot)).toMatchObject({ json: { id: 'lab/db' } });
     expect(await post('/v1/vms/db/schedule', { ...reboot, step: 'reset' })).toMatchObject({ status: 400 });
     await post('/v1/recovery/hold', { reason: 'all', author: 'ann@1000' });
+    expect(await get('/v1/maintenance')).toMatchObject({ json: { entries: [{ vm: 'default/web-1' }] } });
     expect(await get('/v1/intents')).toMatchObject({ json: { intents: [{ what: 'hold', vm: null }] } });
     expect(await post('/v1/intents/clear', { author: 'ann@1000' })).toMatchObject({ json: { intents: [] } });
     expect(await post('/v1/vms/lab/db/maintenance', { author: 'x' })).toMatchObject({ status: 400 });

@@ -7,6 +7,7 @@ import type {
   ExplainView,
   HoldView,
   HostView,
+  MaintenanceView,
   RecoveryPolicyView,
   RuntimeApi,
   RuntimeEvent,
@@ -174,6 +175,21 @@ export class FakeRuntime implements RuntimeApi {
 
   intents(): readonly Intent[] {
     return this.holds.map((hold) => ({ ...hold, what: 'hold', sinceMs: 0 }));
+  }
+
+  maintenance(): readonly MaintenanceView[] {
+    return [
+      {
+        vm: 'default/web-1',
+        name: 'journal',
+        schedule: '0 3 * * *',
+        does: 'journal-vacuum',
+        nextAtMs: Date.UTC(2030, 0, 2, 3),
+        state: 'waiting',
+        why: 'it is degraded',
+        last: { endedAtMs: Date.UTC(2030, 0, 1, 3), result: 'failed', text: 'no\u001b[31m output' },
+      },
+    ];
   }
 
   async clearIntents(options: { vm: VmId | null; author: string }): Promise<void> {

@@ -7,6 +7,25 @@ import { FakeChannel, testFolder } from './fixtures.js';
 import { end } from './processes.js';
 import { attach, SOON } from './session-bench.js';
 
+describe('the system of the guest', () => {
+  it('is what its agent says', async () => {
+    const agent = new FakeChannel().on('guest-get-osinfo', () => ({ id: 'debian', 'version-id': '13' }));
+    const { session } = await attach({ agent });
+    expect(await session.osId(SOON)).toBe('debian');
+  });
+
+  it.each([{}, { id: 7 }, { id: 'debian\n' }, { id: 'x'.repeat(65) }, null])('is not %j', async (answer) => {
+    const agent = new FakeChannel().on('guest-get-osinfo', () => answer);
+    const { session } = await attach({ agent });
+    await expect(session.osId(SOON)).rejects.toMatchObject({ code: 'ERR_VMPULSE_CHANNEL' });
+  });
+
+  it('is not known without an agent', async () => {
+    const { session } = await attach();
+    await expect(session.osId(SOON)).rejects.toMatchObject({ code: 'ERR_VMPULSE_UNSUPPORTED' });
+  });
+});
+
 describe('exec', () => {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
 
