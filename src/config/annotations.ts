@@ -1,4 +1,5 @@
 import type { VmMode } from '../model/vm.js';
+import type { WrittenPatch } from './patch-document.js';
 import { formatPlace, type ProblemList } from './problems.js';
 import type { SourceDocument } from './source-document.js';
 import { closest } from './suggest.js';
@@ -6,7 +7,7 @@ import { closest } from './suggest.js';
 /** Whose annotations steer vmpulse: its own, and those that KubeVirt's platform tools use. */
 const PREFIXES = ['vmpulse.dev/', 'platform.kubevirt.io/'] as const;
 
-const NAMES = ['mode', 'reconcile-paused'] as const;
+const NAMES = ['mode', 'reconcile-paused', 'patch', 'ignore-fields', 'ignore'] as const;
 
 type Name = (typeof NAMES)[number];
 
@@ -19,6 +20,9 @@ interface Written {
 /** What the annotations of a manifest say of how the VM is treated. */
 export interface Steering {
   readonly mode: VmMode | undefined;
+  readonly patch: WrittenPatch | undefined;
+  /** Paths that are not compared. */
+  readonly ignoredFields: readonly string[];
 }
 
 /** Reads the annotations that steer vmpulse; the other ones are nobody's business here. */
@@ -52,7 +56,12 @@ export function readSteering(
     }
     return first;
   };
-  return { mode: modeOf(written('reconcile-paused'), written('mode'), refuse) };
+  const patch = written('patch');
+  return {
+    mode: modeOf(written('reconcile-paused'), written('mode'), refuse),
+    patch: patch && { ...patch, document },
+    ignoredFields: ignoredBy([written('ignore-fields'), written('ignore')], refuse),
+  };
 }
 
 /** A pause goes before what the mode says: it does less. */
@@ -68,4 +77,24 @@ function modeOf(
     return { kind: 'paused', reason: `${paused.key}${why}` };
   }
   return mode?.text === 'unmanaged' ? { kind: 'unmanaged', reason: `${mode.key}: unmanaged` } : undefined;
+}
+
+const COMPARED = /^(runStrategy|uuid|hypervisor(\.[A-Za-z]+(\[\d+\])?)*|probes\.[a-z0-9-]+)$/;
+
+/** Paths, with commas between them, as the VM's `drift` shows them. */
+function ignoredBy(
+  annotations: readonly (Written | undefined)[],
+  refuse: (key: string, message: string) => void,
+): readonly string[] {
+  return annotations.flatMap((written) => {
+    if (written === undefined) return [];
+    const paths = written.text.split(',').map((path) => path.trim());
+    const wrong = paths.find((path) => !COMPARED.test(path));
+    if (wrong !== undefined)
+      refuse(
+        written.key,
+        `"${wrong}" is nothing that is compared; write runStrategy, uuid, hypervisor or a path below it, or probes.NAME`,
+      );
+    return paths;
+  });
 }

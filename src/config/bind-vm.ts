@@ -1,4 +1,5 @@
 import type { RecoverySpec, VmSpec } from '../model/vm.js';
+import type { Steering } from './annotations.js';
 import { buildProbes } from './build-probes.js';
 import { buildQemu, QEMU_PATH } from './build-qemu.js';
 import { digestOf } from './canonical-json.js';
@@ -111,7 +112,7 @@ export function bindVm(
     labels: manifest.labels,
     annotations: manifest.annotations,
     runStrategy: manifest.runStrategy ?? 'Manual',
-    ...(manifest.steering.mode === undefined ? {} : { mode: manifest.steering.mode }),
+    ...steered(manifest.steering),
     ...(host.address === undefined ? {} : { address: host.address }),
     hypervisor,
     probes: buildProbes(manifest, host, hypervisor, problems),
@@ -121,6 +122,18 @@ export function bindVm(
     machineDigest: digestOf({ hypervisor, uuid }),
   };
   return { spec, manifest, host };
+}
+
+function steered({
+  mode,
+  patch,
+  ignoredFields,
+}: Steering): Pick<VmSpec, 'mode' | 'patchedBy' | 'ignoredFields'> {
+  return {
+    ...(mode === undefined ? {} : { mode }),
+    ...(patch === undefined ? {} : { patchedBy: patch.key }),
+    ...(ignoredFields.length === 0 ? {} : { ignoredFields }),
+  };
 }
 
 /** Where the name of a manifest or host document stands, as text. */

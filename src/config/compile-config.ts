@@ -4,6 +4,7 @@ import { bindVm, placeOfName } from './bind-vm.js';
 import { checkAcrossVms } from './cross-checks.js';
 import { type DaemonConfig, readDaemonConfig } from './daemon-schema.js';
 import { describeValue } from './explain-issue.js';
+import { patchDocument } from './patch-document.js';
 import { formatPlace, ProblemList } from './problems.js';
 import { inOrder, type RecoveryPolicy, readRecoveryPolicy } from './recovery-policy.js';
 import {
@@ -122,12 +123,26 @@ function warnOfUnused({ policies, manifests }: Inventory, problems: ProblemList)
   }
 }
 
+function typeOf({ value }: SourceDocument): string {
+  return `${textAt(value, 'apiVersion')} ${textAt(value, 'kind')}`;
+}
+
+function isHost(document: SourceDocument): boolean {
+  return typeOf(document) === 'vmpulse.dev/v1 VirtualMachineHost';
+}
+
+/** A host document as the patch of its manifest has it. */
+function takeHost(document: SourceDocument, inventory: Inventory, problems: ProblemList): void {
+  const patch = inventory.manifests.get(idOf(document) ?? '')?.steering.patch;
+  const value = patch === undefined ? document : patchDocument(document, patch, problems);
+  const read = value && readHostBinding(value, problems);
+  take(read, document, inventory.hosts, inventory, problems);
+}
+
 function readDocument(document: SourceDocument, inventory: Inventory, problems: ProblemList): void {
-  const type = `${textAt(document.value, 'apiVersion')} ${textAt(document.value, 'kind')}`;
+  const type = typeOf(document);
   if (type === 'kubevirt.io/v1 VirtualMachine') {
     take(readManifest(document, problems), document, inventory.manifests, inventory, problems);
-  } else if (type === 'vmpulse.dev/v1 VirtualMachineHost') {
-    take(readHostBinding(document, problems), document, inventory.hosts, inventory, problems);
   } else if (type === 'vmpulse.dev/v1 RecoveryPolicy') {
     takePolicy(document, inventory, problems);
   } else {
@@ -216,11 +231,16 @@ export function compileVms(
     broken: new Set(),
     unknown: false,
   };
+  const documents: SourceDocument[] = [];
   for (const file of files) {
     const parsed = parseDocuments(file, problems);
     inventory.unknown ||= parsed.broken;
-    for (const document of parsed.documents) readDocument(document, inventory, problems);
+    documents.push(...parsed.documents);
   }
+  // A manifest may patch its host document: all manifests are read before any of those.
+  for (const document of documents.filter((each) => !isHost(each)))
+    readDocument(document, inventory, problems);
+  for (const document of documents.filter(isHost)) takeHost(document, inventory, problems);
   refuseUnpaired(inventory, problems);
   warnOfUnused(inventory, problems);
   const policies = inOrder(inventory.policies.values());

@@ -125,6 +125,10 @@ export interface VmSpec {
   readonly runStrategy: RunStrategy;
   /** Unset: managed. */
   readonly mode?: VmMode;
+  /** The annotation that patches its host document. */
+  readonly patchedBy?: string;
+  /** Paths that may differ from what runs, for example `hypervisor.memoryMiB`; also those below them. */
+  readonly ignoredFields?: readonly string[];
   /** Where probes connect to: an IP address; unset until known (agent, lease). */
   readonly address?: string;
   readonly hypervisor: QemuSpec;

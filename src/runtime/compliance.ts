@@ -22,7 +22,7 @@ export function complianceOf(spec: VmSpec, running: Running): Compliance {
     ...(followsRunStrategy(spec, running.isRunning) ? [] : ['runStrategy']),
     ...running.machineDrift,
     ...probesLeftOut(spec, running.degradations),
-  ];
+  ].filter((path) => !isIgnored(spec, path));
   return { compliant: drift.length === 0, drift };
 }
 
@@ -39,8 +39,18 @@ function probesLeftOut({ id }: VmSpec, degradations: readonly Degradation[]): st
   );
 }
 
+/** Whether the VM may differ in this. */
+export function isIgnored({ ignoredFields = [] }: VmSpec, path: string): boolean {
+  return ignoredFields.some(
+    (field) => path === field || path.startsWith(`${field}.`) || path.startsWith(`${field}[`),
+  );
+}
+
 /** Ways in which a VM is treated otherwise than its documents alone would have it, by the annotation that says so. */
-export function customizationsOf({ mode }: VmSpec): readonly string[] {
-  if (mode === undefined) return [];
-  return [mode.kind === 'paused' ? 'reconcile-paused' : mode.kind];
+export function customizationsOf({ mode, patchedBy, ignoredFields }: VmSpec): readonly string[] {
+  return [
+    ...(mode === undefined ? [] : [mode.kind === 'paused' ? 'reconcile-paused' : mode.kind]),
+    ...(patchedBy === undefined ? [] : ['patch']),
+    ...(ignoredFields === undefined ? [] : ['ignore-fields']),
+  ];
 }

@@ -55,7 +55,7 @@ export interface VmView {
   readonly editWarSinceMs: number | null;
   readonly probes: readonly ProbeView[];
   readonly compliance: Compliance;
-  /** `unmanaged`, `reconcile-paused`: annotations that make vmpulse treat it otherwise than its documents alone would. */
+  /** `unmanaged`, `reconcile-paused`, `patch`, `ignore-fields`: annotations that make vmpulse treat it otherwise than its documents alone would. */
   readonly customizations: readonly string[];
   /** A configuration change waits for a restart of the VM. */
   readonly restartRequired: boolean;

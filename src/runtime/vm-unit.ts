@@ -9,6 +9,7 @@ import { type ProbeSpec, startState } from '../model/probe.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
 import type { Beat, ExternalProbe, ProbeHost } from '../probes/external.js';
 import { type PreparedCheck, prepareCheck } from '../probes/prepare-check.js';
+import { isIgnored } from './compliance.js';
 import { type CustomProbes, openCustomProbe } from './custom-probes.js';
 import type { ExternalRunner } from './external-runner.js';
 
@@ -79,7 +80,8 @@ export class VmUnit {
   get machineDrift(): readonly string[] {
     const { machineDigest, machine } = this.#session ?? {};
     if (machineDigest === undefined || machineDigest === this.#spec.machineDigest) return [];
-    return machine === undefined ? ['hypervisor'] : differingPaths(machine, machineOf(this.#spec));
+    const paths = machine === undefined ? ['hypervisor'] : differingPaths(machine, machineOf(this.#spec));
+    return paths.filter((path) => !isIgnored(this.#spec, path));
   }
 
   get restartRequired(): boolean {

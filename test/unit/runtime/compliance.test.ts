@@ -69,6 +69,21 @@ describe('compliance', () => {
     expect(viewOf(h, vm).compliance.drift).toEqual(['probes.mine']);
   });
 
+  it('does not mind what an annotation leaves to others', async () => {
+    const h = new Harness();
+    const ignoredFields = ['hypervisor.extraArgs', 'runStrategy'];
+    const vm = { ...web, ignoredFields };
+    await h.startHealthy(vm);
+    const hypervisor = { ...vm.hypervisor, extraArgs: ['-nodefaults'] };
+    await h.supervisor.apply([{ ...vm, hypervisor, runStrategy: 'Halted', machineDigest: 'digest-2' }]);
+    const { compliance, restartRequired, customizations } = viewOf(h, vm);
+    expect({ compliance, restartRequired, customizations }).toEqual({
+      compliance: { compliant: true, drift: [] },
+      restartRequired: false,
+      customizations: ['ignore-fields'],
+    });
+  });
+
   it('shows the annotation that pauses a VM', async () => {
     const h = new Harness();
     const paused = {
