@@ -4,52 +4,17 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ProbeEngine } from '../../src/engine/index.js';
 import { idHash } from '../../src/engine/portable/timing.js';
 import type { ChannelOptions, TargetCheck } from '../../src/engine/probe-engine.js';
-import { type Outcome, outcomeReason, type ProbeResult } from '../../src/model/outcome.js';
-import { REASON_CLASS } from '../../src/model/reasons.js';
+import type { ProbeResult } from '../../src/model/outcome.js';
 import { ZOO, zooCheck, zooTimeoutMs } from '../fakes/http-zoo.js';
 import { whyNoAddon } from './engine/addon.js';
-import { closedPort, folder, tcpCheck, tcpServer, within } from './engine/support.js';
-
-/**
- * What the two engines may say differently, by the name of the case, and why. Never the class of a reason, and never
- * more than five.
- */
-const EXPLAINED: Readonly<Record<string, string>> = {};
-
-type Engine = 'native' | 'portable';
+import { type Engine, EXPLAINED, expectSame, probe } from './engine/differential.js';
+import { closedPort, folder, tcpCheck, tcpServer } from './engine/support.js';
 
 const missing = whyNoAddon();
 
 beforeEach((ctx) => {
   if (missing !== undefined) ctx.skip(`the engine addon does not load: ${missing}`);
 });
-
-/** One probe by one engine. */
-async function probe(
-  engine: Engine,
-  check: (opened: ProbeEngine) => TargetCheck,
-  timeoutMs: number,
-): Promise<ProbeResult> {
-  const opened = new ProbeEngine({ engine });
-  onTestFinished(() => opened.close());
-  expect(opened.backend).toBe(engine);
-  return await within(opened.probeOnce(check(opened), { timeoutMs }), `the result of the ${engine} engine`);
-}
-
-function classOf(outcome: Outcome): string {
-  const reason = outcomeReason(outcome);
-  return reason === undefined ? 'ok' : REASON_CLASS[reason];
-}
-
-/** Both engines say the same; in reason too, unless the case is explained. */
-function expectSame(name: string, native: ProbeResult, portable: ProbeResult): void {
-  expect(portable.outcome.result, 'result').toBe(native.outcome.result);
-  expect(classOf(portable.outcome), 'class').toBe(classOf(native.outcome));
-  expect(portable.warnings, 'warnings').toEqual(native.warnings);
-  const same = outcomeReason(native.outcome) === outcomeReason(portable.outcome);
-  if (Object.hasOwn(EXPLAINED, name)) expect(same, 'is explained, but no difference any more').toBe(false);
-  else expect(outcomeReason(portable.outcome), 'reason').toBe(outcomeReason(native.outcome));
-}
 
 it('explains no more than five differences', () => {
   expect(Object.keys(EXPLAINED).length).toBeLessThanOrEqual(5);
@@ -252,6 +217,11 @@ const STATES = [
   ...['guest-panicked', 'colo', 'brand-new'],
 ];
 
+/** Most answers are there at once, or never; these have a way to go on a busy host. */
+function channelTimeoutMs(name: string): number {
+  return name.includes('over 4 MiB') ? 10_000 : 400;
+}
+
 describe('monitors', () => {
   const CASES: Readonly<Record<string, (socket: Socket) => void>> = {
     ...Object.fromEntries(
@@ -289,7 +259,7 @@ describe('monitors', () => {
   it.each(Object.entries(CASES))('that says %s', async (name, speak) => {
     const path = await unixServer(speak);
     const ask = (engine: Engine): Promise<ProbeResult> =>
-      probe(engine, (opened) => onChannel(opened, 'vmState', path), 400);
+      probe(engine, (opened) => onChannel(opened, 'vmState', path), channelTimeoutMs(name));
     const native = await ask('native');
     expectSame(name, native, await ask('portable'));
   });
@@ -389,7 +359,7 @@ describe('APIs', () => {
     for (const protocol of ['cloud-hypervisor', 'firecracker'] as const) {
       const path = await unixServer(speak);
       const ask = (engine: Engine): Promise<ProbeResult> =>
-        probe(engine, (opened) => onChannel(opened, 'vmState', path, protocol), 400);
+        probe(engine, (opened) => onChannel(opened, 'vmState', path, protocol), channelTimeoutMs(name));
       const native = await ask('native');
       expectSame(name, native, await ask('portable'));
     }

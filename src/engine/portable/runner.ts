@@ -1,12 +1,14 @@
 import type { Admission } from './admission.js';
 import type { MonitorChannel } from './channel/monitor-channel.js';
 import { RequestRun } from './channel/request-run.js';
-import type { Check } from './check.js';
+import type { Check, Talk } from './check.js';
+import type { Endpoint } from './check-schema.js';
 import { HttpRun } from './http/http-run.js';
-import type { Stream } from './http/stream.js';
 import type { LoopWatch } from './loop-watch.js';
 import { Probe } from './probe.js';
+import { ScriptRun } from './script/script-run.js';
 import type { Stats } from './stats.js';
+import type { Stream } from './stream/stream.js';
 import { TcpRun } from './tcp-run.js';
 import type { Timers } from './timers.js';
 import { outcomeOf, type Verdict } from './verdict.js';
@@ -101,7 +103,10 @@ export class Runner {
     const say = (outcome: Verdict['outcome']): void => ended({ outcome });
     switch (check.kind) {
       case 'tcpSocket':
-        return new TcpRun(check.endpoint, check.close, say);
+      case 'httpGet':
+      case 'tcpExchange':
+      case 'vsock':
+        return beginTalk(check.endpoint, check.talk, order, ended);
       case 'tcpHalfOpen':
       case 'icmp':
       case 'arp':
@@ -110,8 +115,6 @@ export class Runner {
           outcome: outcomeOf('prober-resources'),
           message: 'the portable engine has no raw sockets; build the native one: npm run build:engine',
         };
-      case 'httpGet':
-        return beginHttp(check, order, ended);
       case 'guestAgentPing':
       case 'vmState': {
         const channel = this.parts.channel(check.channel);
@@ -128,21 +131,24 @@ export class Runner {
   }
 }
 
-function beginHttp(
-  { endpoint, plan, hop }: Extract<Check, { kind: 'httpGet' }>,
+function beginTalk(
+  endpoint: Endpoint,
+  talk: Talk,
   { debug, keeper }: Order,
   ended: (verdict: Verdict) => void,
 ): Machine {
+  if (talk.says === 'nothing') return new TcpRun(endpoint, talk.close, ended);
+  if (talk.says === 'script') return new ScriptRun({ endpoint, debug, ended, ...talk });
   const kept = keeper?.take();
   return new HttpRun({
-    plan,
+    plan: talk.plan,
+    hop: talk.hop,
     endpoint,
-    hop,
     debug,
     ...(kept === undefined ? {} : { kept }),
-    ended: (end, stream) => {
+    ended: (verdict, stream) => {
       if (stream !== undefined) keeper?.put(stream);
-      ended(typeof end === 'string' ? { outcome: outcomeOf(end) } : { outcome: end.outcome, exchange: end });
+      ended(verdict);
     },
   });
 }
@@ -150,5 +156,7 @@ function beginHttp(
 /** What bounds the probes in flight to one place; undefined: nothing that could be overwhelmed. */
 function destination(check: Check): string | undefined {
   if (!('endpoint' in check)) return undefined;
-  return 'unix' in check.endpoint ? check.endpoint.unix : check.endpoint.ip;
+  const { endpoint } = check;
+  if ('ip' in endpoint) return endpoint.ip;
+  return 'unix' in endpoint ? endpoint.unix : endpoint.hybrid;
 }

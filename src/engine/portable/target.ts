@@ -4,10 +4,10 @@ import type { Target, TargetStatus } from '../probe-engine.js';
 import { Thresholds } from '../thresholds.js';
 import { argumentError } from './argument.js';
 import type { Check, CheckCompiler } from './check.js';
-import { discard } from './dial.js';
-import type { Stream } from './http/stream.js';
 import type { Probe } from './probe.js';
 import type { StreamKeeper } from './runner.js';
+import { discard } from './stream/dial.js';
+import type { Stream } from './stream/stream.js';
 import type { Timer } from './timers.js';
 import { checkTiming, idHash, Phase } from './timing.js';
 

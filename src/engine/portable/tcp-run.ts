@@ -1,28 +1,24 @@
-import type { Outcome } from '../../model/outcome.js';
-import type { Endpoint } from './check.js';
-import { Dial, discard } from './dial.js';
-import { outcomeOf } from './verdict.js';
+import type { Endpoint } from './check-schema.js';
+import { Dial, discard } from './stream/dial.js';
+import { type Verdict, verdictOf } from './verdict.js';
 
-/** One TCP probe: ok once connected. Closes by a reset, or orderly if the check says `fin`. */
+/** A probe that says nothing: ok once connected. Closes by a reset, or orderly if the check says `fin`. */
 export class TcpRun {
   readonly #dial: Dial;
-  readonly #ended: (outcome: Outcome) => void;
 
-  constructor(endpoint: Endpoint, close: 'rst' | 'fin', ended: (outcome: Outcome) => void) {
-    this.#ended = ended;
+  constructor(endpoint: Endpoint, close: 'rst' | 'fin', ended: (verdict: Verdict) => void) {
     this.#dial = new Dial(endpoint, {
       connected: (socket) => {
         if (close === 'rst') discard(socket);
         else socket.on('error', () => {}).destroy();
-        ended({ result: 'ok' });
+        ended({ outcome: { result: 'ok' } });
       },
-      failed: (reason) => ended(outcomeOf(reason)),
+      failed: (reason, message) => ended(verdictOf(reason, message)),
     });
   }
 
   timeOut(): void {
-    this.#dial.stop();
-    this.#ended(outcomeOf('connect-timeout'));
+    this.#dial.timeOut();
   }
 
   stop(): void {

@@ -1,11 +1,36 @@
 import type { Outcome, ProbeResult } from '../../model/outcome.js';
 import { isInconclusive, type Reason } from '../../model/reasons.js';
-import type { ExchangeResult } from './http/exchange.js';
+
+/** What was measured on the way, as far as it got. */
+export interface Measured {
+  /** Of HTTP: status of the last final response. */
+  status?: number;
+  /** Body bytes received of it, chunk framing not counted; at most the limit that was read to. */
+  bodyBytes: number;
+  /** Redirects followed before it. */
+  redirects: number;
+  /** For example `TLSv1.3`. */
+  tlsVersion?: string;
+  /** End of the server certificate's validity, wall-clock ms. */
+  certificateNotAfterMs?: number;
+}
+
+/** The verdict of a conversation. */
+export interface ExchangeResult {
+  readonly outcome: Outcome;
+  readonly measured: Measured;
+  readonly warnings: readonly string[];
+  /** One bounded, escaped line for people, when not ok. */
+  readonly message?: string;
+  readonly transcript?: string;
+  /** The response ended cleanly and the peer keeps the connection open. */
+  readonly reusable: boolean;
+}
 
 /** How a probe ended. */
 export interface Verdict {
   readonly outcome: Outcome;
-  /** What an HTTP exchange measured, if there was one. */
+  /** What a conversation measured, if there was one. */
   readonly exchange?: ExchangeResult;
   /** One line for people, where there was no exchange. */
   readonly message?: string;
@@ -14,6 +39,11 @@ export interface Verdict {
 /** The not-ok outcome of a reason; its class decides between failed and inconclusive, so that the two never mix. */
 export function outcomeOf(reason: Reason): Outcome {
   return isInconclusive(reason) ? { result: 'inconclusive', reason } : { result: 'failed', reason };
+}
+
+/** The verdict of a probe that ended before anything was said. */
+export function verdictOf(reason: Reason, message: string | undefined): Verdict {
+  return { outcome: outcomeOf(reason), ...(message === undefined ? {} : { message }) };
 }
 
 /** The result of a probe outside the schedule. */

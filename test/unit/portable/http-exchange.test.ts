@@ -1,13 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type ExchangeResult,
-  HttpExchange,
-  type Progress,
-} from '../../../src/engine/portable/http/exchange.js';
+import { HttpExchange, type Progress } from '../../../src/engine/portable/http/exchange.js';
 import { Hop } from '../../../src/engine/portable/http/hop.js';
 import { HttpPlan } from '../../../src/engine/portable/http/plan.js';
-import { TlsClient } from '../../../src/engine/portable/http/tls-client.js';
+import { TlsClient } from '../../../src/engine/portable/stream/tls-client.js';
 import { Transcript } from '../../../src/engine/portable/transcript.js';
+import type { ExchangeResult } from '../../../src/engine/portable/verdict.js';
 import type { Outcome } from '../../../src/model/outcome.js';
 import type { HttpGetOptions } from '../../../src/model/probe.js';
 import { failed, OK } from '../../fakes/http-zoo-verdict.js';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Hop } from '../../../src/engine/portable/http/hop.js';
 import { HttpPlan } from '../../../src/engine/portable/http/plan.js';
 import { compileRegex, matches } from '../../../src/engine/portable/http/regex.js';
-import { checkExpiry, TlsClient } from '../../../src/engine/portable/http/tls-client.js';
+import { checkExpiry, TlsClient } from '../../../src/engine/portable/stream/tls-client.js';
 import type { HttpGetOptions } from '../../../src/model/probe.js';
 import { errorOf } from './support.js';
 

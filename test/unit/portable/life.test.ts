@@ -57,7 +57,7 @@ describe('the choice of the engine', () => {
   ])('portable names the engine that can do what it cannot: $kind', (check) => {
     const error = errorOf(() => openPortable().add([target('x', check)]));
     expect(error.code).toBe('ERR_VMPULSE_UNSUPPORTED');
-    expect(error.message).toContain('build the native one with: npm run build:engine');
+    expect(error.message).toContain('build the native one: npm run build:engine');
   });
 });
 

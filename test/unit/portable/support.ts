@@ -4,7 +4,6 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ProbeEngine, ProbeEngineOptions } from '../../../src/engine/index.js';
-import type { Endpoint } from '../../../src/engine/portable/check.js';
 import { VmpulseError } from '../../../src/model/errors.js';
 import { folder, openEngine, within } from '../../native/engine/support.js';
 
@@ -29,10 +28,12 @@ export function block(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
+type Place = { readonly unix: string } | { readonly ip: string; readonly port: number };
+
 /** A process that listens and never accepts, until the test ends. `fill` takes every place of its backlog. */
 export async function stuckListener(
   family: 'tcp' | 'unix',
-): Promise<{ readonly endpoint: Endpoint; readonly fill: () => Promise<void> }> {
+): Promise<{ readonly endpoint: Place; readonly fill: () => Promise<void> }> {
   const path = join(folder(), 'stuck');
   const listen = family === 'unix' ? { path, backlog: 1 } : { host: '127.0.0.1', port: 0, backlog: 1 };
   const code = `
@@ -45,11 +46,12 @@ export async function stuckListener(
   const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = await within(once(child.stdout, 'data'), 'the listener');
-  const endpoint = family === 'unix' ? { unix: path } : { ip: '127.0.0.1', port: Number(String(line)) };
+  const endpoint: Place =
+    family === 'unix' ? { unix: path } : { ip: '127.0.0.1', port: Number(String(line)) };
   return { endpoint, fill: () => fillBacklog(endpoint) };
 }
 
-async function fillBacklog(endpoint: Endpoint): Promise<void> {
+async function fillBacklog(endpoint: Place): Promise<void> {
   const clients: Socket[] = [];
   onTestFinished(() => {
     for (const client of clients) client.destroy();

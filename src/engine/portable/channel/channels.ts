@@ -3,7 +3,7 @@ import { VmpulseError } from '../../../model/errors.js';
 import type { Completion } from '../../backend.js';
 import type { ChannelOptions } from '../../probe-engine.js';
 import { argumentError, checkMs, firstIssue } from '../argument.js';
-import { unixPath } from '../check.js';
+import { unixPath } from '../check-schema.js';
 import { monoMs } from '../clock.js';
 import type { Outbox } from '../outbox.js';
 import type { Timer, Timers } from '../timers.js';

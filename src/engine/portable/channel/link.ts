@@ -1,8 +1,8 @@
 import { Socket } from 'node:net';
 import type { Reason } from '../../../model/reasons.js';
-import { discard } from '../dial.js';
 import { errorCode, reasonOfConnection, reasonOfUnixCall } from '../errno.js';
 import type { Fault } from '../fault.js';
+import { discard } from '../stream/dial.js';
 import type { Session, SessionMessage } from './session.js';
 
 /** Why there is no connection. `detail`: one line for people. */

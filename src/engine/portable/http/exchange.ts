@@ -1,46 +1,20 @@
 import type { Outcome } from '../../../model/outcome.js';
 import type { Reason } from '../../../model/reasons.js';
 import { type Fault, fault, protocolError } from '../fault.js';
+import type { Secured } from '../stream/stream.js';
 import { escapeBytes } from '../text.js';
 import type { Transcript } from '../transcript.js';
-import { outcomeOf } from '../verdict.js';
+import { type ExchangeResult, type Measured, outcomeOf } from '../verdict.js';
 import { BodyReader } from './body-reader.js';
 import type { Rest } from './chunked.js';
 import { type Head, headerValues, keepsAlive, parseHead } from './head.js';
 import { HeadReader } from './head-reader.js';
 import { type Hop, MAX_REDIRECTS } from './hop.js';
 import { DEFAULT_BODY_BYTES, type HttpPlan } from './plan.js';
-import type { Secured } from './stream.js';
 
 /** Interim (1xx) responses that are skipped. */
 const MAX_INTERIM = 5;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
-
-/** What was measured on the way, as far as it got. */
-export interface Measured {
-  /** Status of the last final response. */
-  status?: number;
-  /** Body bytes received of it, chunk framing not counted; at most the limit that was read to. */
-  bodyBytes: number;
-  /** Redirects followed before it. */
-  redirects: number;
-  /** For example `TLSv1.3`. */
-  tlsVersion?: string;
-  /** End of the server certificate's validity, wall-clock ms. */
-  certificateNotAfterMs?: number;
-}
-
-/** The verdict of a conversation. */
-export interface ExchangeResult {
-  readonly outcome: Outcome;
-  readonly measured: Measured;
-  readonly warnings: readonly string[];
-  /** One bounded, escaped line for people, when not ok. */
-  readonly message?: string;
-  readonly transcript?: string;
-  /** The response ended cleanly and the peer keeps the connection open. */
-  readonly reusable: boolean;
-}
 
 /** What to do after a step: go on (undefined), stop with a verdict, or follow a redirect on a new connection. */
 export type Progress = ExchangeResult | Hop | undefined;

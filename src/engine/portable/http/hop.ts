@@ -1,12 +1,12 @@
-import { isIP, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import { argumentError } from '../argument.js';
+import { isServerName } from '../stream/server-name.js';
 import type { HttpPlan } from './plan.js';
 import { parseReference, percentEncode, resolveReference, withoutBrackets } from './uri.js';
 
 /** Redirects that are followed. */
 export const MAX_REDIRECTS = 10;
 const MAX_HOST_BYTES = 253;
-const MAX_LABEL_BYTES = 63;
 
 /** What a `Location` means: a hop, another host (not ours to follow), or nothing that could be followed. */
 export type Redirect = Hop | 'other-host' | 'bad';
@@ -67,7 +67,7 @@ export class Hop {
   get serverName(): string | undefined {
     const { host, hostHeader } = this.#fields;
     const name = hostHeader === undefined ? host : hostWithoutPort(hostHeader);
-    return isIP(name) !== 0 || isDnsName(name) ? name : undefined;
+    return isServerName(name) ? name : undefined;
   }
 
   /** Resolves a `Location` (a byte a character) against this request. */
@@ -112,14 +112,6 @@ function hostWithoutPort(host: string): string {
   if (host.startsWith('[')) return host.slice(1).split(']')[0] ?? '';
   const colon = host.lastIndexOf(':');
   return colon === -1 ? host : host.slice(0, colon);
-}
-
-function isDnsName(name: string): boolean {
-  const labels = (name.endsWith('.') ? name.slice(0, -1) : name).split('.');
-  const isLabel = (label: string): boolean =>
-    label.length <= MAX_LABEL_BYTES && /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?$/.test(label);
-  // A last label of digits alone would be half an address.
-  return name.length <= MAX_HOST_BYTES && labels.every(isLabel) && !/^\d+$/.test(labels.at(-1) ?? '');
 }
 
 function isSameHost(ours: string, theirs: string): boolean {

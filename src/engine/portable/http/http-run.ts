@@ -1,18 +1,16 @@
 import type { Socket } from 'node:net';
 import type { Reason } from '../../../model/reasons.js';
-import type { Endpoint } from '../check.js';
-import { Dial, discard } from '../dial.js';
+import type { Endpoint } from '../check-schema.js';
 import { errorCode, reasonOfConnection } from '../errno.js';
 import { fault } from '../fault.js';
+import { Dial, discard } from '../stream/dial.js';
+import { PlainStream, type Stream } from '../stream/stream.js';
+import { TlsStream } from '../stream/tls-stream.js';
 import { Transcript } from '../transcript.js';
-import { type ExchangeResult, HttpExchange, type Progress } from './exchange.js';
+import { type ExchangeResult, type Verdict, verdictOf } from '../verdict.js';
+import { HttpExchange, type Progress } from './exchange.js';
 import { Hop } from './hop.js';
 import type { HttpPlan } from './plan.js';
-import { PlainStream, type Stream } from './stream.js';
-import { TlsStream } from './tls-stream.js';
-
-/** How an HTTP probe ended: with a result, or with a reason before anything was said. */
-export type HttpEnd = ExchangeResult | Reason;
 
 export interface HttpRunOptions {
   readonly plan: HttpPlan;
@@ -22,7 +20,7 @@ export interface HttpRunOptions {
   /** An open connection of an earlier probe of the same target. */
   readonly kept?: Stream;
   /** Called once. `stream`: the connection, if it may serve the next probe; it is the receiver's then. */
-  readonly ended: (end: HttpEnd, stream: Stream | undefined) => void;
+  readonly ended: (verdict: Verdict, stream: Stream | undefined) => void;
 }
 
 /** One HTTP probe: moves bytes between its connection and the conversation. Owns the connection of its current hop. */
@@ -45,7 +43,7 @@ export class HttpRun {
 
   /** The deadline passed. */
   timeOut(): void {
-    if (this.#exchange === undefined) this.#end('connect-timeout');
+    if (this.#exchange === undefined) this.#dial?.timeOut();
     else this.#abort(this.#exchange, this.#stream?.isReady === true ? 'response-timeout' : 'tls-timeout');
   }
 
@@ -58,10 +56,10 @@ export class HttpRun {
 
   #dialHop(hop: Hop): void {
     const { endpoint } = this.#options;
-    const to = 'unix' in endpoint ? endpoint : { ip: endpoint.ip, port: hop.port };
+    const to = 'ip' in endpoint ? { ip: endpoint.ip, port: hop.port } : endpoint;
     this.#dial = new Dial(to, {
       connected: (socket) => this.#onConnected(socket, hop),
-      failed: (reason) => this.#end(reason),
+      failed: (reason, message) => this.#finish(verdictOf(reason, message), false),
     });
   }
 
@@ -70,7 +68,13 @@ export class HttpRun {
     const { plan, endpoint } = this.#options;
     this.#exchange = new HttpExchange(plan, hop, this.#transcript);
     const isTcp = 'ip' in endpoint;
-    this.#stream = hop.tls ? new TlsStream(socket, isTcp, plan, hop) : new PlainStream(socket, isTcp);
+    if ('hybrid' in endpoint)
+      this.#transcript?.note(`connected to port ${endpoint.port} of the guest by its hypervisor`);
+    const { serverName = '' } = hop;
+    const { tlsClient: client, certificateExpiresWithinDays } = plan;
+    this.#stream = hop.tls
+      ? new TlsStream(socket, isTcp, { client, serverName, certificateExpiresWithinDays })
+      : new PlainStream(socket, isTcp);
     this.#talk(this.#exchange, this.#stream);
   }
 
@@ -137,14 +141,17 @@ export class HttpRun {
     this.#exchange = undefined;
   }
 
-  #end(end: HttpEnd): void {
+  #end(exchange: ExchangeResult): void {
+    this.#finish({ outcome: exchange.outcome, exchange }, exchange.reusable);
+  }
+
+  #finish(verdict: Verdict, isReusable: boolean): void {
     if (this.#over) return;
     this.#over = true;
     this.#dial?.stop();
     const stream = this.#stream;
     stream?.listen(undefined);
-    const isKept = stream !== undefined && typeof end !== 'string' && end.reusable;
-    if (stream !== undefined && !isKept) discard(stream.socket);
-    this.#options.ended(end, isKept ? stream : undefined);
+    if (stream !== undefined && !isReusable) discard(stream.socket);
+    this.#options.ended(verdict, isReusable ? stream : undefined);
   }
 }

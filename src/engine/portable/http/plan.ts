@@ -1,9 +1,9 @@
 import type { HttpGetOptions } from '../../../model/probe.js';
 import { argumentError } from '../argument.js';
+import type { TlsClient } from '../stream/tls-client.js';
 import { Expectations } from './expect.js';
 import type { Hop } from './hop.js';
 import { checkHeaders, checkMethod, requestTarget } from './request-checks.js';
-import type { TlsClient } from './tls-client.js';
 
 /** Body bytes that are read when the options set no limit, as the kubelet does. */
 export const DEFAULT_BODY_BYTES = 10 * 1024;

@@ -123,6 +123,10 @@ impl Pattern {
             (Matcher::Regex(dfa, _), Search::Regex(state)) => {
                 for (index, byte) in bytes.iter().enumerate() {
                     *state = dfa.next_state(*state, *byte);
+                    // A condition such as `\B` held only now that this byte is known, which does not belong to the match.
+                    if dfa.is_match_state(*state) {
+                        return Found::At(index);
+                    }
                     // A match state tells of a match that ended one byte before; the end of input tells it at once.
                     if dfa.is_match_state(dfa.next_eoi_state(*state)) {
                         return Found::At(index + 1);
@@ -161,8 +165,8 @@ mod tests {
         for (index, byte) in bytes.iter().enumerate() {
             match pattern.look(&mut search, std::slice::from_ref(byte)) {
                 Found::NotYet => {}
-                Found::At(_) => {
-                    assert_eq!(whole, Found::At(index + 1));
+                Found::At(used) => {
+                    assert_eq!(whole, Found::At(index + used));
                     return whole;
                 }
                 Found::Never(_) => {
@@ -208,6 +212,10 @@ mod tests {
         assert_eq!(
             found(&Pattern::regex("\\xff\\x00").unwrap(), b"\xff\0"),
             Found::At(2)
+        );
+        assert_eq!(
+            found(&Pattern::regex("a\\B").unwrap(), b"a-ab"),
+            Found::At(3)
         );
     }
 

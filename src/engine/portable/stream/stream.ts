@@ -19,7 +19,7 @@ export interface StreamEvents {
   readonly eof: () => void;
   /** An error of the connection, with an errno. */
   readonly error: (error: Error) => void;
-  /** What a layer below HTTP found. */
+  /** What TLS found. */
   readonly fault: (fault: Fault) => void;
 }
 
@@ -31,7 +31,8 @@ export interface Stream {
   readonly isReady: boolean;
   /** The connection is gone, or said something between two probes. */
   readonly isSpoilt: boolean;
-  write(bytes: Buffer): void;
+  /** `written`: called when the kernel has them; also when it will never. */
+  write(bytes: Buffer, written?: () => void): void;
   /** Sets who is told; undefined: nobody, between two probes. Tells at once what was told before: secured, ready. */
   listen(events: StreamEvents | undefined): void;
 }
@@ -54,20 +55,34 @@ export class PlainStream implements Stream {
   readonly socket: Socket;
   readonly isReady = true;
   isSpoilt = false;
+  readonly #isTcp: boolean;
   #events: StreamEvents | undefined;
 
   constructor(socket: Socket, isTcp: boolean) {
     this.socket = socket;
-    socket.on('data', (bytes: Buffer) => this.#tell((events) => events.bytes(bytes)));
-    socket.on('end', () => {
-      const isReset = isTcp && endedByReset(socket);
-      this.#tell((events) => (isReset ? events.error(resetError()) : events.eof()));
-    });
+    this.#isTcp = isTcp;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
     socket.on('error', (error) => this.#tell((events) => events.error(error)));
+    // Who had it before may have put bytes back.
+    socket.resume();
   }
 
-  write(bytes: Buffer): void {
-    this.socket.write(bytes);
+  /** Takes no more of the socket, which is for another stream soon, and puts back what it took too much. */
+  leave(rest: Buffer): void {
+    this.socket.off('data', this.#onData).off('end', this.#onEnd).pause();
+    if (rest.length > 0) this.socket.unshift(rest);
+  }
+
+  readonly #onData = (bytes: Buffer): void => this.#tell((events) => events.bytes(bytes));
+
+  readonly #onEnd = (): void => {
+    const isReset = this.#isTcp && endedByReset(this.socket);
+    this.#tell((events) => (isReset ? events.error(resetError()) : events.eof()));
+  };
+
+  write(bytes: Buffer, written?: () => void): void {
+    this.socket.write(bytes, written);
   }
 
   listen(events: StreamEvents | undefined): void {

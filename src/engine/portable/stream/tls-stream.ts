@@ -5,31 +5,44 @@ import { wallMs } from '../clock.js';
 import { errorCode } from '../errno.js';
 import { fault } from '../fault.js';
 import { escapeText } from '../text.js';
-import type { Hop } from './hop.js';
-import type { HttpPlan } from './plan.js';
 import { endedByReset, resetError, type Secured, type Stream, type StreamEvents } from './stream.js';
-import { checkExpiry, notAfterMs } from './tls-client.js';
+import { checkExpiry, notAfterMs, type TlsClient } from './tls-client.js';
 
 /** Characters of a library error that are shown; a certificate's names appear in some. */
 const MAX_TEXT = 256;
+
+/** How a connection is encrypted. */
+export interface TlsSetup {
+  readonly client: TlsClient;
+  /** Name or address that the certificate must be for; names are asked for by SNI. */
+  readonly serverName: string;
+  /** Fails when less of the certificate's life is left, verified or not. */
+  readonly certificateExpiresWithinDays: number | undefined;
+}
 
 /** An encrypted connection. No session resumption, no client certificate, no ALPN. */
 export class TlsStream implements Stream {
   readonly socket: Socket;
   isSpoilt = false;
   readonly #tls: TLSSocket;
+  readonly #setup: TlsSetup;
+  /** Bytes that came before the handshake. */
+  readonly #readBefore: number;
   #isReset = false;
   /** Set once the handshake is complete. */
   #secured: Secured | undefined;
   #events: StreamEvents | undefined;
 
-  constructor(socket: Socket, isTcp: boolean, plan: HttpPlan, hop: Hop) {
+  /** `socket`: may have bytes that were put back, which are the handshake's. */
+  constructor(socket: Socket, isTcp: boolean, setup: TlsSetup) {
     this.socket = socket;
-    const name = hop.serverName ?? '';
+    this.#setup = setup;
+    this.#readBefore = socket.bytesRead - socket.readableLength;
+    const name = setup.serverName;
     this.#tls = connect({
       socket,
-      secureContext: plan.tlsClient.context,
-      // Judged by the plan's client, so that every outcome has its reason.
+      secureContext: setup.client.context,
+      // Judged by our client, so that every outcome has its reason.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       ...(isIP(name) === 0 ? { servername: name } : {}),
@@ -39,7 +52,7 @@ export class TlsStream implements Stream {
     this.#tls.prependListener('end', () => {
       this.#isReset = isTcp && endedByReset(socket);
     });
-    this.#tls.on('secureConnect', () => this.#onHandshake(plan, name));
+    this.#tls.on('secureConnect', () => this.#onHandshake());
     this.#tls.on('data', (bytes: Buffer) => this.#tell((events) => events.bytes(bytes)));
     this.#tls.on('end', () => this.#tell((events) => this.#onEnd(events)));
     this.#tls.on('error', (error) => this.#tell((events) => this.#onError(events, error)));
@@ -49,8 +62,8 @@ export class TlsStream implements Stream {
     return this.#secured !== undefined;
   }
 
-  write(bytes: Buffer): void {
-    this.#tls.write(bytes);
+  write(bytes: Buffer, written?: () => void): void {
+    this.#tls.write(bytes, written);
   }
 
   listen(events: StreamEvents | undefined): void {
@@ -60,13 +73,14 @@ export class TlsStream implements Stream {
     events?.ready();
   }
 
-  #onHandshake(plan: HttpPlan, name: string): void {
+  #onHandshake(): void {
     const events = this.#events;
     if (events === undefined) return;
+    const { client, serverName, certificateExpiresWithinDays: days } = this.#setup;
     // Node hands it out once only.
     const certificate = this.#tls.getPeerX509Certificate();
     const failure = this.#tls.authorized ? undefined : String(this.#tls.authorizationError);
-    const wrong = plan.tlsClient.check(certificate, name, failure, wallMs());
+    const wrong = client.check(certificate, serverName, failure, wallMs());
     if (wrong !== undefined) {
       events.fault(wrong);
       return;
@@ -74,7 +88,6 @@ export class TlsStream implements Stream {
     const secured = { version: this.#tls.getProtocol() ?? 'TLS', notAfterMs: notAfterMs(certificate) };
     this.#secured = secured;
     events.secured(secured);
-    const days = plan.certificateExpiresWithinDays;
     const expiry = days === undefined ? undefined : checkExpiry(secured.notAfterMs, days, wallMs());
     if (expiry === undefined) events.ready();
     else events.fault(expiry);
@@ -83,7 +96,7 @@ export class TlsStream implements Stream {
   #onEnd(events: StreamEvents): void {
     if (this.#isReset) events.error(resetError());
     else if (this.#secured !== undefined) events.eof();
-    else if (this.socket.bytesRead > 0) {
+    else if (this.socket.bytesRead > this.#readBefore) {
       events.fault(fault('handshake-failed', 'closed by the server within the TLS handshake'));
     } else {
       events.fault(fault('connection-closed', 'closed by the server before any byte of the TLS handshake'));
