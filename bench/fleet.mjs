@@ -11,6 +11,8 @@ import { loopbackAddress, startResponder } from './responder.mjs';
 import { StandInDriver } from './stand-in-driver.mjs';
 
 const PATIENCE_MS = 120_000;
+/** One recovery after the other, as fast as they come, however many VMs fail at once. */
+const UNHELD = { maxBootsPerMinute: 1_000_000, brakeMinVms: 1_000_000, sharedCauseMinVms: 1_000_000 };
 const LOOK_EVERY_MS = 20;
 
 /** A VM with readiness and liveness by TCP, and by process if it has a real one. */
@@ -52,7 +54,7 @@ function vmOf(n, port, { periodMs, real, readyPort = port }) {
  * `use(fleet)` with a fleet that is healthy; all of it has ended afterwards, its files are left in `dir`. The first
  * `real` VMs have a VMM to kill; the first `changing` have a readiness port that flaps once `flap(periodMs)` was called.
  */
-export async function withHealthyFleet({ vms, real, changing = 0, periodMs, dir: parent }, use) {
+export async function withHealthyFleet({ vms, real, changing = 0, periodMs, policy, dir: parent }, use) {
   const dir = await mkdtemp(join(parent, 'fleet-'));
   const driver = new StandInDriver();
   const journal = await openJournal({ path: join(dir, 'journal.db') });
@@ -68,8 +70,7 @@ export async function withHealthyFleet({ vms, real, changing = 0, periodMs, dir:
     stateDir: dir,
     journal,
     drivers: { qemu: driver },
-    // One recovery after the other, as fast as they come, however many VMs fail at once.
-    policy: { maxBootsPerMinute: 1_000_000, brakeMinVms: 1_000_000, sharedCauseMinVms: 1_000_000 },
+    policy: policy ?? UNHELD,
     journalDeadlineMs: 60_000,
   });
   try {

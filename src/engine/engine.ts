@@ -19,6 +19,7 @@ import type {
   TargetCheck,
   TargetStatus,
 } from './probe-engine.js';
+import { Turns } from './turns.js';
 
 const DEFAULT_CLOSE_MS = 1000;
 
@@ -41,6 +42,7 @@ export class ProbeEngine implements ProbeEngineContract {
   readonly #backend: EngineBackend;
   readonly #calls: PendingCalls;
   readonly #channels = new Map<number, EngineChannel>();
+  readonly #completions = new Turns<Completion>((completion) => this.#calls.complete(completion));
   readonly #alive = new KeepAlive();
   #stream: EventStream | undefined;
   #closing: Promise<void> | undefined;
@@ -200,6 +202,7 @@ export class ProbeEngine implements ProbeEngineContract {
   async #close(deadlineMs: number): Promise<void> {
     this.#backend.close();
     this.#stream?.end();
+    this.#completions.end();
     this.#calls.rejectAll(closedError);
     for (const channel of this.#channels.values()) channel.end();
     this.#channels.clear();
@@ -223,8 +226,8 @@ export class ProbeEngine implements ProbeEngineContract {
     // A signal may still be on its way when the end was waited for.
     if (this.#disposed) return;
     const batch = this.#backend.collect(this.#stream?.hungry ?? false);
-    for (const completion of batch.completions) this.#calls.complete(completion);
     for (const { channel, event } of batch.channelEvents) this.#channels.get(channel)?.deliver(event);
+    this.#completions.push(batch.completions);
     if (batch.events.length > 0) this.#stream?.push(batch.events);
     if (batch.stopped) this.#onStopped?.();
   }

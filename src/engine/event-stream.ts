@@ -1,8 +1,9 @@
 import { VmpulseError } from '../model/errors.js';
 import type { EngineEvent } from './probe-engine.js';
+import { TURN_MS } from './turns.js';
 
-/** Largest batch, so that a mass outage does not block its consumer for long. */
-const MAX_BATCH = 1024;
+/** Largest batch; of those that come together, the event loop has its turn between some. */
+const MAX_BATCH = 128;
 
 type Batch = readonly EngineEvent[];
 
@@ -12,6 +13,9 @@ export class EventStream implements AsyncIterableIterator<Batch> {
   readonly #onEnd: () => void;
   readonly #signal: AbortSignal | undefined;
   #rest: Batch = [];
+  /** So many of the rest were given. */
+  #given = 0;
+  #turnUntilMs = 0;
   #waiting: ((result: IteratorResult<Batch>) => void) | undefined;
   #ended = false;
 
@@ -40,6 +44,14 @@ export class EventStream implements AsyncIterableIterator<Batch> {
     }
     return new Promise((resolve) => {
       this.#waiting = resolve;
+      if (this.#given > 0 && performance.now() > this.#turnUntilMs) {
+        setImmediate(() => {
+          this.#turnUntilMs = performance.now() + TURN_MS;
+          this.#flush();
+        });
+        return;
+      }
+      if (this.#given === 0) this.#turnUntilMs = performance.now() + TURN_MS;
       if (!this.#ended && this.#rest.length === 0) this.#collect();
       this.#flush();
     });
@@ -51,7 +63,8 @@ export class EventStream implements AsyncIterableIterator<Batch> {
   }
 
   push(events: Batch): void {
-    this.#rest = this.#rest.length === 0 ? events : [...this.#rest, ...events];
+    this.#rest = this.#rest.length === 0 ? events : [...this.#rest.slice(this.#given), ...events];
+    this.#given = 0;
     this.#flush();
   }
 
@@ -73,8 +86,12 @@ export class EventStream implements AsyncIterableIterator<Batch> {
     if (resolve === undefined) return;
     if (this.#rest.length > 0) {
       this.#waiting = undefined;
-      const batch = this.#rest.slice(0, MAX_BATCH);
-      this.#rest = this.#rest.slice(MAX_BATCH);
+      const batch = this.#rest.slice(this.#given, this.#given + MAX_BATCH);
+      this.#given += batch.length;
+      if (this.#given === this.#rest.length) {
+        this.#rest = [];
+        this.#given = 0;
+      }
       resolve({ done: false, value: batch });
     } else if (this.#ended) {
       this.#waiting = undefined;
