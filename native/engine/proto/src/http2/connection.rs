@@ -1,43 +1,18 @@
 //! The client's side of a connection that carries one request, on stream 1.
 
+use super::control::{STREAM, check_setting, on_goaway, on_our_stream, on_reset, on_window};
+use super::fault::Fault;
 use super::frame::{self, HEAD, Head, MAX_PAYLOAD};
-use super::hpack::{self, Decoder, Fields, HpackError, MAX_LIST};
-use crate::reason::Reason;
+use super::hpack::{Decoder, Fields, HpackError, MAX_LIST};
 use crate::text::escape;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const STREAM: u32 = 1;
 /// Frames that are read.
 const MAX_FRAMES: usize = 256;
 /// Bytes that are read. The data among them fits into the first window, so that none has to be opened.
 const MAX_BYTES: usize = 64 * 1024;
 /// Bytes of a block of headers as it is sent.
 const MAX_BLOCK: usize = 16 * 1024;
-/// Characters of a peer's words that are shown.
-const SHOWN_BYTES: usize = 128;
-
-/// Why the connection is of no use: a reason, and a bounded, escaped line for people.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub reason: Reason,
-    pub message: String,
-}
-
-impl Fault {
-    pub fn protocol(message: impl Into<String>) -> Self {
-        Self {
-            reason: Reason::ProtocolError,
-            message: message.into(),
-        }
-    }
-
-    pub fn too_large(message: impl Into<String>) -> Self {
-        Self {
-            reason: Reason::ResponseTooLarge,
-            message: message.into(),
-        }
-    }
-}
 
 /// What came for the request. `end`: nothing follows.
 #[derive(Debug, PartialEq, Eq)]
@@ -241,33 +216,6 @@ impl Connection {
     }
 }
 
-/// The request is on its way already, so that no value matters; but one that cannot be is no HTTP/2.
-fn check_setting(id: u16, value: u32) -> Result<(), Fault> {
-    let fits = match id {
-        2 => value <= 1,
-        4 => value <= 0x7fff_ffff,
-        5 => (16_384..=16_777_215).contains(&value),
-        _ => true,
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err(Fault::protocol(format!(
-            "the setting {id} cannot be {value}"
-        )))
-    }
-}
-
-fn on_our_stream(head: &Head, what: &str) -> Result<(), Fault> {
-    if head.stream == STREAM {
-        return Ok(());
-    }
-    Err(Fault::protocol(format!(
-        "a {what} frame on stream {}, which is not open",
-        head.stream
-    )))
-}
-
 fn unpadded<'a>(head: &Head, payload: &'a [u8]) -> Result<&'a [u8], Fault> {
     if !head.has(frame::PADDED) {
         return Ok(payload);
@@ -284,95 +232,4 @@ fn on_data(head: &Head, payload: &[u8]) -> Result<Event, Fault> {
         bytes: unpadded(head, payload)?.to_vec(),
         end: head.has(frame::END_STREAM),
     })
-}
-
-fn on_reset(head: &Head, payload: &[u8]) -> Fault {
-    if let Err(fault) = on_our_stream(head, "RST_STREAM") {
-        return fault;
-    }
-    match payload.try_into() {
-        Ok(code) => Fault {
-            reason: Reason::ConnectionReset,
-            message: format!(
-                "the server reset the stream: {}",
-                error_name(u32::from_be_bytes(code))
-            ),
-        },
-        Err(_) => Fault::protocol("a RST_STREAM frame of a wrong length"),
-    }
-}
-
-/// One that lets our stream end in peace changes nothing.
-fn on_goaway(head: &Head, payload: &[u8]) -> Result<(), Fault> {
-    let Some((&[a, b, c, d, code @ ..], debug)) = payload.split_first_chunk::<8>() else {
-        return Err(Fault::protocol("a GOAWAY frame of a wrong length"));
-    };
-    if head.stream != 0 {
-        return Err(Fault::protocol("a GOAWAY frame on a stream"));
-    }
-    if u32::from_be_bytes([a, b, c, d]) & 0x7fff_ffff >= STREAM {
-        return Ok(());
-    }
-    let mut message = format!(
-        "the server goes away: {}",
-        error_name(u32::from_be_bytes(code))
-    );
-    if !debug.is_empty() {
-        message.push_str(&format!(" (\"{}\")", escape(debug, SHOWN_BYTES)));
-    }
-    Err(Fault {
-        reason: Reason::ConnectionClosed,
-        message,
-    })
-}
-
-fn on_window(payload: &[u8]) -> Result<(), Fault> {
-    match payload.try_into().map(u32::from_be_bytes) {
-        Ok(increment) if increment & 0x7fff_ffff != 0 => Ok(()),
-        _ => Err(Fault::protocol("a WINDOW_UPDATE frame that is none")),
-    }
-}
-
-/// RFC 9113, section 7.
-fn error_name(code: u32) -> String {
-    const NAMES: [&str; 14] = [
-        "NO_ERROR",
-        "PROTOCOL_ERROR",
-        "INTERNAL_ERROR",
-        "FLOW_CONTROL_ERROR",
-        "SETTINGS_TIMEOUT",
-        "STREAM_CLOSED",
-        "FRAME_SIZE_ERROR",
-        "REFUSED_STREAM",
-        "CANCEL",
-        "COMPRESSION_ERROR",
-        "CONNECT_ERROR",
-        "ENHANCE_YOUR_CALM",
-        "INADEQUATE_SECURITY",
-        "HTTP_1_1_REQUIRED",
-    ];
-    match NAMES.get(code as usize) {
-        Some(name) => (*name).to_owned(),
-        None => format!("error {code}"),
-    }
-}
-
-/// The headers of a POST, as a block.
-pub fn post_block(
-    tls: bool,
-    authority: &str,
-    path: &str,
-    content_type: &str,
-    user_agent: &str,
-) -> Vec<u8> {
-    let mut block = Vec::new();
-    // Places in the static table: POST; http and https; :path, :authority, content-type and user-agent.
-    hpack::write_indexed(3, &mut block);
-    hpack::write_indexed(if tls { 7 } else { 6 }, &mut block);
-    hpack::write_value(4, path.as_bytes(), &mut block);
-    hpack::write_value(1, authority.as_bytes(), &mut block);
-    hpack::write_value(31, content_type.as_bytes(), &mut block);
-    hpack::write_value(58, user_agent.as_bytes(), &mut block);
-    hpack::write_field(b"te", b"trailers", &mut block);
-    block
 }

@@ -1,4 +1,4 @@
-//! Header compression (RFC 7541): a decoder with bounds, and an encoder that keeps no table.
+//! Header compression (RFC 7541): a decoder with bounds.
 
 use super::huffman;
 use super::static_table::STATIC;
@@ -167,46 +167,9 @@ fn text(block: &mut &[u8]) -> Result<Box<[u8]>, HpackError> {
     Ok(out.into())
 }
 
-/// Appends a field that both sides have in the static table.
-pub fn write_indexed(index: u8, out: &mut Vec<u8>) {
-    out.push(0x80 | index);
-}
-
-/// Appends a field that nobody keeps; `name`: its place in the static table.
-pub fn write_value(name: u8, value: &[u8], out: &mut Vec<u8>) {
-    write_integer(usize::from(name), 4, out);
-    write_text(value, out);
-}
-
-/// Appends a field that nobody keeps, name and value.
-pub fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    out.push(0);
-    write_text(name, out);
-    write_text(value, out);
-}
-
-fn write_text(text: &[u8], out: &mut Vec<u8>) {
-    write_integer(text.len(), 7, out);
-    out.extend_from_slice(text);
-}
-
-fn write_integer(value: usize, bits: u32, out: &mut Vec<u8>) {
-    let most = (1 << bits) - 1;
-    if value < most {
-        out.push(value as u8);
-        return;
-    }
-    out.push(most as u8);
-    let mut rest = value - most;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::request::{write_field, write_indexed, write_text, write_value};
     use super::*;
     use proptest::prelude::*;
 
