@@ -7,7 +7,10 @@ import { closest } from './suggest.js';
 /** Whose annotations steer vmpulse: its own, and those that KubeVirt's platform tools use. */
 const PREFIXES = ['vmpulse.dev/', 'platform.kubevirt.io/'] as const;
 
-const NAMES = ['mode', 'reconcile-paused', 'patch', 'ignore-fields', 'ignore'] as const;
+const NAMES = ['mode', 'reconcile-paused', 'patch', 'ignore-fields', 'ignore', 'force-reconcile'] as const;
+
+/** It is kept with the state of the VM. */
+const MAX_FORCE_CHARS = 256;
 
 type Name = (typeof NAMES)[number];
 
@@ -21,6 +24,7 @@ interface Written {
 export interface Steering {
   readonly mode: VmMode | undefined;
   readonly patch: WrittenPatch | undefined;
+  readonly forceReconcile: string | undefined;
   /** Paths that are not compared. */
   readonly ignoredFields: readonly string[];
 }
@@ -60,6 +64,7 @@ export function readSteering(
   return {
     mode: modeOf(written('reconcile-paused'), written('mode'), refuse),
     patch: patch && { ...patch, document },
+    forceReconcile: written('force-reconcile')?.text.slice(0, MAX_FORCE_CHARS),
     ignoredFields: ignoredBy([written('ignore-fields'), written('ignore')], refuse),
   };
 }

@@ -128,10 +128,12 @@ function steered({
   mode,
   patch,
   ignoredFields,
-}: Steering): Pick<VmSpec, 'mode' | 'patchedBy' | 'ignoredFields'> {
+  forceReconcile,
+}: Steering): Pick<VmSpec, 'mode' | 'patchedBy' | 'ignoredFields' | 'forceReconcile'> {
   return {
     ...(mode === undefined ? {} : { mode }),
     ...(patch === undefined ? {} : { patchedBy: patch.key }),
+    ...(forceReconcile === undefined ? {} : { forceReconcile }),
     ...(ignoredFields.length === 0 ? {} : { ignoredFields }),
   };
 }

@@ -129,6 +129,8 @@ export interface VmSpec {
   readonly patchedBy?: string;
   /** Paths that may differ from what runs, for example `hypervisor.memoryMiB`; also those below them. */
   readonly ignoredFields?: readonly string[];
+  /** Another value than before makes vmpulse reconcile the VM at once. */
+  readonly forceReconcile?: string;
   /** Where probes connect to: an IP address; unset until known (agent, lease). */
   readonly address?: string;
   readonly hypervisor: QemuSpec;

@@ -1,3 +1,5 @@
+import { type StepContext, say } from './context.js';
+import { newWar } from './edit-war.js';
 import type { Blocker, PolicyVmState } from './vm-state.js';
 
 /** Why automation does nothing to the VM by itself, whatever it looks like; null: it acts. */
@@ -13,4 +15,14 @@ export function inertBecause(vm: PolicyVmState): Blocker | null {
   if (mode?.kind === 'paused') return { rule: 'reconcile-paused', text: mode.reason, untilMs: null };
   if (vm.spec?.recovery.enabled) return null;
   return { rule: 'observe-only', text: 'recovery is not enabled for this VM', untilMs: null };
+}
+
+/** What only waits is tried again at once. Budgets, quarantine, and what persons want stay as they are. */
+export function forceReconcile(ctx: StepContext, vm: PolicyVmState): void {
+  vm.war = newWar();
+  vm.actionHeld = null;
+  vm.confirmRetryAtMs = 0;
+  vm.verifyRetryAtMs = 0;
+  const text = 'its annotation asks for it: what only waits is tried again at once';
+  say(ctx, { vm, kind: 'note', rule: 'force-reconcile', text });
 }

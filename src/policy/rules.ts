@@ -31,6 +31,7 @@ export const RULES = {
   'observe-only': 'Recovery is not enabled for the VM; what would be done is recorded.',
   unmanaged: 'An annotation says that the VM is only watched; what would be done is recorded.',
   'reconcile-paused': 'An annotation pauses automation for the VM; what would be done is recorded.',
+  'force-reconcile': 'An annotation has a new value: what only waits is tried again at once.',
   'person-hold': 'A person holds recovery.',
   'journal-unavailable': 'The journal could not be written; recovery holds until a person resumes it.',
   'run-strategy': 'The run strategy does not want automation to bring the VM back.',

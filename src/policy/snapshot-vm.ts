@@ -66,6 +66,7 @@ export function readVm(f: Field): PolicyVmState {
   vm.hold = f.get('hold').orNull(readHold);
   vm.everRan = f.has('everRan') ? f.get('everRan').boolean() : vm.vmmStartedAtMs !== null;
   vm.interrupted = f.has('interrupted') && f.get('interrupted').boolean();
+  if (f.has('forced')) vm.forced = f.get('forced').orNull((v) => v.string());
   if (f.has('war')) vm.war = f.get('war').orNull(readWar) ?? newWar();
   if (f.has('scheduled')) vm.scheduled = f.get('scheduled').orNull(readScheduled);
   if (f.has('maintenance')) vm.maintenance = f.get('maintenance').orNull(readHold);

@@ -58,6 +58,7 @@ function plain(vm: PolicyVmState): Record<string, unknown> {
     quarantine: vm.quarantine,
     everRan: vm.everRan,
     interrupted: vm.interrupted,
+    forced: vm.forced,
     war: vm.war.day.length === 0 && vm.war.pausedAtMs === null ? null : vm.war,
     hold: vm.hold,
     maintenance: vm.maintenance,

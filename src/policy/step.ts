@@ -14,6 +14,7 @@ import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
 import { beginInstance, forget } from './instance.js';
 import { clearIntents } from './intents.js';
+import { forceReconcile } from './mode.js';
 import { noteHold, noteJournal, noteMaintenance, noteRelease, noteUnhold } from './people.js';
 import { noteSchedule } from './scheduled.js';
 import { noteShares, syncIncident } from './shared-cause.js';
@@ -160,6 +161,7 @@ function applyToVm(
 }
 
 function configured(ctx: StepContext, spec: PolicyVm): PolicyVmState {
+  const known = ctx.state.vms.has(spec.id);
   let vm = ctx.state.vms.get(spec.id);
   if (!vm) {
     vm = newVmState(spec.id, ctx.now);
@@ -175,6 +177,10 @@ function configured(ctx: StepContext, spec: PolicyVm): PolicyVmState {
   }
   vm.probes = probes;
   vm.impossible = {};
+  if (spec.forceReconcile !== undefined && spec.forceReconcile !== vm.forced) {
+    vm.forced = spec.forceReconcile;
+    if (known) forceReconcile(ctx, vm);
+  }
   return vm;
 }
 

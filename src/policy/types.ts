@@ -24,6 +24,8 @@ export interface PolicyVm {
   readonly runStrategy: RunStrategy;
   /** Unset: managed. */
   readonly mode?: VmMode;
+  /** Another value than before: reconcile it at once. */
+  readonly forceReconcile?: string;
   readonly recovery: RecoverySpec;
   readonly probes: readonly PolicyProbe[];
   /** Steps its driver can carry out, with the configuration it has. */

@@ -199,6 +199,8 @@ export interface PolicyVmState {
   past: EpisodeRecord[];
   budget: Budget;
   quarantine: { sinceMs: number; rule: 'budget-consecutive' | 'budget-24h'; text: string } | null;
+  /** The last value of the annotation that forces a reconciliation; null: it never had one. */
+  forced: string | null;
   /** How often others undid what we did. */
   war: EditWar;
   hold: HoldRecord | null;
@@ -323,6 +325,7 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     past: [],
     budget: newBudget(),
     quarantine: null,
+    forced: null,
     war: newWar(),
     hold: null,
     maintenance: null,

@@ -149,8 +149,11 @@ export class Inventory {
   /** Takes a changed configuration; what needs a new VMM waits for its next start. */
   async reconfigure(unit: VmUnit, spec: VmSpec): Promise<void> {
     this.#options.degradations.clear(`probe/${spec.id}`);
+    const isForced = spec.forceReconcile !== undefined && spec.forceReconcile !== unit.spec.forceReconcile;
     await unit.reconfigure(spec);
     this.#options.post({ type: 'vm-configured', vm: policyVm(spec, unit.driver) });
+    const mayLook = unit.session === undefined && !this.#options.isActedOn(spec.id);
+    if (isForced && mayLook) await this.look(unit, true);
   }
 
   /** Stops watching; the VMM runs on. */

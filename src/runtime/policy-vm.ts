@@ -27,6 +27,7 @@ export function policyVm(spec: VmSpec, driver: Driver): PolicyVm {
   return {
     id: spec.id,
     runStrategy: spec.runStrategy,
+    ...(spec.forceReconcile === undefined ? {} : { forceReconcile: spec.forceReconcile }),
     ...(spec.mode === undefined ? {} : { mode: spec.mode }),
     recovery: spec.recovery,
     steps: LADDER_STEPS.filter(isPossible),

@@ -59,3 +59,38 @@ describe('a mode', () => {
     expect(s.state.vms.get(WEB)?.action?.action.step).toBe('reset');
   });
 });
+
+describe('an annotation that forces a reconciliation', () => {
+  const inWar = (s: Stage) => {
+    const vm = s.state.vms.get(WEB);
+    if (!vm) throw new Error('not configured');
+    vm.war.pausedAtMs = s.now;
+    return vm;
+  };
+  const configure = (s: Stage, forceReconcile: string) =>
+    s.send({ type: 'vm-configured', vm: policyVm({ forceReconcile }) });
+
+  it('ends what only waits, once for each value, also across a restart', () => {
+    const s = new Stage().healthy({ forceReconcile: '1' });
+    expect(s.rules('note')).not.toContain('force-reconcile');
+    const vm = inWar(s);
+    configure(s, '1');
+    expect(vm.war.pausedAtMs).not.toBeNull();
+    configure(s, '2');
+    expect(vm.war.pausedAtMs).toBeNull();
+    expect(s.rules('note').filter((rule) => rule === 'force-reconcile')).toHaveLength(1);
+    const later = s.restart();
+    inWar(later);
+    configure(later, '2');
+    expect(later.state.vms.get(WEB)?.war.pausedAtMs).not.toBeNull();
+  });
+
+  it('takes back neither holds nor quarantine', () => {
+    const s = new Stage().healthy();
+    s.send({ type: 'hold', vm: WEB, reason: 'drill', author: 'ada', untilMs: null });
+    s.vmm({ type: 'panicked', action: 'pause' });
+    configure(s, '1');
+    expect(s.steps).toEqual([]);
+    expect(held(s)).toEqual(['person-hold']);
+  });
+});

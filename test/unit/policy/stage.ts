@@ -60,6 +60,7 @@ export interface VmOptions {
   readonly probes?: readonly PolicyProbe[];
   readonly steps?: readonly LadderStep[];
   readonly mode?: VmMode;
+  readonly forceReconcile?: string;
 }
 
 export function policyVm(options: VmOptions = {}): PolicyVm {
@@ -69,6 +70,7 @@ export function policyVm(options: VmOptions = {}): PolicyVm {
     recovery: { ...DEFAULT_RECOVERY, enabled: true, ...options.recovery },
     probes: options.probes ?? PROBES,
     steps: options.steps ?? STEPS,
+    ...(options.forceReconcile === undefined ? {} : { forceReconcile: options.forceReconcile }),
     ...(options.mode === undefined ? {} : { mode: options.mode }),
   };
 }

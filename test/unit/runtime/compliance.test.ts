@@ -99,5 +99,19 @@ describe('compliance', () => {
   });
 });
 
+describe('an annotation that forces a reconciliation', () => {
+  it('looks for the VMM at once, once for each value', async () => {
+    const h = new Harness();
+    const off = vmSpec('off', { runStrategy: 'Manual' });
+    await h.supervisor.start([off]);
+    const looks = () => h.driver.calls.filter((call) => call === 'look test/off').length;
+    const before = looks();
+    await h.supervisor.apply([{ ...off, forceReconcile: '1' }]);
+    expect(looks()).toBe(before + 1);
+    await h.supervisor.apply([{ ...off, forceReconcile: '1', labels: { app: 'x' } }]);
+    expect(looks()).toBe(before + 1);
+  });
+});
+
 /** Of a kind that the harness does not have. */
 const CUSTOM = { kind: 'custom', probe: 'nobody-has-it', options: {} } as const;
