@@ -97,8 +97,11 @@ export interface VmmSession {
     argv: readonly string[],
     options: CallOptions,
   ): Promise<{ exitCode: number; stdout: string; stderr: string }>;
-  /** What the guest says its system is, as os-release's ID, for example `debian`; untrusted. Unset: it cannot be asked. */
-  osId?(options: CallOptions): Promise<string>;
+  /**
+   * What the guest says its system is, as os-release's ID, for example `debian`; undefined: it has no name. Untrusted.
+   * Unset: it cannot be asked.
+   */
+  osId?(options: CallOptions): Promise<string | undefined>;
   /** Saves what may explain the failure, best effort; `label` (an action's id) names the folder. Never throws for a hung VMM. */
   capture(options: CallOptions & { readonly label: string }): Promise<CapturedEvidence>;
   /** Closes channels and pidfd; the VMM runs on. Idempotent. */

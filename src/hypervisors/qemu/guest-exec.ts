@@ -17,7 +17,12 @@ const STATE = z.object({
   'out-data': z.string().optional(),
   'err-data': z.string().optional(),
 });
-const OS_INFO = z.object({ id: z.string().regex(/^[a-z0-9._-]{1,64}$/) });
+const OS_INFO = z.object({
+  id: z
+    .string()
+    .regex(/^[a-z0-9._-]{1,64}$/)
+    .optional(),
+});
 
 export interface GuestCommandResult {
   /** 128 + signal when a signal ended it, as a shell says. */
@@ -50,8 +55,8 @@ export async function guestExec(
   }
 }
 
-/** What the guest calls its system: os-release's ID, or `mswindows`. */
-export async function guestOsId(agent: Channel, deadline: Deadline): Promise<string> {
+/** What the guest calls its system: os-release's ID, `mswindows`, or nothing where there is no such file. */
+export async function guestOsId(agent: Channel, deadline: Deadline): Promise<string | undefined> {
   return parse(OS_INFO, await agent.request('guest-get-osinfo', undefined, deadline.step())).id;
 }
 

@@ -138,7 +138,7 @@ export class QemuSession implements VmmSession {
     return guestExec(this.agent, argv, this.#running(`guest command ${argv[0]}`, options));
   }
 
-  async osId(options: CallOptions): Promise<string> {
+  async osId(options: CallOptions): Promise<string | undefined> {
     if (this.agent === undefined) {
       throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', `${this.#name} has no guest agent to ask`);
     }

@@ -53,7 +53,11 @@ const COMMANDS: Readonly<Record<GuestTask, Partial<Record<Family, GuestTaskComma
 };
 
 /** What the task runs in a guest that calls its system `osId`, or why it runs nothing there. */
-export function commandFor(task: GuestTask, osId: string): GuestTaskCommand | { readonly skip: string } {
+export function commandFor(
+  task: GuestTask,
+  osId: string | undefined,
+): GuestTaskCommand | { readonly skip: string } {
+  if (osId === undefined) return { skip: 'the guest does not say what its system is' };
   const family = FAMILIES.get(osId);
   if (family === undefined) return { skip: `no command for ${task} is known for the system ${osId}` };
   return COMMANDS[task][family] ?? { skip: `${osId} has no tool for ${task}` };

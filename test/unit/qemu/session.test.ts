@@ -14,7 +14,13 @@ describe('the system of the guest', () => {
     expect(await session.osId(SOON)).toBe('debian');
   });
 
-  it.each([{}, { id: 7 }, { id: 'debian\n' }, { id: 'x'.repeat(65) }, null])('is not %j', async (answer) => {
+  it('may have no name', async () => {
+    const agent = new FakeChannel().on('guest-get-osinfo', () => ({}));
+    const { session } = await attach({ agent });
+    expect(await session.osId(SOON)).toBeUndefined();
+  });
+
+  it.each([{ id: 7 }, { id: 'debian\n' }, { id: 'x'.repeat(65) }, null])('is not %j', async (answer) => {
     const agent = new FakeChannel().on('guest-get-osinfo', () => answer);
     const { session } = await attach({ agent });
     await expect(session.osId(SOON)).rejects.toMatchObject({ code: 'ERR_VMPULSE_CHANNEL' });
