@@ -111,6 +111,10 @@ export const maintenanceAnswer = z.looseObject({
   ),
 });
 
+export const journalAnswer = z.looseObject({
+  entries: z.array(z.looseObject({ seq: z.number(), atMs: z.number() })),
+});
+
 export const holdsAnswer = z.looseObject({ holds: z.array(hold) });
 
 /** A token is given as it is. */

@@ -3,6 +3,7 @@ import { benchCommand } from './commands/bench.js';
 import { configCommand } from './commands/config.js';
 import { explainCommand } from './commands/explain.js';
 import { intentCommand } from './commands/intent.js';
+import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
 import { policyCommand } from './commands/policy.js';
 import { probeCommand } from './commands/probe.js';
@@ -24,6 +25,7 @@ export const COMMANDS: readonly CliCommand[] = [
   intentCommand,
   maintenanceCommand,
   policyCommand,
+  journalCommand,
   probeCommand,
   benchCommand,
   configCommand,

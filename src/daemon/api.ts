@@ -42,6 +42,8 @@ export interface Route {
 }
 
 const MAX_STREAMS = 64;
+/** Entries of the journal in one answer, at most. */
+const JOURNAL_PAGE = 1_000;
 const DEADLINE_MS = 10_000;
 /** A reload reads all documents first, which has a deadline of its own. */
 const RELOAD_MS = 60_000;
@@ -149,16 +151,30 @@ function vmOf(c: Context<ApiEnv>, runtime: RuntimeApi): VmId {
   return runtime.resolveVm(namespace === undefined ? name : `${namespace}/${name}`);
 }
 
+function wholeQuery(c: Context<ApiEnv>, name: string, usual: number, max: number): number {
+  const text = c.req.query(name);
+  if (text === undefined) return usual;
+  const value = Number(text);
+  if (/^\d{1,16}$/.test(text) && value <= max) return value;
+  throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `?${name}= must be a whole number up to ${max}`);
+}
+
 function viewRoutes(runtime: RuntimeApi): Route[] {
   const status: Handler = (c) => c.json(runtime.viewVm(vmOf(c, runtime)));
   const policy: Handler = (c) => c.json(runtime.recoveryPolicy(vmOf(c, runtime)));
   const explain: Handler = async (c) => c.json(await runtime.explain(vmOf(c, runtime)));
+  const journal: Handler = async (c) => {
+    const afterSeq = wholeQuery(c, 'after', 0, Number.MAX_SAFE_INTEGER);
+    const limit = wholeQuery(c, 'limit', JOURNAL_PAGE, JOURNAL_PAGE);
+    return c.json({ entries: await runtime.journal({ afterSeq, limit }) });
+  };
   return [
     { method: 'GET', path: '/v1/status', handle: (c) => c.json(runtime.view()) },
     { method: 'GET', path: '/v1/status/:name', handle: status },
     { method: 'GET', path: '/v1/status/:namespace/:name', handle: status },
     { method: 'GET', path: '/v1/intents', handle: (c) => c.json({ intents: runtime.intents() }) },
     { method: 'GET', path: '/v1/maintenance', handle: (c) => c.json({ entries: runtime.maintenance() }) },
+    { method: 'GET', path: '/v1/journal', handle: journal },
     { method: 'GET', path: '/v1/policy/:name', handle: policy },
     { method: 'GET', path: '/v1/policy/:namespace/:name', handle: policy },
     { method: 'GET', path: '/v1/explain/:name', handle: explain },

@@ -137,6 +137,8 @@ export interface JournalEntry {
     | 'action-end'
     | 'vmm-event'
     | 'operator'
+    /** What the policy was told beside that, so that it can be told again: `data.event`. */
+    | 'input'
     | 'daemon';
   /** Groups what belongs to one action or episode. */
   readonly actionId: string | null;

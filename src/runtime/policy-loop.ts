@@ -6,6 +6,8 @@ import type { Decision, PolicyEffect, PolicyEvent, PolicyState, StepResult } fro
 export interface PolicyLoopOptions {
   readonly state: PolicyState;
   readonly clock: Clock;
+  /** An event is about to be given to the policy. */
+  readonly onEvent: (event: PolicyEvent) => void;
   readonly onDecisions: (decisions: readonly Decision[]) => void;
   readonly onEffect: (effect: PolicyEffect) => void;
   /** The state may have changed. */
@@ -59,6 +61,7 @@ export class PolicyLoop {
 
   #run(event: PolicyEvent): void {
     const now = this.#options.clock.now();
+    this.#options.onEvent(event);
     const result = step(this.#state, event, now);
     this.#state = result.state;
     this.#options.onStep();

@@ -17,6 +17,7 @@ import { Degradations } from './degradations.js';
 import { ExternalRunner } from './external-runner.js';
 import { readFormerRun } from './former-run.js';
 import type { WatchHost } from './host-watch.js';
+import { InputLog } from './input-log.js';
 import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
@@ -68,6 +69,7 @@ export class Supervisor {
   readonly #inventory: Inventory;
   readonly #degradations: Degradations;
   readonly #recorder: Recorder;
+  readonly #inputs: InputLog;
   readonly #store: StateStore;
   readonly #runner: ActionRunner;
   readonly #externals: ExternalRunner;
@@ -96,6 +98,7 @@ export class Supervisor {
       logger,
       deadlineMs: journalDeadlineMs,
     });
+    this.#inputs = new InputLog(this.#recorder);
     this.#externals = new ExternalRunner(options.engine, clock);
     this.#inventory = new Inventory({
       engine: options.engine,
@@ -147,6 +150,7 @@ export class Supervisor {
     this.#loop = new PolicyLoop({
       state,
       clock,
+      onEvent: (event) => this.#inputs.note(event),
       onDecisions: (decisions) => this.#onDecisions(decisions),
       onEffect: (effect) => this.#onEffect(effect),
       onStep: () => this.#readiness?.changed(),
@@ -342,6 +346,8 @@ export class Supervisor {
         reason: reason ?? null,
         ...(message === '' ? {} : { message }),
         count,
+        streakStartMs,
+        lastOkMs,
         durationMs,
         coalesced,
       },
@@ -416,6 +422,7 @@ export class Supervisor {
         this.#runner.run(effect.action, unit);
         return;
       case 'watch-activity':
+        this.#inputs.beginWatch(id);
         if (effect.watch) this.#activity.watch(unit);
         else this.#activity.unwatch(id);
         return;

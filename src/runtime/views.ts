@@ -1,5 +1,6 @@
 import type { HealthState } from '../model/health.js';
 import type { ProbeState } from '../model/outcome.js';
+import type { StoredJournalEntry } from '../model/ports.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 import type { RecoverySpec, RunStrategy, VmId, VmMode } from '../model/vm.js';
@@ -115,6 +116,7 @@ export interface RuntimeEvent {
     | 'action-end'
     | 'vmm-event'
     | 'operator'
+    | 'input'
     | 'daemon';
   readonly text: string;
   readonly data: Readonly<Record<string, unknown>>;
@@ -189,6 +191,11 @@ export interface RuntimeApi {
    * for an unknown VM, ERR_VMPULSE_ARGUMENT when the VM has no such probe.
    */
   receiveHeartbeat(vm: string, token: string, beat: Heartbeat): Promise<void>;
+  /** Entries of the journal after `afterSeq`, oldest first, at most `limit`. */
+  journal(query: {
+    readonly afterSeq: number;
+    readonly limit: number;
+  }): Promise<readonly StoredJournalEntry[]>;
   /** Prometheus text of everything. */
   metricsText(): Promise<string>;
   /** Events after `afterId` that are still in the ring (1,024), then live ones. */

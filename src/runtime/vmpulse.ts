@@ -8,7 +8,7 @@ import type { ActionResult, RecoveryAction } from '../model/action.js';
 import { type Clock, systemClock } from '../model/clock.js';
 import { VmpulseError } from '../model/errors.js';
 import { type Logger, silentLogger } from '../model/logger.js';
-import type { Driver } from '../model/ports.js';
+import type { Driver, StoredJournalEntry } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, explain, type Intent, intentsOf } from '../policy/index.js';
 import type { PolicyConfig } from '../policy/types.js';
@@ -212,6 +212,14 @@ export class Vmpulse implements RuntimeApi {
       degradations: this.#supervisor.degradationsOf(vm),
       journal: entries.map(({ seq, atMs, type, text }) => ({ seq, atMs, type, text })),
     };
+  }
+
+  async journal(query: {
+    readonly afterSeq: number;
+    readonly limit: number;
+  }): Promise<readonly StoredJournalEntry[]> {
+    await this.#supervisor.recorder.settled();
+    return this.#journal.read(query);
   }
 
   resolveVm(text: string): VmId {

@@ -1,6 +1,7 @@
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../../policy/index.js';
+import type { RecoverySpec } from '../../model/vm.js';
+import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, type PolicyConfig } from '../../policy/index.js';
 import type { RunOptions } from '../../sim/run-seeds.js';
 import type { SeedReport } from '../../sim/simulate.js';
 import type { Tally } from '../../sim/totals.js';
@@ -9,6 +10,7 @@ import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { simulationText } from '../text/simulation-text.js';
 import { untilInterrupted } from '../until-interrupted.js';
+import { replayRecord } from './simulate-record.js';
 
 interface SimulateOptions {
   readonly policy?: string;
@@ -17,6 +19,7 @@ interface SimulateOptions {
   readonly days: number;
   readonly faults: string;
   readonly seeds: readonly [from: number, to: number];
+  readonly record?: string;
   readonly json?: true;
   readonly verbose?: true;
 }
@@ -36,6 +39,7 @@ export const simulateCommand: CliCommand = {
       .option('--days <count>', 'days of a seed', counted('--days', 1, 3_650), 30)
       .option('--faults <list>', 'kinds of faults, separated by commas', 'all')
       .option('--seeds <range>', 'seeds, for example 7 or 1..100', seedRange, [1, 10])
+      .option('--record <file>', 'replay what a daemon journalled, instead of simulating')
       .option('--verbose', 'tell the story of the VMs with findings')
       .option('--json', 'print one line of JSON')
       .addHelpText(
@@ -44,6 +48,7 @@ export const simulateCommand: CliCommand = {
           ['vmpulse simulate', 'ten seeds of 100 VMs for 30 days, every kind of fault'],
           ['vmpulse simulate --policy config.yaml --seeds 1..100', 'a configuration before it is used'],
           ['vmpulse simulate --seeds 7..7 --verbose', 'what happened in the seed that failed'],
+          ['vmpulse simulate --record week.jsonl --policy new.yaml', 'what another policy would have done'],
         ),
       )
       .action((options: SimulateOptions) => simulate(cli, options));
@@ -51,12 +56,22 @@ export const simulateCommand: CliCommand = {
 };
 
 async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
+  const { record } = options;
+  if (record !== undefined) {
+    const { recovery, policy } = await policyOf(options.policy);
+    await replayRecord(cli, record, { recovery, policy }, options.json === true);
+    return;
+  }
   const { vms, hosts, days, seeds, faults } = options;
   const { faultKinds } = await import('../../sim/simulate.js');
   const kinds = faults === 'all' ? undefined : faults.split(',');
   faultKinds(kinds);
-  const tried = await policyOf(cli, options.policy);
-  const setting = { vms, hosts, days, ...(kinds === undefined ? {} : { faults: kinds }), ...tried };
+  const { recovery = DEFAULT_RECOVERY, policy } = await policyOf(options.policy);
+  if (!recovery.enabled && options.policy !== undefined)
+    cli.stderr.write(
+      `vmpulse: ${plainText(options.policy, 4096)} only observes; its recovery is simulated as enabled\n`,
+    );
+  const setting = { vms, hosts, days, ...(kinds === undefined ? {} : { faults: kinds }), recovery, policy };
   const [fromSeed, toSeed] = seeds;
   const tally = options.verbose
     ? await tellSeeds(cli, { ...setting, fromSeed, toSeed })
@@ -74,19 +89,14 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   cli.setExitCode(bad === 0 ? EXIT.ok : EXIT.failed);
 }
 
-/** What is tried: that of the daemon's configuration, or the defaults. Observing is not what is simulated. */
+/** What is tried: that of the daemon's configuration, or the defaults. */
 async function policyOf(
-  cli: Cli,
   file: string | undefined,
-): Promise<Pick<RunOptions, 'recovery' | 'policy'>> {
-  if (file === undefined) return { recovery: DEFAULT_RECOVERY, policy: DEFAULT_POLICY_CONFIG };
+): Promise<{ readonly recovery: RecoverySpec | undefined; readonly policy: PolicyConfig }> {
+  if (file === undefined) return { recovery: undefined, policy: DEFAULT_POLICY_CONFIG };
   const { loadConfig } = await import('../../config/index.js');
   const { config } = await loadConfig(file);
   const { maxConcurrentRecoveries, maxBootsPerMinute } = config.limits;
-  if (!config.recovery.enabled)
-    cli.stderr.write(
-      `vmpulse: ${plainText(file, 4096)} only observes; its recovery is simulated as enabled\n`,
-    );
   return {
     recovery: config.recovery,
     policy: { ...DEFAULT_POLICY_CONFIG, maxConcurrentRecoveries, maxBootsPerMinute },

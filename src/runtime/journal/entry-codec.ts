@@ -25,6 +25,7 @@ const ENTRY_TYPES = [
   'action-end',
   'vmm-event',
   'operator',
+  'input',
   'daemon',
 ] as const satisfies readonly JournalEntry['type'][];
 

@@ -1,4 +1,5 @@
 import { VmpulseError } from '../../../src/model/errors.js';
+import type { StoredJournalEntry } from '../../../src/model/ports.js';
 import type { VmId } from '../../../src/model/vm.js';
 import type { Intent } from '../../../src/policy/index.js';
 import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
@@ -88,6 +89,7 @@ export function explainView(vm: VmId): ExplainView {
 /** A runtime that remembers what it was told and says what it was given. */
 export class FakeRuntime implements RuntimeApi {
   readonly calls: unknown[] = [];
+  entries: StoredJournalEntry[] = [];
   vms: VmView[] = [
     vmView('default/web-1'),
     vmView('lab/db', { health: 'unhealthy', ready: false, note: 'guest-hung' }),
@@ -123,6 +125,10 @@ export class FakeRuntime implements RuntimeApi {
 
   recoveryPolicy(vm: VmId): RecoveryPolicyView {
     return { vm: this.viewVm(vm).id, recovery: DEFAULT_RECOVERY, origins: { graceMs: 'RecoveryPolicy web' } };
+  }
+
+  async journal({ afterSeq, limit }: { readonly afterSeq: number; readonly limit: number }) {
+    return this.entries.filter(({ seq }) => seq > afterSeq).slice(0, limit);
   }
 
   async explain(vm: VmId): Promise<ExplainView> {

@@ -1,0 +1,39 @@
+import { journalAnswer } from '../answers.js';
+import { type CliCommand, json, withDaemon } from '../cli.js';
+import { examples } from '../examples.js';
+import { parseTime } from '../parse-time.js';
+
+/** `vmpulse journal export`. */
+export const journalCommand: CliCommand = {
+  register(program, cli) {
+    const journal = program
+      .command('journal')
+      .summary('what happened and why, as the daemon has recorded it');
+    journal
+      .command('export')
+      .summary('print the journal as JSON lines')
+      .description(
+        'Prints every entry of the journal, oldest first, one line of JSON each; vmpulse simulate --record replays it.',
+      )
+      .option('--last <time>', 'only entries of that time, for example 7d')
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse journal export --last 7d > week.jsonl', 'the last week'],
+          ['vmpulse journal export | jq "select(.vm == \\"default/db\\")"', 'what happened to one VM'],
+        ),
+      )
+      .action(({ last }: { readonly last?: string }, command) => {
+        const fromMs = last === undefined ? Number.NEGATIVE_INFINITY : Date.now() - parseTime(last);
+        return withDaemon(command, cli, async (client) => {
+          for (let afterSeq = 0; ; ) {
+            const { entries } = await client.get(`/v1/journal?after=${afterSeq}`, journalAnswer);
+            for (const entry of entries) if (entry.atMs >= fromMs) cli.stdout.write(json(entry));
+            const newest = entries.at(-1);
+            if (newest === undefined) return;
+            afterSeq = newest.seq;
+          }
+        });
+      });
+  },
+};

@@ -1,0 +1,183 @@
+import { z } from 'zod';
+import { LADDER_STEPS } from '../../model/action.js';
+import { VmpulseError } from '../../model/errors.js';
+import type { Outcome } from '../../model/outcome.js';
+import type { VmmEvent } from '../../model/ports.js';
+import type { ProbeKind } from '../../model/probe.js';
+import type { Reason } from '../../model/reasons.js';
+import type { RecoverySpec } from '../../model/vm.js';
+import { DEFAULT_RECOVERY, SCHEDULABLE } from '../../policy/index.js';
+import type { PolicyEvent } from '../../policy/types.js';
+
+const MAX_PROBES = 1_000;
+
+/** One thing that a journal says, as the replay needs it. */
+export type Told =
+  | { readonly type: 'daemon' }
+  | { readonly type: 'event'; readonly event: PolicyEvent }
+  | { readonly type: 'decided'; readonly vm: string; readonly step: string };
+
+export interface Line {
+  readonly atMs: number;
+  /** Null: nothing that a replay needs. */
+  readonly told: Told | null;
+}
+
+const entryLine = z.looseObject({
+  atMs: z.number(),
+  vm: z.string().nullable(),
+  type: z.string(),
+  actionId: z.string().nullable(),
+  data: z.record(z.string(), z.unknown()),
+});
+type Entry = z.output<typeof entryLine>;
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+/** Every field that the defaults have is there and of the same type, so that a policy can be stepped with it. */
+function isRecovery(value: unknown): value is RecoverySpec {
+  return (
+    isObject(value) &&
+    Object.entries(DEFAULT_RECOVERY).every(([key, usual]) => typeof value[key] === typeof usual)
+  );
+}
+
+const vm = z.string().min(1).max(1024);
+const short = z.string().max(4096);
+const state = z.enum(['unknown', 'ok', 'failed', 'blind']);
+// Reasons and kinds are only compared with those that are known: others mean nothing.
+const reason = z.custom<Reason>((value) => typeof value === 'string');
+const kind = z.custom<ProbeKind>((value) => typeof value === 'string');
+const vmmEvent = z.custom<VmmEvent>((value) => isObject(value) && typeof value.type === 'string');
+const outcome = z.custom<Outcome>(
+  (value) =>
+    isObject(value) && (value.result === 'ok' || (typeof value.result === 'string' && 'reason' in value)),
+);
+const step = z.enum(LADDER_STEPS);
+const until = z.number().nullable();
+
+const policyVm = z.object({
+  id: vm,
+  runStrategy: z.enum(['Always', 'RerunOnFailure', 'Manual', 'Halted', 'Once']),
+  recovery: z.custom<RecoverySpec>(isRecovery),
+  probes: z
+    .array(
+      z.object({
+        name: short,
+        role: z.enum(['liveness', 'readiness', 'startup', 'check']),
+        kind,
+        critical: z.boolean(),
+        startState: state,
+      }),
+    )
+    .max(MAX_PROBES),
+  steps: z.array(step),
+  mode: z.object({ kind: z.enum(['unmanaged', 'paused']), reason: short }).exactOptional(),
+});
+
+const input = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('vm-configured'), vm: policyVm }),
+  z.object({ type: z.literal('vm-removed'), vm }),
+  z.object({ type: z.literal('vm-looked'), vm, running: z.boolean() }),
+  z.object({
+    type: z.literal('vm-attached'),
+    vm,
+    startedAtMs: z.number(),
+    fresh: z.boolean(),
+    status: short,
+    shares: z.array(short).default([]),
+    counters: z.boolean().default(false),
+  }),
+  z.object({ type: z.literal('confirmed'), vm, confirmId: short, outcomes: z.record(short, outcome) }),
+  z.object({ type: z.literal('activity'), vm, moved: z.array(short), atMs: z.number() }),
+  z.object({ type: z.literal('action-held'), vm, actionId: short, reason: short, retryAtMs: z.number() }),
+  z.object({ type: z.literal('hold'), vm: vm.nullable(), reason: short, author: short, untilMs: until }),
+  z.object({ type: z.literal('unhold'), vm: vm.nullable(), author: short }),
+  z.object({
+    type: z.literal('maintenance'),
+    vm,
+    author: short,
+    begin: z.object({ reason: short, untilMs: until }).nullable(),
+  }),
+  z.object({
+    type: z.literal('schedule'),
+    vm,
+    step: z.enum(SCHEDULABLE),
+    author: short,
+    reason: short,
+  }),
+  z.object({ type: z.literal('clear-intents'), vm: vm.nullable(), author: short }),
+  z.object({ type: z.literal('release'), vm, author: short }),
+  z.object({ type: z.literal('host-booted') }),
+  z.object({ type: z.literal('journal'), available: z.boolean() }),
+  z.object({ type: z.literal('gathering'), gathering: z.boolean() }),
+  z.object({
+    type: z.literal('host-signs'),
+    signs: z.object({
+      shutdown: short.nullable(),
+      pressure: short.nullable(),
+      memory: short.nullable(),
+    }),
+  }),
+]);
+
+const transition = z.object({
+  probe: short,
+  to: state,
+  reason: reason.nullable(),
+  count: z.number(),
+  streakStartMs: z.number(),
+  lastOkMs: z.number(),
+});
+
+const ended = z.discriminatedUnion('result', [
+  z.object({ result: z.literal('done') }),
+  z.object({ result: z.literal('failed'), code: short, message: short }),
+  z.object({ result: z.literal('impossible'), code: short, message: short }),
+]);
+
+const decided = z.object({ kind: z.enum(['act', 'would']), step });
+
+/** Reads one line of an export. Throws ERR_VMPULSE_ARGUMENT for what is no journal of this vmpulse. */
+export function readLine(text: string, number: number): Line {
+  try {
+    const entry = entryLine.parse(JSON.parse(text));
+    return { atMs: entry.atMs, told: toldBy(entry) };
+  } catch (cause) {
+    throw new VmpulseError(
+      'ERR_VMPULSE_ARGUMENT',
+      `line ${number} is no entry of a journal of this vmpulse; make the file with vmpulse journal export`,
+      { cause },
+    );
+  }
+}
+
+function toldBy({ type, vm: about, atMs, actionId, data }: Entry): Told | null {
+  if (type === 'daemon') return typeof data.version === 'string' ? { type } : null;
+  if (type === 'input') return { type: 'event', event: input.parse(data.event) };
+  if (about === null) return null;
+  switch (type) {
+    case 'transition': {
+      const { to, reason: why, ...rest } = transition.parse(data);
+      const event = { type: 'probe', vm: about, state: to, atMs, ...rest } as const;
+      return { type: 'event', event: why === null ? event : { ...event, reason: why } };
+    }
+    case 'vmm-event':
+      return { type: 'event', event: { type, vm: about, event: vmmEvent.parse(data), atMs } };
+    case 'action-end': {
+      // One that was held has an input of its own; one that a daemon died in is looked at.
+      if (actionId === null || data.result === 'held' || data.result === 'unresolved') return null;
+      return {
+        type: 'event',
+        event: { type: 'action-ended', vm: about, actionId, result: ended.parse(data) },
+      };
+    }
+    case 'decision': {
+      const found = decided.safeParse(data);
+      return found.success ? { type: 'decided', vm: about, step: found.data.step } : null;
+    }
+    default:
+      return null;
+  }
+}
