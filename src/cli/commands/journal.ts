@@ -8,7 +8,8 @@ export const journalCommand: CliCommand = {
   register(program, cli) {
     const journal = program
       .command('journal')
-      .summary('what happened and why, as the daemon has recorded it');
+      .summary('what happened and why, as the daemon has recorded it')
+      .addHelpText('after', examples(['vmpulse journal export --last 7d > week.jsonl', 'the last week']));
     journal
       .command('export')
       .summary('print the journal as JSON lines')

@@ -46,6 +46,8 @@ export class CheckCompiler {
 
   /** Throws ERR_VMPULSE_ARGUMENT naming the field, ERR_VMPULSE_UNSUPPORTED for what this engine cannot do. */
   compile(given: TargetCheck): Check {
+    if (given.kind === 'grpc' || (given.kind === 'vsock' && given.grpc !== undefined))
+      throw unsupported('speaks no HTTP/2, which grpc needs');
     const parsed = checkSchema.safeParse(given);
     if (!parsed.success) throw argumentError(firstIssue(parsed.error));
     const check = parsed.data;
@@ -61,11 +63,7 @@ export class CheckCompiler {
         return { kind: check.kind, endpoint: check.endpoint, talk: this.#talk(check.endpoint, check) };
       case 'vsock': {
         const { kind, endpoint: to } = check;
-        if ('cid' in to)
-          throw new VmpulseError(
-            'ERR_VMPULSE_UNSUPPORTED',
-            'the portable engine has no AF_VSOCK, because Node has none; build the native one: npm run build:engine',
-          );
+        if ('cid' in to) throw unsupported('has no AF_VSOCK, because Node has none');
         return { kind, endpoint: to, talk: this.#talk(to, check) };
       }
       case 'tcpHalfOpen':
@@ -142,4 +140,11 @@ function processProof({
 
 function hash(text: string): string {
   return createHash('sha256').update(text).digest('base64');
+}
+
+function unsupported(why: string): VmpulseError {
+  return new VmpulseError(
+    'ERR_VMPULSE_UNSUPPORTED',
+    `the portable engine ${why}; build the native one: npm run build:engine`,
+  );
 }

@@ -31,9 +31,10 @@ describe('help', () => {
     ['simulate'],
     ['probe'],
     ['bench'],
+    ['journal'],
+    ['journal', 'export'],
     ['config'],
     ['config', 'check'],
-    ['simulate'],
   ];
   it.each(
     commands.map((command) => [command.join(' ') || 'vmpulse', command] as const),
