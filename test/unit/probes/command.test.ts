@@ -154,7 +154,10 @@ describe('a command', () => {
       message: 'the former run has not ended yet',
     });
     await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 20_000 });
-    expect(await look(200)).toEqual({ outcome: { result: 'failed', reason: 'response-timeout' } });
+    expect(await look(1500)).toEqual({ outcome: { result: 'failed', reason: 'response-timeout' } });
+    // Its SIGKILL comes later than its outcome, and must come while this process lives.
+    const all = await pidsIn(file, 6);
+    await vi.waitFor(() => expect(all.filter(isAlive)).toEqual([]), { timeout: 20_000 });
   });
 
   it('leaves nothing behind when it ends by itself', async () => {
