@@ -11,6 +11,7 @@ import {
   placeLookups,
   placeText,
   tlsLookups,
+  toPlace,
 } from './stream-place.js';
 import { targetError } from './target-text.js';
 
@@ -25,18 +26,7 @@ const schema = z
     for (const [field, message] of [...placeConflicts(written), ...grpcConflicts(written)])
       ctx.addIssue({ code: 'custom', message, path: [field], input: written[field] });
   })
-  .transform((written): GrpcProbe => {
-    const { host, port, unixSocket } = written;
-    return {
-      kind: 'grpc',
-      grpc: {
-        ...(host === undefined ? {} : { host }),
-        ...(port === undefined ? {} : { port }),
-        ...(unixSocket === undefined ? {} : { unixSocket }),
-        ...toGrpc(written),
-      },
-    };
-  });
+  .transform((written): GrpcProbe => ({ kind: 'grpc', grpc: { ...toPlace(written), ...toGrpc(written) } }));
 
 function parseTarget(text: string, name: string): GrpcCheck & StreamPlace {
   const [, place = text, service = ''] =

@@ -17,6 +17,15 @@ interface WrittenPlace {
   readonly unixSocket?: string | undefined;
 }
 
+/** A place of what was written. */
+export function toPlace({ host, port, unixSocket }: WrittenPlace): StreamPlace {
+  return {
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(unixSocket === undefined ? {} : { unixSocket }),
+  };
+}
+
 /** Rules between these fields: the field that is wrong, and the message. */
 export function* placeConflicts(
   place: WrittenPlace,

@@ -11,6 +11,7 @@ import {
   placeLookups,
   placeText,
   tlsLookups,
+  toPlace,
 } from './stream-place.js';
 
 type TcpExchangeCheck = Extract<ProbeCheck, { kind: 'tcpExchange' }>;
@@ -23,18 +24,12 @@ const schema = z
     for (const [field, message] of [...placeConflicts(written), ...scriptConflicts(written)])
       ctx.addIssue({ code: 'custom', message, path: [field], input: written[field] });
   })
-  .transform((written): TcpExchangeCheck => {
-    const { host, port, unixSocket } = written;
-    return {
+  .transform(
+    (written): TcpExchangeCheck => ({
       kind: 'tcpExchange',
-      exchange: {
-        ...(host === undefined ? {} : { host }),
-        ...(port === undefined ? {} : { port }),
-        ...(unixSocket === undefined ? {} : { unixSocket }),
-        ...toScript(written),
-      },
-    };
-  });
+      exchange: { ...toPlace(written), ...toScript(written) },
+    }),
+  );
 
 /** Holds a scripted conversation; ok when all that is expected comes. */
 export const tcpExchange = defineKind<TcpExchangeCheck>({
