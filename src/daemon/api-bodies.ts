@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
-import { SCHEDULABLE } from '../policy/index.js';
 import { failure, Refusal } from './api-errors.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -15,34 +14,22 @@ const line = (maxChars: number) =>
     .min(1, 'must not be empty')
     .max(maxChars)
     .transform((text) => plainText(text, maxChars));
-const author = line(128);
-const vm = z.string().min(1).max(512).optional();
+/** Who commands. */
+export const authorField = line(128);
+export const reasonField = line(500);
+/** A VM, by name or namespace/name; left out: all. */
+export const vmField = z.string().min(1).max(512).optional();
 
-/** Body of POST /v1/recovery/hold. Without `vm` all VMs; without `forMs` until resumed. */
-export const holdBody = z.strictObject({
-  vm,
-  reason: line(500),
-  author,
+/** Body of commands about the VM of the path that need nothing but their author. */
+export const authorBody = z.strictObject({ author: authorField });
+
+export const vmAndAuthorBody = z.strictObject({ vm: vmField, author: authorField });
+
+/** What holds something for a time; without `forMs` until it is ended. */
+export const holdFields = z.strictObject({
+  reason: reasonField,
+  author: authorField,
   forMs: z.int().min(1).max(TEN_YEARS_MS).optional(),
-});
-
-/** Body of POST /v1/recovery/resume and /v1/intents/clear. */
-export const resumeBody = z.strictObject({ vm, author });
-
-/** Body of commands about the VM of the path: release, end-maintenance, heartbeat-token. */
-export const authorBody = z.strictObject({ author });
-
-/** Body of POST /v1/vms/:namespace/:name/maintenance. Without `forMs` until ended. */
-export const maintenanceBody = holdBody.omit({ vm: true });
-
-/** Body of POST /v1/vms/:namespace/:name/schedule. */
-export const scheduleBody = z.strictObject({ step: z.enum(SCHEDULABLE), reason: line(500), author });
-
-/** Body of POST /v1/vms/:namespace/:name/heartbeat; may be left out. */
-export const heartbeatBody = z.strictObject({
-  probe: z.string().min(1).max(63).optional(),
-  status: z.enum(['ok', 'warning', 'critical']).optional(),
-  message: z.string().max(4096).optional(),
 });
 
 /** As readBody; no body at all is an empty object. */

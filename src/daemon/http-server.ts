@@ -2,7 +2,7 @@ import { createServer, Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { VmpulseError } from '../model/errors.js';
-import type { ApiEnv } from './api.js';
+import type { ApiEnv } from './api-route.js';
 
 const MAX_CONNECTIONS = 256;
 const HEADERS_MS = 5_000;

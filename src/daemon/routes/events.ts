@@ -1,0 +1,27 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { type ApiOptions, get, type Handler, type Route } from '../api-route.js';
+import { resumeAfter, streamEvents } from '../event-stream.js';
+
+const MAX_STREAMS = 64;
+
+/** Everything that happens, as it happens. */
+export function eventRoutes({ runtime, run, signal, logger }: ApiOptions): Route[] {
+  let streams = 0;
+  const handle: Handler = (c) => {
+    if (streams >= MAX_STREAMS) {
+      throw new VmpulseError('ERR_VMPULSE_CLOSED', `${MAX_STREAMS} clients listen already; end one of them`);
+    }
+    const name = c.req.query('vm');
+    const vm = name === undefined ? undefined : runtime.resolveVm(name);
+    const afterId = resumeAfter(c.req.header('last-event-id'), run);
+    streams += 1;
+    streamEvents(c.env.outgoing, { runtime, run, afterId, vm, signal })
+      .catch((error: unknown) => logger.warn({ error: errorMessage(error) }, 'an event stream broke off'))
+      .finally(() => {
+        streams -= 1;
+      });
+    return RESPONSE_ALREADY_SENT;
+  };
+  return [{ ...get('/v1/events', handle), deadlineMs: null }];
+}

@@ -1,0 +1,33 @@
+import type { ApiOptions, Route } from '../api-route.js';
+import { discoveryRoutes } from './discovery.js';
+import { eventRoutes } from './events.js';
+import { explainRoutes } from './explain.js';
+import { heartbeatRoutes } from './heartbeats.js';
+import { intentRoutes } from './intents.js';
+import { journalRoutes } from './journal.js';
+import { maintenanceRoutes } from './maintenance.js';
+import { metricsRoutes } from './metrics.js';
+import { policyRoutes } from './policy.js';
+import { readinessRoutes } from './readiness.js';
+import { recoveryRoutes } from './recovery.js';
+import { reloadRoutes } from './reload.js';
+import { statusRoutes } from './status.js';
+import { vmRoutes } from './vms.js';
+
+/** What the API serves, a resource a line. */
+export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
+  statusRoutes,
+  explainRoutes,
+  policyRoutes,
+  readinessRoutes,
+  journalRoutes,
+  eventRoutes,
+  intentRoutes,
+  maintenanceRoutes,
+  recoveryRoutes,
+  reloadRoutes,
+  vmRoutes,
+  heartbeatRoutes,
+  metricsRoutes,
+  discoveryRoutes,
+];
