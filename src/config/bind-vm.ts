@@ -1,8 +1,8 @@
 import type { RecoverySpec, VmSpec } from '../model/vm.js';
 import type { Steering } from './annotations.js';
 import { buildProbes } from './build-probes.js';
-import { buildQemu, QEMU_PATH } from './build-qemu.js';
 import { digestOf } from './canonical-json.js';
+import { type BoundHypervisor, buildHypervisor } from './hypervisors/registry.js';
 import { buildMaintenance } from './maintenance-schema.js';
 import { formatPlace, type ProblemList } from './problems.js';
 import {
@@ -32,6 +32,7 @@ export interface BoundVm {
   readonly spec: VmSpec;
   readonly manifest: Manifest;
   readonly host: HostBinding;
+  readonly hypervisor: BoundHypervisor;
 }
 
 /** Precedence: the host's defaults, policies, the manifest, the host document. */
@@ -83,11 +84,6 @@ function warn({ document, runStrategy, probes }: Manifest, host: HostBinding, pr
     const message = 'has no probe of its own; only its process and its run state are watched';
     problems.warn(document.placeOf(['spec']), ['spec'], message);
   }
-  const { adopt, disks = [], kernel, extraArgs = [] } = host.qemu;
-  if (adopt === undefined && disks.length === 0 && kernel === undefined && extraArgs.length === 0) {
-    const message = 'has neither disks nor a kernel; there is nothing that the VM could boot';
-    problems.warn(host.document.placeOf(QEMU_PATH), QEMU_PATH, message);
-  }
 }
 
 /** Merges a manifest and its host document. Undefined when something essential is missing; `problems` has it. */
@@ -97,12 +93,19 @@ export function bindVm(
   defaults: HostDefaults,
   problems: ProblemList,
 ): BoundVm | undefined {
-  const hypervisor = buildQemu(manifest, host, defaults.architecture, problems);
-  if (hypervisor === undefined) return undefined;
+  const { document } = host;
+  const bound = buildHypervisor(host.hypervisor, {
+    manifest,
+    document,
+    hostArchitecture: defaults.architecture,
+    problems,
+  });
+  if (bound === undefined) return undefined;
+  const { spec: hypervisor } = bound;
   warn(manifest, host, problems);
   const id = `${manifest.namespace}/${manifest.name}`;
   const { recovery, origins } = buildRecovery(manifest, host, defaults, hypervisor.guestAgent, problems);
-  const maintenance = buildMaintenance(host.maintenance, hypervisor.guestAgent, host.document, problems);
+  const maintenance = buildMaintenance(host.maintenance, hypervisor.guestAgent, document, problems);
   const uuid = host.uuid ?? manifest.uuid ?? stableUuid(id);
   const spec: VmSpec = {
     id,
@@ -115,13 +118,13 @@ export function bindVm(
     ...steered(manifest.steering),
     ...(host.address === undefined ? {} : { address: host.address }),
     hypervisor,
-    probes: buildProbes(manifest, host, hypervisor, problems),
+    probes: buildProbes(manifest, host, bound, problems),
     recovery,
     recoveryOrigins: { ...defaults.recoveryOrigins, ...origins },
     ...(maintenance.length === 0 ? {} : { maintenance }),
     machineDigest: digestOf({ hypervisor, uuid }),
   };
-  return { spec, manifest, host };
+  return { spec, manifest, host, hypervisor: bound };
 }
 
 function steered({

@@ -1,6 +1,7 @@
+import type { NetworkInterface } from '../model/hypervisor.js';
 import type { ProbeCheck, ProbeSpec } from '../model/probe.js';
-import type { NetworkInterface, QemuSpec } from '../model/vm.js';
 import { PROBE_KINDS } from '../probes/registry.js';
+import type { BoundHypervisor } from './hypervisors/registry.js';
 import { DEFAULT_PROBES } from './probe-schema.js';
 import { formatPlace, type PathStep, type ProblemList } from './problems.js';
 import type { SourceDocument } from './source-document.js';
@@ -49,14 +50,12 @@ function reachable(check: ProbeCheck, { address, interfaces }: Reach): ProbeChec
 }
 
 /** Things of a VM that a check needs and the VM has not, each with the remedy. */
-function* missing(check: ProbeCheck, qemu: QemuSpec): Iterable<string> {
+function* missing(check: ProbeCheck, { spec, agentRemedy }: BoundHypervisor): Iterable<string> {
   if (check.kind === 'custom') return;
   const { channel, consoleLog } = PROBE_KINDS[check.kind].lookups(check);
-  if (channel === 'agent' && !qemu.guestAgent) {
-    const remedy = qemu.adopt === undefined ? 'remove guestAgent: false' : 'add adopt.agentSocket';
-    yield `needs the guest agent, which this VM has not; ${remedy} in the VirtualMachineHost document`;
-  }
-  if (consoleLog && qemu.adopt !== undefined)
+  if (channel === 'agent' && !spec.guestAgent)
+    yield `needs the guest agent, which this VM has not; ${agentRemedy} in the VirtualMachineHost document`;
+  if (consoleLog && spec.adopt !== undefined)
     yield 'needs to know where the console of this adopted VM is logged; write console.file';
 }
 
@@ -94,16 +93,16 @@ function refuseDuplicates(probes: readonly Written[], problems: ProblemList): vo
 export function buildProbes(
   manifest: Manifest,
   host: HostBinding,
-  qemu: QemuSpec,
+  hypervisor: BoundHypervisor,
   problems: ProblemList,
 ): readonly ProbeSpec[] {
   const probes = written(manifest, host);
   refuseDuplicates(probes, problems);
-  const reach = { address: host.address, interfaces: qemu.interfaces };
+  const reach = { address: host.address, interfaces: hypervisor.spec.interfaces };
   const specs = probes.map(({ probe, document, path }): ProbeSpec => {
     const refuse = (message: string) => problems.add(document.placeOf(path), path, message);
     if (!probe.enabled) return probe;
-    for (const message of missing(probe.check, qemu)) refuse(message);
+    for (const message of missing(probe.check, hypervisor)) refuse(message);
     const check = reachable(probe.check, reach);
     if (typeof check !== 'string') return { ...probe, check };
     refuse(check);

@@ -1,5 +1,4 @@
 import type { BoundVm } from './bind-vm.js';
-import { QEMU_PATH } from './build-qemu.js';
 import type { ListenAddress } from './daemon-schema.js';
 import { formatPlace, type PathStep, type ProblemList } from './problems.js';
 import type { SourceDocument } from './source-document.js';
@@ -18,7 +17,8 @@ type Claims = ReadonlyMap<string, readonly Claim[]>;
 
 function claimsOf(vms: readonly BoundVm[]): Claims {
   const claims = new Map<string, Claim[]>();
-  for (const { spec, manifest, host } of vms) {
+  for (const { spec, manifest, host, hypervisor: bound } of vms) {
+    const below = (...steps: readonly PathStep[]) => [...bound.path, ...steps];
     const add = (what: string, path: readonly PathStep[], document = host.document, shared = false) => {
       const list = claims.get(what) ?? [];
       list.push({ vm: spec.id, document, path, shared });
@@ -26,16 +26,16 @@ function claimsOf(vms: readonly BoundVm[]): Claims {
     };
     const { hypervisor } = spec;
     hypervisor.disks.forEach((disk, index) => {
-      add(`the disk ${disk.path}`, [...QEMU_PATH, 'disks', index, 'path'], host.document, disk.readOnly);
+      add(`the disk ${disk.path}`, below('disks', index, 'path'), host.document, disk.readOnly);
     });
     hypervisor.interfaces.forEach((network, index) => {
       if (network.type !== 'tap') return;
-      add(`the TAP device ${network.device}`, [...QEMU_PATH, 'interfaces', index, 'tap', 'device']);
+      add(`the TAP device ${network.device}`, below('interfaces', index, 'tap', 'device'));
       if (network.mac !== undefined)
-        add(`the MAC address ${network.mac}`, [...QEMU_PATH, 'interfaces', index, 'tap', 'mac']);
+        add(`the MAC address ${network.mac}`, below('interfaces', index, 'tap', 'mac'));
     });
     for (const [field, path] of Object.entries(hypervisor.adopt ?? {})) {
-      add(`the ${field === 'pidFile' ? 'PID file' : 'socket'} ${path}`, [...QEMU_PATH, 'adopt', field]);
+      add(`the ${field === 'pidFile' ? 'PID file' : 'socket'} ${path}`, below('adopt', field));
     }
     const uuid = `the UUID ${spec.uuid}`;
     if (host.uuid !== undefined || manifest.uuid === undefined) add(uuid, ['spec', 'uuid']);
@@ -72,11 +72,11 @@ function checkPorts(vms: readonly BoundVm[], listen: ListenAddress | undefined, 
   const taken = new Map<number, PortClaim[]>();
   if (listen !== undefined)
     taken.set(listen.port, [{ address: listen.host, by: "the daemon's metrics.listen" }]);
-  for (const { spec, host } of vms) {
+  for (const { spec, host, hypervisor } of vms) {
     spec.hypervisor.interfaces.forEach((network, index) => {
       if (network.type !== 'user') return;
       network.forwards.forEach(({ hostAddress, hostPort }, at) => {
-        const path = [...QEMU_PATH, 'interfaces', index, 'user', 'forwards', at, 'hostPort'];
+        const path = [...hypervisor.path, 'interfaces', index, 'user', 'forwards', at, 'hostPort'];
         const place = host.document.placeOf(path);
         const claims = taken.get(hostPort) ?? [];
         const other = claims.find(

@@ -41,8 +41,8 @@ const IDENTITY: Readonly<Record<string, (document: unknown) => unknown>> = {
   metadata: (document) => at(document, ['metadata']),
   'spec.uuid': (document) => at(document, ['spec', 'uuid']),
   'the driver in spec.hypervisor': (document) => Object.keys(at(document, ['spec', 'hypervisor']) ?? {}),
-  'spec.hypervisor.qemu.adopt': (document) => at(document, ['spec', 'hypervisor', 'qemu', 'adopt']),
-  'the path of a disk': (document) => pathsOf(at(document, ['spec', 'hypervisor', 'qemu', 'disks'])),
+  'adopt in spec.hypervisor': (document) => drivers(document).map((driver) => at(driver, ['adopt'])),
+  'the path of a disk': (document) => drivers(document).map((driver) => pathsOf(at(driver, ['disks']))),
 };
 
 /**
@@ -139,6 +139,11 @@ function at(value: unknown, path: readonly PathStep[]): unknown {
     if (Array.isArray(inner)) return typeof step === 'number' ? inner[step] : undefined;
     return isMapping(inner) && Object.hasOwn(inner, step) ? inner[step] : undefined;
   }, value);
+}
+
+/** The mappings of the drivers that it names. */
+function drivers(document: unknown): readonly unknown[] {
+  return Object.values(at(document, ['spec', 'hypervisor']) ?? {});
 }
 
 function pathsOf(disks: unknown): unknown {

@@ -3,10 +3,10 @@ import type { ProbeSpec } from '../model/probe.js';
 import { ipAddressField } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
 import { namespaceField, uuidField, vmNameField } from './fields.js';
+import { hypervisorSchema, type WrittenHypervisor } from './hypervisors/registry.js';
 import { maintenanceSchema, type WrittenMaintenance } from './maintenance-schema.js';
 import { namedProbeSchema, roleProbeSchema } from './probe-schema.js';
 import type { ProblemList } from './problems.js';
-import { qemuSchema, type WrittenQemu } from './qemu-schema.js';
 import { vmRecoverySchema, type WrittenRecovery } from './recovery-schema.js';
 import type { SourceDocument } from './source-document.js';
 
@@ -16,7 +16,7 @@ export const virtualMachineHostSchema = z.strictObject({
   kind: z.literal('VirtualMachineHost'),
   metadata: z.strictObject({ name: vmNameField, namespace: namespaceField.optional() }),
   spec: z.strictObject({
-    hypervisor: z.strictObject({ qemu: qemuSchema }),
+    hypervisor: hypervisorSchema,
     address: ipAddressField.optional(),
     uuid: uuidField.optional(),
     startupProbe: roleProbeSchema('startup').optional(),
@@ -39,7 +39,7 @@ export interface HostBinding {
   readonly document: SourceDocument;
   readonly namespace: string;
   readonly name: string;
-  readonly qemu: WrittenQemu;
+  readonly hypervisor: WrittenHypervisor;
   readonly address: string | undefined;
   readonly uuid: string | undefined;
   readonly probes: readonly PlacedProbe[];
@@ -69,7 +69,7 @@ export function readHostBinding(document: SourceDocument, problems: ProblemList)
     document,
     namespace: metadata.namespace ?? 'default',
     name: metadata.name,
-    qemu: spec.hypervisor.qemu,
+    hypervisor: spec.hypervisor,
     address: spec.address,
     uuid: spec.uuid?.toLowerCase(),
     probes: placedProbes(spec),

@@ -1,12 +1,8 @@
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { Driver } from '../model/ports.js';
-import type { VmSpec } from '../model/vm.js';
 import type { WorkerPool } from '../pool/index.js';
 import { nativeHost } from './native-host.js';
 import { QemuDriver, type QemuDriverOptions } from './qemu/index.js';
-
-/** A driver's name, as `hypervisor.driver` of a VM has it. */
-export type DriverName = VmSpec['hypervisor']['driver'];
 
 /** What every driver is given; each takes what it needs. Engine and pool are closed by their owner. */
 export interface DriverOptions extends QemuDriverOptions {
@@ -15,9 +11,9 @@ export interface DriverOptions extends QemuDriverOptions {
 }
 
 /** The built-in drivers. One line a driver. */
-export function createDrivers(options: DriverOptions): Record<DriverName, Driver> {
+export function createDrivers(options: DriverOptions) {
   const host = nativeHost(options.engine, options.pool);
   return {
     qemu: new QemuDriver(host, options),
-  };
+  } satisfies Readonly<Record<string, Driver>>;
 }

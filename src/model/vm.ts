@@ -1,3 +1,6 @@
+import type { CloudHypervisorSpec } from './hypervisors/cloud-hypervisor.js';
+import type { FirecrackerSpec } from './hypervisors/firecracker.js';
+import type { QemuSpec } from './hypervisors/qemu.js';
 import type { MaintenanceEntry } from './maintenance.js';
 import type { ProbeSpec } from './probe.js';
 
@@ -13,55 +16,11 @@ export interface ProcessIdentity {
   readonly startTimeTicks: number;
 }
 
-export interface WatchdogDevice {
-  readonly name: string;
-  readonly model: 'i6300esb' | 'diag288';
-  /** As KubeVirt: what happens in the guest's hardware; vmpulse takes `pause` by default so that evidence survives. */
-  readonly action: 'poweroff' | 'reset' | 'shutdown' | 'pause';
-}
+/** How the VM is run. One line a driver. */
+export type HypervisorSpec = QemuSpec | CloudHypervisorSpec | FirecrackerSpec;
 
-export interface DiskSpec {
-  readonly name: string;
-  /** Absolute path of the image or block device. */
-  readonly path: string;
-  readonly format: 'raw' | 'qcow2';
-  readonly readOnly: boolean;
-}
-
-export type NetworkInterface =
-  | {
-      readonly type: 'user';
-      /** Host loopback port → guest port. */
-      readonly forwards: readonly {
-        readonly hostPort: number;
-        readonly guestPort: number;
-        readonly hostAddress: string;
-      }[];
-    }
-  | { readonly type: 'tap'; readonly device: string; readonly mac?: string };
-
-/** How a QEMU VM is built when vmpulse starts it, or found when it adopts it. */
-export interface QemuSpec {
-  readonly driver: 'qemu';
-  /** Program, looked up in PATH unless absolute; default qemu-system-<arch>. */
-  readonly binary: string;
-  readonly machine: string;
-  /** `auto` uses KVM only where guests really run under it. */
-  readonly accel: 'auto' | 'kvm' | 'tcg';
-  readonly cpu?: string;
-  readonly memoryMiB: number;
-  readonly vcpus: number;
-  readonly kernel?: { readonly image: string; readonly initrd?: string; readonly append: string };
-  readonly disks: readonly DiskSpec[];
-  readonly interfaces: readonly NetworkInterface[];
-  readonly guestAgent: boolean;
-  readonly pvpanic: boolean;
-  readonly watchdog?: WatchdogDevice;
-  /** Further arguments, passed as they are after ours. */
-  readonly extraArgs: readonly string[];
-  /** Sockets of a QEMU that vmpulse did not start; its presence means: adopt, do not build a command line. */
-  readonly adopt?: { readonly qmpSocket: string; readonly agentSocket?: string; readonly pidFile?: string };
-}
+/** A driver's name. */
+export type DriverName = HypervisorSpec['driver'];
 
 /** A time of the week, UTC, in which scheduled maintenance may begin. It may end on the next day. */
 export interface ActionWindow {
@@ -115,7 +74,7 @@ export interface VmMode {
 }
 
 /** One VM as vmpulse knows it: manifest, host binding and defaults merged and validated. */
-export interface VmSpec {
+export interface VmSpec<Hypervisor extends HypervisorSpec = HypervisorSpec> {
   readonly id: VmId;
   readonly namespace: string;
   readonly name: string;
@@ -133,7 +92,7 @@ export interface VmSpec {
   readonly forceReconcile?: string;
   /** Where probes connect to: an IP address; unset until known (agent, lease). */
   readonly address?: string;
-  readonly hypervisor: QemuSpec;
+  readonly hypervisor: Hypervisor;
   readonly probes: readonly ProbeSpec[];
   readonly recovery: RecoverySpec;
   /** Path in `recovery`, for example `backoff.capMs`, and the document that said it; what has no entry is the host's. */
@@ -142,4 +101,12 @@ export interface VmSpec {
   readonly maintenance?: readonly MaintenanceEntry[];
   /** Digest of everything above that needs a restart of the VM to change. */
   readonly machineDigest: string;
+}
+
+/** The VM if that driver runs it, with the driver's own specification. */
+export function isRunBy<Name extends DriverName>(
+  vm: VmSpec,
+  driver: Name,
+): vm is VmSpec<Extract<HypervisorSpec, { readonly driver: Name }>> {
+  return vm.hypervisor.driver === driver;
 }

@@ -314,18 +314,18 @@ describe('run strategy, watchdog and grace', () => {
       { name: 'a', model: 'diag288', action: 'poweroff' },
     ],
   ])('watchdog of {%s} and {%s}', (instance, qemu, expected) => {
-    expect(compileOne(manifest('', instance), host(qemu)).hypervisor.watchdog).toEqual(expected);
+    expect(compileOne(manifest('', instance), host(qemu)).hypervisor).toMatchObject({ watchdog: expected });
   });
 
   it('chooses program and machine by architecture', () => {
     const arm = compileOne(manifest('', 'architecture: arm64'), host()).hypervisor;
-    expect([arm.binary, arm.machine, arm.pvpanic]).toEqual(['qemu-system-aarch64', 'virt', true]);
+    expect(arm).toMatchObject({ binary: 'qemu-system-aarch64', machine: 'virt', pvpanic: true });
     const z = compileOne(manifest(''), host(', binary: /opt/bin/qemu-system-s390x')).hypervisor;
-    expect([z.binary, z.machine, z.pvpanic]).toEqual([
-      '/opt/bin/qemu-system-s390x',
-      's390-ccw-virtio',
-      false,
-    ]);
+    expect(z).toMatchObject({
+      binary: '/opt/bin/qemu-system-s390x',
+      machine: 's390-ccw-virtio',
+      pvpanic: false,
+    });
   });
 
   it('stops as gracefully as the manifest asks, and gives a step the time for it', () => {
@@ -337,6 +337,6 @@ describe('run strategy, watchdog and grace', () => {
     const text =
       'domain: {cpu: {cores: 2, threads: 2}, resources: {requests: {memory: 1G}}, machine: {type: pc}}';
     const adopted = compileOne(manifest('', text), host().replace('memory: 1Gi', 'accel: tcg')).hypervisor;
-    expect([adopted.vcpus, adopted.memoryMiB, adopted.machine]).toEqual([4, 954, 'pc']);
+    expect(adopted).toMatchObject({ vcpus: 4, memoryMiB: 954, machine: 'pc' });
   });
 });

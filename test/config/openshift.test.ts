@@ -90,6 +90,8 @@ describe('the examples of the OpenShift page on health checks', () => {
     );
     expect(vm.runStrategy).toBe('Halted');
     expect(vm.labels).toEqual({ 'kubevirt.io/vm': 'rhel' });
-    expect(vm.hypervisor.watchdog).toEqual({ name: 'mywatchdog', model: 'i6300esb', action: 'poweroff' });
+    expect(vm.hypervisor).toMatchObject({
+      watchdog: { name: 'mywatchdog', model: 'i6300esb', action: 'poweroff' },
+    });
   });
 });

@@ -46,7 +46,7 @@ describe('a patch of a host document', () => {
     ['kind', { kind: 'RecoveryPolicy' }],
     ['spec.uuid', { spec: { uuid: null } }],
     ['the driver', { spec: { hypervisor: { qemu: null, other: {} } } }],
-    ['spec.hypervisor.qemu.adopt', qemu({ adopt: { qmpSocket: '/run/q.sock' } })],
+    ['adopt in spec.hypervisor', qemu({ adopt: { qmpSocket: '/run/q.sock' } })],
     ['the path of a disk', qemu({ disks: [{ path: '/b.qcow2', format: 'qcow2' }] })],
     ['the path of a disk', [{ op: 'remove', path: '/spec/hypervisor/qemu/disks/0' }]],
   ])('may not change %s', (what, patch) => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { DiskSpec, NetworkInterface, VmSpec } from '../../model/vm.js';
+import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
 import type { VmPaths } from './paths.js';
+import type { QemuVm } from './qemu-vm.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -18,7 +19,7 @@ export function tcgCacheMiB(memoryMiB: number): number {
 
 /** QEMU's argument list for a VM, without the program. */
 export function commandLine(
-  vm: VmSpec,
+  vm: QemuVm,
   paths: VmPaths,
   { accelerator, blockDevices }: HostChoices,
 ): string[] {
@@ -61,7 +62,7 @@ export function commandLine(
   ];
 }
 
-function kernelArgs({ hypervisor: { kernel } }: VmSpec): string[] {
+function kernelArgs({ hypervisor: { kernel } }: QemuVm): string[] {
   if (kernel === undefined) return [];
   const initrd = kernel.initrd === undefined ? [] : ['-initrd', kernel.initrd];
   return ['-kernel', kernel.image, ...initrd, ...(kernel.append === '' ? [] : ['-append', kernel.append])];
@@ -102,7 +103,7 @@ export function forwardArg(forward: { hostAddress: string; hostPort: number; gue
   return `hostfwd=tcp:${forward.hostAddress}:${forward.hostPort}-:${forward.guestPort}`;
 }
 
-function agentArgs(vm: VmSpec, paths: VmPaths): string[] {
+function agentArgs(vm: QemuVm, paths: VmPaths): string[] {
   if (!vm.hypervisor.guestAgent) return [];
   return [
     ...[
@@ -115,7 +116,7 @@ function agentArgs(vm: VmSpec, paths: VmPaths): string[] {
   ];
 }
 
-function watchdogArgs({ hypervisor: { watchdog } }: VmSpec): string[] {
+function watchdogArgs({ hypervisor: { watchdog } }: QemuVm): string[] {
   if (watchdog === undefined) return [];
   // KubeVirt's names of the actions are QEMU's.
   return ['-device', `${watchdog.model},id=watchdog`, '-action', `watchdog=${watchdog.action}`];

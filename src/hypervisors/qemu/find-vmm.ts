@@ -2,10 +2,10 @@ import { access } from 'node:fs/promises';
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { Machine } from '../../model/machine.js';
-import type { VmSpec } from '../../model/vm.js';
 import { livingState, startedAtMs } from '../process.js';
 import type { VmPaths } from './paths.js';
 import type { FoundProcess, ProcScanner } from './proc-scan/proc-scanner.js';
+import type { QemuVm } from './qemu-vm.js';
 import { digestOf, readRecord, type VmmRecord } from './record.js';
 
 /** The one running VMM of a VM. */
@@ -23,7 +23,7 @@ export interface FoundVmm extends FoundProcess {
  * Throws ERR_VMPULSE_IDENTITY when more than one process fits.
  */
 export async function findVmm(
-  vm: VmSpec,
+  vm: QemuVm,
   paths: VmPaths,
   scanner: ProcScanner,
   deadline: Deadline,
@@ -39,7 +39,7 @@ export async function findVmm(
 }
 
 function onlyOne(
-  vm: VmSpec,
+  vm: QemuVm,
   found: readonly FoundProcess[],
   record: VmmRecord | undefined,
 ): FoundVmm | undefined {

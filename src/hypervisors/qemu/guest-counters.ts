@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Deadline } from '../../model/deadline.js';
+import type { NetworkInterface } from '../../model/hypervisor.js';
 import { plainText } from '../../model/plain-text.js';
 import type { GuestCounter } from '../../model/ports.js';
-import type { NetworkInterface } from '../../model/vm.js';
 import type { QemuMonitor } from './monitor.js';
 
 const count = z.number().nonnegative().catch(0);

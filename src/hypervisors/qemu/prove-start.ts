@@ -4,13 +4,14 @@ import { createServer } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import type { Deadline } from '../../model/deadline.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
+import type { DiskSpec } from '../../model/hypervisor.js';
 import { plainText } from '../../model/plain-text.js';
-import type { DiskSpec, VmSpec } from '../../model/vm.js';
 import type { Accelerators } from './accelerator.js';
 import { type Accelerator, forwardArg, type HostChoices, tcgCacheMiB } from './command-line.js';
 import type { FoundVmm } from './find-vmm.js';
 import { socketPathProblem, type VmPaths } from './paths.js';
 import type { ProcScanner } from './proc-scan/proc-scanner.js';
+import type { QemuVm } from './qemu-vm.js';
 
 /** What QEMU itself needs beside the guest's memory. */
 const VMM_OVERHEAD_MIB = 64;
@@ -40,7 +41,7 @@ interface Finding {
  * Checks everything that a start needs and says all that is missing at once. Changes nothing.
  * Throws ERR_VMPULSE_DISK_IN_USE if a disk is taken, ERR_VMPULSE_START_IMPOSSIBLE for anything else.
  */
-export async function proveStart(vm: VmSpec, context: ProofContext, deadline: Deadline): Promise<StartPlan> {
+export async function proveStart(vm: QemuVm, context: ProofContext, deadline: Deadline): Promise<StartPlan> {
   const { paths } = context;
   const qemu = vm.hypervisor;
   const [program, disks, choice, ...others] = await Promise.all([
@@ -135,7 +136,7 @@ async function inspectFile(
   };
 }
 
-async function inspectKernel({ hypervisor: { kernel } }: VmSpec, deadline: Deadline): Promise<Finding> {
+async function inspectKernel({ hypervisor: { kernel } }: QemuVm, deadline: Deadline): Promise<Finding> {
   if (kernel === undefined) return { problems: [] };
   const image = await inspectFile('kernel', kernel.image, false, deadline);
   if (kernel.initrd === undefined) return image;
@@ -144,7 +145,7 @@ async function inspectKernel({ hypervisor: { kernel } }: VmSpec, deadline: Deadl
 }
 
 async function inspectInterfaces(
-  vm: VmSpec,
+  vm: QemuVm,
   replacing: FoundVmm | undefined,
   deadline: Deadline,
 ): Promise<Finding> {

@@ -24,6 +24,7 @@ import { QemuMonitor } from './monitor.js';
 import { type VmPaths, vmPaths } from './paths.js';
 import { ProcScanner } from './proc-scan/proc-scanner.js';
 import { proveStart, type StartPlan } from './prove-start.js';
+import { type QemuVm, qemuVm } from './qemu-vm.js';
 import { newRecord, writeRecord } from './record.js';
 import { QemuSession } from './session.js';
 import { StartLocks } from './start-locks.js';
@@ -65,7 +66,7 @@ export class QemuDriver implements Driver<QemuSession> {
   }
 
   supports(vm: VmSpec, step: LadderStep): boolean {
-    const { adopt, guestAgent } = vm.hypervisor;
+    const { adopt, guestAgent } = qemuVm(vm).hypervisor;
     const hasAgent = adopt ? adopt.agentSocket !== undefined : guestAgent;
     switch (step) {
       case 'start':
@@ -86,7 +87,8 @@ export class QemuDriver implements Driver<QemuSession> {
     }
   }
 
-  async look(vm: VmSpec, options: CallOptions): Promise<Look> {
+  async look(spec: VmSpec, options: CallOptions): Promise<Look> {
+    const vm = qemuVm(spec);
     const paths = vmPaths(this.#runDir, vm);
     const deadline = new Deadline(`look at ${vm.id}`, options);
     const found = await findVmm(vm, paths, this.#scanner, deadline);
@@ -99,7 +101,8 @@ export class QemuDriver implements Driver<QemuSession> {
    * Does not wait for the monitor: a VMM that hangs can be attached to, and stopped. `monitor` events tell its state.
    * Throws ERR_VMPULSE_IDENTITY if the process is not, or no longer, this VM's.
    */
-  async attach(vm: VmSpec, process: ProcessIdentity, options: CallOptions): Promise<QemuSession> {
+  async attach(spec: VmSpec, process: ProcessIdentity, options: CallOptions): Promise<QemuSession> {
+    const vm = qemuVm(spec);
     const paths = vmPaths(this.#runDir, vm);
     const deadline = new Deadline(`attach to ${vm.id}`, options);
     // The pidfd first: from here on the process cannot become another one unnoticed.
@@ -131,7 +134,8 @@ export class QemuDriver implements Driver<QemuSession> {
     }
   }
 
-  async proveStart(vm: VmSpec, options: CallOptions): Promise<void> {
+  async proveStart(spec: VmSpec, options: CallOptions): Promise<void> {
+    const vm = qemuVm(spec);
     this.#refuseAdopted(vm);
     const paths = vmPaths(this.#runDir, vm);
     const deadline = new Deadline(`proof of start of ${vm.id}`, options);
@@ -143,7 +147,8 @@ export class QemuDriver implements Driver<QemuSession> {
    * Throws ERR_VMPULSE_VM_RUNNING, ERR_VMPULSE_LOCKED, ERR_VMPULSE_DISK_IN_USE or ERR_VMPULSE_START_IMPOSSIBLE before
    * anything was done, ERR_VMPULSE_START_FAILED with the end of the VMM's log when it was tried.
    */
-  async start(vm: VmSpec, options: CallOptions): Promise<ProcessIdentity> {
+  async start(spec: VmSpec, options: CallOptions): Promise<ProcessIdentity> {
+    const vm = qemuVm(spec);
     this.#refuseAdopted(vm);
     const paths = vmPaths(this.#runDir, vm);
     const deadline = new Deadline(`start of ${vm.id}`, options);
@@ -164,7 +169,7 @@ export class QemuDriver implements Driver<QemuSession> {
     }
   }
 
-  async #launch(vm: VmSpec, paths: VmPaths, plan: StartPlan, deadline: Deadline): Promise<ProcessIdentity> {
+  async #launch(vm: QemuVm, paths: VmPaths, plan: StartPlan, deadline: Deadline): Promise<ProcessIdentity> {
     const argv = [plan.program, ...commandLine(vm, paths, plan)];
     await deadline.race(mkdir(paths.folder, { recursive: true, mode: 0o700 }));
     await deadline.race(removeFiles([paths.qmpSocket, paths.agentSocket, paths.record]));
@@ -206,7 +211,7 @@ export class QemuDriver implements Driver<QemuSession> {
   }
 
   #prove(
-    vm: VmSpec,
+    vm: QemuVm,
     paths: VmPaths,
     replacing: FoundVmm | undefined,
     deadline: Deadline,
@@ -221,7 +226,7 @@ export class QemuDriver implements Driver<QemuSession> {
     return proveStart(vm, context, deadline);
   }
 
-  async #verify(vm: VmSpec, paths: VmPaths, process: ProcessIdentity, deadline: Deadline): Promise<FoundVmm> {
+  async #verify(vm: QemuVm, paths: VmPaths, process: ProcessIdentity, deadline: Deadline): Promise<FoundVmm> {
     const found = await findVmm(vm, paths, this.#scanner, deadline);
     if (found === undefined || found.pid !== process.pid || found.startTimeTicks !== process.startTimeTicks) {
       const now = found ? `its VMM is process ${found.pid}` : 'it has no VMM';
@@ -239,7 +244,7 @@ export class QemuDriver implements Driver<QemuSession> {
     throw new VmpulseError('ERR_VMPULSE_IDENTITY', text);
   }
 
-  #refuseAdopted(vm: VmSpec): void {
+  #refuseAdopted(vm: QemuVm): void {
     if (vm.hypervisor.adopt === undefined) return;
     const text = `VM ${vm.id} was adopted: vmpulse does not know how it is started; start it the way it was started before`;
     throw new VmpulseError('ERR_VMPULSE_START_IMPOSSIBLE', text);

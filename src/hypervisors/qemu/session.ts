@@ -3,7 +3,7 @@ import { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { Machine } from '../../model/machine.js';
 import type { CallOptions, CapturedEvidence, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
-import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
+import type { ProcessIdentity } from '../../model/vm.js';
 import type { ProcessHandle } from '../host.js';
 import { livingState } from '../process.js';
 import { capture } from './capture.js';
@@ -14,6 +14,7 @@ import { type GuestCommandResult, guestExec, guestOsId } from './guest-exec.js';
 import { LogKeeper, removeFiles } from './logs.js';
 import type { QemuMonitor } from './monitor.js';
 import type { VmPaths } from './paths.js';
+import type { QemuVm } from './qemu-vm.js';
 import { rebootGuest, restoreShutdownAction, type ShutdownAction } from './reboot-guest.js';
 import { resetGuest, untilRunning } from './reset-guest.js';
 import { stopVmm } from './stop-vmm.js';
@@ -23,7 +24,7 @@ const POLL_MS = 10;
 const LAST_WORDS_MS = 200;
 
 export interface QemuSessionParts {
-  readonly vm: VmSpec;
+  readonly vm: QemuVm;
   readonly vmm: FoundVmm;
   readonly handle: ProcessHandle;
   readonly monitor: QemuMonitor;

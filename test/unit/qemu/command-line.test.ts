@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { commandLine, endingsOf, type HostChoices } from '../../../src/hypervisors/qemu/command-line.js';
 import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
-import type { VmSpec } from '../../../src/model/vm.js';
+import type { QemuVm } from '../../../src/hypervisors/qemu/qemu-vm.js';
 import { testVm, UUID } from './fixtures.js';
 
 const TCG: HostChoices = { accelerator: 'tcg', blockDevices: new Set() };
 
-function line(vm: VmSpec, choices = TCG): string[] {
+function line(vm: QemuVm, choices = TCG): string[] {
   return commandLine(vm, vmPaths('/run/v', vm), choices);
 }
 
@@ -85,7 +85,7 @@ describe('the command line of QEMU', () => {
       { type: 'tap' as const, device: 'tap1', mac: '52:54:00:00:00:09' },
       { type: 'tap' as const, device: 'tap2' },
     ];
-    const macs = (vm: VmSpec) =>
+    const macs = (vm: QemuVm) =>
       [
         ...line(vm)
           .join(' ')

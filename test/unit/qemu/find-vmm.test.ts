@@ -7,10 +7,10 @@ import { identify, livingState, readProcStat } from '../../../src/hypervisors/pr
 import { findVmm, leftoversOf } from '../../../src/hypervisors/qemu/find-vmm.js';
 import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
 import { ProcScanner } from '../../../src/hypervisors/qemu/proc-scan/proc-scanner.js';
+import type { QemuVm } from '../../../src/hypervisors/qemu/qemu-vm.js';
 import { newRecord, readRecord, writeRecord } from '../../../src/hypervisors/qemu/record.js';
 import { Deadline } from '../../../src/model/deadline.js';
 import { differingPaths, machineOf } from '../../../src/model/machine.js';
-import type { VmSpec } from '../../../src/model/vm.js';
 import { testFolder, testHost, testVm } from './fixtures.js';
 import { end, standIn } from './processes.js';
 
@@ -25,7 +25,7 @@ function ownVm() {
   return {
     vm,
     paths,
-    find: (other: VmSpec = vm) =>
+    find: (other: QemuVm = vm) =>
       findVmm(other, paths, scanner, new Deadline('find', { deadlineMs: 10_000 })),
   };
 }

@@ -7,12 +7,13 @@ import type { DriverHost } from '../../../src/hypervisors/host.js';
 import { identify, livingState } from '../../../src/hypervisors/process.js';
 import scan from '../../../src/hypervisors/qemu/proc-scan/worker.js';
 import { VmpulseError } from '../../../src/model/errors.js';
-import type { QemuSpec, VmSpec } from '../../../src/model/vm.js';
+import type { QemuSpec } from '../../../src/model/hypervisors/qemu.js';
+import type { VmSpec } from '../../../src/model/vm.js';
 import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 
 export const UUID = '5d307ca9-b3ef-428c-8861-06e72d69f223';
 
-export function testVm(hypervisor: Partial<QemuSpec> = {}, rest: Partial<VmSpec> = {}): VmSpec {
+export function testVm(hypervisor: Partial<QemuSpec> = {}, rest: Partial<VmSpec> = {}): VmSpec<QemuSpec> {
   return {
     id: 'default/web-1',
     namespace: 'default',

@@ -9,8 +9,8 @@ import type { FoundVmm } from '../../../src/hypervisors/qemu/find-vmm.js';
 import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
 import { ProcScanner } from '../../../src/hypervisors/qemu/proc-scan/proc-scanner.js';
 import { proveStart } from '../../../src/hypervisors/qemu/prove-start.js';
+import type { QemuVm } from '../../../src/hypervisors/qemu/qemu-vm.js';
 import { Deadline } from '../../../src/model/deadline.js';
-import type { VmSpec } from '../../../src/model/vm.js';
 import { testFolder, testHost, testVm } from './fixtures.js';
 import { standIn, type TestProcess } from './processes.js';
 
@@ -24,7 +24,7 @@ function prover(folder: string, kvm: typeof KVM_WORKS | typeof KVM_BROKEN = KVM_
   mkdirSync(searchPath, { recursive: true });
   writeFileSync(join(searchPath, 'qemu-system-x86_64'), '#!/bin/sh\n');
   chmodSync(join(searchPath, 'qemu-system-x86_64'), 0o755);
-  const prove = (vm: VmSpec, replacing?: FoundVmm, runDir = folder) => {
+  const prove = (vm: QemuVm, replacing?: FoundVmm, runDir = folder) => {
     const context = {
       paths: vmPaths(runDir, vm),
       scanner: new ProcScanner(host),

@@ -14,7 +14,8 @@ import type { DriverHost } from '../../../src/hypervisors/host.js';
 import { livingState } from '../../../src/hypervisors/process.js';
 import { findSystemdRun, launchCommand } from '../../../src/hypervisors/qemu/launch.js';
 import { QemuDriver } from '../../../src/hypervisors/qemu/qemu-driver.js';
-import type { ProcessIdentity, QemuSpec, VmSpec } from '../../../src/model/vm.js';
+import type { QemuSpec } from '../../../src/model/hypervisors/qemu.js';
+import type { ProcessIdentity, VmSpec } from '../../../src/model/vm.js';
 import { FakeChannel, testFolder, testHost, testVm } from './fixtures.js';
 import { standIn } from './processes.js';
 

@@ -3,8 +3,8 @@ import type { ActionResult, LadderStep, RecoveryAction } from '../../../src/mode
 import type { Clock } from '../../../src/model/clock.js';
 import { systemClock } from '../../../src/model/clock.js';
 import { type ErrorCode, VmpulseError } from '../../../src/model/errors.js';
+import type { DiskSpec } from '../../../src/model/hypervisor.js';
 import type { CapturedEvidence, Driver, VmmSession } from '../../../src/model/ports.js';
-import type { DiskSpec } from '../../../src/model/vm.js';
 import { createRecoveries, type RecoveryContext } from '../../../src/recovery/registry.js';
 import { testVm } from '../qemu/fixtures.js';
 

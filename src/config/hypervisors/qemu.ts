@@ -1,19 +1,24 @@
-import { basename, normalize } from 'node:path';
-import type { DiskSpec, NetworkInterface, QemuSpec, WatchdogDevice } from '../model/vm.js';
-import type { PathStep, ProblemList } from './problems.js';
-import type { WrittenQemu } from './qemu-schema.js';
-import type { Architecture, Manifest } from './virtual-machine.js';
-import type { HostBinding } from './virtual-machine-host.js';
-
-export const QEMU_PATH = ['spec', 'hypervisor', 'qemu'] as const;
+import { basename } from 'node:path';
+import type { NetworkInterface, WatchdogDevice } from '../../model/hypervisor.js';
+import type { QemuSpec } from '../../model/hypervisors/qemu.js';
+import type { Architecture, Manifest } from '../virtual-machine.js';
+import {
+  type BuildContext,
+  disksOf,
+  kernelOf,
+  memoryOf,
+  type Refuse,
+  tapOf,
+  warnIfBootless,
+} from './hardware.js';
+import type { HypervisorKind } from './kind.js';
+import { qemuSchema, type WrittenQemu } from './qemu-schema.js';
 
 const MACHINES: Readonly<Record<Architecture, { readonly program: string; readonly machine: string }>> = {
   amd64: { program: 'qemu-system-x86_64', machine: 'q35' },
   arm64: { program: 'qemu-system-aarch64', machine: 'virt' },
   s390x: { program: 'qemu-system-s390x', machine: 's390-ccw-virtio' },
 };
-
-type Refuse = (path: readonly PathStep[], message: string) => void;
 
 function programArchitecture(binary: string | undefined): Architecture | undefined {
   if (binary === undefined) return undefined;
@@ -32,34 +37,15 @@ function architectureOf(
   if (ofProgram !== undefined && architecture !== undefined && ofProgram !== architecture) {
     const program = MACHINES[architecture].program;
     refuse(
-      [...QEMU_PATH, 'binary'],
+      ['binary'],
       `is for ${ofProgram}, but the manifest's architecture is ${architecture}; use ${program}`,
     );
   }
   return architecture ?? ofProgram ?? hostArchitecture;
 }
 
-function disksOf(qemu: WrittenQemu, refuse: Refuse): readonly DiskSpec[] {
-  const names = new Set<string>();
-  return (qemu.disks ?? []).map(({ name = '', path, format, readOnly = false }, index) => {
-    const disk = { name: name === '' ? `disk${index}` : name, path: normalize(path), format, readOnly };
-    if (names.has(disk.name))
-      refuse(
-        [...QEMU_PATH, 'disks', index, 'name'],
-        `"${disk.name}" is already the name of a disk above; choose another`,
-      );
-    names.add(disk.name);
-    return disk;
-  });
-}
-
 function interfaceOf({ user, tap }: NonNullable<WrittenQemu['interfaces']>[number]): NetworkInterface {
-  if (tap !== undefined)
-    return {
-      type: 'tap',
-      device: tap.device,
-      ...(tap.mac === undefined ? {} : { mac: tap.mac.toLowerCase() }),
-    };
+  if (tap !== undefined) return tapOf(tap);
   const forwards = (user?.forwards ?? []).map((forward) => ({
     ...forward,
     hostAddress: forward.hostAddress ?? '127.0.0.1',
@@ -69,19 +55,14 @@ function interfaceOf({ user, tap }: NonNullable<WrittenQemu['interfaces']>[numbe
 
 /** The watchdog, from the manifest, changed by the host document; `refuse` where it cannot work. */
 function watchdogOf(
-  manifest: Manifest,
   qemu: WrittenQemu,
   machine: { readonly architecture: Architecture; readonly hasAcpi: boolean },
-  problems: ProblemList,
-  host: HostBinding,
+  { manifest, problems, refuse: refuseHost }: BuildContext,
 ): WatchdogDevice | undefined {
   const { watchdog: asked } = manifest;
   const { watchdog: own } = qemu;
   if (asked === undefined && own === undefined) return undefined;
-  const fromHost = (field: string, message: string) => {
-    const path = [...QEMU_PATH, 'watchdog', field];
-    problems.add(host.document.placeOf(path), path, message);
-  };
+  const fromHost = (field: string, message: string) => refuseHost(['watchdog', field], message);
   const refuse = (field: 'model' | 'action', message: string) => {
     if (own?.[field] !== undefined || asked === undefined) return fromHost(field, message);
     const device = ['spec', 'template', 'spec', 'domain', 'devices', 'watchdog', asked.model];
@@ -113,38 +94,25 @@ function hasAcpi(manifest: Manifest, machine: string, qemu: WrittenQemu): boolea
 }
 
 /** Merges manifest and host document into a complete QemuSpec. Undefined where something is missing. */
-export function buildQemu(
-  manifest: Manifest,
-  host: HostBinding,
-  hostArchitecture: Architecture,
-  problems: ProblemList,
-): QemuSpec | undefined {
-  const { qemu } = host;
-  const refuse: Refuse = (path, message) => problems.add(host.document.placeOf(path), path, message);
-  const architecture = architectureOf(manifest, qemu, hostArchitecture, refuse);
+function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
+  const { manifest, refuse } = context;
+  const architecture = architectureOf(manifest, qemu, context.hostArchitecture, refuse);
   const machine = qemu.machine ?? manifest.machine ?? MACHINES[architecture].machine;
-  const watchdog = watchdogOf(
-    manifest,
-    qemu,
-    { architecture, hasAcpi: hasAcpi(manifest, machine, qemu) },
-    problems,
-    host,
-  );
-  const memoryMiB = qemu.memory ?? manifest.memoryMiB;
-  if (memoryMiB === undefined && qemu.adopt === undefined) {
-    refuse(QEMU_PATH, 'has no memory, nor has the manifest; add memory, for example memory: 2Gi');
-    return undefined;
-  }
+  const hardware = { architecture, hasAcpi: hasAcpi(manifest, machine, qemu) };
+  const watchdog = watchdogOf(qemu, hardware, context);
+  const memoryMiB = memoryOf(qemu, context);
+  if (memoryMiB === undefined) return undefined;
+  warnIfBootless(qemu, context);
   return {
     driver: 'qemu',
     binary: qemu.binary ?? MACHINES[architecture].program,
     machine,
     accel: qemu.accel ?? 'auto',
     ...(qemu.cpu === undefined ? {} : { cpu: qemu.cpu }),
-    memoryMiB: memoryMiB ?? 0,
+    memoryMiB,
     vcpus: qemu.vcpus ?? manifest.vcpus ?? 1,
     ...(qemu.kernel === undefined ? {} : { kernel: kernelOf(qemu.kernel) }),
-    disks: disksOf(qemu, refuse),
+    disks: disksOf(qemu.disks, refuse),
     interfaces: (qemu.interfaces ?? []).map(interfaceOf),
     guestAgent: qemu.adopt === undefined ? (qemu.guestAgent ?? true) : qemu.adopt.agentSocket !== undefined,
     pvpanic: qemu.adopt === undefined && (qemu.pvpanic ?? architecture !== 's390x'),
@@ -152,14 +120,6 @@ export function buildQemu(
     extraArgs: qemu.extraArgs ?? [],
     ...(qemu.adopt === undefined ? {} : { adopt: adoptOf(qemu.adopt) }),
   };
-}
-
-function kernelOf({
-  image,
-  initrd,
-  append = '',
-}: NonNullable<WrittenQemu['kernel']>): NonNullable<QemuSpec['kernel']> {
-  return { image, ...(initrd === undefined ? {} : { initrd }), append };
 }
 
 function adoptOf({
@@ -173,3 +133,9 @@ function adoptOf({
     ...(pidFile === undefined ? {} : { pidFile }),
   };
 }
+
+export const qemu: HypervisorKind<WrittenQemu> = {
+  schema: qemuSchema,
+  build,
+  agentRemedy: ({ adopt }) => (adopt === undefined ? 'remove guestAgent: false' : 'add adopt.agentSocket'),
+};

@@ -1,0 +1,76 @@
+import { normalize } from 'node:path';
+import type { DiskSpec, KernelSpec, NetworkInterface } from '../../model/hypervisor.js';
+import type { PathStep, ProblemList } from '../problems.js';
+import type { Architecture, Manifest } from '../virtual-machine.js';
+
+/** Adds a problem at a path below the driver's mapping in the host document. */
+export type Refuse = (path: readonly PathStep[], message: string) => void;
+
+/** What a driver's mapping is merged with. */
+export interface BuildContext {
+  readonly manifest: Manifest;
+  readonly hostArchitecture: Architecture;
+  readonly problems: ProblemList;
+  readonly refuse: Refuse;
+  /** As `refuse`, for what is only doubtful. */
+  readonly warn: Refuse;
+}
+
+interface WrittenDisk {
+  readonly name?: string | undefined;
+  readonly path: string;
+  readonly format: DiskSpec['format'];
+  readonly readOnly?: boolean | undefined;
+}
+
+interface WrittenHardware {
+  readonly adopt?: unknown;
+  readonly memory?: number | undefined;
+  readonly disks?: readonly unknown[] | undefined;
+  readonly kernel?: unknown;
+  readonly extraArgs?: readonly string[] | undefined;
+}
+
+export function disksOf(disks: readonly WrittenDisk[] | undefined, refuse: Refuse): readonly DiskSpec[] {
+  const names = new Set<string>();
+  return (disks ?? []).map(({ name = '', path, format, readOnly = false }, index) => {
+    const disk = { name: name === '' ? `disk${index}` : name, path: normalize(path), format, readOnly };
+    if (names.has(disk.name))
+      refuse(['disks', index, 'name'], `"${disk.name}" is already the name of a disk above; choose another`);
+    names.add(disk.name);
+    return disk;
+  });
+}
+
+export function tapOf({
+  device,
+  mac,
+}: {
+  readonly device: string;
+  readonly mac?: string | undefined;
+}): NetworkInterface {
+  return { type: 'tap', device, ...(mac === undefined ? {} : { mac: mac.toLowerCase() }) };
+}
+
+export function kernelOf(kernel: {
+  readonly image: string;
+  readonly initrd?: string | undefined;
+  readonly append?: string | undefined;
+}): KernelSpec {
+  const { image, initrd, append = '' } = kernel;
+  return { image, ...(initrd === undefined ? {} : { initrd }), append };
+}
+
+/** The VM's memory; 0 for an adopted one of which nobody says it; undefined, with a problem, where it is missing. */
+export function memoryOf(written: WrittenHardware, { manifest, refuse }: BuildContext): number | undefined {
+  const memoryMiB = written.memory ?? manifest.memoryMiB ?? (written.adopt === undefined ? undefined : 0);
+  if (memoryMiB === undefined)
+    refuse([], 'has no memory, nor has the manifest; add memory, for example memory: 2Gi');
+  return memoryMiB;
+}
+
+export function warnIfBootless(written: WrittenHardware, { warn }: BuildContext): void {
+  const { adopt, disks = [], kernel, extraArgs = [] } = written;
+  if (adopt !== undefined || disks.length > 0 || kernel !== undefined || extraArgs.length > 0) return;
+  warn([], 'has neither disks nor a kernel; there is nothing that the VM could boot');
+}

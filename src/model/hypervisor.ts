@@ -1,0 +1,61 @@
+/** What the VMs of every hypervisor have; a driver's own specification extends one of the last two here. */
+
+export interface WatchdogDevice {
+  readonly name: string;
+  readonly model: 'i6300esb' | 'diag288';
+  /** As KubeVirt: what happens in the guest's hardware; vmpulse takes `pause` by default so that evidence survives. */
+  readonly action: 'poweroff' | 'reset' | 'shutdown' | 'pause';
+}
+
+export interface DiskSpec {
+  readonly name: string;
+  /** Absolute path of the image or block device. */
+  readonly path: string;
+  readonly format: 'raw' | 'qcow2';
+  readonly readOnly: boolean;
+}
+
+export type NetworkInterface =
+  | {
+      readonly type: 'user';
+      /** Host loopback port → guest port. */
+      readonly forwards: readonly {
+        readonly hostPort: number;
+        readonly guestPort: number;
+        readonly hostAddress: string;
+      }[];
+    }
+  | { readonly type: 'tap'; readonly device: string; readonly mac?: string };
+
+/** A kernel that is booted directly. */
+export interface KernelSpec {
+  readonly image: string;
+  readonly initrd?: string;
+  readonly append: string;
+}
+
+/** What is known of any VM, whoever runs it. */
+export interface HardwareSpec {
+  readonly driver: string;
+  /** 0: unknown. */
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  readonly disks: readonly DiskSpec[];
+  readonly interfaces: readonly NetworkInterface[];
+  /** Whether the guest can be asked and told to run commands. */
+  readonly guestAgent: boolean;
+  /**
+   * Sockets and files of a VMM that vmpulse did not start, by the name of their field; its presence means: adopt, do not
+   * build a command line.
+   */
+  readonly adopt?: { readonly [field: string]: string | undefined };
+}
+
+/** A VM whose VMM is a process that vmpulse itself starts. */
+export interface VmmSpec extends HardwareSpec {
+  /** Program, looked up in PATH unless absolute. */
+  readonly binary: string;
+  readonly kernel?: KernelSpec;
+  /** Further arguments, passed as they are after ours. */
+  readonly extraArgs: readonly string[];
+}

@@ -1,0 +1,13 @@
+import type { VmmSpec, WatchdogDevice } from '../hypervisor.js';
+
+/** How a QEMU VM is built when vmpulse starts it, or found when it adopts it. */
+export interface QemuSpec extends VmmSpec {
+  readonly driver: 'qemu';
+  readonly machine: string;
+  /** `auto` uses KVM only where guests really run under it. */
+  readonly accel: 'auto' | 'kvm' | 'tcg';
+  readonly cpu?: string;
+  readonly pvpanic: boolean;
+  readonly watchdog?: WatchdogDevice;
+  readonly adopt?: { readonly qmpSocket: string; readonly agentSocket?: string; readonly pidFile?: string };
+}
