@@ -274,6 +274,65 @@ fn without_the_capability_the_prober_is_to_blame_and_says_how_to_give_it() {
     });
 }
 
+/// Leaves up to so many connections in TIME_WAIT, each on an ephemeral port of its own.
+fn fill_ports(server: &TcpListener, count: usize) {
+    for _ in 0..count {
+        let Ok(client) = std::net::TcpStream::connect(server.local_addr().unwrap()) else {
+            return;
+        };
+        let accepted = server.accept().unwrap();
+        // Who closes first waits.
+        drop(client);
+        drop(accepted);
+    }
+}
+
+#[test]
+fn what_waits_on_all_ephemeral_ports_leaves_the_ports_above() {
+    isolated(|| {
+        sysctl("net/ipv4/ip_local_port_range", "40000 40063");
+        let (listener, port) = listen("127.0.0.1");
+        let server = TcpListener::bind("127.0.0.1:4000").unwrap();
+        fill_ports(&server, 64);
+        let mut harness = Harness::new();
+        assert_eq!(
+            harness.outcome(&half_open("127.0.0.1", port), 5000.0),
+            Outcome::Ok
+        );
+        drop(listener);
+    });
+}
+
+#[test]
+fn without_a_port_to_probe_from_targets_turn_blind_and_recover() {
+    isolated(|| {
+        // There is nothing above these.
+        sysctl("net/ipv4/ip_local_port_range", "65504 65535");
+        let server = TcpListener::bind("127.0.0.1:4000").unwrap();
+        let check = half_open("127.0.0.1", 4000);
+        // The kernel gives every other port first: no two side by side are free then, and one is enough.
+        fill_ports(&server, 16);
+        let mut harness = Harness::new();
+        assert_eq!(harness.outcome(&check, 5000.0), Outcome::Ok);
+        harness.wait("the end of the raw sockets", |_| {
+            (raw_sockets() == 0).then_some(())
+        });
+        fill_ports(&server, 64);
+        let report = harness.probe_once(&check, 1000.0);
+        assert_eq!(
+            report.outcome,
+            Outcome::Inconclusive(Reason::ProberResources)
+        );
+        let message = report.message.unwrap();
+        assert!(message.contains("ip_local_port_range"), "{message}");
+        let handle = harness.add(&[target("a", check)])[0];
+        let blind = harness.until(handle, State::Blind);
+        assert_eq!(blind.change.reason, Some(Reason::ProberResources));
+        sysctl("net/ipv4/ip_local_port_range", "40000 40031");
+        harness.until(handle, State::Ok);
+    });
+}
+
 /// Takes CAP_NET_RAW from this thread, and so from the threads that it starts.
 fn drop_net_raw() {
     const CAP_NET_RAW: u32 = 13;

@@ -2,7 +2,7 @@
 
 use super::batch::{self, Outgoing};
 use super::filter;
-use super::ports::{self, PortBlock};
+use super::ports::PortBlock;
 use super::socket::RawSocket;
 use crate::slab::Key;
 use std::io;
@@ -88,11 +88,11 @@ impl Lane {
     fn open_tcp(v6: bool, random: u64) -> io::Result<Self> {
         let ports = PortBlock::reserve(v6, random)?;
         let socket = RawSocket::open(v6, libc::IPPROTO_TCP)?;
-        socket.filter(&filter::tcp_replies(v6, ports.first, ports::MASK))?;
+        socket.filter(&filter::tcp_replies(v6, ports.first, ports.mask()))?;
         socket.write_headers(v6)?;
         let errors = RawSocket::open(v6, icmp(v6))?;
         errors.take_types(v6, if v6 { &[1, 3] } else { &[3, 11] })?;
-        errors.filter(&filter::tcp_errors(v6, ports.first, ports::MASK))?;
+        errors.filter(&filter::tcp_errors(v6, ports.first, ports.mask()))?;
         Ok(Self {
             errors: Some(errors),
             ports: Some(ports),

@@ -36,12 +36,16 @@ use vmpulse_proto::{Outcome, Reason};
 
 /// System calls of one look at a socket; more wait for the next.
 const READS_A_LOOK: usize = 64;
+/// A lane that could not be opened is left alone for this long: the search for ports is not free.
+const REOPEN_US: u64 = 1_000_000;
 
 #[derive(Default)]
 struct Place {
     /// Registered targets and probes in flight.
     users: u32,
     lane: Option<Lane>,
+    /// Why it could not be opened, and until when that is taken for granted.
+    refused: Option<(i32, u64)>,
 }
 
 /// The raw sockets of a reactor: opened for their first user, closed with their last.
@@ -89,20 +93,44 @@ impl Raw {
     pub fn open(
         &mut self,
         id: LaneId,
+        now_us: u64,
         poller: &Poller,
         token: impl Fn(u32) -> u64,
     ) -> io::Result<()> {
-        if self.places[id as usize].lane.is_some() {
+        let place = &self.places[id as usize];
+        if place.lane.is_some() {
             return Ok(());
         }
+        if let Some((errno, until_us)) = place.refused
+            && now_us < until_us
+        {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        let opened = self.open_new(id, poller, token);
+        let place = &mut self.places[id as usize];
+        place.refused = match &opened {
+            Ok(_) => None,
+            Err(error) => error
+                .raw_os_error()
+                .map(|errno| (errno, now_us + REOPEN_US)),
+        };
+        place.lane = Some(opened?);
+        Ok(())
+    }
+
+    fn open_new(
+        &mut self,
+        id: LaneId,
+        poller: &Poller,
+        token: impl Fn(u32) -> u64,
+    ) -> io::Result<Lane> {
         let random = self.random();
         let lane = Lane::open(id, random, self.cookies.magic())?;
         poller.add(lane.socket.fd(), token(token_of(id, false)), READ)?;
         if let Some(errors) = &lane.errors {
             poller.add(errors.fd(), token(token_of(id, true)), READ)?;
         }
-        self.places[id as usize].lane = Some(lane);
-        Ok(())
+        Ok(lane)
     }
 
     /// The source for a target; asked of the kernel unless it is known.

@@ -55,9 +55,9 @@ impl Reactor {
         check: &Check,
         lane: LaneId,
     ) -> Result<RawProbe, Verdict> {
-        let opened = self
-            .raw
-            .open(lane, &self.poller, |token| Token::Raw(token).bits());
+        let opened = self.raw.open(lane, self.now_us, &self.poller, |token| {
+            Token::Raw(token).bits()
+        });
         opened.map_err(|error| cannot_open(&error))?;
         match check {
             Check::HalfOpen { address } => self.prepare_half_open(owner, *address),
@@ -204,6 +204,10 @@ fn cannot_open(error: &io::Error) -> Verdict {
             Reason::ProberResources,
             "raw sockets need CAP_NET_RAW: run as root, or give it (systemd: AmbientCapabilities=CAP_NET_RAW; \
              else: setcap cap_net_raw+ep on the node binary)",
+        ),
+        Some(libc::EADDRINUSE) => Verdict::explained(
+            Reason::ProberResources,
+            "no TCP port to probe from: those of net.ipv4.ip_local_port_range and above are in use (TIME_WAIT counts)",
         ),
         _ => Verdict::explained(
             Reason::ProberResources,
