@@ -1,10 +1,22 @@
 /**
- * Typed access to the kernel addon: processes by pidfd, KVM, vsock, service manager, file locks. Importing it loads
- * nothing; the first call does. Every error is a VmpulseError.
+ * Typed access to the kernel addon: processes by pidfd, KVM, vsock, network devices, service manager, file locks.
+ * Importing it loads nothing; the first call does. Every error is a VmpulseError.
  */
 export { FileLock } from './file-lock.js';
 export { sdNotify, vsockLocalCid } from './host.js';
 export { type CanaryReason, type CanaryResult, type KvmInfo, kvmCanary, kvmInfo } from './kvm.js';
+export {
+  addAddress,
+  createBridge,
+  createTap,
+  LinkMonitor,
+  type LinkNews,
+  linkAddresses,
+  linkInfo,
+  removeLink,
+  setLinkMaster,
+  setLinkUp,
+} from './links.js';
 export { kernelMissing, type LoadKernelOptions, loadKernel } from './loader.js';
 export { Pidfd } from './pidfd.js';
 export {

@@ -14,6 +14,12 @@ export interface NativeFileLock {
   close(): void;
 }
 
+/** A native monitor of links; see the wrapper in links.ts. */
+export interface NativeLinkMonitor {
+  readonly closed: boolean;
+  close(): void;
+}
+
 function callable<T>() {
   return z.custom<T>((value) => typeof value === 'function', 'not a function');
 }
@@ -27,6 +33,15 @@ export const nativeKernelSchema = z.object({
   kvmCanaryCancel: callable<(id: number) => void>(),
   vsockLocalCid: callable<() => unknown>(),
   sdNotify: callable<(socketPath: string, message: string) => void>(),
+  linkInfo: callable<(name: string) => unknown>(),
+  linkAddresses: callable<(name: string) => unknown>(),
+  setLinkUp: callable<(name: string, up: boolean) => void>(),
+  setLinkMaster: callable<(name: string, master: string | undefined) => void>(),
+  createBridge: callable<(name: string, mac: string | undefined) => void>(),
+  createTap: callable<(name: string, user: number | undefined, group: number | undefined) => void>(),
+  removeLink: callable<(name: string) => void>(),
+  addAddress: callable<(name: string, address: string) => void>(),
+  LinkMonitor: callable<new (listener: (news: unknown) => void) => NativeLinkMonitor>(),
 });
 
 export type NativeKernel = z.infer<typeof nativeKernelSchema>;

@@ -4,6 +4,8 @@
 #include "addon/file_lock_handle.h"
 #include "addon/host_functions.h"
 #include "addon/instance.h"
+#include "addon/link_functions.h"
+#include "addon/link_monitor_handle.h"
 #include "addon/pidfd_handle.h"
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -16,6 +18,15 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("kvmCanaryCancel", Napi::Function::New<CanaryTask::cancel>(env, "kvmCanaryCancel"));
   exports.Set("vsockLocalCid", Napi::Function::New<vsockLocalCidFunction>(env, "vsockLocalCid"));
   exports.Set("sdNotify", Napi::Function::New<sdNotifyFunction>(env, "sdNotify"));
+  exports.Set("linkInfo", Napi::Function::New<linkInfoFunction>(env, "linkInfo"));
+  exports.Set("linkAddresses", Napi::Function::New<linkAddressesFunction>(env, "linkAddresses"));
+  exports.Set("setLinkUp", Napi::Function::New<setLinkUpFunction>(env, "setLinkUp"));
+  exports.Set("setLinkMaster", Napi::Function::New<setLinkMasterFunction>(env, "setLinkMaster"));
+  exports.Set("createBridge", Napi::Function::New<createBridgeFunction>(env, "createBridge"));
+  exports.Set("createTap", Napi::Function::New<createTapFunction>(env, "createTap"));
+  exports.Set("removeLink", Napi::Function::New<removeLinkFunction>(env, "removeLink"));
+  exports.Set("addAddress", Napi::Function::New<addAddressFunction>(env, "addAddress"));
+  exports.Set("LinkMonitor", LinkMonitorHandle::define(env));
   return exports;
 }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it, vi } from 'vitest';
 import { kvmCanary, kvmInfo } from '../../../src/kernel/index.js';
-import { addonPath, canaryThreads, descriptorTargets, kvmMissing } from './support.js';
+import { addonPath, descriptorTargets, kernelThreads, kvmMissing } from './support.js';
 
 const DEADLINE_MS = 30_000;
 
@@ -38,7 +38,7 @@ describe('kvmCanary', () => {
     );
     expect(results.filter(({ ok }) => ok)).toHaveLength(20);
     expect(kvmDescriptors()).toEqual([]);
-    await vi.waitFor(() => expect(canaryThreads()).toEqual([]), 10_000);
+    await vi.waitFor(() => expect(kernelThreads()).toEqual([]), 10_000);
   });
 
   it('does not start under an aborted signal', async () => {

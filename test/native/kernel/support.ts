@@ -65,8 +65,8 @@ export function descriptorTargets(): string[] {
   });
 }
 
-/** Threads of this process that a canary started and that have not ended yet. */
-export function canaryThreads(): string[] {
+/** Threads of this process that the addon started and that have not ended yet. */
+export function kernelThreads(): string[] {
   return readdirSync('/proc/self/task').flatMap((thread) => {
     try {
       const name = readFileSync(`/proc/self/task/${thread}/comm`, 'latin1').trim();

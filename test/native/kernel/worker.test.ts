@@ -5,8 +5,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { FileLock, Pidfd } from '../../../src/kernel/index.js';
 import {
   addonPath,
-  canaryThreads,
   descriptorTargets,
+  kernelThreads,
   kvmMissing,
   TemporaryFolder,
   thrownBy,
@@ -75,7 +75,17 @@ describe('in worker threads', () => {
       await Promise.all(workers.map(async (each) => sleep(Math.random() * 20).then(() => each.terminate())));
     }
     expect(kernelDescriptors()).toBe(before);
-    await vi.waitFor(() => expect(canaryThreads()).toEqual([]), 10_000);
+    await vi.waitFor(() => expect(kernelThreads()).toEqual([]), 10_000);
+  });
+
+  it('ends the monitors of links of terminated workers', { timeout: 60_000 }, async () => {
+    const monitors = `globalThis.kept = [0, 1, 2, 3].map(() => new k.LinkMonitor(() => {})); kept[0].close()`;
+    for (let round = 0; round < 5; round++) {
+      const workers = await Promise.all(Array.from({ length: 4 }, () => worker(monitors)));
+      expect(kernelThreads().filter((name) => name === 'vmpulse-links')).toHaveLength(12);
+      await Promise.all(workers.map((each) => each.terminate()));
+    }
+    await vi.waitFor(() => expect(kernelThreads()).toEqual([]), 10_000);
   });
 });
 
