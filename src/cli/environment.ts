@@ -9,6 +9,7 @@ export interface Environment {
 }
 
 export const DEFAULT_SOCKET = '/run/vmpulse/vmpulse.sock';
+export const DEFAULT_CONFIG = '/etc/vmpulse/config.yaml';
 
 /** Reads the variables; an empty one counts as unset. */
 export function readEnvironment(variables: NodeJS.ProcessEnv, pid: number): Environment {

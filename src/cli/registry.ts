@@ -1,6 +1,7 @@
 import type { CliCommand } from './cli.js';
 import { benchCommand } from './commands/bench.js';
 import { configCommand } from './commands/config.js';
+import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { intentCommand } from './commands/intent.js';
 import { journalCommand } from './commands/journal.js';
@@ -29,5 +30,6 @@ export const COMMANDS: readonly CliCommand[] = [
   probeCommand,
   benchCommand,
   configCommand,
+  doctorCommand,
   simulateCommand,
 ];

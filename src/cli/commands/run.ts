@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Daemon, DaemonOptions } from '../../daemon/daemon.js';
 import { type CliCommand, globalOptions } from '../cli.js';
+import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
 
 interface RunOptions {
@@ -9,7 +10,6 @@ interface RunOptions {
   readonly runDir?: string;
 }
 
-const DEFAULT_CONFIG = '/etc/vmpulse/config.yaml';
 /** What may still hold the process up after everything was let go, ms. */
 const LINGER_MS = 2_000;
 

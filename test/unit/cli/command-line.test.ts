@@ -35,6 +35,7 @@ describe('help', () => {
     ['journal', 'export'],
     ['config'],
     ['config', 'check'],
+    ['doctor'],
   ];
   it.each(
     commands.map((command) => [command.join(' ') || 'vmpulse', command] as const),

@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Demand } from '../../doctor/index.js';
+import { errorMessage, isVmpulseError } from '../../model/errors.js';
+import { type CliCommand, json, paintOf } from '../cli.js';
+import { DEFAULT_CONFIG } from '../environment.js';
+import { examples } from '../examples.js';
+import { EXIT } from '../exit-codes.js';
+import { doctorText } from '../text/doctor-text.js';
+
+interface DoctorOptions {
+  readonly config?: string;
+  readonly json?: true;
+}
+
+/** `vmpulse doctor`. */
+export const doctorCommand: CliCommand = {
+  register(program, cli) {
+    program
+      .command('doctor')
+      .summary('is this host fit for its VMs?')
+      .description(
+        'Looks at everything of this host that VMs and probes need and tells what is wrong, why it matters and how it is changed. Changes nothing itself. Exit status 1 only if there is an error; what is missing and optional is told, no more.',
+      )
+      .option(
+        '--config <file>',
+        `compare with what this configuration asks for; default ${DEFAULT_CONFIG}, if it is there`,
+      )
+      .option('--json', 'print one line of JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse doctor', 'everything'],
+          ['vmpulse doctor --config ./lab.yaml', 'is this host enough for that configuration?'],
+          [`vmpulse doctor --json | jq -r '.findings[] | select(.severity == "error") | .fix'`, 'what to do'],
+        ),
+      )
+      .action(async (options: DoctorOptions) => {
+        const { CHECKS, realHost, runDoctor } = await import('../../doctor/index.js');
+        const demand = await readDemand(options.config);
+        const report = await runDoctor({ host: realHost(), demand, checks: CHECKS });
+        cli.stdout.write(options.json ? json(report) : doctorText(report, paintOf(cli)));
+        if (report.counts.error > 0) cli.setExitCode(EXIT.failed);
+      });
+  },
+};
+
+/** An invalid configuration is one finding among others. */
+async function readDemand(config: string | undefined): Promise<Demand> {
+  const { demandOf, demandOfDefaults } = await import('../../doctor/index.js');
+  const path = resolve(config ?? DEFAULT_CONFIG);
+  if (config === undefined && !existsSync(path)) return demandOfDefaults();
+  const { loadConfig } = await import('../../config/index.js');
+  try {
+    return demandOf(path, await loadConfig(path));
+  } catch (error) {
+    if (isVmpulseError(error)) return demandOfDefaults(errorMessage(error));
+    throw error;
+  }
+}
