@@ -58,6 +58,7 @@ export async function measureWindow({ core, pid, count, idleShare, ms }) {
   const first = await look();
   await sleep(ms);
   const last = await look();
+  if (last.tree === 0) throw new Error('the prober ended meanwhile');
   const [elapsed, ended] = [last.now - first.now, last.ok + last.failed - first.ok - first.failed];
   if (ended <= 0) throw new Error('no probe ended');
   const busy = last.busy - first.busy;
