@@ -10,8 +10,6 @@ export function daemonConfig(world) {
     runDir: `${world.dir}/run`,
     manifests: ['vms.d'],
     recovery: { enabled: true, stableFor: '3s', grace: '60s' },
-    // Three faults on three VMs within a minute would rightly be taken for one cause, and left alone.
-    limits: { sharedCauseFrom: 100, brakeFrom: 100 },
   });
 }
 

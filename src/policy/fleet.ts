@@ -1,6 +1,6 @@
 import { type StepContext, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
-import { countInGroups, noteNewlyFailing } from './shared-cause.js';
+import { countInGroups, forgetFailure, noteNewlyFailing } from './shared-cause.js';
 import type { PolicyVmState } from './vm-state.js';
 
 /** Counts the VM anew for the fleet, after its health was noted. */
@@ -14,8 +14,11 @@ export function countInFleet(ctx: StepContext, vm: PolicyVmState): void {
   countInGroups(host, vm, -1);
   vm.fleet = is;
   countInGroups(host, vm, 1);
-  if (is !== 'failing') vm.failingSinceMs = null;
-  else {
+  if (is !== 'failing') {
+    vm.failingSinceMs = null;
+    // What is healed within the window has no cause in common with what fails after it.
+    forgetFailure(ctx.state, vm);
+  } else {
     vm.failingSinceMs = ctx.now;
     // What was never seen well, as after a restart of the daemon, may have failed at any time; what has failed for
     // long and is acted on now, after somebody let go of brake or incident, is no news.

@@ -1,7 +1,6 @@
 import type { StepContext } from './context.js';
 import { countInFleet } from './fleet.js';
 import { trimQueues } from './host.js';
-import { forgetFailure } from './shared-cause.js';
 import type { PolicyVmState } from './vm-state.js';
 import { trimWakes } from './wakes.js';
 
@@ -9,7 +8,6 @@ import { trimWakes } from './wakes.js';
 export function forgetVm(ctx: StepContext, vm: PolicyVmState): void {
   vm.spec = null;
   countInFleet(ctx, vm);
-  forgetFailure(ctx.state, vm);
   ctx.state.vms.delete(vm.id);
   trimQueues(ctx.state);
   trimWakes(ctx.state);

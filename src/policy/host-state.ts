@@ -33,13 +33,21 @@ export interface Incident {
   sinceMs: number;
   /** Fewer fail than would begin an incident since then; null: as many as that do. */
   calmSinceMs: number | null;
+  /** A single VM fails since then: what is left is no shared cause. Null: none does, or several do. */
+  aloneSinceMs: number | null;
+}
+
+/** A VM began to fail, and has not stopped. */
+export interface Failure {
+  readonly atMs: number;
+  readonly shares: readonly string[];
 }
 
 /** The VMs that share one thing. */
 export interface Group {
   counted: number;
   failing: number;
-  /** How many began to fail within the window. */
+  /** How many began to fail within the window and still do. */
   recent: number;
 }
 
@@ -77,8 +85,8 @@ export interface HostState {
   brakeReleased: boolean;
   /** By what is shared. */
   groups: Map<string, Group>;
-  /** VMs that began to fail within the window of a shared cause, oldest first. */
-  recent: { readonly vm: VmId; readonly atMs: number; readonly shares: readonly string[] }[];
+  /** VMs that began to fail within the window of a shared cause and still do, oldest first. */
+  recent: Map<VmId, Failure>;
   incident: Incident | null;
   /** It was declared or widened in this step. */
   incidentChanged: boolean;
@@ -107,7 +115,7 @@ export function newHostState(): HostState {
     brake: null,
     brakeReleased: false,
     groups: new Map(),
-    recent: [],
+    recent: new Map(),
     incident: null,
     incidentChanged: false,
     signs: { shutdown: null, pressure: null, memory: null },

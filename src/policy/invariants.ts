@@ -97,7 +97,7 @@ function unbounded(state: PolicyState): string[] {
   const sizes: readonly (readonly [what: string, size: number, most: number])[] = [
     ['wakes', host.wakes.length, most],
     ['places in a queue', Math.max(...Object.values(host.queues).map((q) => q.length)), most],
-    ['failures of the window', host.recent.length, vms.size],
+    ['failures of the window', host.recent.size, vms.size],
     ['causes', host.groups.size, (LIMITS.sharesKept + 1) * Math.max(1, vms.size)],
   ];
   return sizes

@@ -1,10 +1,11 @@
 import type { LadderStep } from '../model/action.js';
+import type { VmId } from '../model/vm.js';
 import { escalateHost, type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
-import type { HostState, Incident } from './host-state.js';
+import type { Failure, HostState, Incident } from './host-state.js';
 import { bootsGuest } from './ladder.js';
 import { bounded, span, utc } from './text.js';
-import type { PolicyState } from './types.js';
+import type { PolicyConfig, PolicyState } from './types.js';
 import type { Blocker, PolicyVmState, Verdict } from './vm-state.js';
 
 /** What all VMs share. */
@@ -47,19 +48,23 @@ export function noteShares(ctx: StepContext, vm: PolicyVmState, shares: readonly
 }
 
 /** Takes failures that are older than the window out of the counts. */
-function forgetOld(ctx: StepContext): void {
+export function forgetOldFailures(ctx: StepContext): void {
   const { host, config } = ctx.state;
   const since = ctx.now - config.sharedCauseWindowMs;
-  let old = 0;
-  for (let first = host.recent[old]; first !== undefined && first.atMs <= since; first = host.recent[++old]) {
-    dropRecent(ctx.state, first);
+  for (const [vm, failure] of host.recent) {
+    if (failure.atMs > since) return;
+    drop(host, vm, failure);
   }
-  if (old > 0) host.recent.splice(0, old);
 }
 
-function dropRecent({ host, vms }: PolicyState, failure: HostState['recent'][number]): void {
-  const vm = vms.get(failure.vm);
-  if (vm) vm.recent = false;
+/** The VM does not fail any more, or is not known any more. */
+export function forgetFailure({ host }: PolicyState, vm: PolicyVmState): void {
+  const failure = host.recent.get(vm.id);
+  if (failure) drop(host, vm.id, failure);
+}
+
+function drop(host: HostState, vm: VmId, failure: Failure): void {
+  host.recent.delete(vm);
   for (const cause of failure.shares) {
     const group = groupOf(host, cause);
     group.recent -= 1;
@@ -67,22 +72,11 @@ function dropRecent({ host, vms }: PolicyState, failure: HostState['recent'][num
   }
 }
 
-/** The VM is not known any more. */
-export function forgetFailure(state: PolicyState, vm: PolicyVmState): void {
-  if (!vm.recent) return;
-  const { host } = state;
-  for (const failure of host.recent) if (failure.vm === vm.id) dropRecent(state, failure);
-  host.recent = host.recent.filter((failure) => failure.vm !== vm.id);
-}
-
 /** A VM that was fine fails: do others that share something with it fail as well? */
 export function noteNewlyFailing(ctx: StepContext, vm: PolicyVmState): void {
-  forgetOld(ctx);
   const { host } = ctx.state;
-  if (vm.recent) return;
-  vm.recent = true;
   const shares = sharesOf(vm);
-  host.recent.push({ vm: vm.id, atMs: ctx.now, shares });
+  host.recent.set(vm.id, { atMs: ctx.now, shares });
   for (const cause of shares) groupOf(host, cause).recent += 1;
   const { incident } = host;
   if (incident !== null && covers(incident, vm)) return;
@@ -94,10 +88,10 @@ export function noteNewlyFailing(ctx: StepContext, vm: PolicyVmState): void {
 
 /** As many as would begin an incident fail that the present one does not explain. */
 function failsBeside(ctx: StepContext, incident: Incident, cause: string): boolean {
-  const beside = ctx.state.host.recent.filter(
-    ({ shares }) => shares.includes(cause) && !shares.includes(incident.cause),
-  );
-  return beside.length >= ctx.state.config.sharedCauseMinVms;
+  let beside = 0;
+  for (const { shares } of ctx.state.host.recent.values())
+    if (shares.includes(cause) && !shares.includes(incident.cause)) beside += 1;
+  return beside >= ctx.state.config.sharedCauseMinVms;
 }
 
 /** The cause of which the largest part fails; of equal ones the narrowest. */
@@ -115,12 +109,12 @@ function likelyCause(ctx: StepContext, shares: readonly string[]): string | unde
 
 function declare(ctx: StepContext, cause: string): void {
   const { host, config } = ctx.state;
-  host.incident = { cause, sinceMs: ctx.now, calmSinceMs: null };
+  host.incident = { cause, sinceMs: ctx.now, calmSinceMs: null, aloneSinceMs: null };
   host.incidentChanged = true;
-  const failed = host.recent.filter((failure) => failure.shares.includes(cause)).map((failure) => failure.vm);
+  const failed = [...host.recent].filter(([, { shares }]) => shares.includes(cause)).map(([vm]) => vm);
   const named = failed.slice(0, LIMITS.namesTold).join(', ');
   const rest = failed.length > LIMITS.namesTold ? ` and ${failed.length - LIMITS.namesTold} more` : '';
-  const text = `${failed.length} VMs failed within ${span(config.sharedCauseWindowMs)} that share ${cause}: ${named}${rest}; nothing is done to any VM that shares it`;
+  const text = `${failed.length} VMs that share ${cause} failed within ${span(config.sharedCauseWindowMs)} and still do: ${named}${rest}; nothing is done to any VM that shares it`;
   say(ctx, {
     vm: null,
     kind: 'diagnosis',
@@ -136,20 +130,22 @@ function widen(ctx: StepContext, incident: Incident): void {
   const text = `VMs fail as well that do not share ${incident.cause}: nothing is done to any VM of the host`;
   incident.cause = HOST;
   incident.calmSinceMs = null;
+  incident.aloneSinceMs = null;
   ctx.state.host.incidentChanged = true;
   escalateHost(ctx, 'shared-cause', text);
 }
 
-/** Ends the incident once fewer fail than would begin one, for long enough; says whether VMs must be looked at anew. */
+/** Ends the incident once it is over; says whether VMs must be looked at anew. */
 export function syncIncident(ctx: StepContext): 'declared' | 'over' | null {
   const { host, config } = ctx.state;
   const { incident } = host;
   if (incident === null) return null;
   const failing = host.groups.get(incident.cause)?.failing ?? 0;
-  if (failing >= config.sharedCauseMinVms) incident.calmSinceMs = null;
-  else incident.calmSinceMs ??= ctx.now;
-  if (incident.calmSinceMs !== null && ctx.now >= incident.calmSinceMs + config.brakeCooldownMs) {
-    const text = `fewer than ${config.sharedCauseMinVms} VMs that share ${incident.cause} have failed for ${span(config.brakeCooldownMs)}: the incident since ${utc(incident.sinceMs)} is over`;
+  incident.calmSinceMs = failing >= config.sharedCauseMinVms ? null : (incident.calmSinceMs ?? ctx.now);
+  incident.aloneSinceMs = failing === 1 ? (incident.aloneSinceMs ?? ctx.now) : null;
+  const overBecause = whyOver(ctx, incident);
+  if (overBecause !== null) {
+    const text = `${overBecause}: the incident since ${utc(incident.sinceMs)} is over`;
     endIncident(ctx.state);
     say(ctx, { vm: null, kind: 'note', rule: 'shared-cause', text });
     return 'over';
@@ -159,20 +155,42 @@ export function syncIncident(ctx: StepContext): 'declared' | 'over' | null {
   return 'declared';
 }
 
+/** Null: it is not. */
+function whyOver(ctx: StepContext, incident: Incident): string | null {
+  const { config } = ctx.state;
+  const [aloneAtMs, calmAtMs] = endsAt(incident, config);
+  if (ctx.now >= aloneAtMs)
+    return `a single VM that shares ${incident.cause} has failed for ${span(config.sharedCauseWindowMs)}`;
+  if (ctx.now >= calmAtMs)
+    return `fewer than ${config.sharedCauseMinVms} VMs that share ${incident.cause} have failed for ${span(config.brakeCooldownMs)}`;
+  return null;
+}
+
+/**
+ * When the incident is over if nothing changes: once a single VM has failed for the window, in which others would have
+ * failed of the same cause; once fewer have failed for the cool-down than would begin one.
+ */
+function endsAt({ calmSinceMs, aloneSinceMs }: Incident, config: PolicyConfig): readonly [number, number] {
+  return [
+    (aloneSinceMs ?? Number.POSITIVE_INFINITY) + config.sharedCauseWindowMs,
+    (calmSinceMs ?? Number.POSITIVE_INFINITY) + config.brakeCooldownMs,
+  ];
+}
+
 /** Forgets the incident and the failures that led to it, so that the next failure alone does not begin it again. */
 export function endIncident(state: PolicyState): void {
   const { host } = state;
   host.incident = null;
   host.incidentChanged = false;
-  for (const failure of host.recent) dropRecent(state, failure);
-  host.recent = [];
+  for (const [vm, failure] of host.recent) drop(host, vm, failure);
 }
 
 /** When the incident may be over. */
 export function incidentWakeAt(ctx: StepContext): number | null {
   const { host, config } = ctx.state;
-  if (host.incident?.calmSinceMs == null) return null;
-  return Math.max(host.incident.calmSinceMs + config.brakeCooldownMs, ctx.now + 1);
+  if (host.incident === null) return null;
+  const atMs = Math.min(...endsAt(host.incident, config));
+  return Number.isFinite(atMs) ? Math.max(atMs, ctx.now + 1) : null;
 }
 
 /** The incident holds what shares its cause; before one, inferred evidence waits for what others do. */
@@ -193,8 +211,7 @@ export function sharedCauseBlocker(
   if (verdict === null || verdict.conclusive || vm.failingSinceMs === null) return null;
   const untilMs = vm.failingSinceMs + config.sharedCauseWindowMs;
   if (untilMs <= ctx.now || host.counted < config.sharedCauseMinVms) return null;
-  const other = host.recent.findLast((failure) => failure.vm !== vm.id);
-  const inCompany = other !== undefined && other.atMs > ctx.now - config.sharedCauseWindowMs;
+  const inCompany = host.recent.size > (host.recent.has(vm.id) ? 1 : 0);
   if (!bootsGuest(step) && !inCompany) return null;
   return { rule: 'correlation', text: 'others may fail of the same cause', untilMs };
 }

@@ -142,6 +142,7 @@ function readIncident(f: Field): Incident {
     cause: f.get('cause').string(),
     sinceMs: f.get('sinceMs').whole(),
     calmSinceMs: f.get('calmSinceMs').orNull((c) => c.whole()),
+    aloneSinceMs: f.has('aloneSinceMs') ? f.get('aloneSinceMs').orNull((a) => a.whole()) : null,
   };
 }
 

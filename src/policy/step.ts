@@ -17,7 +17,7 @@ import { clearIntents } from './intents.js';
 import { forceReconcile } from './mode.js';
 import { noteHold, noteJournal, noteMaintenance, noteRelease, noteUnhold } from './people.js';
 import { noteSchedule } from './scheduled.js';
-import { noteShares, syncIncident } from './shared-cause.js';
+import { forgetOldFailures, noteShares, syncIncident } from './shared-cause.js';
 import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm, StepResult } from './types.js';
 import { newProbeRecord, newVmState, type PolicyVmState } from './vm-state.js';
 import { earliestWake, takeDue } from './wakes.js';
@@ -34,6 +34,7 @@ export function createPolicy(config: PolicyConfig): PolicyState {
  */
 export function step(state: PolicyState, event: PolicyEvent, now: number): StepResult {
   const ctx = newContext(state, now);
+  forgetOldFailures(ctx);
   const { hold } = state.host;
   const holdOver = hold?.untilMs != null && hold.untilMs <= now;
   if (holdOver) state.host.hold = null;

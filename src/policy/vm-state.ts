@@ -226,8 +226,6 @@ export interface PolicyVmState {
   /** How it counts for the fleet: not at all, as one that is expected to run, as one of those that fails. */
   fleet: 'none' | 'counted' | 'failing';
   failingSinceMs: number | null;
-  /** It began to fail within the window of a shared cause. */
-  recent: boolean;
   /** What it shares with other VMs beside the host, narrowest first. */
   shares: readonly string[];
   /** Holds a slot of the host while a fresh look is under way. */
@@ -342,7 +340,6 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     line: 'mild',
     fleet: 'none',
     failingSinceMs: null,
-    recent: false,
     shares: [],
     reserved: false,
     wakeAtMs: null,

@@ -128,7 +128,7 @@ export class Checker {
     for (const [line, queue] of Object.entries(queues)) {
       if (queue.length > 4 * vms + 256) wrong(`the queue ${line} of the host is not bounded`);
     }
-    if (groups.size > 32 * vms || recent.length > 4 * vms) wrong('what the policy counts is not bounded');
+    if (groups.size > 32 * vms || recent.size > vms) wrong('what the policy counts is not bounded');
     if (wakes.length > 4 * vms + 256) wrong('the wakes of the policy are not bounded');
     if (boots.length > this.#limits.maxBootsPerMinute) wrong('more boots a minute than allowed');
     for (const vm of state.vms.values()) {

@@ -136,7 +136,7 @@ const BROKEN: readonly (readonly [what: string, breakIt: (a: Acted) => void, sai
   [
     'an incident',
     ({ state }) => {
-      state.host.incident = { cause: 'host', sinceMs: 1, calmSinceMs: null };
+      state.host.incident = { cause: 'host', sinceMs: 1, calmSinceMs: null, aloneSinceMs: null };
     },
     /incident/,
   ],

@@ -40,6 +40,8 @@ const DEAD = {
   process: 'ok',
 } as const;
 
+const FINE = { readiness: 'ok', liveness: 'ok', agent: 'ok', api: 'ok', process: 'ok' } as const;
+
 describe('a shared cause', () => {
   it('is one incident: what shares it is held, people are told once, the others go on', () => {
     const s = fleet({ ...onBridge, ...others(20) });
@@ -71,6 +73,35 @@ describe('a shared cause', () => {
       exits(s, `a/${i + 1}`);
     });
     expect(s.state.host.incident !== null).toBe(declared);
+  });
+
+  it('is no three separate faults that were healed one by one', () => {
+    const s = fleet(others(3), { brakeMinVms: 3 });
+    exits(s, 'other/0');
+    s.boot('other/0');
+    s.allOk('other/0');
+    s.advance(10_000);
+    s.vmm({ type: 'panicked', action: 'pause' }, 'other/1');
+    s.boot('other/1');
+    s.allOk('other/1');
+    s.advance(10_000);
+    s.vmm({ type: 'panicked', action: 'pause' }, 'other/2');
+    expect(s.state.host.incident).toBeNull();
+    expect(s.actions.map((a) => a.vm)).toEqual(['other/0', 'other/1', 'other/2']);
+  });
+
+  it('counts a VM that was healed and fails again', () => {
+    const s = fleet({ ...onBridge, ...others(30) });
+    exits(s, 'a/1');
+    s.attach({ vm: 'a/1', shares: ['bridge br0'] });
+    s.end({ result: 'done' }, 'a/1');
+    s.allOk('a/1');
+    s.advance(29_000);
+    exits(s, 'a/1', 'a/2');
+    expect(s.state.host.incident).toBeNull();
+    s.advance(10_000);
+    exits(s, 'a/3');
+    expect(s.state.host.incident).toMatchObject({ cause: 'bridge br0' });
   });
 
   it('needs a tenth of those that share it', () => {
@@ -132,6 +163,33 @@ describe('a shared cause', () => {
     t.send({ type: 'unhold', vm: null, author: 'ada' });
     expect(t.state.host.incident).toBeNull();
     expect(t.steps).toHaveLength(4);
+  });
+
+  it('is over once a single VM has failed for the window: that one has it for itself', () => {
+    const s = fleet({ ...onBridge, ...others(20) });
+    exits(s, 'a/1', 'a/2', 'a/3');
+    for (const vm of ['a/1', 'a/2']) {
+      s.boot(vm);
+      s.allOk(vm);
+    }
+    s.advance(29_999);
+    expect(s.steps).toHaveLength(2);
+    s.advance(1);
+    expect(s.state.host.incident).toBeNull();
+    expect(s.actions.slice(2).map((a) => a.vm)).toEqual(['a/3']);
+  });
+
+  it('goes on while nobody fails any more, in case it comes back', () => {
+    const s = fleet({ ...onBridge, ...others(20) }, { maxConcurrentRecoveries: 1 });
+    for (const vm of ['a/1', 'a/2', 'a/3']) s.probe('liveness', 'failed', 'host-unreachable', vm);
+    expect(s.state.host.incident).not.toBeNull();
+    for (const vm of ['a/1', 'a/2', 'a/3']) s.allOk(vm);
+    for (const vm of ['a/1', 'a/2', 'a/3']) if (s.asked?.vm === vm) s.answer(FINE);
+    s.advance(200_000);
+    expect(s.state.host.incident).not.toBeNull();
+    s.advance(100_000);
+    expect(s.state.host.incident).toBeNull();
+    expect(s.steps).toEqual([]);
   });
 
   it('that a person ended does not begin again because what it held is recovered', () => {
@@ -217,10 +275,12 @@ describe('whatever happens', () => {
             );
             expect(group.counted).toBe(own.length);
             expect(group.failing).toBe(own.filter((v) => v.fleet === 'failing').length);
-            expect(group.recent).toBe(s.state.host.recent.filter((f) => f.shares.includes(cause)).length);
+            expect(group.recent).toBe(
+              [...s.state.host.recent.values()].filter((f) => f.shares.includes(cause)).length,
+            );
           }
           expect(s.state.host.groups.size).toBeLessThanOrEqual(2);
-          expect(s.state.host.recent.length).toBeLessThanOrEqual(VMS.length);
+          expect(s.state.host.recent.size).toBeLessThanOrEqual(VMS.length);
         }
       }),
       { numRuns: 200 },
