@@ -13,6 +13,7 @@ export type {
   TargetStatus,
   Transition,
 } from './engine/probe-engine.js';
+export { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './lifecycle/index.js';
 export type { ActionResult, LadderStep, RecoveryAction } from './model/action.js';
 export { type Clock, systemClock } from './model/clock.js';
 export { ERROR_CODES, type ErrorCode, isVmpulseError, VmpulseError } from './model/errors.js';

@@ -127,6 +127,20 @@ export const reloadAnswer = z.looseObject({
   warnings: z.array(shown),
 });
 
+const names = z.array(shown);
+
+export const applyAnswer = z.looseObject({
+  dryRun: z.boolean(),
+  documents: z.looseObject({ added: names, changed: names, removed: names, unchanged: names }),
+  vms: z.looseObject({
+    added: names,
+    removed: names,
+    changed: z.array(z.looseObject({ id: shown, restartRequired: z.boolean(), what: names })),
+  }),
+  warnings: names,
+});
+
+export type ApplyAnswer = z.output<typeof applyAnswer>;
 export type VmAnswer = z.output<typeof vmAnswer>;
 export type HostAnswer = z.output<typeof hostAnswer>;
 export type ExplainAnswer = z.output<typeof explainAnswer>;

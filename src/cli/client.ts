@@ -7,7 +7,10 @@ import { type EventBlock, readEventBlocks } from './event-blocks.js';
 /** Longest wait for an answer, ms. */
 const DEADLINE_MS = 10_000;
 /** A daemon that reloads reads many files first. */
-const RELOAD_MS = 60_000;
+const SLOW_MS: ReadonlyMap<string, number> = new Map([
+  ['/v1/reload', 60_000],
+  ['/v1/apply', 120_000],
+]);
 /** A stream of events has a sign of life every 15 s, ms. */
 const SILENCE_MS = 60_000;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
@@ -40,13 +43,7 @@ export class DaemonClient {
 
   /** As get(), with a command. */
   async post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
-    return this.#ask(
-      'POST',
-      path,
-      JSON.stringify(body),
-      schema,
-      path === '/v1/reload' ? RELOAD_MS : DEADLINE_MS,
-    );
+    return this.#ask('POST', path, JSON.stringify(body), schema, SLOW_MS.get(path) ?? DEADLINE_MS);
   }
 
   /** Events from now on, until the signal fires. Rejects with ERR_VMPULSE_DAEMON_UNREACHABLE when the daemon ends. */

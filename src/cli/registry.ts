@@ -1,4 +1,5 @@
 import type { CliCommand } from './cli.js';
+import { applyCommand } from './commands/apply.js';
 import { benchCommand } from './commands/bench.js';
 import { configCommand } from './commands/config.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly CliCommand[] = [
   statusCommand,
   explainCommand,
   reloadCommand,
+  applyCommand,
   recoveryCommand,
   vmCommand,
   intentCommand,

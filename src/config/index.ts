@@ -1,3 +1,20 @@
+export { canonicalJson } from './canonical-json.js';
 export type { DaemonConfig } from './daemon-schema.js';
-export { diffConfig } from './diff-config.js';
-export { type LoadedConfig, loadConfig } from './load-config.js';
+export { type ConfigDiff, diffConfig } from './diff-config.js';
+export {
+  appliedFolder,
+  type ConfigSources,
+  compileSources,
+  type LoadedConfig,
+  loadConfig,
+  readConfigSources,
+} from './load-config.js';
+export {
+  documentText,
+  fileNameOf,
+  keysOfVm,
+  type NamedDocument,
+  namedDocuments,
+} from './named-document.js';
+export { ProblemList } from './problems.js';
+export type { SourceFile } from './source-document.js';

@@ -1,11 +1,12 @@
 import { arch, hostname } from 'node:os';
-import { extname } from 'node:path';
+import { extname, join } from 'node:path';
 import { Deadline } from '../model/deadline.js';
 import { VmpulseError } from '../model/errors.js';
 import type { VmSpec } from '../model/vm.js';
 import { compileDaemonConfig, compileVms, type HostFacts } from './compile-config.js';
 import type { DaemonConfig } from './daemon-schema.js';
 import { type ManifestSource, readManifestSource, readSourceFile } from './read-sources.js';
+import type { SourceFile, UnreadableFile } from './source-document.js';
 import type { Architecture } from './virtual-machine.js';
 
 /** One entry of `manifests`, and whether anything was there. */
@@ -31,6 +32,25 @@ export interface LoadConfigOptions {
   readonly signal?: AbortSignal;
   /** What the host calls itself; default the operating system's name of it. */
   readonly hostName?: string;
+  /** Where the daemon keeps documents that were applied, instead of in `stateDir` of the configuration. */
+  readonly stateDir?: string;
+}
+
+/** Everything that a configuration is made of, read and not compiled yet. */
+export interface ConfigSources {
+  readonly config: DaemonConfig;
+  readonly warnings: readonly string[];
+  readonly sources: readonly ManifestSourceState[];
+  /** Files that persons keep, from `manifests` of the configuration. */
+  readonly byHand: readonly (SourceFile | UnreadableFile)[];
+  /** Those of the daemon's own folder: what was applied. */
+  readonly applied: readonly (SourceFile | UnreadableFile)[];
+  readonly facts: HostFacts;
+}
+
+/** The folder of the documents that were applied. */
+export function appliedFolder(stateDir: string): string {
+  return join(stateDir, 'documents');
 }
 
 const DEADLINE_MS = 30_000;
@@ -46,6 +66,14 @@ function hostArchitecture(): Architecture {
  * ERR_VMPULSE_TIMEOUT and ERR_VMPULSE_ABORTED when reading does not end.
  */
 export async function loadConfig(path: string, options: LoadConfigOptions = {}): Promise<LoadedConfig> {
+  return compileSources(await readConfigSources(path, options));
+}
+
+/** The first half of loadConfig: its errors, but for what is wrong in the documents. */
+export async function readConfigSources(
+  path: string,
+  options: LoadConfigOptions = {},
+): Promise<ConfigSources> {
   const deadline = new Deadline(`loading of ${path}`, {
     deadlineMs: options.deadlineMs ?? DEADLINE_MS,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -64,21 +92,30 @@ export async function loadConfig(path: string, options: LoadConfigOptions = {}):
   const { config, warnings } = compileDaemonConfig(file, facts);
   const sources: ManifestSource[] = [];
   for (const source of config.manifests) sources.push(await readManifestSource(source, deadline));
-  const compiled = compileVms(
-    sources.flatMap(({ files }) => files),
-    config,
-    facts,
-  );
   const absent = sources
     .filter(({ state }) => state !== 'read')
     .map(
       ({ path: where, state }) =>
         `${where}: ${state === 'missing' ? 'there is no such directory or file' : 'has no documents'}; no VM is watched from it`,
     );
+  const applied = await readManifestSource(appliedFolder(options.stateDir ?? config.stateDir), deadline);
   return {
     config,
-    vms: compiled.vms,
-    warnings: [...warnings, ...absent, ...compiled.warnings],
+    warnings: [...warnings, ...absent],
     sources: sources.map(({ path: where, state, files }) => ({ path: where, state, files: files.length })),
+    byHand: sources.flatMap(({ files }) => files),
+    applied: applied.files,
+    facts,
+  };
+}
+
+/** The second half. Throws ERR_VMPULSE_CONFIG with every problem. */
+export function compileSources(read: ConfigSources): LoadedConfig {
+  const compiled = compileVms([...read.byHand, ...read.applied], read.config, read.facts);
+  return {
+    config: read.config,
+    vms: compiled.vms,
+    warnings: [...read.warnings, ...compiled.warnings],
+    sources: read.sources,
   };
 }

@@ -39,8 +39,12 @@ export async function readBodyOrNothing<T>(request: IncomingMessage, schema: z.Z
 }
 
 /** Reads a request's body. Throws ERR_VMPULSE_ARGUMENT naming each wrong member. */
-export async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
-  return check(parseJson(await readText(request)), schema);
+export async function readBody<T>(
+  request: IncomingMessage,
+  schema: z.ZodType<T>,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<T> {
+  return check(parseJson(await readText(request, maxBytes)), schema);
 }
 
 function check<T>(body: unknown, schema: z.ZodType<T>): T {
@@ -50,14 +54,14 @@ function check<T>(body: unknown, schema: z.ZodType<T>): T {
   throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the body does not fit: ${problems.join('; ')}`);
 }
 
-function readText(request: IncomingMessage): Promise<string> {
+function readText(request: IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       // The rest is read and dropped: a connection cut off in the middle would not carry the answer.
-      if (bytes > MAX_BODY_BYTES) reject(tooLarge());
+      if (bytes > maxBytes) reject(tooLarge(maxBytes));
       else chunks.push(chunk);
     });
     request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
@@ -66,8 +70,8 @@ function readText(request: IncomingMessage): Promise<string> {
   });
 }
 
-function tooLarge(): Refusal {
-  return new Refusal(failure(413, 'ERR_VMPULSE_ARGUMENT', `the body is larger than ${MAX_BODY_BYTES} bytes`));
+function tooLarge(maxBytes: number): Refusal {
+  return new Refusal(failure(413, 'ERR_VMPULSE_ARGUMENT', `the body is larger than ${maxBytes} bytes`));
 }
 
 function parseJson(text: string): unknown {

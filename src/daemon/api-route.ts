@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { LifecycleApi } from '../lifecycle/index.js';
 import { VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
@@ -8,6 +9,7 @@ import type { ReloadView, RuntimeApi } from '../runtime/views.js';
 /** What the API needs. */
 export interface ApiOptions {
   readonly runtime: RuntimeApi;
+  readonly lifecycle: LifecycleApi;
   readonly reload: () => Promise<ReloadView>;
   readonly logger: Logger;
   /** False while the daemon starts: everything but the metrics is then answered with 503. */

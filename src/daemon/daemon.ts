@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { destination, type Logger as Pino, pino } from 'pino';
 import { type DaemonConfig, diffConfig, type LoadedConfig, loadConfig } from '../config/index.js';
 import { ProbeEngine } from '../engine/index.js';
+import { Lifecycle } from '../lifecycle/index.js';
 import { Deadline } from '../model/deadline.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import { openJournal } from '../runtime/journal/index.js';
@@ -72,7 +73,11 @@ export class Daemon {
    * ERR_VMPULSE_JOURNAL_VERSION, ERR_VMPULSE_NATIVE, ERR_VMPULSE_SYSCALL.
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const daemon = new Daemon(options, await loadConfig(options.configPath));
+    const { configPath, stateDir } = options;
+    const daemon = new Daemon(
+      options,
+      await loadConfig(configPath, stateDir === undefined ? {} : { stateDir }),
+    );
     try {
       await daemon.#start();
       return daemon;
@@ -157,7 +162,9 @@ export class Daemon {
     const reload = () => this.reload();
     const isReady = () => this.#vmpulse !== undefined;
     const { signal } = this.#stop;
-    const api = createApi({ runtime: vmpulse, reload, logger, isReady, run: Date.now(), signal });
+    const { stateDir } = config;
+    const lifecycle = new Lifecycle({ configPath: this.#configPath, stateDir, reload });
+    const api = createApi({ runtime: vmpulse, lifecycle, reload, logger, isReady, run: Date.now(), signal });
     await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath);
     if (config.heartbeats.listen !== undefined) {
       const heartbeats = createHttpServer(createHeartbeatApi({ runtime: vmpulse, logger, isReady }));
@@ -189,7 +196,10 @@ export class Daemon {
     }
     this.#notifier.reloading();
     try {
-      const next = await loadConfig(this.#configPath, { signal: this.#stop.signal });
+      const next = await loadConfig(this.#configPath, {
+        signal: this.#stop.signal,
+        stateDir: this.config.stateDir,
+      });
       const applied = await this.#vmpulse.apply(next.vms);
       this.#logger.level = next.config.logLevel;
       const { restartRequired } = diffConfig(this.#started, next).daemon;

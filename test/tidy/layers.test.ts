@@ -10,6 +10,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['index.ts'],
   ['cli'],
   ['daemon', 'sim', 'doctor', 'bench'],
+  ['lifecycle'],
   ['runtime'],
   ['config'],
   ['probes', 'recovery', 'hypervisors', 'network'],

@@ -1,4 +1,5 @@
 import type { ApiOptions, Route } from '../api-route.js';
+import { applyRoutes } from './apply.js';
 import { discoveryRoutes } from './discovery.js';
 import { eventRoutes } from './events.js';
 import { explainRoutes } from './explain.js';
@@ -26,6 +27,7 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   maintenanceRoutes,
   recoveryRoutes,
   reloadRoutes,
+  applyRoutes,
   vmRoutes,
   heartbeatRoutes,
   metricsRoutes,

@@ -12,6 +12,7 @@ describe('help', () => {
     ['status'],
     ['explain'],
     ['reload'],
+    ['apply'],
     ['recovery'],
     ['recovery', 'hold'],
     ['recovery', 'resume'],

@@ -9,6 +9,7 @@ import type { ApiOptions } from '../../../src/daemon/api-route.js';
 import { closeHttpServer, createHttpServer } from '../../../src/daemon/http-server.js';
 import { listenUnix } from '../../../src/daemon/listen.js';
 import { silentLogger } from '../../../src/model/logger.js';
+import { FakeLifecycle } from './fake-lifecycle.js';
 import { FakeRuntime } from './fake-runtime.js';
 
 /** A folder that goes with the test. */
@@ -44,6 +45,7 @@ export async function serve(options: Partial<ApiOptions> = {}): Promise<Served> 
   const reload = async () => ({ added: ['lab/new'], removed: [], changed: [], warnings: [] });
   const app = createApi({
     runtime,
+    lifecycle: new FakeLifecycle(),
     reload,
     logger: silentLogger,
     isReady: () => true,

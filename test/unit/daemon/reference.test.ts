@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createApi } from '../../../src/daemon/api.js';
 import { silentLogger } from '../../../src/model/logger.js';
+import { FakeLifecycle } from './fake-lifecycle.js';
 import { FakeRuntime } from './fake-runtime.js';
 
 const page = readFileSync(new URL('../../../docs/reference/api.md', import.meta.url), 'utf8');
@@ -13,6 +14,7 @@ describe('docs/reference/api.md', () => {
     );
     const api = createApi({
       runtime: new FakeRuntime(),
+      lifecycle: new FakeLifecycle(),
       reload: () => Promise.reject(new Error('not asked for')),
       logger: silentLogger,
       isReady: () => true,

@@ -1,0 +1,2 @@
+export { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
+export { Lifecycle, type LifecycleApi } from './lifecycle.js';
