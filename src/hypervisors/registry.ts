@@ -2,10 +2,11 @@ import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { Driver } from '../model/ports.js';
 import type { WorkerPool } from '../pool/index.js';
 import { nativeHost } from './native-host.js';
-import { QemuDriver, type QemuDriverOptions } from './qemu/index.js';
+import { QemuDriver } from './qemu/index.js';
+import type { VmmDriverOptions } from './vmm/vmm-driver.js';
 
 /** What every driver is given; each takes what it needs. Engine and pool are closed by their owner. */
-export interface DriverOptions extends QemuDriverOptions {
+export interface DriverOptions extends VmmDriverOptions {
   readonly engine: Pick<ProbeEngine, 'openChannel'>;
   readonly pool: Pick<WorkerPool, 'run'>;
 }

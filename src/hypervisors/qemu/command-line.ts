@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
-import type { VmPaths } from './paths.js';
-import type { QemuVm } from './qemu-vm.js';
+import type { QemuPaths, QemuVm } from './qemu-vm.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -20,7 +19,7 @@ export function tcgCacheMiB(memoryMiB: number): number {
 /** QEMU's argument list for a VM, without the program. */
 export function commandLine(
   vm: QemuVm,
-  paths: VmPaths,
+  paths: QemuPaths,
   { accelerator, blockDevices }: HostChoices,
 ): string[] {
   const qemu = vm.hypervisor;
@@ -46,7 +45,7 @@ export function commandLine(
     ],
     ...[
       '-chardev',
-      `socket,id=monitor,path=${optionValue(paths.qmpSocket)},server=on,wait=off`,
+      `socket,id=monitor,path=${optionValue(paths.monitorSocket)},server=on,wait=off`,
       '-mon',
       'chardev=monitor,mode=control',
     ],
@@ -103,7 +102,7 @@ export function forwardArg(forward: { hostAddress: string; hostPort: number; gue
   return `hostfwd=tcp:${forward.hostAddress}:${forward.hostPort}-:${forward.guestPort}`;
 }
 
-function agentArgs(vm: QemuVm, paths: VmPaths): string[] {
+function agentArgs(vm: QemuVm, paths: QemuPaths): string[] {
   if (!vm.hypervisor.guestAgent) return [];
   return [
     ...[

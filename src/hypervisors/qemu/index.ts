@@ -1,3 +1,4 @@
 export type { DriverHost, ProcessHandle } from '../host.js';
-export { QemuDriver, type QemuDriverOptions } from './qemu-driver.js';
+export type { VmmDriverOptions } from '../vmm/vmm-driver.js';
+export { QemuDriver } from './qemu-driver.js';
 export { QemuSession } from './session.js';

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { commandLine, endingsOf, type HostChoices } from '../../../src/hypervisors/qemu/command-line.js';
-import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
 import type { QemuVm } from '../../../src/hypervisors/qemu/qemu-vm.js';
+import { qemuPaths } from '../../../src/hypervisors/qemu/qemu-vm.js';
 import { testVm, UUID } from './fixtures.js';
 
 const TCG: HostChoices = { accelerator: 'tcg', blockDevices: new Set() };
 
 function line(vm: QemuVm, choices = TCG): string[] {
-  return commandLine(vm, vmPaths('/run/v', vm), choices);
+  return commandLine(vm, qemuPaths('/run/v', vm), choices);
 }
 
 /** Values of an option that may come several times. */
@@ -122,7 +122,7 @@ describe('the command line of QEMU', () => {
 
   it('writes commas twice where QEMU reads a list', () => {
     const vm = testVm();
-    expect(commandLine(vm, vmPaths('/run/a,b', vm), TCG).join(' ')).toContain('path=/run/a,,b/vms/default');
+    expect(commandLine(vm, qemuPaths('/run/a,b', vm), TCG).join(' ')).toContain('path=/run/a,,b/vms/default');
   });
 });
 

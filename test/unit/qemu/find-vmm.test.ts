@@ -4,11 +4,11 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { identify, livingState, readProcStat } from '../../../src/hypervisors/process.js';
-import { findVmm, leftoversOf } from '../../../src/hypervisors/qemu/find-vmm.js';
-import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
-import { ProcScanner } from '../../../src/hypervisors/qemu/proc-scan/proc-scanner.js';
 import type { QemuVm } from '../../../src/hypervisors/qemu/qemu-vm.js';
-import { newRecord, readRecord, writeRecord } from '../../../src/hypervisors/qemu/record.js';
+import { qemuMark, qemuPaths } from '../../../src/hypervisors/qemu/qemu-vm.js';
+import { findVmm, leftoversOf } from '../../../src/hypervisors/vmm/find-vmm.js';
+import { ProcScanner } from '../../../src/hypervisors/vmm/proc-scan/proc-scanner.js';
+import { newRecord, readRecord, writeRecord } from '../../../src/hypervisors/vmm/record.js';
 import { Deadline } from '../../../src/model/deadline.js';
 import { differingPaths, machineOf } from '../../../src/model/machine.js';
 import { testFolder, testHost, testVm } from './fixtures.js';
@@ -20,13 +20,13 @@ const scanner = new ProcScanner(testHost());
 
 function ownVm() {
   const vm = testVm({}, { uuid: UUID });
-  const paths = vmPaths(testFolder(), vm);
+  const paths = qemuPaths(testFolder(), vm);
   mkdirSync(paths.folder, { recursive: true });
   return {
     vm,
     paths,
     find: (other: QemuVm = vm) =>
-      findVmm(other, paths, scanner, new Deadline('find', { deadlineMs: 10_000 })),
+      findVmm(other, qemuMark(other), paths, scanner, new Deadline('find', { deadlineMs: 10_000 })),
   };
 }
 
@@ -34,8 +34,8 @@ describe('the VMM of a VM that vmpulse starts', () => {
   it('is not there', async () => {
     const { find, paths } = ownVm();
     expect(await find()).toBeUndefined();
-    writeFileSync(paths.qmpSocket, '');
-    expect(await leftoversOf(paths)).toEqual([paths.qmpSocket]);
+    writeFileSync(paths.monitorSocket, '');
+    expect(await leftoversOf(paths)).toEqual([paths.monitorSocket]);
   });
 
   it('is found by its UUID though the record is lost', async () => {
@@ -51,14 +51,14 @@ describe('the VMM of a VM that vmpulse starts', () => {
     const { find, paths, vm } = ownVm();
     const vmm = await standIn(['-uuid', UUID]);
     const argv = (await find())?.argv ?? [];
-    await writeRecord(paths.record, newRecord(vmm, argv, vm, 1234));
+    await writeRecord(paths.record, newRecord(vmm, argv, vm, 1234, '-name'));
     expect(await find()).toMatchObject({ pid: vmm.pid, machineDigest: 'digest-1', startedAtMs: 1234 });
     expect(differingPaths((await find())?.machine, machineOf(vm))).toEqual([]);
-    await writeRecord(paths.record, { ...newRecord(vmm, argv, vm, 1234), machine: undefined });
+    await writeRecord(paths.record, { ...newRecord(vmm, argv, vm, 1234, '-name'), machine: undefined });
     expect(await find(), 'a record of before the machine was kept').toMatchObject({
       machineDigest: 'digest-1',
     });
-    await writeRecord(paths.record, newRecord(vmm, [...argv, '-other'], vm, 1234));
+    await writeRecord(paths.record, newRecord(vmm, [...argv, '-other'], vm, 1234, '-name'));
     expect((await find())?.machineDigest).toBeUndefined();
   });
 
@@ -67,17 +67,17 @@ describe('the VMM of a VM that vmpulse starts', () => {
     const other = await standIn(['some', 'thing']);
     await writeRecord(
       paths.record,
-      newRecord({ ...other, startTimeTicks: other.startTimeTicks - 1 }, [], vm, 1),
+      newRecord({ ...other, startTimeTicks: other.startTimeTicks - 1 }, [], vm, 1, '-name'),
     );
     expect(await find()).toBeUndefined();
     // Not even with the right start time: its command line is not this VM's.
-    await writeRecord(paths.record, newRecord(other, [], vm, 1));
+    await writeRecord(paths.record, newRecord(other, [], vm, 1, '-name'));
     expect(await find()).toBeUndefined();
   });
 
   it('is not a process whose record is of another boot of the host, or damaged', async () => {
     const { paths, vm } = ownVm();
-    const record = newRecord({ pid: 1, startTimeTicks: 1 }, [], vm, 1);
+    const record = newRecord({ pid: 1, startTimeTicks: 1 }, [], vm, 1, '-name');
     await writeRecord(paths.record, { ...record, hostBootId: 'another' });
     expect(await readRecord(paths.record)).toBeUndefined();
     writeFileSync(paths.record, '{"pid": 1');

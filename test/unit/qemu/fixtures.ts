@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import type { Channel, ChannelEvent, ChannelOptions } from '../../../src/engine/probe-engine.js';
 import type { DriverHost } from '../../../src/hypervisors/host.js';
 import { identify, livingState } from '../../../src/hypervisors/process.js';
-import scan from '../../../src/hypervisors/qemu/proc-scan/worker.js';
+import scan from '../../../src/hypervisors/vmm/proc-scan/worker.js';
 import { VmpulseError } from '../../../src/model/errors.js';
 import type { QemuSpec } from '../../../src/model/hypervisors/qemu.js';
 import type { VmSpec } from '../../../src/model/vm.js';

@@ -5,11 +5,11 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startedAtMs } from '../../../src/hypervisors/process.js';
 import { Accelerators } from '../../../src/hypervisors/qemu/accelerator.js';
 import { forwardArg } from '../../../src/hypervisors/qemu/command-line.js';
-import type { FoundVmm } from '../../../src/hypervisors/qemu/find-vmm.js';
-import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
-import { ProcScanner } from '../../../src/hypervisors/qemu/proc-scan/proc-scanner.js';
-import { proveStart } from '../../../src/hypervisors/qemu/prove-start.js';
+import { proveQemuStart } from '../../../src/hypervisors/qemu/prove-start.js';
 import type { QemuVm } from '../../../src/hypervisors/qemu/qemu-vm.js';
+import { qemuPaths } from '../../../src/hypervisors/qemu/qemu-vm.js';
+import type { FoundVmm } from '../../../src/hypervisors/vmm/find-vmm.js';
+import { ProcScanner } from '../../../src/hypervisors/vmm/proc-scan/proc-scanner.js';
 import { Deadline } from '../../../src/model/deadline.js';
 import { testFolder, testHost, testVm } from './fixtures.js';
 import { standIn, type TestProcess } from './processes.js';
@@ -26,13 +26,12 @@ function prover(folder: string, kvm: typeof KVM_WORKS | typeof KVM_BROKEN = KVM_
   chmodSync(join(searchPath, 'qemu-system-x86_64'), 0o755);
   const prove = (vm: QemuVm, replacing?: FoundVmm, runDir = folder) => {
     const context = {
-      paths: vmPaths(runDir, vm),
+      paths: qemuPaths(runDir, vm),
       scanner: new ProcScanner(host),
-      accelerators,
       searchPath,
       replacing,
     };
-    return proveStart(vm, context, new Deadline('proof', { deadlineMs: 10_000 }));
+    return proveQemuStart(vm, context, accelerators, new Deadline('proof', { deadlineMs: 10_000 }));
   };
   return { prove, accelerators, searchPath };
 }

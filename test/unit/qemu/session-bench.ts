@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startedAtMs } from '../../../src/hypervisors/process.js';
 import { QemuMonitor } from '../../../src/hypervisors/qemu/monitor.js';
-import { vmPaths } from '../../../src/hypervisors/qemu/paths.js';
+import { qemuPaths } from '../../../src/hypervisors/qemu/qemu-vm.js';
 import { QemuSession } from '../../../src/hypervisors/qemu/session.js';
 import { FakeChannel, testFolder, testHost, testVm } from './fixtures.js';
 import { standIn } from './processes.js';
@@ -49,7 +49,7 @@ interface AttachOptions {
 export async function attach({ agent, argv = ['qemu'], adopted = false }: AttachOptions = {}) {
   const folder = testFolder();
   const vm = testVm();
-  const paths = vmPaths(folder, vm);
+  const paths = qemuPaths(folder, vm);
   mkdirSync(paths.folder, { recursive: true });
   const process = await standIn([]);
   const qemu = new FakeQemu();

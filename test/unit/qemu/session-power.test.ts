@@ -116,11 +116,13 @@ describe('stop', () => {
 
   it('kills in the end, and clears the sockets and the record away', async () => {
     const { session, process, paths } = await attach();
-    for (const path of [paths.qmpSocket, paths.agentSocket, paths.record, paths.consoleLog])
+    for (const path of [paths.monitorSocket, paths.agentSocket, paths.record, paths.consoleLog])
       writeFileSync(path, '');
     await session.stop('graceful', { deadlineMs: 400 });
     expect(livingState(process)).toBeUndefined();
-    expect([paths.qmpSocket, paths.agentSocket, paths.record].filter((path) => existsSync(path))).toEqual([]);
+    expect([paths.monitorSocket, paths.agentSocket, paths.record].filter((path) => existsSync(path))).toEqual(
+      [],
+    );
     expect(existsSync(paths.consoleLog)).toBe(true);
   });
 

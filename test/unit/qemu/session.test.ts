@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { livingState } from '../../../src/hypervisors/process.js';
-import { LogKeeper } from '../../../src/hypervisors/qemu/logs.js';
+import { LogKeeper } from '../../../src/hypervisors/vmm/logs.js';
 import { FakeChannel, testFolder } from './fixtures.js';
 import { end } from './processes.js';
 import { attach, SOON } from './session-bench.js';

@@ -27,22 +27,23 @@ export function newRecord(
   argv: readonly string[],
   vm: Pick<VmSpec, 'machineDigest' | 'hypervisor' | 'uuid'>,
   startedAt: number,
+  firstArg: string,
 ): VmmRecord {
   const { machineDigest } = vm;
   const machine = machineOf(vm);
   return {
     ...process,
     hostBootId: hostBootId(),
-    argvDigest: digestOf(argv),
+    argvDigest: digestOf(argv, firstArg),
     machineDigest,
     machine,
     startedAt,
   };
 }
 
-/** Digest of QEMU's arguments. What comes before the first of them may be a wrapper's. */
-export function digestOf(argv: readonly string[]): string {
-  const first = Math.max(0, argv.indexOf('-name'));
+/** Digest of the arguments from `first` on; what comes before may be a wrapper's. */
+export function digestOf(argv: readonly string[], firstArg: string): string {
+  const first = Math.max(0, argv.indexOf(firstArg));
   return createHash('sha256').update(argv.slice(first).join('\0')).digest('hex');
 }
 

@@ -4,9 +4,17 @@ import { VmpulseError } from '../../../model/errors.js';
 import type { ProcessIdentity } from '../../../model/vm.js';
 import type { DriverHost } from '../../host.js';
 
+/** By what a VMM's command line is known: one of the options, followed by the value or by a list that has it. */
+export interface ArgvMark {
+  /** With their dashes. */
+  readonly options: readonly string[];
+  /** Compared without regard to case; a part of a value that is divided by commas. */
+  readonly value: string;
+}
+
 /** What worker.ts can be asked. */
 export type ScanTask =
-  | { readonly type: 'by-uuid'; readonly uuid: string }
+  | { readonly type: 'by-mark'; readonly mark: ArgvMark }
   | { readonly type: 'argv'; readonly pid: number }
   | { readonly type: 'listeners'; readonly socket: string; readonly pidFile: string | undefined }
   | { readonly type: 'holders'; readonly paths: readonly string[] };
@@ -25,7 +33,7 @@ export interface DiskHolder {
 }
 
 /** Works from src/ and from dist/: worker modules are always the built ones. */
-const WORKER = new URL('../../../../dist/hypervisors/qemu/proc-scan/worker.js', import.meta.url);
+const WORKER = new URL('../../../../dist/hypervisors/vmm/proc-scan/worker.js', import.meta.url);
 
 const PROCESSES = z.array(
   z.object({ pid: z.number(), startTimeTicks: z.number(), argv: z.array(z.string()) }),
@@ -43,9 +51,9 @@ export class ProcScanner {
     this.#host = host;
   }
 
-  /** Processes whose command line says `-uuid` and this one; forked helpers of such a process left out. */
-  byUuid(uuid: string, deadline: Deadline): Promise<FoundProcess[]> {
-    return this.#ask({ type: 'by-uuid', uuid }, PROCESSES, deadline);
+  /** Processes whose command line has the mark; forked helpers of such a process left out. */
+  byMark(mark: ArgvMark, deadline: Deadline): Promise<FoundProcess[]> {
+    return this.#ask({ type: 'by-mark', mark }, PROCESSES, deadline);
   }
 
   /** Command line of a process; empty when it is exiting, gone, or not ours to read. */

@@ -2,10 +2,10 @@ import { access } from 'node:fs/promises';
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { Machine } from '../../model/machine.js';
+import type { VmSpec } from '../../model/vm.js';
 import { livingState, startedAtMs } from '../process.js';
 import type { VmPaths } from './paths.js';
-import type { FoundProcess, ProcScanner } from './proc-scan/proc-scanner.js';
-import type { QemuVm } from './qemu-vm.js';
+import type { ArgvMark, FoundProcess, ProcScanner } from './proc-scan/proc-scanner.js';
 import { digestOf, readRecord, type VmmRecord } from './record.js';
 
 /** The one running VMM of a VM. */
@@ -16,32 +16,39 @@ export interface FoundVmm extends FoundProcess {
   readonly machine?: Machine;
 }
 
+/** By what the VMM of a VM is known. */
+export type VmmMark =
+  | {
+      readonly argv: ArgvMark /** The first of our arguments on its command line. */;
+      readonly firstArg: string;
+    }
+  /** Somebody else started it: the process that listens on its monitor socket. */
+  | { readonly socket: string; readonly pidFile: string | undefined };
+
 /**
- * Finds the VMM by what is true now: a process with this VM's UUID in its command line, or for an adopted VM the one
+ * Finds the VMM by what is true now: a process with this VM's mark in its command line, or for an adopted VM the one
  * that listens on its monitor socket. The record only adds what /proc does not know, so a lost, stale or wrong record
  * leads neither to a second start nor to somebody else's process.
  * Throws ERR_VMPULSE_IDENTITY when more than one process fits.
  */
 export async function findVmm(
-  vm: QemuVm,
+  vm: VmSpec,
+  mark: VmmMark,
   paths: VmPaths,
   scanner: ProcScanner,
   deadline: Deadline,
 ): Promise<FoundVmm | undefined> {
-  const { adopt } = vm.hypervisor;
-  if (adopt) {
-    return onlyOne(vm, await scanner.listeners(adopt.qmpSocket, adopt.pidFile, deadline), undefined);
-  }
+  if ('socket' in mark) return onlyOne(vm, await scanner.listeners(mark.socket, mark.pidFile, deadline));
   const record = await deadline.race(readRecord(paths.record));
-  const matches = await scanner.byUuid(vm.uuid, deadline);
-  if (matches.length > 0) return onlyOne(vm, matches, record);
+  const matches = await scanner.byMark(mark.argv, deadline);
+  if (matches.length > 0) return onlyOne(vm, matches, record && { record, firstArg: mark.firstArg });
   return record && (await exiting(record, scanner, deadline));
 }
 
 function onlyOne(
-  vm: QemuVm,
+  vm: VmSpec,
   found: readonly FoundProcess[],
-  record: VmmRecord | undefined,
+  start?: { readonly record: VmmRecord; readonly firstArg: string },
 ): FoundVmm | undefined {
   const [process, ...others] = found;
   if (process === undefined) return undefined;
@@ -51,8 +58,10 @@ function onlyOne(
     throw new VmpulseError('ERR_VMPULSE_IDENTITY', text);
   }
   const recorded =
-    record !== undefined && isSameProcess(record, process) && record.argvDigest === digestOf(process.argv);
-  if (recorded) return { ...process, ...startOf(record) };
+    start !== undefined &&
+    isSameProcess(start.record, process) &&
+    start.record.argvDigest === digestOf(process.argv, start.firstArg);
+  if (recorded) return { ...process, ...startOf(start.record) };
   return { ...process, startedAtMs: startedAtMs(process.startTimeTicks) };
 }
 
@@ -83,7 +92,7 @@ function isSameProcess(
 
 /** What a VMM that ended left behind, for a person; the next start clears it away. */
 export async function leftoversOf(paths: VmPaths): Promise<string[]> {
-  const candidates = [paths.record, paths.qmpSocket, paths.agentSocket];
+  const candidates = [paths.record, ...paths.endpoints];
   const exists = (path: string) =>
     access(path).then(
       () => true,

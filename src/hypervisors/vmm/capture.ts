@@ -4,7 +4,6 @@ import type { Deadline } from '../../model/deadline.js';
 import { errorMessage } from '../../model/errors.js';
 import type { CapturedEvidence } from '../../model/ports.js';
 import { printable, readTail } from './logs.js';
-import type { QemuMonitor } from './monitor.js';
 import type { VmPaths } from './paths.js';
 
 const CAPTURE_MS = 2_000;
@@ -13,11 +12,14 @@ const MONITOR_SHARE = 0.5;
 const TAIL_BYTES = 64 * 1024;
 const MAX_MONITOR_BYTES = 256 * 1024;
 const KEPT_FOLDERS = 200;
-const QUERIES = ['query-status', 'query-cpus-fast', 'query-blockstats'];
 
 /** Where and of what evidence is taken. */
 export interface CaptureSource {
-  readonly monitor: QemuMonitor;
+  /** Asks the run state, and a few questions whose answers are saved by their names; each may fail. */
+  readonly monitor: {
+    status(deadline: Deadline): Promise<string>;
+    readonly questions: Readonly<Record<string, (deadline: Deadline) => Promise<unknown>>>;
+  };
   /** Logs that vmpulse itself had the VMM write; an adopted VM has none. */
   readonly paths: VmPaths | undefined;
   readonly evidenceDir: string;
@@ -36,7 +38,7 @@ export async function capture(
   const [console, vmmLog, monitor] = await Promise.all([
     tail(source.paths?.consoleLog, deadline),
     tail(source.paths?.vmmLog, deadline),
-    askMonitor(source.monitor, deadline),
+    ask(source.monitor, deadline),
   ]);
   const contents = { 'console.txt': console, 'vmm-log.txt': vmmLog, 'monitor.json': monitor.text };
   // A label is an action's id; whatever it is, it stays one folder.
@@ -52,18 +54,16 @@ async function tail(path: string | undefined, deadline: Deadline): Promise<strin
   return printable(bytes).slice(-TAIL_BYTES);
 }
 
-async function askMonitor(
-  monitor: QemuMonitor,
+async function ask(
+  { status: askStatus, questions }: CaptureSource['monitor'],
   deadline: Deadline,
 ): Promise<{ status: string; text: string }> {
   const answers: Record<string, unknown> = {};
   const part = deadline.part(deadline.remainingMs() * MONITOR_SHARE);
-  const ask = async (query: string) => {
-    answers[query] = await monitor
-      .request(query, undefined, part)
-      .catch((error: unknown) => ({ error: errorMessage(error) }));
-  };
-  const [status] = await Promise.all([monitor.status(part).catch(() => 'unknown'), ...QUERIES.map(ask)]);
+  const asked = Object.entries(questions).map(async ([name, question]) => {
+    answers[name] = await question(part).catch((error: unknown) => ({ error: errorMessage(error) }));
+  });
+  const [status] = await Promise.all([askStatus(part).catch(() => 'unknown'), ...asked]);
   return { status, text: `${JSON.stringify(answers, null, 2).slice(0, MAX_MONITOR_BYTES)}\n` };
 }
 

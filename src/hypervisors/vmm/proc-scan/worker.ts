@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { readProcStat } from '../../process.js';
-import type { DiskHolder, FoundProcess, ScanTask } from './proc-scanner.js';
+import type { ArgvMark, DiskHolder, FoundProcess, ScanTask } from './proc-scanner.js';
 
 /**
  * Pool task: looks through /proc. It runs on a thread of its own because reading a command line waits for a process
@@ -9,8 +9,8 @@ import type { DiskHolder, FoundProcess, ScanTask } from './proc-scanner.js';
  */
 export default function scan(task: ScanTask): unknown {
   switch (task.type) {
-    case 'by-uuid':
-      return processesOf(task.uuid);
+    case 'by-mark':
+      return processesOf(task.mark);
     case 'argv':
       return readArgv(task.pid);
     case 'listeners':
@@ -43,11 +43,13 @@ function found(pid: number, argv: readonly string[]): FoundProcess[] {
   return stat === undefined ? [] : [{ pid, startTimeTicks: stat.startTimeTicks, argv }];
 }
 
-function processesOf(uuid: string): FoundProcess[] {
-  const wanted = uuid.toLowerCase();
+function processesOf({ options, value }: ArgvMark): FoundProcess[] {
+  const wanted = value.toLowerCase();
   const matches = allPids().flatMap((pid) => {
     const argv = readArgv(pid);
-    const isOurs = argv.some((arg, i) => arg.toLowerCase() === wanted && /^--?uuid$/.test(argv[i - 1] ?? ''));
+    const isOurs = argv.some(
+      (arg, i) => options.includes(argv[i - 1] ?? '') && arg.toLowerCase().split(',').includes(wanted),
+    );
     return isOurs ? found(pid, argv) : [];
   });
   // A child between fork and exec shows its parent's command line.

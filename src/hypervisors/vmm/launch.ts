@@ -2,15 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Deadline } from '../../model/deadline.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
-import type { ProcessIdentity } from '../../model/vm.js';
-import type { DriverHost } from '../host.js';
+import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import { identify } from '../process.js';
 import { printable, readTail } from './logs.js';
-import { QemuMonitor } from './monitor.js';
 import type { VmPaths } from './paths.js';
-import type { QemuVm } from './qemu-vm.js';
 
 const SYSTEMD_RUNS = '/run/systemd/system';
 const LOG_TAIL_BYTES = 4096;
@@ -24,7 +20,7 @@ export interface LaunchedVmm {
 }
 
 /** The program and arguments, in a transient scope of their own where systemd runs: a stop of the daemon's unit leaves them alone. */
-export function launchCommand(vm: QemuVm, argv: readonly string[], systemdRun: string | undefined): string[] {
+export function launchCommand(vm: VmSpec, argv: readonly string[], systemdRun: string | undefined): string[] {
   if (systemdRun === undefined) return [...argv];
   const options = [
     '--scope',
@@ -50,7 +46,7 @@ export function findSystemdRun(searchPath: string): string | undefined {
  * Throws ERR_VMPULSE_START_FAILED.
  */
 export async function launch(
-  vm: QemuVm,
+  vm: VmSpec,
   command: readonly string[],
   paths: VmPaths,
   searchPath: string,
@@ -71,7 +67,7 @@ export async function launch(
   }
 }
 
-async function adoptChild(vm: QemuVm, child: ChildProcess): Promise<LaunchedVmm> {
+async function adoptChild(vm: VmSpec, child: ChildProcess): Promise<LaunchedVmm> {
   const ended = new Promise<never>((_, reject) => {
     child.once('error', (error) => reject(startFailed(vm, `it could not be run: ${error.message}`)));
     child.once('exit', (code, signal) =>
@@ -86,25 +82,8 @@ async function adoptChild(vm: QemuVm, child: ChildProcess): Promise<LaunchedVmm>
   return { process, ended };
 }
 
-/** Waits until the monitor of the new VMM answers a command. Throws ERR_VMPULSE_START_FAILED if the VMM ends before. */
-export async function waitForMonitor(
-  host: DriverHost,
-  paths: VmPaths,
-  vmm: LaunchedVmm,
-  deadline: Deadline,
-): Promise<void> {
-  const monitor = new QemuMonitor(
-    host.openChannel({ protocol: 'qmp', path: paths.qmpSocket, reconnectMs: 10 }),
-  );
-  try {
-    await Promise.race([vmm.ended, monitor.status(deadline)]);
-  } finally {
-    monitor.channel.close();
-  }
-}
-
 /** The error of a start that did not succeed, with the end of the VMM's log. */
-export async function withLogTail(vm: QemuVm, error: unknown, paths: VmPaths): Promise<VmpulseError> {
+export async function withLogTail(vm: VmSpec, error: unknown, paths: VmPaths): Promise<VmpulseError> {
   const tail = printable(await readTail(paths.vmmLog, LOG_TAIL_BYTES));
   const lines = tail.split('\n').filter((line) => line !== '');
   // The last words first, on one line: whoever shortens the message keeps what matters.
@@ -119,11 +98,11 @@ export async function withLogTail(vm: QemuVm, error: unknown, paths: VmPaths): P
   return new VmpulseError('ERR_VMPULSE_START_FAILED', `${reason}; ${said}`, { cause: error });
 }
 
-/** QEMU's own time and name before the message only lengthen it. */
+/** A VMM's own time and name before the message only lengthen it. */
 function withoutStamp(line: string): string {
-  return line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z (?:\S*qemu\S*: )?/, '');
+  return line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z? (?:\S*qemu\S*: |\[[^\]]{1,80}\] )?/, '');
 }
 
-function startFailed(vm: QemuVm, why: string): VmpulseError {
+function startFailed(vm: VmSpec, why: string): VmpulseError {
   return new VmpulseError('ERR_VMPULSE_START_FAILED', `the VMM of ${vm.id} did not come up: ${why}`);
 }
