@@ -28,6 +28,8 @@ export interface LabVmLine {
   readonly modules?: readonly string[] | undefined;
   /** The guest can mount this host's files, read-only, by 9p as `hostroot`. */
   readonly hostRoot?: boolean | undefined;
+  /** An initrd of its own (with-agent.mjs); the VM then has a port for vmpulse's agent, too. */
+  readonly initrd?: string | undefined;
 }
 
 export const LAB_GUEST: {
@@ -39,6 +41,7 @@ export const LAB_GUEST: {
   readonly bootIdPath: string;
   readonly faultPath: string;
   readonly agentPortName: string;
+  readonly vmpulseAgentPortName: string;
   readonly readyPattern: RegExp;
 };
 
@@ -47,5 +50,11 @@ export function labKernelLine(options?: LabKernelOptions): string;
 export function labVmFiles(
   name: string,
   dir: string,
-): { readonly qmp: string; readonly qga: string; readonly console: string; readonly output: string };
+): {
+  readonly qmp: string;
+  readonly qga: string;
+  readonly agent: string;
+  readonly console: string;
+  readonly output: string;
+};
 export function labQemuArguments(vm: LabVmLine): string[];

@@ -15,6 +15,7 @@ export const LAB_GUEST = {
   bootIdPath: '/cgi-bin/bootid',
   faultPath: '/cgi-bin/fault',
   agentPortName: 'org.qemu.guest_agent.0',
+  vmpulseAgentPortName: 'org.vmpulse.agent.0',
   /** The line that the guest prints on its console once all its services run. */
   readyPattern: /^READY boot_id=(\S+)/m,
 };
@@ -60,6 +61,7 @@ export function labVmFiles(name, dir) {
   return {
     qmp: join(dir, `${name}.qmp`),
     qga: join(dir, `${name}.qga`),
+    agent: join(dir, `${name}.vma`),
     console: join(dir, `${name}.log`),
     output: join(dir, `${name}.out`),
   };
@@ -69,13 +71,22 @@ export function labVmFiles(name, dir) {
  * The arguments of QEMU for a lab VM: q35 under TCG with one virtio network card on QEMU's user network, the
  * agent's port, a watchdog and pvpanic, both of which pause the VM.
  *
- * @param {{ name: string, dir: string, httpPort: number, watchdogSeconds?: number, modules?: readonly string[], hostRoot?: boolean }} vm
+ * @param {{ name: string, dir: string, httpPort: number, watchdogSeconds?: number, modules?: readonly string[], hostRoot?: boolean, initrd?: string }} vm
  *   `httpPort`: on the host's loopback, leads to the guest's web server;
  *   `hostRoot`: the guest can mount this host's files, read-only, by 9p as `hostroot` (module group 9p), and has
- *   the memory to run its programs
+ *   the memory to run its programs;
+ *   `initrd`: one of its own, see with-agent.mjs; the VM then has a port for vmpulse's agent, too
  * @returns {string[]}
  */
-export function labQemuArguments({ name, dir, httpPort, watchdogSeconds, modules, hostRoot = false }) {
+export function labQemuArguments({
+  name,
+  dir,
+  httpPort,
+  watchdogSeconds,
+  modules,
+  hostRoot = false,
+  initrd,
+}) {
   const files = labVmFiles(name, dir);
   const memoryMib = hostRoot ? LAB_GUEST.hostRootMemoryMib : LAB_GUEST.memoryMib;
   const root = 'local,id=h,path=/,security_model=none,readonly=on,multidevs=remap';
@@ -90,13 +101,14 @@ export function labQemuArguments({ name, dir, httpPort, watchdogSeconds, modules
     ['-display', 'none'],
     ['-serial', `file:${files.console}`],
     ['-kernel', LAB_FILES.kernel],
-    ['-initrd', LAB_FILES.initrd],
+    ['-initrd', initrd ?? LAB_FILES.initrd],
     ['-append', labKernelLine({ watchdogSeconds, modules })],
     ['-netdev', `user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:${httpPort}-:${LAB_GUEST.httpPort}`],
     ['-device', 'virtio-net-pci,netdev=n0,romfile='],
     ['-device', 'virtio-serial-pci'],
     ['-chardev', `socket,path=${files.qga},server=on,wait=off,id=qga0`],
     ['-device', `virtserialport,chardev=qga0,name=${LAB_GUEST.agentPortName}`],
+    ...(initrd === undefined ? [] : vmpulseAgentPort(files.agent)),
     ['-device', 'i6300esb,id=wd0'],
     ['-device', 'pvpanic-pci'],
     ['-action', 'watchdog=pause'],
@@ -109,4 +121,11 @@ export function labQemuArguments({ name, dir, httpPort, watchdogSeconds, modules
         ]
       : []),
   ].flat();
+}
+
+function vmpulseAgentPort(path) {
+  return [
+    ['-chardev', `socket,path=${path},server=on,wait=off,id=vma0`],
+    ['-device', `virtserialport,chardev=vma0,name=${LAB_GUEST.vmpulseAgentPortName}`],
+  ];
 }

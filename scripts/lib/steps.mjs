@@ -15,6 +15,9 @@ export const ADDONS = {
   engine: join(ROOT, 'native', 'engine', 'build', 'engine.node'),
 };
 
+/** The guest agent, a static program. */
+export const AGENT = join(ROOT, 'native', 'agent', 'build', 'vmpulse-agent');
+
 /** A step cannot be done here; `fix` is what the user types or does about it. */
 export class StepMissing extends Error {
   constructor(reason, fix) {
@@ -85,6 +88,18 @@ export const STEPS = [
       refuseSkipped();
       await run('npm', ['run', 'build:native'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
       stamp(addons());
+    },
+  },
+  {
+    name: 'agent',
+    title: 'guest agent',
+    group: 'build',
+    needs: ['toolchain'],
+    fresh: () => isFresh(agent()),
+    make: async (log) => {
+      refuseSkipped();
+      await run('npm', ['run', 'build:agent'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
+      stamp(agent());
     },
   },
   {
@@ -200,7 +215,7 @@ function dependencies() {
 
 function addons() {
   const sources = ['native', 'Cargo.toml', 'Cargo.lock', 'CMakeLists.txt', 'binding.gyp'];
-  const skip = (name) => ['target', 'test', 'tests'].includes(name) || /^build|\.node$/.test(name);
+  const skip = (name) => ['agent', 'target', 'test', 'tests'].includes(name) || /^build|\.node$/.test(name);
   return {
     inputs: listFiles(
       sources.map((name) => join(ROOT, name)),
@@ -208,6 +223,19 @@ function addons() {
     ),
     outputs: Object.values(ADDONS),
     stamp: join(STAMPS, 'addons'),
+    trustTimes: true,
+  };
+}
+
+function agent() {
+  const sources = ['native/agent', 'Cargo.toml', 'Cargo.lock', 'scripts/build-agent.mjs'];
+  return {
+    inputs: listFiles(
+      sources.map((name) => join(ROOT, name)),
+      (name) => name === 'build',
+    ),
+    outputs: [AGENT],
+    stamp: join(STAMPS, 'agent'),
     trustTimes: true,
   };
 }

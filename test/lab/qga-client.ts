@@ -24,7 +24,7 @@ export class QgaClient {
     try {
       for (;;) {
         const line = await client.#lines.next(deadlineMs);
-        if (line.startsWith('\xff') && line.includes(`"return": ${id}`)) return client;
+        if (line.startsWith('\xff') && line.replace(' ', '').includes(`"return":${id}}`)) return client;
       }
     } catch (error) {
       // The agent's socket takes one client: one left open would shut out the next.

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { LAB_GUEST, labAvailable, labQemuArguments, labVmFiles } from '../../lab/vm.mjs';
+import { writeInitrdWithAgent } from '../../lab/with-agent.mjs';
 import { poll } from './poll.js';
 
 /** A fault that the guest brings on itself when asked; lab/guest/www/cgi-bin/fault has them. */
@@ -30,6 +32,8 @@ export interface LabVmOptions {
   readonly modules?: readonly string[];
   /** The guest can mount this host's files, read-only, by 9p as `hostroot`. */
   readonly hostRoot?: boolean;
+  /** vmpulse's agent runs in the guest with this vmpulse-agent.toml. */
+  readonly agentConfig?: string;
 }
 
 /** A running lab VM. */
@@ -38,6 +42,8 @@ export interface LabVm {
   readonly pid: number;
   readonly qmpPath: string;
   readonly qgaPath: string;
+  /** Of vmpulse's agent; served where it was asked for. */
+  readonly agentPath: string;
   readonly consolePath: string;
   readonly httpPort: number;
   /** `http://127.0.0.1:PORT` */
@@ -77,7 +83,9 @@ export async function bootLabVm(options: LabVmOptions): Promise<LabVm> {
   mkdirSync(options.dir, { recursive: true });
   const httpPort = options.port ?? (await freePort());
   const files = labVmFiles(options.name, options.dir);
-  const args = labQemuArguments({ ...options, httpPort });
+  const initrd = options.agentConfig === undefined ? undefined : join(options.dir, `${options.name}.initrd`);
+  if (initrd !== undefined) writeInitrdWithAgent(initrd, options.agentConfig ?? '');
+  const args = labQemuArguments({ ...options, httpPort, initrd });
 
   const output = openSync(files.output, 'w');
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', lab.qemu, ...args], {
@@ -132,6 +140,7 @@ function handle(
     pid,
     qmpPath: files.qmp,
     qgaPath: files.qga,
+    agentPath: files.agent,
     consolePath: files.console,
     httpPort,
     baseUrl,

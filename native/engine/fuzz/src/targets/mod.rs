@@ -1,5 +1,6 @@
 //! Fuzz targets by name; scripts/fuzz.mjs reads the names from this table.
 
+mod agent;
 mod channel;
 mod der;
 mod grpc;
@@ -12,7 +13,7 @@ mod tls;
 /// What is done with one input.
 pub type Target = fn(&[u8]);
 
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("http", http::fuzz),
     ("grpc", grpc::fuzz),
     ("qmp", channel::qmp),
@@ -25,6 +26,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("tls", tls::fuzz),
     ("der", der::fuzz),
     ("packet", packet::fuzz),
+    ("agent", agent::fuzz),
 ];
 
 /// Splits an input: the first byte chooses a variant, the second how the rest is cut into reads.

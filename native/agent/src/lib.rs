@@ -1,0 +1,16 @@
+//! The guest agent of vmpulse. It tells its host how the guest is, runs programs that the guest's configuration allows,
+//! and feeds a watchdog while the guest's own checks pass.
+
+pub mod agent;
+mod child;
+pub mod config;
+mod exec;
+pub mod frame;
+mod health;
+pub mod listen;
+mod os;
+pub mod request;
+mod resources;
+mod stream;
+pub mod sys;
+mod watchdog;
