@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { DocumentKind, ProbeCheck, ProbeRole, ProbeSpec } from '../model/probe.js';
 import { booleanField, textField } from '../probes/fields.js';
-import { KIND_ENTRIES } from '../probes/registry.js';
+import { KIND_ENTRIES, PROBE_KINDS } from '../probes/registry.js';
 import { orList } from './explain-issue.js';
 import { KUBEVIRT_PROBE_FIELDS } from './kubevirt-names.js';
 import { timingConflicts, timingFields, toTiming, type WrittenTiming } from './probe-timing.js';
@@ -69,6 +69,8 @@ function toSpec(written: Written, name: string, role: ProbeRole, refuse: Refuse)
   const timing = toTiming(written);
   for (const [field, message] of timingConflicts(written, timing, role)) refuse([field], message);
   if (check === undefined) return undefined;
+  if (check.kind !== 'custom' && PROBE_KINDS[check.kind].evidenceOnly)
+    refuseDeciding(written, role, check.kind, refuse);
   return {
     name,
     role,
@@ -78,6 +80,12 @@ function toSpec(written: Written, name: string, role: ProbeRole, refuse: Refuse)
     weight: written.weight ?? 1,
     critical: written.critical ?? role === 'liveness',
   };
+}
+
+function refuseDeciding(written: Written, role: ProbeRole, kind: DocumentKind, refuse: Refuse): void {
+  const why = 'is evidence beside other probes and decides nothing alone';
+  if (role !== 'check') refuse([kind], `${why}; give it no role, in spec.probes`);
+  else if (written.critical) refuse(['critical'], `cannot be true: ${kind} ${why}; remove it`);
 }
 
 function refuseInto(ctx: z.core.$RefinementCtx): Refuse {

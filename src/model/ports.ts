@@ -1,5 +1,6 @@
 import type { LadderStep } from './action.js';
 import type { Machine } from './machine.js';
+import type { VcpuReading } from './vcpu.js';
 import type { ProcessIdentity, VmId, VmSpec } from './vm.js';
 
 /** What happened to a VMM or its guest, in the words of no particular hypervisor. */
@@ -86,6 +87,11 @@ export interface VmmSession {
   reboot(options: CallOptions): Promise<void>;
   /** What the guest did so far; what cannot be read is left out. Unset: the driver has no such counters. */
   counters?(options: CallOptions): Promise<readonly GuestCounter[]>;
+  /**
+   * How far the vCPUs have come, from the best source that there is; undefined: there is none now. Unset: the driver
+   * cannot tell.
+   */
+  vcpus?(options: CallOptions): Promise<VcpuReading | undefined>;
   pause(options: CallOptions): Promise<void>;
   resume(options: CallOptions): Promise<void>;
   /** SIGCONT; resolves once the process is out of the state T. */

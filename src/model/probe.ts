@@ -192,6 +192,8 @@ export type ProbeCheck =
   | { readonly kind: 'guestAgentPing' }
   | { readonly kind: 'vmState' }
   | { readonly kind: 'vmmProcess' }
+  /** Whether the vCPUs still take interrupts; stalled once they have not for so long. */
+  | { readonly kind: 'vcpuProgress'; readonly stalledAfterMs: number }
   | { readonly kind: 'ssh'; readonly ssh: SshOptions }
   | { readonly kind: 'command'; readonly command: CommandOptions }
   | { readonly kind: 'console'; readonly console: ConsoleOptions }

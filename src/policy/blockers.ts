@@ -9,7 +9,7 @@ import { migrationBlocker } from './suspension.js';
 import { span, utc } from './text.js';
 import type { PolicyState } from './types.js';
 import type { Blocker, HoldRecord, PolicyVmState, Verdict } from './vm-state.js';
-import { vetoBlocker } from './witnesses.js';
+import { progressBlocker, vetoBlocker } from './witnesses.js';
 
 /** Every rule of the VM and of people that forbids the step now; the first one decides. Host slots come after. */
 export function blockersOf(
@@ -49,6 +49,8 @@ export function blockersOf(
   if (moving !== null) list.push(moving);
   const veto = vetoBlocker(vm, step, verdict, now);
   if (veto !== null) list.push(veto);
+  const progress = progressBlocker(vm, step, verdict, now);
+  if (progress !== null) list.push(progress);
   const war = warBlocker(vm.war, step, now);
   if (war !== null) list.push(war);
   const { actionHeld } = vm;

@@ -50,6 +50,8 @@ export const RULES = {
   'edit-war': 'Others undo what we do, again and again; a person lets us go on.',
   'io-veto':
     'Disk or network of the guest moved within the veto window: it is not taken away on inferred evidence.',
+  'vcpu-progress':
+    'Nothing in the guest answers, but its vCPUs take interrupts: it is taken away only if that lasts.',
   correlation:
     'Before a guest is booted on inferred evidence, it is seen whether others fail of the same cause.',
   'host-shutdown': 'The host shuts down; nothing is started any more.',

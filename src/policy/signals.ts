@@ -3,7 +3,7 @@ import { REASON_CLASS, type Reason, type ReasonClass } from '../model/reasons.js
 import type { PolicyVmState, ProbeRecord } from './vm-state.js';
 
 /** What a kind of probe can bear witness of. */
-export type Path = 'process' | 'api' | 'agent' | 'network' | 'console';
+export type Path = 'process' | 'api' | 'agent' | 'network' | 'console' | 'vcpu';
 
 const PATH: Readonly<Record<ProbeKind, Path>> = {
   vmmProcess: 'process',
@@ -21,6 +21,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   ssh: 'network',
   command: 'network',
   console: 'console',
+  vcpuProgress: 'vcpu',
   heartbeat: 'network',
   custom: 'network',
 };
@@ -39,11 +40,12 @@ export function isGuestPath(record: ProbeRecord): boolean {
 }
 
 /**
- * Its failure says that the guest is not well. A console speaks too, but what is not on it proves no life: it is no path
- * on which the guest could have answered.
+ * Its failure says that the guest is not well. A console and the vCPUs speak too, but what is not seen there proves no
+ * death: they are no path on which the guest could have answered.
  */
 function speaksOfGuest(record: ProbeRecord): boolean {
-  return isGuestPath(record) || pathOf(record) === 'console';
+  const path = pathOf(record);
+  return isGuestPath(record) || path === 'console' || path === 'vcpu';
 }
 
 export function guestPaths(vm: PolicyVmState): ProbeRecord[] {
@@ -87,6 +89,11 @@ export function apiProbe(vm: PolicyVmState): ProbeRecord | undefined {
 
 export function processProbe(vm: PolicyVmState): ProbeRecord | undefined {
   return find(vm, 'process');
+}
+
+/** A look at the vCPUs says that the guest takes interrupts. */
+export function vcpusMove(vm: PolicyVmState): boolean {
+  return find(vm, 'vcpu')?.state === 'ok';
 }
 
 export function apiSilent(vm: PolicyVmState): boolean {

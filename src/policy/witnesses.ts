@@ -1,6 +1,7 @@
 import type { LadderStep } from '../model/action.js';
 import type { Evidence } from '../model/health.js';
 import { LIMITS } from './defaults.js';
+import { vcpusMove } from './signals.js';
 import { evidence, span, utc } from './text.js';
 import type { Blocker, PolicyVmState, Verdict } from './vm-state.js';
 
@@ -75,6 +76,21 @@ export function vetoBlocker(
   if (unknown === undefined) return null;
   const text = `whether the guest still works is being found out (${unknown.source})`;
   return { rule: 'io-veto', text, untilMs: unknown.sinceMs + LIMITS.firstComparisonMs };
+}
+
+/** Nothing answers, yet the vCPUs take interrupts: a guest that is only busy may come back, so silence must last. */
+export function progressBlocker(
+  vm: PolicyVmState,
+  step: LadderStep,
+  verdict: Verdict | null,
+  now: number,
+): Blocker | null {
+  if (verdict?.diagnosis.cause !== 'all-paths-dead' || !isVetoable(step, verdict) || !vcpusMove(vm))
+    return null;
+  const untilMs = (vm.episode?.startedAtMs ?? now) + (vm.spec?.recovery.wedgedAfterMs ?? 0);
+  if (untilMs <= now) return null;
+  const text = 'nothing in the guest answers, but its vCPUs take interrupts; it is ended only if that lasts';
+  return { rule: 'vcpu-progress', text, untilMs };
 }
 
 export function isVetoable(step: LadderStep, verdict: Verdict): boolean {

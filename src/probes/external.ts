@@ -4,6 +4,7 @@ import type { Outcome } from '../model/outcome.js';
 import { plainText } from '../model/plain-text.js';
 import type { CallOptions } from '../model/ports.js';
 import type { ProbeTiming } from '../model/probe.js';
+import type { VcpuReading } from '../model/vcpu.js';
 import type { VmSpec } from '../model/vm.js';
 import type { ResolveHost } from './resolve-host.js';
 
@@ -67,6 +68,8 @@ export interface ExternalSetting extends ProbeHost {
   readonly clock: Clock;
   /** Log of the VM's serial console, where that is known. */
   readonly consoleLog?: string | undefined;
+  /** Looks at the vCPUs of the VM; unset: its driver cannot. */
+  readonly vcpus?: ((options: CallOptions) => Promise<VcpuReading | undefined>) | undefined;
   /** A person wants to see the exchange, where there is one. */
   readonly debug?: boolean;
 }

@@ -68,6 +68,8 @@ interface CommonDefinition<C extends DocumentCheck> {
   readonly summary: string;
   /** What TARGET is on the command line, for help and messages. */
   readonly targetHelp: string;
+  /** Evidence beside other probes, which decides nothing alone: it has no Kubernetes role and is never critical. */
+  readonly evidenceOnly?: true;
   /** The options as a document writes them. */
   readonly schema: z.ZodType<C>;
   /** `name` is the kind or alias that was typed. Throws ERR_VMPULSE_USAGE. */
@@ -100,6 +102,7 @@ export interface KindEntry {
   readonly aliases: readonly string[];
   readonly summary: string;
   readonly targetHelp: string;
+  readonly evidenceOnly: boolean;
   readonly schema: z.ZodType<ProbeCheck>;
   parseTarget(text: string, name: string): ProbeTarget;
   lookups(check: ProbeCheck): CheckLookups;
@@ -126,6 +129,7 @@ export function defineKind<C extends DocumentCheck>(definition: KindDefinition<C
     aliases: definition.aliases,
     summary: definition.summary,
     targetHelp: definition.targetHelp,
+    evidenceOnly: definition.evidenceOnly ?? false,
     schema: definition.schema,
     parseTarget: definition.parseTarget,
     lookups: (check) => definition.lookups(own(check)),

@@ -14,6 +14,7 @@ import { ssh } from './ssh/ssh.js';
 import { tcpExchange } from './tcp-exchange.js';
 import { tcpHalfOpen } from './tcp-half-open.js';
 import { tcpSocket } from './tcp-socket.js';
+import { vcpuProgress } from './vcpu-progress/vcpu-progress.js';
 import { vmState } from './vm-state.js';
 import { vmmProcess } from './vmm-process.js';
 import { vsock } from './vsock.js';
@@ -32,6 +33,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   guestAgentPing,
   vmState,
   vmmProcess,
+  vcpuProgress,
   ssh,
   command,
   console: serialConsole,

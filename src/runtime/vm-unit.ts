@@ -280,7 +280,15 @@ export class VmUnit {
       process:
         session.pidfd === undefined ? session.process : { pidfd: session.pidfd, pid: session.process.pid },
       readFile: (path) => readFile(path, 'utf8'),
-      setting: { vm, probe: name, timing, clock, consoleLog: session.consoleLog, ...probeHost },
+      setting: {
+        vm,
+        probe: name,
+        timing,
+        clock,
+        consoleLog: session.consoleLog,
+        vcpus: session.vcpus?.bind(session),
+        ...probeHost,
+      },
       engine,
     });
   }

@@ -193,6 +193,7 @@ describe('docs/reference/probes.md', () => {
     vsock: { cid: 3, port: 80 },
     command: { argv: ['/bin/true'] },
     ssh: {},
+    vcpuProgress: {},
     console: { seen: 'x' },
   };
 

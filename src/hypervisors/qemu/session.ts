@@ -1,7 +1,9 @@
 import type { Channel } from '../../engine/probe-engine.js';
+import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { QemuSpec } from '../../model/hypervisors/qemu.js';
 import type { CallOptions, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
+import type { VcpuSources } from '../vcpu/read-vcpus.js';
 import type { CaptureSource } from '../vmm/capture.js';
 import { guestCounters } from '../vmm/guest-counters.js';
 import type { StopAttempt, StopTarget } from '../vmm/stop-vmm.js';
@@ -14,6 +16,7 @@ import type { QemuPaths } from './qemu-vm.js';
 import { rebootGuest, restoreShutdownAction, type ShutdownAction } from './reboot-guest.js';
 import { resetGuest, untilRunning } from './reset-guest.js';
 import { stopAttempts } from './stop-attempts.js';
+import { qemuVcpus } from './vcpus.js';
 
 const QUESTIONS = ['query-status', 'query-cpus-fast', 'query-blockstats'];
 
@@ -94,6 +97,10 @@ export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements 
 
   protected stopAttempts(target: StopTarget): readonly StopAttempt[] {
     return stopAttempts(target, this.#qmp);
+  }
+
+  protected override vcpuSources(deadline: Deadline): VcpuSources {
+    return qemuVcpus(this.#qmp, deadline);
   }
 
   protected get witness(): CaptureSource['monitor'] {

@@ -3,9 +3,11 @@ import { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { Machine } from '../../model/machine.js';
 import type { CallOptions, CapturedEvidence } from '../../model/ports.js';
+import type { VcpuReading } from '../../model/vcpu.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import type { ProcessHandle } from '../host.js';
 import { livingState } from '../process.js';
+import { readVcpus, type VcpuSources } from '../vcpu/read-vcpus.js';
 import { type CaptureSource, capture } from './capture.js';
 import type { FoundVmm } from './find-vmm.js';
 import { LogKeeper, removeFiles } from './logs.js';
@@ -58,6 +60,16 @@ export abstract class BaseVmmSession<Spec extends ProcessSpec, Paths extends VmP
   protected abstract stopAttempts(target: StopTarget): readonly StopAttempt[];
   /** What evidence the VMM itself gives. */
   protected abstract get witness(): CaptureSource['monitor'];
+
+  /** What the VMM itself can tell of its vCPUs. */
+  protected vcpuSources(_deadline: Deadline): VcpuSources {
+    return {};
+  }
+
+  vcpus(options: CallOptions): Promise<VcpuReading | undefined> {
+    const deadline = this.running('look at the vCPUs', options);
+    return readVcpus(this.process.pid, deadline, this.vcpuSources(deadline));
+  }
 
   async continueProcess(options: CallOptions): Promise<void> {
     const deadline = this.running('SIGCONT', options);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Stage, type VmOptions, WEB } from './stage.js';
+import { PROBES, probe, Stage, type VmOptions, WEB } from './stage.js';
 
 const DEAD = {
   readiness: 'response-timeout',
@@ -135,5 +135,44 @@ describe('the veto by guest I/O', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('vCPUs that take interrupts', () => {
+  const probes = [...PROBES, probe('vcpus', 'check', 'vcpuProgress')];
+
+  it('let a silent guest be, until its silence has lasted', () => {
+    const s = silent({ probes, recovery: { vetoWindowMs: 0 } });
+    expect(s.steps).toEqual([]);
+    expect(s.explain().holds.map((h) => h.rule)).toEqual(['vcpu-progress']);
+    // The episode began with the streak of failures, 2 s before.
+    s.advance(57_999);
+    expect(s.asked).toBeUndefined();
+    expect(s.steps).toEqual([]);
+    s.advance(1);
+    s.answer(DEAD);
+    expect(s.steps).toEqual(['reset']);
+  });
+
+  it('that have stalled, or cannot be seen, hold nothing', () => {
+    const stalled = new Stage().healthy({ probes });
+    stalled.probe('vcpus', 'failed', 'vcpu-stalled');
+    expect(stalled.explain().health).toBe('degraded');
+    stalled.probe('liveness', 'failed', 'response-timeout');
+    stalled.answer(DEAD);
+    expect(stalled.steps).toEqual(['reset']);
+  });
+
+  it('that have stalled alone end nothing', () => {
+    const s = new Stage().healthy({ probes });
+    s.probe('vcpus', 'failed', 'vcpu-stalled');
+    s.advance(3_600_000);
+    expect(s.steps).toEqual([]);
+  });
+
+  it('do not speak for a guest that panicked', () => {
+    const s = silent({ probes, recovery: { vetoWindowMs: 0 } });
+    s.vmm({ type: 'panicked', action: 'pause' });
+    expect(s.steps).toEqual(['reset']);
   });
 });

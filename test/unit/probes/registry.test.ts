@@ -38,6 +38,7 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'guestAgentPing' },
   { kind: 'vmState' },
   { kind: 'vmmProcess' },
+  { kind: 'vcpuProgress', stalledAfterMs: 20_000 },
   { kind: 'ssh', ssh: { host: '192.0.2.1', port: 22, level: 'banner' } },
   { kind: 'command', command: { argv: ['/bin/true', 'a b'], env: [] } },
   { kind: 'console', console: { notSeen: 'panic' } },
@@ -45,7 +46,7 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
 ];
 
 /** Kinds that run outside the engine. */
-const EXTERNAL: ReadonlySet<string> = new Set(['ssh', 'command', 'console', 'heartbeat']);
+const EXTERNAL: ReadonlySet<string> = new Set(['vcpuProgress', 'ssh', 'command', 'console', 'heartbeat']);
 
 describe('registry', () => {
   it('has every kind under its own name, and no name twice', () => {
@@ -200,8 +201,9 @@ describe('targets of the command line', () => {
     expect(message).toContain('; give ');
   });
 
-  it('are none for a heartbeat, which cannot be asked for', () => {
+  it('are none for what cannot be asked for once', () => {
     expect(usage(() => parseProbeTarget('heartbeat', 'x'))).toContain('sent by the guest');
+    expect(usage(() => parseProbeTarget('vcpuProgress', 'x'))).toContain('over time');
   });
 
   it('escapes what a terminal would obey', () => {
@@ -348,6 +350,7 @@ describe('lowering', () => {
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
+      { check: { kind: 'external' }, external: expect.anything() },
     ]);
   });
 
@@ -416,6 +419,7 @@ describe('lowering', () => {
       'guest agent ping',
       'run state of the VM',
       'process of the VMM',
+      'progress of the vCPUs',
       'SSH banner of 192.0.2.1:22',
       'command /bin/true a b',
       'console of the VM',
