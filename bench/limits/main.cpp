@@ -15,10 +15,8 @@ struct Mode {
 };
 
 constexpr Mode kModes[] = {
-    {"epoll", runEpoll},
-    {"recycled", runRecycled},
-    {"io_uring", runRing},
-    {"raw", runHalfOpen},
+    {"epoll", runEpoll},        {"recycled", runRecycled}, {"io_uring", runRing},
+    {"half-open", runHalfOpen}, {"icmp", runPing},
 };
 
 }  // namespace

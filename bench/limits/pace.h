@@ -92,3 +92,4 @@ void runEpoll(const Job& job);
 void runRecycled(const Job& job);
 void runRing(const Job& job);
 void runHalfOpen(const Job& job);
+void runPing(const Job& job);

@@ -17,7 +17,7 @@ function planOf({ limits, haproxy, blackbox, fping }) {
   const epoll = raw('epoll', 'raw epoll');
   const recycled = raw('recycled', 'raw epoll, sockets used again');
   const ring = raw('io_uring', 'raw io_uring');
-  const halfOpen = raw('raw', 'raw socket, sendmmsg');
+  const halfOpen = raw('half-open', 'raw socket, sendmmsg');
   return [
     { kind: 'tcp', by: vmpulse },
     { kind: 'tcp', by: haproxy },
@@ -46,6 +46,7 @@ function planOf({ limits, haproxy, blackbox, fping }) {
     { kind: 'half-open', by: halfOpen },
     { kind: 'icmp', by: vmpulse },
     { kind: 'icmp', by: fping },
+    { kind: 'icmp', by: raw('icmp', 'raw socket, sendmmsg') },
   ].filter(({ by }) => by);
 }
 

@@ -71,7 +71,10 @@ function startBurner() {
 /** Half-open probes as fast as one core goes. */
 export async function measureFastest(context) {
   const { peers, longRounds, fastest, say } = context;
-  const probers = [vmpulse, ...(peers.limits ? [rawLoop(peers.limits, 'raw', 'raw socket, sendmmsg')] : [])];
+  const probers = [
+    vmpulse,
+    ...(peers.limits ? [rawLoop(peers.limits, 'half-open', 'raw socket, sendmmsg')] : []),
+  ];
   const rows = probers.map((by) => ({ by, runs: [] }));
   for (let round = 0; round < longRounds; round++) {
     for (const { by, runs } of rows) {

@@ -1,38 +1,30 @@
 import { Counter, Histogram } from 'prom-client';
-import { gauge, type Making, vmLabels } from './metric-makers.js';
+import { gauge, type Making } from './metric-makers.js';
+import { vmGauge } from './vm-gauge.js';
 
 /** What vmpulse can do without, in part; named as status names it. */
 const DEPENDENCIES = ['engine', 'kernel-addon', 'kvm', 'privileges'];
 
 export function makeComplianceMetrics(making: Making): void {
-  gauge(
-    making,
-    'vmpulse_vm_compliance',
-    '1 while what runs of the VM is what its documents say.',
-    ['namespace', 'vm'],
-    ({ view }, set) => {
-      for (const vm of view.vms) set(vmLabels(vm.id), vm.compliance.compliant ? 1 : 0);
+  vmGauge(making, {
+    name: 'vmpulse_vm_compliance',
+    help: '1 while what runs of the VM is what its documents say.',
+    measure: ({ compliance }, set) => set(compliance.compliant ? 1 : 0),
+  });
+  vmGauge(making, {
+    name: 'vmpulse_vm_customized',
+    help: 'Always 1; the label names an annotation that makes vmpulse treat the VM otherwise.',
+    label: 'type',
+    measure: ({ customizations }, set) => {
+      for (const type of customizations) set(1, type);
     },
-  );
-  gauge(
-    making,
-    'vmpulse_vm_customized',
-    'Always 1; the label names an annotation that makes vmpulse treat the VM otherwise.',
-    ['namespace', 'vm', 'type'],
-    ({ view }, set) => {
-      for (const vm of view.vms) for (const type of vm.customizations) set({ ...vmLabels(vm.id), type }, 1);
-    },
-  );
-  gauge(
-    making,
-    'vmpulse_vm_paused',
-    '1 while automation is paused for the VM, by an annotation or because others undo what it does.',
-    ['namespace', 'vm'],
-    ({ view }, set) => {
-      for (const vm of view.vms)
-        set(vmLabels(vm.id), vm.mode.kind === 'paused' || vm.editWarSinceMs !== null ? 1 : 0);
-    },
-  );
+  });
+  vmGauge(making, {
+    name: 'vmpulse_vm_paused',
+    help: '1 while automation is paused for the VM, by an annotation or because others undo what it does.',
+    measure: ({ mode, editWarSinceMs }, set) =>
+      set(mode.kind === 'paused' || editWarSinceMs !== null ? 1 : 0),
+  });
   gauge(
     making,
     'vmpulse_dependency_missing',

@@ -1,11 +1,11 @@
 import { Counter, Gauge, type PrometheusContentType, type Registry } from 'prom-client';
 import type { EngineStats } from '../engine/probe-engine.js';
 import type { VmId } from '../model/vm.js';
-import type { HostView } from './views.js';
+import type { HostFigures } from './views.js';
 
 export interface Reading {
   readonly stats: EngineStats;
-  readonly view: HostView;
+  readonly view: HostFigures;
 }
 
 export type Read = () => Reading | undefined;

@@ -7,7 +7,8 @@ import type { VmId } from '../model/vm.js';
 import { makeComplianceMetrics, makeReconciling } from './compliance-metrics.js';
 import { EngineHistogram } from './engine-histogram.js';
 import { countBy, counter, gauge, type Making, type Read, type Reading, vmLabels } from './metric-makers.js';
-import type { HostView } from './views.js';
+import type { HostFigures } from './views.js';
+import { vmGauge } from './vm-gauge.js';
 
 export interface MetricsOptions {
   /** Where the metrics are registered; default a registry of their own. Never the global one. */
@@ -19,7 +20,7 @@ export interface MetricsOptions {
 /** What the metrics are read from at each scrape. */
 interface MetricsSource {
   readonly engineStats: () => EngineStats;
-  readonly hostView: () => HostView;
+  readonly hostFigures: () => HostFigures;
 }
 
 /** The metrics of one runtime; docs/reference/metrics.md lists them. */
@@ -75,7 +76,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
 // A host program may scrape its registry before the runtime has started and after it was closed; that is no error.
 function readSource(source: MetricsSource | undefined): Reading | undefined {
   try {
-    return source && { stats: source.engineStats(), view: source.hostView() };
+    return source && { stats: source.engineStats(), view: source.hostFigures() };
   } catch {
     return undefined;
   }
@@ -245,24 +246,17 @@ function makeEngineMetrics(making: Making): void {
 }
 
 function makeVmMetrics(making: Making): void {
-  gauge(
-    making,
-    'vmpulse_vm_health',
-    'Always 1; the label says in which state of health the VM is.',
-    ['namespace', 'vm', 'state'],
-    ({ view }, set) => {
-      for (const vm of view.vms) set({ ...vmLabels(vm.id), state: vm.health }, 1);
-    },
-  );
-  gauge(
-    making,
-    'vmpulse_vm_ready',
-    '1 while the VM may stand in the list of endpoints.',
-    ['namespace', 'vm'],
-    ({ view }, set) => {
-      for (const vm of view.vms) set(vmLabels(vm.id), vm.ready ? 1 : 0);
-    },
-  );
+  vmGauge(making, {
+    name: 'vmpulse_vm_health',
+    help: 'Always 1; the label says in which state of health the VM is.',
+    label: 'state',
+    measure: ({ health }, set) => set(1, health),
+  });
+  vmGauge(making, {
+    name: 'vmpulse_vm_ready',
+    help: '1 while the VM may stand in the list of endpoints.',
+    measure: ({ ready }, set) => set(ready ? 1 : 0),
+  });
   gauge(
     making,
     'vmpulse_edit_wars',

@@ -6,7 +6,8 @@ import { type Listing, listReady } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
 import { Later } from './later.js';
 
-const SAVE_MS = 100;
+/** Making the list looks at all VMs: with many that change it is a cost of its own, and a former list may be this old. */
+const SAVE_MS = 1_000;
 
 export interface ReadinessOptions {
   readonly clock: Clock;

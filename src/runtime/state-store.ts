@@ -38,8 +38,9 @@ export class StateStore {
   readonly #journal: Journal;
   readonly #deadlineMs: number;
   readonly #logger: Logger;
-  /** Rows as they are on disk. */
-  readonly #saved = new Map<string, string>();
+  /** Rows of VMs as they are on disk, by VM: a look at one that did not change makes no text. */
+  readonly #saved = new Map<VmId, string>();
+  #savedHost: string | undefined;
   /** What former runs left was read, or a person accepted its loss; until then nothing may be written over it. */
   #mayWrite = false;
   /** Rows that could not be read are still there. */
@@ -60,7 +61,7 @@ export class StateStore {
     for (const [key, text] of await this.#journal.loadState(POLICY_PREFIX))
       rows.set(key.slice(POLICY_PREFIX.length), text);
     const state = rows.size === 0 ? createPolicy(config) : restore(rows, config);
-    for (const [key, text] of rows) this.#saved.set(key, text);
+    for (const [key, text] of rows) this.#noteSaved(key, text);
     this.#mayWrite = true;
     return state;
   }
@@ -80,17 +81,16 @@ export class StateStore {
     let changed = this.#changedHost(state);
     // A copy, as the state goes on changing between the parts.
     for (const vm of [...state.vms.values()]) {
-      const key = vmRow(vm.id);
+      const saved = this.#saved.get(vm.id);
       // Untouched since it was stored: the usual case, which must cost nothing.
-      if (vm.stored !== null && vm.stored === this.#saved.get(key)) continue;
+      if (vm.stored !== null && vm.stored === saved) continue;
       const text = vmText(vm);
-      if (text !== this.#saved.get(key)) changed.set(key, text);
+      if (text !== saved) changed.set(vmRow(vm.id), text);
       if (changed.size < VMS_A_TURN) continue;
       await this.#write(changed);
       changed = new Map();
     }
-    for (const key of this.#saved.keys())
-      if (key !== HOST_ROW && !state.vms.has(key.slice(vmRow('').length))) changed.set(key, null);
+    for (const id of this.#saved.keys()) if (!state.vms.has(id)) changed.set(vmRow(id), null);
     await this.#write(changed);
   }
 
@@ -99,7 +99,7 @@ export class StateStore {
     this.#assertMayWrite();
     const changed = this.#changedHost(state);
     const vm = state.vms.get(id);
-    if (vm !== undefined && vmText(vm) !== this.#saved.get(vmRow(id))) changed.set(vmRow(id), vmText(vm));
+    if (vm !== undefined && vmText(vm) !== this.#saved.get(id)) changed.set(vmRow(id), vmText(vm));
     await this.#write(changed);
   }
 
@@ -168,7 +168,7 @@ export class StateStore {
 
   #changedHost(state: PolicyState): Map<string, string | null> {
     const text = hostText(state);
-    return new Map(text === this.#saved.get(HOST_ROW) ? [] : [[HOST_ROW, text]]);
+    return new Map(text === this.#savedHost ? [] : [[HOST_ROW, text]]);
   }
 
   /** The journal takes writes in the order of the calls, so a row that is written twice ends as the later one. */
@@ -180,10 +180,14 @@ export class StateStore {
     for (const [key, text] of rows) values.set(POLICY_PREFIX + key, text);
     await this.#save(values);
     this.#replaceAll = false;
-    for (const [key, text] of rows) {
-      if (text === null) this.#saved.delete(key);
-      else this.#saved.set(key, text);
-    }
+    for (const [key, text] of rows) this.#noteSaved(key, text);
+  }
+
+  #noteSaved(key: string, text: string | null): void {
+    const id = key.slice(vmRow('').length);
+    if (key === HOST_ROW) this.#savedHost = text ?? undefined;
+    else if (text === null) this.#saved.delete(id);
+    else this.#saved.set(id, text);
   }
 
   async #save(values: ReadonlyMap<string, string | null>): Promise<void> {

@@ -90,6 +90,17 @@ export interface HostView {
   readonly vms: readonly VmView[];
 }
 
+/** What metrics tell of one VM. */
+export type VmFigures = Pick<
+  VmView,
+  'id' | 'health' | 'ready' | 'editWarSinceMs' | 'mode' | 'compliance' | 'customizations'
+>;
+
+/** What metrics are made of. */
+export interface HostFigures extends Pick<HostView, 'version' | 'startedAtMs' | 'holds' | 'degradations'> {
+  readonly vms: readonly VmFigures[];
+}
+
 /** What `vmpulse explain` shows: the policy's explanation and the VM's last journal entries. */
 export interface ExplainView extends Explanation {
   readonly vmm: VmView['vmm'];

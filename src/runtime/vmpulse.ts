@@ -24,9 +24,10 @@ import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { Supervisor } from './supervisor.js';
 import { VERSION } from './version.js';
-import { buildHostView, buildVmView } from './view-builder.js';
+import { buildHostFigures, buildHostView, buildVmView } from './view-builder.js';
 import type {
   ExplainView,
+  HostFigures,
   HostView,
   MaintenanceView,
   RecoveryPolicyView,
@@ -154,7 +155,7 @@ export class Vmpulse implements RuntimeApi {
       units: this.#supervisor.units,
     });
     if (fallback !== undefined) this.degrade('engine', `the portable engine is used: ${fallback}`);
-    this.#metrics.bind({ engineStats: () => this.#engine.stats(), hostView: () => this.view() });
+    this.#metrics.bind({ engineStats: () => this.#engine.stats(), hostFigures: () => this.#figures() });
   }
 
   /** Looks at every VM, adopts those that run, starts those that should run (where recovery is enabled), probes. */
@@ -187,6 +188,14 @@ export class Vmpulse implements RuntimeApi {
       startedAtMs: this.#startedAtMs,
       nowMs: this.#clock.now(),
       engine: this.#engine.backend,
+      degradations: this.#supervisor.degradations,
+    });
+  }
+
+  #figures(): HostFigures {
+    return buildHostFigures(this.#supervisor, {
+      version: VERSION,
+      startedAtMs: this.#startedAtMs,
       degradations: this.#supervisor.degradations,
     });
   }

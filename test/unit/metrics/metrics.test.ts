@@ -74,7 +74,7 @@ async function scrape(
   hostView: HostView = view(),
 ): Promise<string[]> {
   const metrics = createMetrics(options);
-  metrics.bind({ engineStats: () => STATS, hostView: () => hostView });
+  metrics.bind({ engineStats: () => STATS, hostFigures: () => hostView });
   return lines(await metrics.text());
 }
 
@@ -139,7 +139,7 @@ describe('createMetrics', () => {
   it('forgets VMs that are gone and states that are over', async () => {
     let current = view();
     const metrics = createMetrics();
-    metrics.bind({ engineStats: () => STATS, hostView: () => current });
+    metrics.bind({ engineStats: () => STATS, hostFigures: () => current });
     await metrics.text();
     current = view({ vms: [vm('default/web-1', { health: 'degraded' })] });
     expect(lines(await metrics.text()).filter((line) => line.startsWith('vmpulse_vm_health'))).toEqual([
@@ -217,7 +217,7 @@ describe('createMetrics', () => {
     new Counter({ name: 'host_program_total', help: 'h', registers: [registry] });
     const metrics = createMetrics({ registry });
     let reads = 0;
-    metrics.bind({ engineStats: () => ({ ...STATS, probesStarted: ++reads }), hostView: () => view() });
+    metrics.bind({ engineStats: () => ({ ...STATS, probesStarted: ++reads }), hostFigures: () => view() });
     expect(lines(await registry.metrics())).toEqual(
       expect.arrayContaining(['host_program_total 0', 'vmpulse_engine_probes_started_total 1']),
     );
@@ -232,7 +232,7 @@ describe('createMetrics', () => {
     const closed = () => {
       throw new VmpulseError('ERR_VMPULSE_CLOSED', 'closed');
     };
-    metrics.bind({ engineStats: closed, hostView: closed });
+    metrics.bind({ engineStats: closed, hostFigures: closed });
     expect(lines(await registry.metrics())).toContain('vmpulse_up 0');
   });
 

@@ -88,7 +88,7 @@ impl Check {
     pub fn lane(&self) -> Option<LaneId> {
         match self {
             Self::HalfOpen { address } => Some(LaneId::tcp(address.ip())),
-            Self::Ping { remote, .. } => Some(LaneId::icmp(*remote)),
+            Self::Ping { remote, plan } => Some(LaneId::ping(*remote, plan.payload_bytes)),
             Self::Neighbour { ip, .. } => Some(LaneId::neighbour(*ip)),
             _ => None,
         }

@@ -142,8 +142,14 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Receives up to a batch and gives each packet to `take`. False: nothing is left in the socket.
-    pub fn receive(&mut self, fd: BorrowedFd<'_>, mut take: impl FnMut(Incoming<'_>)) -> bool {
+    /// Receives up to a batch and gives each packet to `take`. False: nothing is left in the socket. Without `senders` the
+    /// kernel does not write down who sent a packet.
+    pub fn receive(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        senders: bool,
+        mut take: impl FnMut(Incoming<'_>),
+    ) -> bool {
         let mut parts = [MaybeUninit::<libc::iovec>::uninit(); BATCH];
         let mut headers = [MaybeUninit::<libc::mmsghdr>::uninit(); BATCH];
         for index in 0..BATCH {
@@ -153,8 +159,10 @@ impl Inbox {
             });
             // SAFETY: all zeros is a valid mmsghdr.
             let mut header: libc::mmsghdr = unsafe { MaybeUninit::zeroed().assume_init() };
-            header.msg_hdr.msg_name = self.names[index].as_mut_ptr().cast();
-            header.msg_hdr.msg_namelen = size_of::<[u8; address::ROOM]>() as libc::socklen_t;
+            if senders {
+                header.msg_hdr.msg_name = self.names[index].as_mut_ptr().cast();
+                header.msg_hdr.msg_namelen = size_of::<[u8; address::ROOM]>() as libc::socklen_t;
+            }
             header.msg_hdr.msg_iov = part;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = self.notes[index].0.as_mut_ptr().cast();

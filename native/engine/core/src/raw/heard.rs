@@ -37,7 +37,7 @@ pub fn read(id: LaneId, errors: bool, incoming: &Incoming<'_>, cookies: &Cookies
     match id {
         LaneId::Tcp4 | LaneId::Tcp6 if errors => tcp_error(id.is_v6(), incoming.bytes, cookies),
         LaneId::Tcp4 | LaneId::Tcp6 => tcp_reply(id.is_v6(), incoming, cookies),
-        LaneId::Icmp4 | LaneId::Icmp6 => {
+        LaneId::SmallIcmp4 | LaneId::Icmp4 | LaneId::Icmp6 => {
             let (from, message) = payload(id.is_v6(), incoming)?;
             echo_reply(id.is_v6(), from, message, incoming.at_us?, cookies)
                 .or_else(|| echo_error(id.is_v6(), message, cookies))

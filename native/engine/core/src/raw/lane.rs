@@ -14,16 +14,22 @@ use std::net::IpAddr;
 pub enum LaneId {
     Tcp4,
     Tcp6,
+    /// Echos that every link carries in one piece: we write their IP headers, which is the kernel's shorter way.
+    SmallIcmp4,
     Icmp4,
     Icmp6,
     Arp,
     Ndp,
 }
 
+/// Payload up to which an IPv4 echo is small: with its headers far below 576 bytes.
+const SMALL_PAYLOAD_BYTES: u16 = 256;
+
 impl LaneId {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Tcp4,
         Self::Tcp6,
+        Self::SmallIcmp4,
         Self::Icmp4,
         Self::Icmp6,
         Self::Arp,
@@ -34,16 +40,21 @@ impl LaneId {
         if to.is_ipv4() { Self::Tcp4 } else { Self::Tcp6 }
     }
 
-    pub fn icmp(to: IpAddr) -> Self {
-        if to.is_ipv4() {
-            Self::Icmp4
-        } else {
-            Self::Icmp6
+    pub fn ping(to: IpAddr, payload_bytes: u16) -> Self {
+        match to {
+            IpAddr::V6(_) => Self::Icmp6,
+            IpAddr::V4(_) if payload_bytes > SMALL_PAYLOAD_BYTES => Self::Icmp4,
+            IpAddr::V4(_) => Self::SmallIcmp4,
         }
     }
 
     pub fn neighbour(to: IpAddr) -> Self {
         if to.is_ipv4() { Self::Arp } else { Self::Ndp }
+    }
+
+    /// A raw IPv4 socket gives the IP header itself, so nobody has to be asked who sent a packet.
+    pub fn wants_senders(self) -> bool {
+        !matches!(self, Self::Tcp4 | Self::SmallIcmp4 | Self::Icmp4)
     }
 
     pub fn is_v6(self) -> bool {
@@ -69,6 +80,11 @@ impl Lane {
     pub fn open(id: LaneId, random: u64, magic: u32) -> io::Result<Self> {
         match id {
             LaneId::Tcp4 | LaneId::Tcp6 => Self::open_tcp(id.is_v6(), random),
+            LaneId::SmallIcmp4 => {
+                let lane = Self::open_icmp(false, magic)?;
+                lane.socket.write_headers(false)?;
+                Ok(lane)
+            }
             LaneId::Icmp4 | LaneId::Icmp6 => Self::open_icmp(id.is_v6(), magic),
             LaneId::Arp => {
                 let socket = RawSocket::open_arp()?;

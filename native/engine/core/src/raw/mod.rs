@@ -205,9 +205,11 @@ impl Raw {
         };
         let cookies = &self.cookies;
         for _ in 0..READS_A_LOOK {
-            let more = self.inbox.receive(socket.fd(), |incoming| {
-                heard.extend(heard::read(id, errors, &incoming, cookies));
-            });
+            let more = self
+                .inbox
+                .receive(socket.fd(), id.wants_senders(), |incoming| {
+                    heard.extend(heard::read(id, errors, &incoming, cookies));
+                });
             if !more {
                 break;
             }

@@ -105,7 +105,7 @@ impl RawProbe {
     pub fn lane(&self) -> LaneId {
         match self {
             Self::HalfOpen(probe) => LaneId::tcp(probe.ends.remote),
-            Self::Ping(ping) => LaneId::icmp(ping.remote),
+            Self::Ping(ping) => LaneId::ping(ping.remote, ping.plan.payload_bytes),
             Self::Neighbour(neighbour) => LaneId::neighbour(neighbour.ip),
         }
     }

@@ -5,8 +5,8 @@ use super::batch::{Outgoing, PACKET_ROOM};
 use super::{HalfOpen, LaneId, Neighbour, Ping, Raw};
 use crate::clock;
 use crate::slab::Key;
-use std::net::IpAddr;
-use vmpulse_proto::packet::{arp, icmp, ndp, tcp};
+use std::net::{IpAddr, Ipv4Addr};
+use vmpulse_proto::packet::{arp, icmp, ip, ndp, tcp};
 
 /// Packets that are sent at once at the latest.
 const FLUSH_AT: usize = 256;
@@ -36,13 +36,23 @@ impl Raw {
         let sent_us = clock::wall_us() as u32;
         let echo = self.cookies.stamp(ping.remote, ticket, ping.sent, sent_us);
         ping.sent += 1;
-        let lane = LaneId::icmp(ping.remote);
+        let lane = LaneId::ping(ping.remote, ping.plan.payload_bytes);
         let zeros = ping
             .plan
             .payload_bytes
             .saturating_sub(icmp::STAMP_BYTES as u16);
         self.queue(lane, key, Address::of(ping.remote), zeros, |packet| {
-            icmp::write_echo(packet, lane.is_v6(), &echo)
+            let header = match (lane, ping.remote) {
+                (LaneId::SmallIcmp4, IpAddr::V4(to)) => {
+                    let bytes = icmp::ECHO_BYTES + usize::from(zeros);
+                    // The kernel puts in the source address.
+                    let from = Ipv4Addr::UNSPECIFIED.into();
+                    ip::write(packet, from, to.into(), ip::ICMP, bytes)?
+                }
+                _ => 0,
+            };
+            let message = icmp::write_echo(packet.get_mut(header..)?, lane.is_v6(), &echo)?;
+            Some(header + message)
         })
     }
 
