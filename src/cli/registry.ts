@@ -2,6 +2,7 @@ import type { CliCommand } from './cli.js';
 import { applyCommand } from './commands/apply.js';
 import { benchCommand } from './commands/bench.js';
 import { configCommand } from './commands/config.js';
+import { discoverCommand } from './commands/discover.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { intentCommand } from './commands/intent.js';
@@ -32,6 +33,7 @@ export const COMMANDS: readonly CliCommand[] = [
   probeCommand,
   benchCommand,
   configCommand,
+  discoverCommand,
   doctorCommand,
   simulateCommand,
 ];

@@ -55,6 +55,8 @@ function* missing(check: ProbeCheck, { spec, agentRemedy }: BoundHypervisor): It
   const { channel, consoleLog } = PROBE_KINDS[check.kind].lookups(check);
   if (channel === 'agent' && !spec.guestAgent)
     yield `needs the guest agent, which this VM has not; ${agentRemedy} in the VirtualMachineHost document`;
+  if (channel === 'monitor' && spec.driver === 'observed')
+    yield 'needs a monitor, and none is opened of a VM that is only observed; remove it';
   if (consoleLog && spec.adopt !== undefined)
     yield 'needs to know where the console of this adopted VM is logged; write console.file';
 }
@@ -109,7 +111,10 @@ export function buildProbes(
     return probe;
   });
   const kinds = new Set(specs.map(({ check }) => check.kind));
-  const own = DEFAULT_PROBES.filter(({ check }) => !kinds.has(check.kind));
+  const isObserved = hypervisor.spec.driver === 'observed';
+  const own = DEFAULT_PROBES.filter(
+    ({ check }) => !kinds.has(check.kind) && !(isObserved && check.kind === 'vmState'),
+  );
   for (const { name } of own) {
     const taken = probes.find(({ probe }) => probe.name === name);
     if (taken === undefined) continue;

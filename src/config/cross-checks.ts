@@ -12,6 +12,9 @@ interface Claim {
   readonly shared: boolean;
 }
 
+/** What a VM that was adopted is found by, where that is no socket. */
+const ADOPTED: Readonly<Record<string, string>> = { pidFile: 'PID file', mark: 'mark' };
+
 /** What is claimed, as a message names it: `the disk /a.qcow2`. */
 type Claims = ReadonlyMap<string, readonly Claim[]>;
 
@@ -35,7 +38,8 @@ function claimsOf(vms: readonly BoundVm[]): Claims {
         add(`the MAC address ${network.mac}`, below('interfaces', index, 'tap', 'mac'));
     });
     for (const [field, path] of Object.entries(hypervisor.adopt ?? {})) {
-      add(`the ${field === 'pidFile' ? 'PID file' : 'socket'} ${path}`, below('adopt', field));
+      const at = field === 'mark' ? below(field) : below('adopt', field);
+      add(`the ${ADOPTED[field] ?? 'socket'} ${path}`, at);
     }
     const uuid = `the UUID ${spec.uuid}`;
     if (host.uuid !== undefined || manifest.uuid === undefined) add(uuid, ['spec', 'uuid']);

@@ -42,6 +42,7 @@ const IDENTITY: Readonly<Record<string, (document: unknown) => unknown>> = {
   'spec.uuid': (document) => at(document, ['spec', 'uuid']),
   'the driver in spec.hypervisor': (document) => Object.keys(at(document, ['spec', 'hypervisor']) ?? {}),
   'adopt in spec.hypervisor': (document) => drivers(document).map((driver) => at(driver, ['adopt'])),
+  'mark in spec.hypervisor': (document) => drivers(document).map((driver) => at(driver, ['mark'])),
   'the path of a disk': (document) => drivers(document).map((driver) => pathsOf(at(driver, ['disks']))),
 };
 

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { LoadedConfig } from '../config/index.js';
 import type { ProbeSpec } from '../model/probe.js';
-import type { HypervisorSpec, VmSpec } from '../model/vm.js';
+import type { HypervisorSpec } from '../model/vm.js';
 
 /** Engine default for probes under way at once. */
 const DEFAULT_IN_FLIGHT = 4096;
@@ -11,6 +11,9 @@ const FILES_PER_VM = 3;
 const OWN_FILES = 256;
 /** Threads of a VMM beside its vCPUs. */
 const VMM_THREADS = 6;
+
+/** Of a VM that vmpulse can build. */
+type BuiltSpec = Exclude<HypervisorSpec, { readonly driver: 'observed' }>;
 
 /** What a configuration asks of its host; without one what the defaults do. */
 export interface Demand {
@@ -74,7 +77,9 @@ export function demandOf(source: string, { config, vms }: LoadedConfig): Demand 
   );
   const connecting = probes.filter(({ probe }) => connects(probe)).map(({ probe }) => probe);
   const connectionsAtOnce = Math.min(config.engine.maxInFlight, connecting.length);
-  const built = vms.filter(({ hypervisor }) => hypervisor.adopt === undefined);
+  const built = vms.flatMap(({ id, hypervisor }) =>
+    hypervisor.driver === 'observed' || hypervisor.adopt !== undefined ? [] : [{ id, hypervisor }],
+  );
   return {
     source,
     problem: null,
@@ -92,7 +97,7 @@ export function demandOf(source: string, { config, vms }: LoadedConfig): Demand 
 
 /** What the VMs need that vmpulse builds. */
 function machines(
-  vms: readonly VmSpec[],
+  vms: readonly { readonly id: string; readonly hypervisor: BuiltSpec }[],
 ): Pick<Demand, 'kvmOnly' | 'programs' | 'diskFolders' | 'taps' | 'memoryMiB' | 'threads'> {
   const programs = new Map<string, string[]>();
   for (const { id, hypervisor } of vms) {
@@ -113,7 +118,7 @@ function machines(
 }
 
 /** QEMU alone can emulate. */
-function needsKvm(hypervisor: HypervisorSpec): boolean {
+function needsKvm(hypervisor: BuiltSpec): boolean {
   return hypervisor.driver === 'qemu' ? hypervisor.accel === 'kvm' : true;
 }
 

@@ -11,6 +11,7 @@ import type { AddonState, CanaryState, DoctorHost, HostFile, ProgramRun } from '
 /** Where the drivers look for programs as well. */
 const PROGRAM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const READ_BYTES = 64 * 1024;
+const OUTPUT_BYTES = 1024 * 1024;
 
 /** The files below `root` as those of a host; `/` is this one. What is not a file is always this host's. */
 export function realHost(root = '/'): DoctorHost {
@@ -87,7 +88,9 @@ async function runProgram(argv: readonly string[], options: CallOptions): Promis
   const deadline = new Deadline(argv[0] ?? '', { deadlineMs: options.deadlineMs + 500 });
   try {
     const env = { PATH: PROGRAM_FOLDERS.join(':'), LANG: 'C.UTF-8' };
-    const { code, stdout, stderr } = await deadline.race(runChild({ argv, cwd: '/', env, signal }));
+    const { code, stdout, stderr } = await deadline.race(
+      runChild({ argv, cwd: '/', env, signal, keptBytes: OUTPUT_BYTES }),
+    );
     if (timeout.aborted) return { ended: false, why: `did not end within ${options.deadlineMs} ms` };
     return { ended: true, code, stdout, stderr };
   } catch (error) {

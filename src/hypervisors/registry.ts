@@ -2,6 +2,7 @@ import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { Driver } from '../model/ports.js';
 import type { WorkerPool } from '../pool/index.js';
 import { nativeHost } from './native-host.js';
+import { ObservedDriver } from './observed/observed-driver.js';
 import { QemuDriver } from './qemu/index.js';
 import type { VmmDriverOptions } from './vmm/vmm-driver.js';
 
@@ -16,5 +17,6 @@ export function createDrivers(options: DriverOptions) {
   const host = nativeHost(options.engine, options.pool);
   return {
     qemu: new QemuDriver(host, options),
+    observed: new ObservedDriver(host),
   } satisfies Readonly<Record<string, Driver>>;
 }

@@ -73,7 +73,8 @@ export interface VmmSession {
   readonly machine?: Machine;
   /** Owned by the session; whoever watches it duplicates it. Unset: the host cannot give one. */
   readonly pidfd?: number | undefined;
-  readonly monitor: ChannelRef;
+  /** Unset: the driver opens none. */
+  readonly monitor?: ChannelRef;
   /** Unset: the VM has no agent channel. */
   readonly agent?: ChannelRef;
   /** File that the serial console is written to; unset where nobody knows it (adopted). */

@@ -1,5 +1,6 @@
 import type { CloudHypervisorSpec } from './hypervisors/cloud-hypervisor.js';
 import type { FirecrackerSpec } from './hypervisors/firecracker.js';
+import type { ObservedSpec } from './hypervisors/observed.js';
 import type { QemuSpec } from './hypervisors/qemu.js';
 import type { MaintenanceEntry } from './maintenance.js';
 import type { ProbeSpec } from './probe.js';
@@ -17,7 +18,7 @@ export interface ProcessIdentity {
 }
 
 /** How the VM is run. One line a driver. */
-export type HypervisorSpec = QemuSpec | CloudHypervisorSpec | FirecrackerSpec;
+export type HypervisorSpec = QemuSpec | CloudHypervisorSpec | FirecrackerSpec | ObservedSpec;
 
 /** A driver's name. */
 export type DriverName = HypervisorSpec['driver'];

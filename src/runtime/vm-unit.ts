@@ -96,7 +96,7 @@ export class VmUnit {
     await this.#register(session, fresh ? this.#options.clock.now() : session.startedAtMs);
     await this.#tellStatus(session, fresh);
     if (this.#session !== session) return;
-    this.#monitorUp = session.monitor.connected;
+    this.#monitorUp = session.monitor?.connected ?? false;
     session.onEvent((event, atMs) => this.#onVmmEvent(session, event, atMs));
   }
 
@@ -276,7 +276,7 @@ export class VmUnit {
       return { check: { kind: 'external' }, external: openCustomProbe(customProbes, vm, check) };
     return prepareCheck(check, {
       address: vm.address,
-      channels: { monitor: session.monitor.handle, agent: session.agent?.handle },
+      channels: { monitor: session.monitor?.handle, agent: session.agent?.handle },
       process:
         session.pidfd === undefined ? session.process : { pidfd: session.pidfd, pid: session.process.pid },
       readFile: (path) => readFile(path, 'utf8'),

@@ -12,6 +12,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['daemon', 'sim', 'doctor', 'bench'],
   ['lifecycle'],
   ['runtime'],
+  ['discovery'],
   ['config'],
   ['probes', 'recovery', 'hypervisors', 'network'],
   ['engine', 'kernel', 'pool', 'policy'],

@@ -4,10 +4,12 @@ import type { PathStep, ProblemList } from '../problems.js';
 import type { SourceDocument } from '../source-document.js';
 import type { Architecture, Manifest } from '../virtual-machine.js';
 import type { HypervisorKind } from './kind.js';
+import { observed } from './observed.js';
 import { qemu } from './qemu.js';
 
 const mappings = z.strictObject({
   qemu: qemu.schema.optional(),
+  observed: observed.schema.optional(),
 });
 
 /** `spec.hypervisor` of a host document: exactly one driver's mapping. A line above and one in buildHypervisor each. */
@@ -42,6 +44,7 @@ interface Sources {
 /** Undefined, with a problem, where something is missing. */
 export function buildHypervisor(written: WrittenHypervisor, sources: Sources): BoundHypervisor | undefined {
   if (written.qemu !== undefined) return build('qemu', qemu, written.qemu, sources);
+  if (written.observed !== undefined) return build('observed', observed, written.observed, sources);
   return undefined;
 }
 

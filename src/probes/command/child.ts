@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What is kept of each output. */
+/** What is kept of each output where nobody says otherwise. */
 const KEPT_BYTES = 4 * 1024;
 /** More is not read: whoever writes on waits. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
@@ -20,6 +20,8 @@ export interface ChildOptions {
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   /** Ends it: SIGTERM to its process group, and 300 ms later SIGKILL. */
   readonly signal: AbortSignal;
+  /** What is kept of each output, at most 1 MiB; default 4 KiB. */
+  readonly keptBytes?: number;
 }
 
 export interface ChildEnd {
@@ -36,7 +38,7 @@ export interface ChildEnd {
  * when it could not be started. What it leaves behind in its group is killed, and nobody waits for who has left it.
  */
 export async function runChild(options: ChildOptions): Promise<ChildEnd> {
-  const { cwd, env, user, signal } = options;
+  const { cwd, env, user, signal, keptBytes = KEPT_BYTES } = options;
   const [program = '', ...args] = options.argv;
   signal.throwIfAborted();
   const child = spawn(program, args, {
@@ -46,8 +48,8 @@ export async function runChild(options: ChildOptions): Promise<ChildEnd> {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
   });
-  const stdout = new Output(child.stdout);
-  const stderr = new Output(child.stderr);
+  const stdout = new Output(child.stdout, keptBytes);
+  const stderr = new Output(child.stderr, keptBytes);
   let killLater: NodeJS.Timeout | undefined;
   const end = () => {
     killGroup(child, 'SIGTERM');
@@ -95,11 +97,13 @@ class Output {
   readonly ended: Promise<void>;
   readonly #stream: Readable;
   readonly #chunks: Buffer[] = [];
+  readonly #maxBytes: number;
   #keptBytes = 0;
   #seenBytes = 0;
 
-  constructor(stream: Readable) {
+  constructor(stream: Readable, maxBytes: number) {
     this.#stream = stream;
+    this.#maxBytes = maxBytes;
     this.ended = new Promise((resolve) => stream.once('close', resolve));
     stream.on('error', () => {});
     stream.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -115,7 +119,7 @@ class Output {
 
   #take(chunk: Buffer): void {
     this.#seenBytes += chunk.length;
-    const part = chunk.subarray(0, KEPT_BYTES - this.#keptBytes);
+    const part = chunk.subarray(0, this.#maxBytes - this.#keptBytes);
     if (part.length > 0) this.#chunks.push(part);
     this.#keptBytes += part.length;
     if (this.#seenBytes > MAX_OUTPUT_BYTES) this.#stream.pause();

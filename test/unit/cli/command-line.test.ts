@@ -36,6 +36,7 @@ describe('help', () => {
     ['journal', 'export'],
     ['config'],
     ['config', 'check'],
+    ['discover'],
     ['doctor'],
   ];
   it.each(

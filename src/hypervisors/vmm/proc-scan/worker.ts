@@ -47,8 +47,11 @@ function processesOf({ options, value }: ArgvMark): FoundProcess[] {
   const wanted = value.toLowerCase();
   const matches = allPids().flatMap((pid) => {
     const argv = readArgv(pid);
+    const has = (text: string) => text.toLowerCase().split(',').includes(wanted);
     const isOurs = argv.some(
-      (arg, i) => options.includes(argv[i - 1] ?? '') && arg.toLowerCase().split(',').includes(wanted),
+      (arg, i) =>
+        (options.includes(argv[i - 1] ?? '') && has(arg)) ||
+        options.some((option) => arg.startsWith(`${option}=`) && has(arg.slice(option.length + 1))),
     );
     return isOurs ? found(pid, argv) : [];
   });

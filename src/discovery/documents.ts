@@ -1,0 +1,81 @@
+import { stringify } from 'yaml';
+import { type FoundVm, isForeign, type Mark } from '../hypervisors/discovery/index.js';
+import type { GuestAddress } from './guest-address.js';
+import { probesFor } from './probes-for.js';
+
+/** A found VM with the name that it has here. */
+interface NamedVm {
+  readonly name: string;
+  readonly vm: FoundVm;
+  /** Unset: not known. */
+  readonly address: GuestAddress | undefined;
+}
+
+/** The two documents of a VM as YAML, or why there are none. */
+export type VmDocuments = { readonly text: string } | { readonly problem: string };
+
+/**
+ * Manifest and host document that watch a VM and never act on it. `all`: everything that was found, among which the VM
+ * must be told apart. A VM of a foreign owner is known by its process; no socket of it is named.
+ */
+export function documentsOf({ name, vm, address }: NamedVm, all: readonly FoundVm[]): VmDocuments {
+  const hypervisor = hypervisorOf(vm, all);
+  if (hypervisor === undefined) {
+    return { problem: 'nothing on its command line tells it from others; give its VMM a UUID or a name' };
+  }
+  const metadata = { name, namespace: 'default' };
+  const isOpened = 'qemu' in hypervisor;
+  const probes = probesFor(vm, { address, isOpened });
+  const manifest = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachine',
+    metadata,
+    spec: { runStrategy: 'Manual', template: { spec: { domain: domainOf(vm) } } },
+  };
+  const host = {
+    apiVersion: 'vmpulse.dev/v1',
+    kind: 'VirtualMachineHost',
+    metadata,
+    spec: {
+      hypervisor,
+      ...(address === undefined ? {} : { address: address.ip }),
+      ...(probes.length === 0 ? {} : { probes }),
+      recovery: { enabled: false },
+    },
+  };
+  return { text: `${comment(vm)}${stringify(manifest)}---\n${stringify(host)}` };
+}
+
+/** One line that says what it is; for a person who opens the file. */
+function comment({ vmm, owner }: FoundVm): string {
+  const who = owner.kind === 'user' ? `uid ${owner.uid}` : owner.kind;
+  return `# found: ${vmm}, run by ${who}; watched, not acted on\n`;
+}
+
+function domainOf({ uuid, memoryMiB, vcpus }: FoundVm): object {
+  return {
+    ...(uuid === undefined ? {} : { firmware: { uuid } }),
+    ...(memoryMiB === undefined ? {} : { memory: { guest: `${memoryMiB}Mi` } }),
+    ...(vcpus === undefined ? {} : { cpu: { cores: vcpus } }),
+  };
+}
+
+/** Adopted by its monitor where that is free to use, else observed. Undefined: it cannot be told from others. */
+function hypervisorOf(
+  vm: FoundVm,
+  all: readonly FoundVm[],
+): { qemu: object } | { observed: object } | undefined {
+  const [qmpSocket] = vm.monitors;
+  if (!isForeign(vm.owner) && qmpSocket !== undefined) {
+    const { agent } = vm;
+    return { qemu: { adopt: { qmpSocket, ...(agent === undefined ? {} : { agentSocket: agent }) } } };
+  }
+  const mark = vm.marks.find((one) => isOnlyOnes(one, vm, all));
+  return mark && { observed: { mark: `${mark.option} ${mark.value}` } };
+}
+
+function isOnlyOnes(mark: Mark, vm: FoundVm, all: readonly FoundVm[]): boolean {
+  const isSame = (other: Mark) =>
+    other.option === mark.option && other.value.toLowerCase() === mark.value.toLowerCase();
+  return all.every((other) => other === vm || !other.marks.some(isSame));
+}

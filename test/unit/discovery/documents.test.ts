@@ -1,0 +1,185 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readAddressBook } from '../../../src/discovery/address-book.js';
+import { documentsOf } from '../../../src/discovery/documents.js';
+import { type AddressBook, addressOf } from '../../../src/discovery/guest-address.js';
+import { nameVms } from '../../../src/discovery/names.js';
+import { type FoundVm, NOTHING_KNOWN } from '../../../src/hypervisors/discovery/found-vm.js';
+import { compileOne } from '../../config/compile.js';
+import { tempFolder } from './fake-proc.js';
+
+const UUID = '6ba7b810-9dad-41d1-80b4-00c04fd430c8';
+const MAC = '52:54:00:00:00:01';
+const found = (more: Partial<FoundVm> = {}): FoundVm => ({
+  ...NOTHING_KNOWN,
+  vmm: 'qemu',
+  marks: [{ option: '-uuid', value: UUID }],
+  owner: { kind: 'user', uid: 0 },
+  ...more,
+});
+
+function compiled(vm: FoundVm, address?: { ip: string; mac: string; bridge?: string }, all = [vm]) {
+  const written = documentsOf({ name: 'web-1', vm, address }, all);
+  if ('problem' in written) throw new Error(written.problem);
+  return compileOne(written.text);
+}
+
+const kindsOf = (vm: ReturnType<typeof compiled>) => vm.probes.map(({ check }) => check.kind).sort();
+
+describe('documents of a found VM', () => {
+  it('adopt a QEMU with a monitor, and never act on it', () => {
+    const vm = compiled(
+      found({ uuid: UUID, monitors: ['/run/q.sock'], agent: '/run/a.sock', memoryMiB: 512, vcpus: 2 }),
+    );
+    expect(vm).toMatchObject({
+      id: 'default/web-1',
+      uuid: UUID,
+      runStrategy: 'Manual',
+      recovery: { enabled: false },
+      hypervisor: {
+        driver: 'qemu',
+        memoryMiB: 512,
+        vcpus: 2,
+        adopt: { qmpSocket: '/run/q.sock', agentSocket: '/run/a.sock' },
+      },
+    });
+    expect(kindsOf(vm)).toEqual(['guestAgentPing', 'vmState', 'vmmProcess']);
+  });
+
+  it.each([
+    ['libvirt', { kind: 'libvirt', domain: 'x' }],
+    ['Proxmox', { kind: 'proxmox', id: '100' }],
+    ['a unit', { kind: 'systemd', unit: 'x.service' }],
+    ['a container', { kind: 'container', scope: 'x' }],
+  ] as const)('name no socket of a VM of %s', (_who, owner) => {
+    const vm = compiled(found({ owner, monitors: ['/run/q.sock'], agent: '/run/a.sock' }));
+    expect(vm.hypervisor).toMatchObject({ driver: 'observed', adopt: { mark: `-uuid ${UUID}` } });
+    expect(kindsOf(vm)).toEqual(['vmmProcess']);
+    expect(JSON.stringify(vm)).not.toContain('.sock');
+  });
+
+  it('observe what has no monitor', () => {
+    const marks = [{ option: '--id', value: 'web' }];
+    expect(compiled(found({ vmm: 'firecracker', marks, api: '/run/fc.sock' })).hypervisor).toMatchObject({
+      driver: 'observed',
+      adopt: { mark: '--id web' },
+    });
+  });
+
+  it('ask what shows that the guest itself runs', () => {
+    const forwards = [
+      { hostAddress: '0.0.0.0', hostPort: 2222, guestPort: 22 },
+      { hostAddress: '127.0.0.1', hostPort: 8443, guestPort: 443 },
+      { hostAddress: '127.0.0.1', hostPort: 5432, guestPort: 5432 },
+    ];
+    const vm = compiled(found({ forwards, console: '/var/log/c.log' }), {
+      ip: '192.0.2.7',
+      mac: MAC,
+      bridge: 'br0',
+    });
+    expect(vm.address).toBe('192.0.2.7');
+    expect(vm.probes.map(({ name }) => name).sort()).toEqual([
+      'console',
+      'https-8443',
+      'neighbour',
+      'ssh-2222',
+      'vmm-process',
+    ]);
+    expect(vm.probes.find(({ name }) => name === 'neighbour')?.check).toMatchObject({
+      kind: 'arp',
+      mac: MAC,
+      interface: 'br0',
+    });
+    expect(vm.probes.find(({ name }) => name === 'ssh-2222')?.check).toMatchObject({
+      ssh: { host: '127.0.0.1', port: 2222, level: 'banner' },
+    });
+  });
+
+  it('tell VMs apart by a mark that only one of them has', () => {
+    const shared = { option: '-name', value: 'web' };
+    const own = { option: '-hda', value: '/a.img' };
+    const [a, b] = [found({ marks: [shared, own] }), found({ marks: [shared] })];
+    expect(compiled(a, undefined, [a, b]).hypervisor.adopt).toEqual({ mark: '-hda /a.img' });
+    expect(documentsOf({ name: 'b', vm: b, address: undefined }, [a, b])).toMatchObject({
+      problem: expect.stringContaining('give its VMM a UUID or a name'),
+    });
+  });
+});
+
+describe('names of found VMs', () => {
+  it.each([
+    ['its own', found({ name: 'Web Server (1)' }), 'web-server-1'],
+    ['of its UUID', found({ uuid: UUID }), 'qemu-6ba7b810'],
+    ['of its socket', found({ vmm: 'firecracker', api: '/run/fc/Web_2.socket' }), 'firecracker-web-2'],
+    ['of its disk', found({ disks: [{ path: '/srv/db.qcow2', readOnly: false }] }), 'qemu-db'],
+    ['of its process', found({ name: '---', process: { pid: 77, startTimeTicks: 1 } }), 'qemu-77'],
+    ['no longer than names are', found({ name: 'x'.repeat(80) }), 'x'.repeat(63)],
+  ])('are %s', (_what, vm, name) => expect(nameVms([vm])).toEqual([name]));
+
+  it('differ', () => {
+    const same = found({ name: 'y'.repeat(70) });
+    expect(nameVms([same, same, found({ name: 'z' })])).toEqual(['y'.repeat(63), `${'y'.repeat(61)}-2`, 'z']);
+  });
+});
+
+const NOW = Date.UTC(2030, 0, 1);
+
+function bookOf(files: Record<string, string>): Promise<AddressBook> {
+  const root = tempFolder();
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    if (path.endsWith('/master')) symlinkSync(text, join(root, path));
+    else writeFileSync(join(root, path), text);
+  }
+  return readAddressBook(NOW, root);
+}
+
+const arp = (ip: string, mac: string, flags = '0x2') => ({
+  'proc/net/arp': `IP address       HW type     Flags       HW address            Mask     Device\n${ip}       0x1         ${flags}         ${mac}     *        br0\n`,
+});
+const dnsmasq = (expiry: number) => ({
+  'var/lib/misc/dnsmasq.leases': `${expiry} ${MAC.toUpperCase()} 192.0.2.7 web *\nduid 00:01\n`,
+});
+const withTap = found({ taps: [{ device: 'tap0', mac: MAC }] });
+
+describe('the address of a guest', () => {
+  it.each([
+    ['a lease of dnsmasq', dnsmasq(NOW / 1000 + 60)],
+    ['one that never ends', dnsmasq(0)],
+    [
+      'a lease of libvirt',
+      {
+        'var/lib/libvirt/dnsmasq/virbr0.status': JSON.stringify([
+          { 'ip-address': '192.0.2.7', 'mac-address': MAC, 'expiry-time': NOW / 1000 + 1 },
+        ]),
+      },
+    ],
+    ['the ARP table', arp('192.0.2.7', MAC)],
+    ['a lease that the ARP table confirms', { ...dnsmasq(0), ...arp('192.0.2.7', MAC) }],
+  ])('is known from %s', async (_what, files) => {
+    expect(addressOf(withTap, await bookOf(files))).toEqual({ ip: '192.0.2.7', mac: MAC });
+  });
+
+  it.each([
+    ['a lease that is over', dnsmasq(NOW / 1000 - 1)],
+    ['an entry that nobody answered', arp('192.0.2.7', MAC, '0x0')],
+    ['a damaged file', { 'var/lib/libvirt/dnsmasq/virbr0.status': '[{' }],
+    ['somebody else', arp('192.0.2.7', '52:54:00:00:00:02')],
+    ['no file', {}],
+  ])('is not known from %s', async (_what, files) => {
+    expect(addressOf(withTap, await bookOf(files))).toBeUndefined();
+  });
+
+  it('is not taken where somebody else answers for it', async () => {
+    const book = await bookOf({ ...dnsmasq(0), ...arp('192.0.2.7', '52:54:00:00:00:02') });
+    expect(addressOf(withTap, book)).toBe(
+      `192.0.2.7 is ${MAC}'s by /var/lib/misc/dnsmasq.leases, and 52:54:00:00:00:02 answers for it; it is not probed`,
+    );
+  });
+
+  it('comes with the bridge of its TAP device', async () => {
+    const book = await bookOf({ ...dnsmasq(0), 'sys/class/net/tap0/master': '../br7' });
+    expect(addressOf(withTap, book)).toEqual({ ip: '192.0.2.7', mac: MAC, bridge: 'br7' });
+  });
+});
