@@ -111,6 +111,45 @@ export const maintenanceAnswer = z.looseObject({
   ),
 });
 
+const networkProblem = z.looseObject({
+  fault: shown,
+  device: shown.nullable(),
+  vm: shown.nullable(),
+  text: shown,
+  canRepair: z.boolean(),
+});
+
+export const networkAnswer = z.looseObject({
+  networks: z.array(
+    z.looseObject({ bridge: shown, address: shown.optional(), nat: z.boolean(), uplink: shown.optional() }),
+  ),
+  problems: z.array(networkProblem),
+});
+
+export const repairAnswer = z.looseObject({ done: z.array(shown), problems: z.array(networkProblem) });
+
+export const groupsAnswer = z.looseObject({
+  groups: z.array(
+    z.looseObject({
+      name: shown,
+      policy: shown.nullable(),
+      rules: z.array(
+        z.looseObject({
+          id: shown,
+          sourceCidr: shown.nullable(),
+          protocol: shown,
+          port: z.number().nullable(),
+          toPort: z.number().nullable(),
+          comment: shown,
+          author: shown,
+          addedAtMs: z.number(),
+        }),
+      ),
+    }),
+  ),
+  effective: z.looseObject({ vm: shown, policy: shown }).nullable(),
+});
+
 export const journalAnswer = z.looseObject({
   entries: z.array(z.looseObject({ seq: z.number(), atMs: z.number() })),
 });
@@ -147,6 +186,8 @@ export type ExplainAnswer = z.output<typeof explainAnswer>;
 export type EpisodeAnswer = z.output<typeof episode>;
 export type HoldAnswer = z.output<typeof hold>;
 export type MaintenanceAnswer = z.output<typeof maintenanceAnswer>;
+export type NetworkAnswer = z.output<typeof networkAnswer>;
+export type GroupsAnswer = z.output<typeof groupsAnswer>;
 export type ReloadAnswer = z.output<typeof reloadAnswer>;
 
 export const recoveryPolicyAnswer = z.looseObject({

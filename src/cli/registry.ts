@@ -8,11 +8,13 @@ import { explainCommand } from './commands/explain.js';
 import { intentCommand } from './commands/intent.js';
 import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
+import { networkCommand } from './commands/network.js';
 import { policyCommand } from './commands/policy.js';
 import { probeCommand } from './commands/probe.js';
 import { recoveryCommand } from './commands/recovery.js';
 import { reloadCommand } from './commands/reload.js';
 import { runCommand } from './commands/run.js';
+import { securityGroupCommand } from './commands/security-group.js';
 import { simulateCommand } from './commands/simulate.js';
 import { statusCommand } from './commands/status.js';
 import { vmCommand } from './commands/vm.js';
@@ -29,6 +31,8 @@ export const COMMANDS: readonly CliCommand[] = [
   intentCommand,
   maintenanceCommand,
   policyCommand,
+  networkCommand,
+  securityGroupCommand,
   journalCommand,
   probeCommand,
   benchCommand,

@@ -1,3 +1,4 @@
+import { machineOf } from '../model/machine.js';
 import type { RecoverySpec, VmSpec } from '../model/vm.js';
 import type { Steering } from './annotations.js';
 import { buildProbes } from './build-probes.js';
@@ -122,7 +123,7 @@ export function bindVm(
     recovery,
     recoveryOrigins: { ...defaults.recoveryOrigins, ...origins },
     ...(maintenance.length === 0 ? {} : { maintenance }),
-    machineDigest: digestOf({ hypervisor, uuid }),
+    machineDigest: digestOf(machineOf({ hypervisor, uuid })),
   };
   return { spec, manifest, host, hypervisor: bound };
 }

@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import type { HostNetwork } from '../model/link.js';
 import type { RecoverySpec } from '../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../policy/defaults.js';
 import type { PolicyConfig } from '../policy/types.js';
@@ -14,6 +15,7 @@ import {
 } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
 import { durationField } from './fields.js';
+import { buildNetworks, networksSchema } from './networks-schema.js';
 import type { ProblemList } from './problems.js';
 import { layRecovery, type RecoveryOrigins } from './recovery-layers.js';
 import { hostRecoverySchema, recoveryConflicts } from './recovery-schema.js';
@@ -59,6 +61,8 @@ export interface DaemonConfig {
     readonly blindAfter: number;
     readonly threads: number;
   };
+  /** Networks that vmpulse makes on the host. */
+  readonly networks: readonly HostNetwork[];
   /** What VMs get that say nothing else. */
   readonly recovery: RecoverySpec;
   /** Which of it the file says; the rest are defaults. */
@@ -157,6 +161,7 @@ export const daemonSchema = z.strictObject({
       sharedCauseFrom: countField({ unit: 'count', example: '3' }, 2, 1_000_000).optional(),
     })
     .optional(),
+  networks: networksSchema.optional(),
 });
 
 type WrittenDaemon = z.output<typeof daemonSchema>;
@@ -193,6 +198,7 @@ function fillIn(
       blindAfter: engine.blindAfter ?? 3,
       threads: engine.threads ?? 1,
     },
+    networks: buildNetworks(written.networks),
     recovery: laid.recovery,
     recoveryOrigins: laid.origins,
     limits: fillInLimits(limits),

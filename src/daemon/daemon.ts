@@ -148,6 +148,7 @@ export class Daemon {
       engine,
       journal,
       policy: config.limits,
+      networks: config.networks,
       metrics: createMetrics({ seedNames: config.metrics.seedNames }),
       logger,
     });

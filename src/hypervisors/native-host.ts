@@ -13,8 +13,10 @@ import type { DriverHost, ProcessHandle } from './host.js';
 export function nativeHost(
   engine: Pick<ProbeEngine, 'openChannel'>,
   pool: Pick<WorkerPool, 'run'>,
+  network?: DriverHost['network'],
 ): DriverHost {
   return {
+    ...(network === undefined ? {} : { network }),
     openChannel: (options) => engine.openChannel(options),
     openProcess: (process) => (kernelMissing() === undefined ? pidfdHandle(process) : pidHandle(process)),
     lockFile: (path) => {

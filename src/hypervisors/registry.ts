@@ -1,6 +1,7 @@
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { Driver } from '../model/ports.js';
 import type { WorkerPool } from '../pool/index.js';
+import type { DriverHost } from './host.js';
 import { nativeHost } from './native-host.js';
 import { ObservedDriver } from './observed/observed-driver.js';
 import { QemuDriver } from './qemu/index.js';
@@ -10,11 +11,12 @@ import type { VmmDriverOptions } from './vmm/vmm-driver.js';
 export interface DriverOptions extends VmmDriverOptions {
   readonly engine: Pick<ProbeEngine, 'openChannel'>;
   readonly pool: Pick<WorkerPool, 'run'>;
+  readonly network?: DriverHost['network'];
 }
 
 /** The built-in drivers. One line a driver. */
 export function createDrivers(options: DriverOptions) {
-  const host = nativeHost(options.engine, options.pool);
+  const host = nativeHost(options.engine, options.pool, options.network);
   return {
     qemu: new QemuDriver(host, options),
     observed: new ObservedDriver(host),

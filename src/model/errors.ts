@@ -23,6 +23,8 @@ export const ERROR_CODES = {
   ERR_VMPULSE_START_FAILED: 'The VMM was started but did not come up; its log has the cause.',
   ERR_VMPULSE_PROCESS_STUCK:
     'The VMM process does not die: it hangs in the kernel (state D); nothing is started before it is gone.',
+  ERR_VMPULSE_NETWORK:
+    'A bridge, device or rule of the host could not be made; the message has what the kernel or nft said.',
   ERR_VMPULSE_IDENTITY: 'A process is not the one it was expected to be (PID reuse, another VM).',
   ERR_VMPULSE_LOCKED: 'Another process holds the lock; two daemons cannot share one state directory.',
   ERR_VMPULSE_JOURNAL: 'The journal cannot be read or written; recovery holds until it can.',

@@ -25,7 +25,16 @@ export type NetworkInterface =
         readonly hostAddress: string;
       }[];
     }
-  | { readonly type: 'tap'; readonly device: string; readonly mac?: string };
+  | {
+      readonly type: 'tap';
+      readonly device: string;
+      /** The guest's, not the host's end. */
+      readonly mac?: string;
+      /** Where vmpulse puts and keeps it; unset: wherever it is. */
+      readonly bridge?: string;
+      /** vmpulse makes it where it is missing; unset: somebody else does. */
+      readonly create?: boolean;
+    };
 
 /** A kernel that is booted directly. */
 export interface KernelSpec {

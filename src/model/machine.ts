@@ -1,10 +1,18 @@
+import type { NetworkInterface } from './hypervisor.js';
 import type { VmSpec } from './vm.js';
 
 /** What of a VM needs a new VMM to change. Plain JSON once it was stored. */
 export type Machine = Readonly<Record<string, unknown>>;
 
 export function machineOf({ hypervisor, uuid }: Pick<VmSpec, 'hypervisor' | 'uuid'>): Machine {
-  return { hypervisor, uuid };
+  return { hypervisor: { ...hypervisor, interfaces: hypervisor.interfaces.map(withoutHost) }, uuid };
+}
+
+/** What the host does with a device is no part of the machine: it changes while the VMM runs. */
+function withoutHost(network: NetworkInterface): NetworkInterface {
+  if (network.type !== 'tap') return network;
+  const { bridge: _bridge, create: _create, ...machine } = network;
+  return machine;
 }
 
 /** Paths of the values that differ, for example `hypervisor.memoryMiB`, `hypervisor.disks[0].path`, in order. */

@@ -132,6 +132,22 @@ export interface Driver<Session extends VmmSession = VmmSession> {
   start(vm: VmSpec, options: CallOptions): Promise<ProcessIdentity>;
 }
 
+/** What drivers and recoveries ask of the network of the host. */
+export interface NetworkPort {
+  /** What keeps the VM's devices from being made before a start, each for a person; changes nothing. */
+  startProblems(vm: VmSpec): Promise<readonly string[]>;
+  /**
+   * Makes the devices that vmpulse keeps as the VM's document says, before its VMM attaches to them. Throws
+   * ERR_VMPULSE_NETWORK, ERR_VMPULSE_SYSCALL, or ERR_VMPULSE_NATIVE without the kernel addon.
+   */
+  prepare(vm: VmSpec): Promise<void>;
+  /**
+   * Puts right what is wrong with those devices; where nothing is, takes them down and up, and puts them on their
+   * bridges anew. Applies the rules where others have changed them. Says what it did. Throws as `prepare`.
+   */
+  reset(vm: VmSpec, options: CallOptions): Promise<readonly string[]>;
+}
+
 /** One line of the journal. */
 export interface JournalEntry {
   readonly atMs: number;

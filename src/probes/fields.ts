@@ -93,3 +93,16 @@ export function socketPathProblem(text: string): string | undefined {
 }
 
 export const socketPathField = textField({ unit: 'socket path', example: '/run/vm.qmp' }, socketPathProblem);
+
+const DEVICE_NAME = /^[A-Za-z0-9_.-]{1,15}$/;
+
+/** What is wrong with the name of a network device, or undefined. */
+export function deviceProblem(text: string): string | undefined {
+  return DEVICE_NAME.test(text) && text !== '.' && text !== '..'
+    ? undefined
+    : `is not a network device ("${text}"); use up to 15 letters, digits, -, _ and .`;
+}
+
+export function deviceField(unit: 'TAP device' | 'bridge' | 'device', example: string) {
+  return textField({ unit, example }, deviceProblem);
+}

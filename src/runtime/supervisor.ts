@@ -221,8 +221,12 @@ export class Supervisor {
     return { added, removed, changed };
   }
 
-  /** Something outside the supervisor works only in part. */
-  degrade(what: string, why: string): void {
+  /** Something outside the supervisor works only in part; `why` undefined: it works again. */
+  degrade(what: string, why: string | undefined): void {
+    if (why === undefined) {
+      this.#degradations.clear(what);
+      return;
+    }
     this.#degradations.set(what, why);
     this.#options.logger.warn({ what }, why);
   }

@@ -9,6 +9,7 @@ import type { Explanation, PolicyEvent } from '../policy/types.js';
 import type { Compliance } from './compliance.js';
 import type { Endpoint } from './endpoint.js';
 import type { Heartbeat } from './heartbeats.js';
+import type { NetworkApi } from './network-api.js';
 
 /** Something that does not work as it should, while the rest goes on. */
 export interface Degradation {
@@ -168,6 +169,8 @@ export type ScheduledStep = Extract<PolicyEvent, { type: 'schedule' }>['step'];
 
 /** What the daemon needs of the runtime; the runtime's Vmpulse class has it. */
 export interface RuntimeApi {
+  /** The networks of the host and the security groups of its VMs. */
+  readonly network: NetworkApi;
   view(): HostView;
   /** Throws ERR_VMPULSE_VM_UNKNOWN. */
   viewVm(vm: VmId): VmView;

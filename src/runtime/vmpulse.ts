@@ -7,9 +7,11 @@ import { kernelMissing } from '../kernel/index.js';
 import type { ActionResult, RecoveryAction } from '../model/action.js';
 import { type Clock, systemClock } from '../model/clock.js';
 import { VmpulseError } from '../model/errors.js';
+import type { HostNetwork } from '../model/link.js';
 import { type Logger, silentLogger } from '../model/logger.js';
 import type { Driver, StoredJournalEntry } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
+import { hostFilter, hostForwarding, hostLinks } from '../network/index.js';
 import { DEFAULT_POLICY_CONFIG, explain, type Intent, intentsOf } from '../policy/index.js';
 import type { PolicyConfig } from '../policy/types.js';
 import { WorkerPool } from '../pool/index.js';
@@ -18,6 +20,7 @@ import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.j
 import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
 import { type Heartbeat, Heartbeats } from './heartbeats.js';
+import { HostNetworking } from './host-networking.js';
 import { readHostSigns, readOomKills } from './host-signs.js';
 import { pollHost } from './host-watch.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
@@ -59,6 +62,8 @@ export interface VmpulseOptions {
   readonly journal?: ObservableJournal;
   /** Kinds of probe of the host program, by the name that a check of kind `custom` gives. */
   readonly probes?: CustomProbes;
+  /** Networks that are made on this host; default none. */
+  readonly networks?: readonly HostNetwork[];
   /** Drivers by name, beside or instead of the built-in ones. */
   readonly drivers?: Readonly<Record<string, Driver>>;
   /** Recoveries by ladder step, beside or instead of the built-in ones. */
@@ -93,6 +98,7 @@ export class Vmpulse implements RuntimeApi {
   readonly #metrics: Metrics;
   readonly #supervisor: Supervisor;
   readonly #heartbeats: Heartbeats;
+  readonly network: HostNetworking;
   readonly #startedAtMs: number;
   #closing: Promise<void> | undefined;
 
@@ -116,6 +122,20 @@ export class Vmpulse implements RuntimeApi {
     const runDir = options.runDir ?? '/run/vmpulse';
     const stateDir = options.stateDir ?? '/var/lib/vmpulse';
     const resolver = new HostResolver({ clock: this.#clock });
+    this.network = new HostNetworking({
+      networks: options.networks ?? [],
+      hostName: this.#host,
+      links: hostLinks,
+      forwarding: hostForwarding,
+      filter: hostFilter,
+      journal: this.#journal,
+      journalDeadlineMs: options.journalDeadlineMs ?? 5_000,
+      clock: this.#clock,
+      unavailable: kernelMissing,
+      isRunning: (vm) => this.#supervisor.units.get(vm)?.session !== undefined,
+      recorder: () => this.#supervisor.recorder,
+      degrade: (what, why) => this.#supervisor.degrade(what, why),
+    });
     this.#supervisor = new Supervisor({
       host: this.#host,
       version: VERSION,
@@ -125,7 +145,9 @@ export class Vmpulse implements RuntimeApi {
       engine: this.#engine,
       journal: this.#journal,
       drivers: {
-        ...createDrivers({ engine: this.#engine, pool: this.#pool, runDir, stateDir }),
+        ...createDrivers({
+          ...{ engine: this.#engine, pool: this.#pool, network: this.network.port, runDir, stateDir },
+        }),
         ...options.drivers,
       },
       probes: options.probes ?? {},
@@ -162,6 +184,7 @@ export class Vmpulse implements RuntimeApi {
   async start(): Promise<void> {
     const missing = kernelMissing();
     if (missing !== undefined) this.degrade('kernel-addon', `${WITHOUT_KERNEL}: ${missing.message}`);
+    await this.network.start(this.#options.vms);
     await this.#supervisor.start(this.#options.vms);
   }
 
@@ -169,6 +192,7 @@ export class Vmpulse implements RuntimeApi {
   async apply(vms: readonly VmSpec[]): Promise<Omit<ReloadView, 'warnings'>> {
     const startedAtMs = performance.now();
     try {
+      await this.network.apply(vms);
       return await this.#supervisor.apply(vms);
     } finally {
       this.#metrics.reconciled((performance.now() - startedAtMs) / 1000);

@@ -88,6 +88,10 @@ describe('docs/reference/configuration.md', () => {
       'heartbeats.listen',
       'metrics.listen',
       'readiness.agentCheck',
+      'networks[].bridge',
+      'networks[].address',
+      'networks[].nat',
+      'networks[].uplink',
     ]);
   });
 

@@ -4,6 +4,7 @@ import {
   absolutePathProblem,
   booleanField,
   countField,
+  deviceField,
   textField,
 } from '../../probes/fields.js';
 import { argumentField } from '../fields.js';
@@ -11,7 +12,6 @@ import { argumentField } from '../fields.js';
 /** What the host document says of a VM in the same words for every hypervisor. */
 
 const DISK_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,30}$/;
-const TAP_NAME = /^[A-Za-z0-9_.-]{1,15}$/;
 const UNICAST_MAC = /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i;
 
 export function programField(example: string) {
@@ -48,19 +48,24 @@ export function diskField<const Formats extends readonly ['raw', ...('qcow2' | '
   });
 }
 
-const tapDevice = textField({ unit: 'TAP device', example: 'tap0' }, (text) =>
-  TAP_NAME.test(text) && text !== '.' && text !== '..'
-    ? undefined
-    : `is not a network device ("${text}"); use up to 15 letters, digits, -, _ and .`,
-);
-
 const mac = textField({ unit: 'MAC address', example: '52:54:00:12:34:56' }, (text) =>
   UNICAST_MAC.test(text)
     ? undefined
     : `is not a unicast MAC address ("${text}"); write one such as 52:54:00:12:34:56`,
 );
 
-export const tapField = z.strictObject({ device: tapDevice, mac: mac.optional() });
+export const tapField = z
+  .strictObject({
+    device: deviceField('TAP device', 'tap0'),
+    mac: mac.optional(),
+    bridge: deviceField('bridge', 'vmbr0').optional(),
+    create: booleanField.optional(),
+  })
+  .superRefine((tap, ctx) => {
+    if (tap.bridge === undefined || tap.bridge !== tap.device) return;
+    const message = 'is the TAP device itself; name the bridge that it is a port of';
+    ctx.addIssue({ code: 'custom', message, path: ['bridge'], input: tap });
+  });
 
 /** Further arguments; those that vmpulse sets itself would take the VMM out of its hands. */
 export function extraArgumentsField(own: ReadonlySet<string>) {

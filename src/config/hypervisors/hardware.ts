@@ -45,11 +45,21 @@ export function disksOf(disks: readonly WrittenDisk[] | undefined, refuse: Refus
 export function tapOf({
   device,
   mac,
+  bridge,
+  create,
 }: {
   readonly device: string;
   readonly mac?: string | undefined;
+  readonly bridge?: string | undefined;
+  readonly create?: boolean | undefined;
 }): NetworkInterface {
-  return { type: 'tap', device, ...(mac === undefined ? {} : { mac: mac.toLowerCase() }) };
+  return {
+    type: 'tap',
+    device,
+    ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
+    ...(bridge === undefined ? {} : { bridge }),
+    ...(create === true ? { create } : {}),
+  };
 }
 
 export function kernelOf(kernel: {

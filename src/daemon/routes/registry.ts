@@ -8,10 +8,12 @@ import { intentRoutes } from './intents.js';
 import { journalRoutes } from './journal.js';
 import { maintenanceRoutes } from './maintenance.js';
 import { metricsRoutes } from './metrics.js';
+import { networkRoutes } from './network.js';
 import { policyRoutes } from './policy.js';
 import { readinessRoutes } from './readiness.js';
 import { recoveryRoutes } from './recovery.js';
 import { reloadRoutes } from './reload.js';
+import { securityGroupRoutes } from './security-groups.js';
 import { statusRoutes } from './status.js';
 import { vmRoutes } from './vms.js';
 
@@ -26,6 +28,8 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   intentRoutes,
   maintenanceRoutes,
   recoveryRoutes,
+  networkRoutes,
+  securityGroupRoutes,
   reloadRoutes,
   applyRoutes,
   vmRoutes,

@@ -6,6 +6,7 @@ import { errorMessage, VmpulseError } from '../../model/errors.js';
 import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
 import { plainText } from '../../model/plain-text.js';
 import type { VmSpec } from '../../model/vm.js';
+import type { DriverHost } from '../host.js';
 import type { FoundVmm } from './find-vmm.js';
 import { socketPathProblem, type VmPaths } from './paths.js';
 import type { ProcScanner } from './proc-scan/proc-scanner.js';
@@ -24,6 +25,7 @@ export interface StartPlan {
 export interface ProofContext {
   readonly paths: VmPaths;
   readonly scanner: ProcScanner;
+  readonly network?: DriverHost['network'];
   /** Folders where a program without a path is looked for, separated by colons. */
   readonly searchPath: string;
   /** A VMM that will be gone by the time of the start: what it holds counts as free. */
@@ -59,6 +61,7 @@ export async function proveStart(
     inspectDisks(disks, deadline),
     ...Object.entries(own.files).map(([what, path]) => inspectReadable(what, path, deadline)),
     inspectTaps(interfaces, deadline),
+    inspectNetwork(vm, context.network, deadline),
     inspectMemory(memoryMiB, own.overheadMiB, context.replacing, deadline),
   ]);
   const problems = [
@@ -151,7 +154,8 @@ async function inspectReadable(what: string, path: string | undefined, deadline:
 async function inspectTaps(interfaces: readonly NetworkInterface[], deadline: Deadline): Promise<Finding> {
   const problems: string[] = [];
   for (const network of interfaces) {
-    if (network.type !== 'tap') continue;
+    // One that is made before the start need not be there.
+    if (network.type !== 'tap' || network.create === true) continue;
     const isName = /^[^/\s]+$/.test(network.device);
     const isTap =
       isName && (await isAllowed(`/sys/class/net/${network.device}/tun_flags`, constants.F_OK, deadline));
@@ -159,6 +163,14 @@ async function inspectTaps(interfaces: readonly NetworkInterface[], deadline: De
       problems.push(`network: there is no TAP device ${network.device}; create it, or name another`);
   }
   return { problems };
+}
+
+async function inspectNetwork(
+  vm: VmSpec,
+  network: DriverHost['network'],
+  deadline: Deadline,
+): Promise<Finding> {
+  return { problems: network === undefined ? [] : await deadline.race(network.startProblems(vm)) };
 }
 
 async function inspectMemory(

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { LadderStep } from '../../model/action.js';
 import { Deadline } from '../../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../../model/errors.js';
+import { isManaged, tapsOf } from '../../model/link.js';
 import type { CallOptions, Driver, Look, VmmSession } from '../../model/ports.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import type { DriverHost } from '../host.js';
@@ -115,6 +116,7 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
       case 'cleanup':
         return guestAgent && (recovery.cleanup?.length ?? 0) > 0;
       case 'reset-network':
+        return tapsOf(vm).some(isManaged);
       case 'recreate':
         return false;
       default:
@@ -197,6 +199,7 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     await deadline.race(removeFiles([...paths.endpoints, paths.record]));
     await deadline.race(rotateLogs([paths.consoleLog, paths.vmmLog]));
     deadline.check();
+    await deadline.race(Promise.resolve(this.host.network?.prepare(vm)));
     await deadline.race(this.prepare(vm, paths, plan));
     let vmm: LaunchedVmm | undefined;
     try {
@@ -253,7 +256,8 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
   }
 
   #proofContext(paths: Kinds['paths'], replacing: FoundVmm | undefined) {
-    return { paths, scanner: this.#scanner, searchPath: this.#searchPath, replacing };
+    const { network } = this.host;
+    return { paths, scanner: this.#scanner, network, searchPath: this.#searchPath, replacing };
   }
 
   async #verify(

@@ -29,6 +29,14 @@ describe('help', () => {
     ['maintenance', 'list'],
     ['policy'],
     ['policy', 'show'],
+    ['network'],
+    ['network', 'check'],
+    ['network', 'repair'],
+    ['security-group'],
+    ['security-group', 'list'],
+    ['security-group', 'add-rule'],
+    ['security-group', 'remove-rule'],
+    ['security-group', 'policy'],
     ['simulate'],
     ['probe'],
     ['bench'],
@@ -50,7 +58,7 @@ describe('help', () => {
 
   it('covers every command that there is', async () => {
     const { stdout } = await runCommandLine(['--help']);
-    const listed = [...stdout.matchAll(/^ {2}([a-z]+)[ [].*$/gm)].map(([, name]) => name);
+    const listed = [...stdout.matchAll(/^ {2}([a-z][a-z-]*)[ [].*$/gm)].map(([, name]) => name);
     const known = commands.map(([name]) => name).filter((name) => name !== undefined);
     expect(new Set(listed)).toEqual(new Set([...known, 'help']));
   });

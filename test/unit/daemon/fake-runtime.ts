@@ -4,6 +4,7 @@ import type { VmId } from '../../../src/model/vm.js';
 import type { Intent } from '../../../src/policy/index.js';
 import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 import type { Heartbeat } from '../../../src/runtime/heartbeats.js';
+import type { GroupsView, NetworkApi, NetworkView, RepairView } from '../../../src/runtime/network-api.js';
 import type {
   ExplainView,
   HoldView,
@@ -88,6 +89,7 @@ export function explainView(vm: VmId): ExplainView {
 
 /** A runtime that remembers what it was told and says what it was given. */
 export class FakeRuntime implements RuntimeApi {
+  readonly network = new FakeNetwork(this);
   readonly calls: unknown[] = [];
   entries: StoredJournalEntry[] = [];
   vms: VmView[] = [
@@ -262,5 +264,42 @@ export class FakeRuntime implements RuntimeApi {
   /** Clients that wait for events right now. */
   get listeners(): number {
     return this.#wakers.size;
+  }
+}
+
+/** Remembers what it was told; nothing is wrong with it. */
+class FakeNetwork implements NetworkApi {
+  readonly #runtime: Pick<FakeRuntime, 'calls'>;
+  problems: NetworkView['problems'] = [];
+
+  constructor(runtime: Pick<FakeRuntime, 'calls'>) {
+    this.#runtime = runtime;
+  }
+
+  async check(): Promise<NetworkView> {
+    return { networks: [{ bridge: 'vmbr0', address: '10.77.0.1/24', nat: true }], problems: this.problems };
+  }
+
+  async repair(options: Parameters<NetworkApi['repair']>[0]): Promise<RepairView> {
+    this.#runtime.calls.push(['network-repair', options]);
+    return { done: ['tap0 set up'], problems: [] };
+  }
+
+  groups(vm: VmId | null): GroupsView {
+    const rule = { id: 'r1', sourceCidr: '10.0.0.0/8', protocol: 'tcp', port: 8080, toPort: null } as const;
+    const rules = [{ ...rule, comment: 'Health checks', author: 'root@0', addedAtMs: 1_000 }];
+    return {
+      groups: [{ name: 'default', policy: null, rules }],
+      effective: vm === null ? null : { vm, policy: 'accept' },
+    };
+  }
+
+  addRule = (options: Parameters<NetworkApi['addRule']>[0]) => this.#told('add-rule', options);
+  removeRule = (options: Parameters<NetworkApi['removeRule']>[0]) => this.#told('remove-rule', options);
+  setPolicy = (options: Parameters<NetworkApi['setPolicy']>[0]) => this.#told('policy', options);
+
+  async #told(verb: string, options: { vm: VmId | null }): Promise<GroupsView> {
+    this.#runtime.calls.push([verb, options]);
+    return this.groups(options.vm);
   }
 }
