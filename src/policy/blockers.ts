@@ -23,11 +23,10 @@ export function blockersOf(
   const add = (rule: Rule, text: string, untilMs: number | null) => list.push({ rule, text, untilMs });
   addHold(list, state.host.hold, 'all recovery');
   addHold(list, vm.hold, 'recovery of this VM');
-  if (state.host.journalHold) {
-    const how = state.host.journalAvailable
-      ? 'it is back; recovery goes on once a person resumes it'
-      : 'it cannot be written';
-    add('journal-unavailable', `the journal failed: ${how}`, null);
+  const { journalHold, journalAvailable } = state.host;
+  if (journalHold !== null) {
+    const how = journalAvailable ? 'recovery goes on once a person resumes it' : 'it cannot be written';
+    add('journal-unavailable', `${journalHold}; ${how}`, null);
   }
   const { brake, signs } = state.host;
   if (signs.shutdown !== null) add('host-shutdown', `the host shuts down: ${signs.shutdown}`, null);

@@ -66,8 +66,8 @@ export interface HostState {
   /** A person's hold on all recovery. */
   hold: HoldRecord | null;
   journalAvailable: boolean;
-  /** The journal failed; stays until a person resumes. */
-  journalHold: boolean;
+  /** The journal failed or was lost, and how; stays until a person resumes. */
+  journalHold: string | null;
   /** VMs with an action in flight or a slot reserved. */
   busy: Set<VmId>;
   /** Times of the boots of the last minute, oldest first. */
@@ -104,7 +104,7 @@ export function newHostState(): HostState {
   return {
     hold: null,
     journalAvailable: true,
-    journalHold: false,
+    journalHold: null,
     busy: new Set(),
     boots: [],
     queues: { mild: [], boot: [], start: [] },

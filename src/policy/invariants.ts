@@ -59,7 +59,7 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   if (vm.suspended) wrong('its VM is suspended');
   if (vm.facts.migratingAtMs !== null) wrong('its VM is being moved or saved');
   if (vm.maintenance) wrong('a person works on its VM');
-  if (state.host.journalHold) wrong('the journal failed');
+  if (state.host.journalHold !== null) wrong('the journal failed');
   for (const hold of [state.host.hold, vm.hold]) {
     if (hold && (hold.untilMs === null || hold.untilMs > now)) wrong(`${hold.author} holds recovery`);
   }

@@ -1,4 +1,4 @@
-import { type StepContext, say } from './context.js';
+import { escalateHost, type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import { newWar } from './edit-war.js';
 import { archive } from './episode.js';
@@ -77,8 +77,8 @@ export function noteUnhold(ctx: StepContext, vm: PolicyVmState | null, author: s
     host.brakeReleased = true;
   }
   endIncident(ctx.state);
-  const stillHeld = host.journalHold && !host.journalAvailable;
-  if (!stillHeld) host.journalHold = false;
+  const stillHeld = host.journalHold !== null && !host.journalAvailable;
+  if (!stillHeld) host.journalHold = null;
   const rest = stillHeld ? '; it still holds, for the journal cannot be written' : '';
   const rule = stillHeld ? 'journal-unavailable' : 'person-hold';
   say(ctx, { vm: null, kind: 'note', rule, text: `${bounded(author)} resumes all recovery${rest}` });
@@ -89,12 +89,20 @@ export function noteJournal(ctx: StepContext, available: boolean): boolean {
   const { host } = ctx.state;
   if (host.journalAvailable === available) return false;
   host.journalAvailable = available;
-  if (!available) host.journalHold = true;
+  if (!available) host.journalHold ??= 'the journal could not be written';
   const text = available
     ? 'the journal can be written again; recovery still holds until a person resumes it'
     : 'the journal cannot be written: all recovery holds, probing goes on';
   say(ctx, { vm: null, kind: 'hold', rule: 'journal-unavailable', text });
   return true;
+}
+
+/** Nobody knows what persons wanted of the VMs, nor what was tried: that is no first start. */
+export function noteJournalLost(ctx: StepContext, why: string): void {
+  const { host } = ctx.state;
+  host.journalHold = bounded(`what former runs recorded cannot be used: ${why}`);
+  const text = `${host.journalHold}; holds, stops by persons, quarantines and budgets are forgotten; put into maintenance what must stay as it is, then resume recovery`;
+  escalateHost(ctx, 'journal-unavailable', text);
 }
 
 /** A person hands the VM back to automation: out of quarantine, and an external stop is withdrawn. */

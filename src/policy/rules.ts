@@ -33,7 +33,8 @@ export const RULES = {
   'reconcile-paused': 'An annotation pauses automation for the VM; what would be done is recorded.',
   'force-reconcile': 'An annotation has a new value: what only waits is tried again at once.',
   'person-hold': 'A person holds recovery.',
-  'journal-unavailable': 'The journal could not be written; recovery holds until a person resumes it.',
+  'journal-unavailable':
+    'The journal could not be written, or was lost; recovery holds until a person resumes it.',
   'run-strategy': 'The run strategy does not want automation to bring the VM back.',
   'external-stop': 'Somebody outside stopped the VM; it stays so until started or released.',
   quarantine: 'A recovery budget is used up; only a person lets the VM out.',

@@ -110,7 +110,7 @@ export function restore(rows: ReadonlyMap<string, string>, config: PolicyConfig)
   const version = stored.get('version').number();
   if (version !== VERSION) stored.get('version').fail(`version ${version}, this vmpulse reads ${VERSION}`);
   host.hold = stored.get('hold').orNull(readHold);
-  host.journalHold = stored.get('journalHold').boolean();
+  host.journalHold = stored.get('journalHold').orNull((h) => h.string());
   host.boots = stored.get('boots').list((b) => b.whole(), 100_000);
   if (stored.has('brake')) {
     host.brake = stored.get('brake').orNull(readBrake);
@@ -118,7 +118,8 @@ export function restore(rows: ReadonlyMap<string, string>, config: PolicyConfig)
   }
   if (stored.has('incident')) host.incident = stored.get('incident').orNull(readIncident);
   const vms = new Map<string, PolicyVmState>();
-  for (const [key, text] of rows) {
+  // What concerns all VMs goes through them in this order, which must not depend on how the rows were stored.
+  for (const [key, text] of [...rows].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (key === HOST_ROW) continue;
     const row = parse(text, key);
     const vm = readVm(row);

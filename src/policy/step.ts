@@ -15,7 +15,14 @@ import { newHostState } from './host-state.js';
 import { beginInstance, forget } from './instance.js';
 import { clearIntents } from './intents.js';
 import { forceReconcile } from './mode.js';
-import { noteHold, noteJournal, noteMaintenance, noteRelease, noteUnhold } from './people.js';
+import {
+  noteHold,
+  noteJournal,
+  noteJournalLost,
+  noteMaintenance,
+  noteRelease,
+  noteUnhold,
+} from './people.js';
 import { noteSchedule } from './scheduled.js';
 import { forgetOldFailures, noteShares, syncIncident } from './shared-cause.js';
 import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm, StepResult } from './types.js';
@@ -72,6 +79,9 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
       return null;
     case 'journal':
       return noteJournal(ctx, event.available) ? 'all' : null;
+    case 'journal-lost':
+      noteJournalLost(ctx, event.why);
+      return 'all';
     case 'gathering':
       ctx.state.host.gathering = event.gathering;
       return 'all';
@@ -109,7 +119,16 @@ function applyToVm(
   vm: PolicyVmState,
   event: Exclude<
     PolicyEvent,
-    { type: 'tick' | 'journal' | 'gathering' | 'host-signs' | 'host-booted' | 'vm-configured' }
+    {
+      type:
+        | 'tick'
+        | 'journal'
+        | 'journal-lost'
+        | 'gathering'
+        | 'host-signs'
+        | 'host-booted'
+        | 'vm-configured';
+    }
   >,
 ): void {
   switch (event.type) {

@@ -146,6 +146,8 @@ export type PolicyEvent =
    */
   | { readonly type: 'host-booted' }
   | { readonly type: 'journal'; readonly available: boolean }
+  /** What former runs recorded is gone or cannot be read. `why`: what was found instead, for a person. */
+  | { readonly type: 'journal-lost'; readonly why: string }
   /** All VMs are about to be looked at for the first time (true), or have been (false). Start-ups wait in between. */
   | { readonly type: 'gathering'; readonly gathering: boolean }
   /** What is seen of the host itself changed. */

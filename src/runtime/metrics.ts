@@ -123,7 +123,17 @@ function makeProcessMetrics(making: Making): void {
     [],
     ({ view }, set) => set({}, view.degradations.some(({ what }) => what === 'journal') ? 0 : 1),
   );
+  gauge(
+    making,
+    'vmpulse_journal_lost',
+    '1 while what former runs recorded is gone or unreadable and nobody has resumed recovery since; recovery holds meanwhile.',
+    [],
+    ({ view }, set) => set({}, view.degradations.some(({ what }) => LOSSES.has(what)) ? 1 : 0),
+  );
 }
+
+/** Degradations that mean it. */
+const LOSSES: ReadonlySet<string> = new Set(['journal-lost', 'state']);
 
 type Tally = EngineStats['outcomes'][number];
 

@@ -66,6 +66,11 @@ export class StateStore {
     return state;
   }
 
+  /** Nothing of what was written is there any more: all of it is written anew. */
+  forgetWritten(): void {
+    this.#saved.clear();
+  }
+
   /** A person goes on without what could not be read: the next write replaces it. */
   acceptLoss(): void {
     this.#replaceAll = !this.#mayWrite;

@@ -161,13 +161,14 @@ export class Supervisor {
       type: 'daemon',
       actionId: null,
       text: `vmpulse ${version} watches ${vms.length} VMs on ${host}`,
-      data: { version, host, vms: vms.length, engine: engine.backend },
+      data: { version, host, vms: vms.length, engine: engine.backend, remembered: state.vms.size },
     });
     const known = new Set(vms.map((vm) => vm.id));
     for (const id of state.vms.keys()) if (!known.has(id)) this.#post({ type: 'vm-removed', vm: id });
     this.#ignoreJournal = journal.onAvailability((availability) => this.#onJournal(availability));
     if (unread !== undefined) this.#holdUnread(unread);
-    if (!journal.availability.available) this.#onJournal(journal.availability);
+    const { availability } = journal;
+    if (!availability.available || availability.lost !== undefined) this.#onJournal(availability);
     this.#pump = this.#pumpEvents(engine.transitions({ signal: this.#abort.signal }));
     await this.#noteHostBoot();
     const { watchHost } = this.#options;
@@ -268,10 +269,7 @@ export class Supervisor {
   ): Promise<void> {
     this.#assertOpen();
     this.#recorder.note({ ...record, type: 'operator', actionId: null });
-    if (event.type === 'unhold' && event.vm === null) {
-      this.#store.acceptLoss();
-      this.#degradations.clear('state');
-    }
+    if (event.type === 'unhold' && event.vm === null) await this.#acceptLoss();
     this.#post(event);
     await this.#save();
   }
@@ -448,13 +446,31 @@ export class Supervisor {
     else
       this.degrade('journal', `the journal cannot be written, recovery holds: ${availability.error.message}`);
     this.#post({ type: 'journal', available });
+    if (available) this.#noteLoss(availability.lost);
+  }
+
+  #noteLoss(why: string | undefined): void {
+    if (why === undefined) {
+      this.#degradations.clear('journal-lost');
+      return;
+    }
+    this.#store.forgetWritten();
+    this.degrade('journal-lost', `${why}; recovery holds until vmpulse recovery resume`);
+    this.#post({ type: 'journal-lost', why });
   }
 
   /** Budgets and quarantines of former runs are unknown: nothing is done until a person says so. */
   #holdUnread(why: string): void {
     this.degrade('state', `the state of former runs could not be read, recovery holds: ${why}`);
-    this.#post({ type: 'journal', available: false });
-    this.#post({ type: 'journal', available: true });
+    this.#post({ type: 'journal-lost', why });
+  }
+
+  /** A person goes on without what former runs recorded. */
+  async #acceptLoss(): Promise<void> {
+    const { journal, journalDeadlineMs: deadlineMs } = this.#options;
+    await journal.acceptLoss({ deadlineMs });
+    this.#store.acceptLoss();
+    this.#degradations.clear('state');
   }
 
   /** After a boot of the host nothing runs because nothing was started yet: that is no failure. */

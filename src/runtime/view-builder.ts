@@ -73,9 +73,8 @@ export function buildHostFigures(
 /** Persons' holds, and the one that a failed journal leaves until a person resumes. */
 function holdsOfHost(state: PolicyState): readonly HoldView[] {
   const persons = holdsOf(state);
-  if (!state.host.journalHold) return persons;
-  const reason = state.host.journalAvailable
-    ? 'the journal could not be written for a while; vmpulse recovery resume ends this'
-    : 'the journal cannot be written';
+  const { journalHold, journalAvailable } = state.host;
+  if (journalHold === null) return persons;
+  const reason = journalAvailable ? `${journalHold}; vmpulse recovery resume ends this` : journalHold;
   return [{ vm: null, reason, author: 'vmpulse', untilMs: null }, ...persons];
 }

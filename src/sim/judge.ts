@@ -97,6 +97,7 @@ export class Judge {
   noteChange(vm: SimVm): void {
     const docket = this.docket(vm);
     this.#countAvailability(vm, docket);
+    if (vm.guest !== 'booting') docket.blocked.end('repair');
     for (const one of docket.cases) if (one.endedAtMs === null && one.isOver()) this.close(one);
   }
 

@@ -8,6 +8,8 @@ const AUTHOR = 'ada@1000';
 /** The people of the fleet: they come when they are called, repair what only they can, and hand the VM back. */
 export class Operator {
   readonly #world: World;
+  /** In maintenance, because its journal has forgotten that it is to stay off. */
+  readonly #keptOff = new Set<SimVm>();
 
   constructor(world: World) {
     this.#world = world;
@@ -36,6 +38,7 @@ export class Operator {
 
   /** Whatever is wrong with the VM is put right by hand. */
   repair(vm: SimVm): void {
+    const { blocked } = this.#world.judge.docket(vm);
     this.#world.story(vm, 'a person repairs it');
     vm.repair();
     vm.wantedOff = false;
@@ -45,6 +48,8 @@ export class Operator {
       vm.say({ type: 'reset', guest: false, reason: 'host-qmp-system-reset' });
       vm.bootGuest();
     }
+    // Until that boot is over it is in that person's hands.
+    if (vm.guest === 'booting') blocked.begin('repair');
   }
 
   /** Nobody may touch any VM of the host for a while. */
@@ -65,6 +70,8 @@ export class Operator {
       timeline.after(60_000, () => this.resume(host));
       return;
     }
+    if (host.hasForgotten) for (const vm of host.vms) if (vm.wantedOff) this.#keepOff(vm);
+    host.hasForgotten = false;
     this.#world.checker.noteResumed(host);
     for (const reason of ['person', 'journal', 'incident', 'brake']) host.blocked.end(reason);
     host.daemon.command({ type: 'unhold', vm: null, author: AUTHOR }, `${AUTHOR} resumes all recovery`);
@@ -86,6 +93,30 @@ export class Operator {
     this.#world.story(vm, 'a person starts it');
     vm.wantedOff = false;
     vm.spawn();
+    this.#world.timeline.after(60_000, () => this.#letGo(vm));
+  }
+
+  /** It was stopped by somebody, and the daemon does not know that any more. */
+  #keepOff(vm: SimVm): void {
+    this.#keptOff.add(vm);
+    this.#maintain(vm, { reason: 'it stays off', untilMs: null });
+  }
+
+  #letGo(vm: SimVm): void {
+    if (!this.#keptOff.has(vm)) return;
+    const { daemon } = vm.host;
+    if (daemon === null || !daemon.isRunning || vm.host.disk.full) {
+      this.#world.timeline.after(60_000, () => this.#letGo(vm));
+      return;
+    }
+    this.#keptOff.delete(vm);
+    this.#maintain(vm, null);
+  }
+
+  #maintain(vm: SimVm, begin: { readonly reason: string; readonly untilMs: number | null } | null): void {
+    const { id } = vm.spec;
+    const text = `${AUTHOR} ${begin === null ? 'ends' : 'begins'} maintenance of ${id}`;
+    vm.host.daemon?.command({ type: 'maintenance', vm: id, author: AUTHOR, begin }, text);
   }
 
   /** Tries until there is a daemon to hear it. */

@@ -22,6 +22,8 @@ export interface Canary {
   readonly tellsStale?: boolean;
   /** Steps that are carried out in another way. */
   readonly recoveries?: RecoveryOverrides;
+  /** The daemon takes a journal that is gone for one that begins. */
+  readonly missesLoss?: boolean;
   /** The journal acknowledges what it does not write. */
   readonly losesEntry?: (entry: JournalEntry) => boolean;
 }
@@ -63,7 +65,13 @@ export class SimDaemon {
       ...(canary.tellsStale === undefined ? {} : { tellsStale: canary.tellsStale }),
     });
     const loses = canary.losesEntry ?? (() => false);
-    this.journal = new SimJournal(host.disk, timeline, (ms) => life.later(ms), loses);
+    this.journal = new SimJournal(
+      host.disk,
+      timeline,
+      (ms) => life.later(ms),
+      loses,
+      canary.missesLoss !== true,
+    );
     const told = (data: Readonly<Record<string, unknown>>, text: string) => {
       if (!life.alive) return;
       if (typeof data.vm === 'string') judge.noteTold(data.vm, text);
@@ -111,7 +119,10 @@ export class SimDaemon {
   }
 
   /** A person's command. */
-  command(event: Extract<PolicyEvent, { type: 'hold' | 'unhold' | 'release' }>, text: string): void {
+  command(
+    event: Extract<PolicyEvent, { type: 'hold' | 'unhold' | 'release' | 'maintenance' }>,
+    text: string,
+  ): void {
     this.#host.world.timeline.stir();
     this.supervisor
       .command(event, { vm: event.vm, text, data: {} })

@@ -37,6 +37,8 @@ export class SimHost {
   /** It shuts down: nothing may be started any more. */
   isGoingDown = false;
   clockOffsetMs = 0;
+  /** What its journal knew is lost, and nobody has said anew what must stay off. */
+  hasForgotten = false;
   bootId = 'boot-1';
   #boots = 1;
 

@@ -10,6 +10,9 @@ export class JournalDisk {
   readonly state = new Map<string, string>();
   /** Actions that began and have not ended. */
   readonly open = new Map<string, StoredJournalEntry>();
+  /** Which journal this is, and which one the file beside it names. */
+  #id = 1;
+  #mark = 1;
   readonly #onEntry: (entry: StoredJournalEntry) => void;
   seq = 0;
   full = false;
@@ -27,15 +30,29 @@ export class JournalDisk {
     }
   }
 
+  get isAnother(): boolean {
+    return this.#mark !== this.#id;
+  }
+
+  acceptLoss(): void {
+    this.#mark = this.#id;
+  }
+
   /** Everything is gone, or half of every row of the policy's state. */
   lose(how: 'gone' | 'damaged'): void {
     const rows = [...this.state].filter(([key]) => key.startsWith('policy/'));
     this.state.clear();
     this.open.clear();
-    if (how === 'gone') return;
+    if (how === 'gone') {
+      this.#id += 1;
+      return;
+    }
     for (const [key, text] of rows) this.state.set(key, text.slice(0, text.length / 2));
   }
 }
+
+/** What a journal says that was not there before. */
+const ANOTHER = 'it is not the journal that was here before';
 
 /** The journal as one daemon has it. Writes take time, and fail while the disk is full; what failed is kept for later. */
 export class SimJournal implements ObservableJournal {
@@ -44,6 +61,8 @@ export class SimJournal implements ObservableJournal {
   readonly #later: (ms: number) => Promise<void>;
   readonly #loses: (entry: JournalEntry) => boolean;
   readonly #listeners = new Set<(availability: Availability) => void>();
+  /** False, for canaries: a journal that is gone is taken for one that begins. */
+  readonly #seesLoss: boolean;
   #availability: Availability;
   #backlog: JournalEntry[] = [];
 
@@ -52,12 +71,14 @@ export class SimJournal implements ObservableJournal {
     timeline: Timeline,
     later: (ms: number) => Promise<void>,
     loses: (entry: JournalEntry) => boolean,
+    seesLoss: boolean,
   ) {
     this.#loses = loses;
     this.#disk = disk;
     this.#timeline = timeline;
     this.#later = later;
-    this.#availability = { available: true, sinceMs: timeline.nowMs };
+    this.#seesLoss = seesLoss;
+    this.#availability = this.#written();
   }
 
   get availability(): Availability {
@@ -75,10 +96,26 @@ export class SimJournal implements ObservableJournal {
       this.#disk.write(this.#backlog);
       this.#backlog = [];
     }
-    const sinceMs = this.#timeline.nowMs;
     this.#availability = this.#disk.full
-      ? { available: false, sinceMs, error: diskFull() }
-      : { available: true, sinceMs };
+      ? { available: false, sinceMs: this.#timeline.nowMs, error: diskFull() }
+      : this.#written();
+    this.#tell();
+  }
+
+  async acceptLoss(): Promise<void> {
+    if (!this.#availability.available || this.#availability.lost === undefined) return;
+    await this.#later(FSYNC_MS);
+    this.#disk.acceptLoss();
+    this.#availability = this.#written();
+    this.#tell();
+  }
+
+  #written(): Availability {
+    const lost = this.#seesLoss && this.#disk.isAnother ? { lost: ANOTHER } : {};
+    return { available: true, sinceMs: this.#timeline.nowMs, ...lost };
+  }
+
+  #tell(): void {
     this.#timeline.stir();
     for (const listener of this.#listeners) listener(this.#availability);
   }

@@ -19,9 +19,11 @@ export class MemoryJournal implements ObservableJournal {
     this.#maxEntries = options.maxEntries ?? 10_000;
   }
 
-  onAvailability(): () => void {
+  onAvailability(_listener: (availability: Availability) => void): () => void {
     return () => {};
   }
+
+  async acceptLoss(): Promise<void> {}
 
   async append(entries: readonly JournalEntry[], _options: CallOptions): Promise<void> {
     this.#assertOpen();

@@ -19,19 +19,24 @@ export type JournalCommand =
   | { readonly op: 'saveState'; readonly values: ReadonlyMap<string, string | null> }
   | { readonly op: 'loadState'; readonly prefix: string }
   | { readonly op: 'prune'; readonly nowMs: number }
+  /** A person goes on with this journal although another one was here before. */
+  | { readonly op: 'acceptLoss' }
   /** The Worker ends by itself after the answer. */
   | { readonly op: 'close' };
 
 /** What each command is answered with. */
 export interface JournalResults {
-  readonly open: null;
-  readonly append: null;
+  /** True: another journal was here before. */
+  readonly open: boolean;
+  /** As `open`. */
+  readonly append: boolean;
   readonly read: readonly StoredJournalEntry[];
   readonly unfinished: readonly StoredJournalEntry[];
   readonly saveState: null;
   readonly loadState: ReadonlyMap<string, string>;
   /** True: there is more to prune. */
   readonly prune: boolean;
+  readonly acceptLoss: null;
   readonly close: null;
 }
 

@@ -25,6 +25,8 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX entries_by_action ON entries (action_id, type) WHERE action_id IS NOT NULL;
    CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE writer (id INTEGER PRIMARY KEY CHECK (id = 1), batch TEXT NOT NULL) STRICT;`,
+  `CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL) STRICT;
+   INSERT INTO identity VALUES (1, lower(hex(randomblob(16))));`,
 ];
 
 /**

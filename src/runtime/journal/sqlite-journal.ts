@@ -125,6 +125,12 @@ export class SqliteJournal implements ObservableJournal {
     return this.#ask({ op: 'loadState', prefix });
   }
 
+  async acceptLoss(options: CallOptions): Promise<void> {
+    if (lostOf(this.#availability) === undefined) return;
+    await this.#ask({ op: 'acceptLoss' }, options);
+    this.#works(false);
+  }
+
   /** Writes what waits, as long as the disk takes it, and frees the Worker. Idempotent; ends in bounded time. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -165,15 +171,16 @@ export class SqliteJournal implements ObservableJournal {
   async #write(): Promise<boolean> {
     try {
       // Either way at least a turn, so that appends of the same moment share the commit.
-      await (this.#idle ? this.#link.request({ op: 'open' }) : Promise.resolve());
+      if (this.#idle) this.#works(await this.#link.request({ op: 'open' }));
+      else await Promise.resolve();
       while (!this.#idle) {
         this.#batch ??= this.#nextBatch();
-        await this.#link.request({ op: 'append', batch: this.#batch.name, rows: this.#batch.rows });
+        const { name: batch, rows } = this.#batch;
+        const isAnother = await this.#link.request({ op: 'append', batch, rows });
         this.#batch.settle();
         this.#batch = undefined;
-        this.#setAvailability({ available: true, sinceMs: Date.now() });
+        this.#works(isAnother);
       }
-      this.#setAvailability({ available: true, sinceMs: Date.now() });
       this.#retries = 0;
       if (!this.#closing) this.#pruner.soon();
       return true;
@@ -182,6 +189,13 @@ export class SqliteJournal implements ObservableJournal {
       this.#retryLater();
       return false;
     }
+  }
+
+  /** `isAnother`: than the journal that was here before. */
+  #works(isAnother: boolean): void {
+    const { path } = this.#options;
+    const lost = `${path} is not the journal that was here before; what that one knew is gone`;
+    this.#setAvailability({ available: true, sinceMs: Date.now(), ...(isAnother ? { lost } : {}) });
   }
 
   #nextBatch(): Batch & { readonly name: string } {
@@ -247,7 +261,8 @@ export class SqliteJournal implements ObservableJournal {
     const before = this.#availability;
     const sinceMs = before.available === next.available ? before.sinceMs : next.sinceMs;
     this.#availability = { ...next, sinceMs };
-    if (before.available === next.available) return;
+    const isSame = before.available === next.available && lostOf(before) === lostOf(next);
+    if (isSame) return;
     for (const listener of this.#listeners) listener(this.#availability);
   }
 
@@ -262,6 +277,10 @@ export class SqliteJournal implements ObservableJournal {
   #assertOpen(): void {
     if (this.#closing) throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the journal was closed');
   }
+}
+
+function lostOf(availability: Availability): string | undefined {
+  return availability.available ? availability.lost : undefined;
 }
 
 function waiting(): { promise: Promise<void>; settle: (error?: Error) => void } {

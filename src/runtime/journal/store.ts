@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
 import { decodeRows, type EntryRow } from './entry-codec.js';
+import { JournalMark } from './mark.js';
 import { migrate } from './schema.js';
 
 export interface StoreOptions {
@@ -21,6 +22,7 @@ const BUSY_TIMEOUT_MS = 2_000;
 const WAL_PAGES = 256;
 const PRUNE_STEP = 500;
 
+const identityRow = z.object({ name: z.string().min(1) });
 const stateRow = z.object({ key: z.string(), value: z.string() });
 /** The newest entries stay whatever their age: a wall clock that is wrong for a moment must not empty the journal. */
 const KEPT_AT_ANY_AGE = 10_000;
@@ -33,9 +35,15 @@ export class JournalStore {
   readonly #db: Database.Database;
   readonly #options: StoreOptions;
   readonly #inode: number;
+  readonly #mark: JournalMark;
+  /** Names this file, whatever its path. */
+  readonly #id: string;
+  /** It is not the journal that was here before. */
+  readonly isAnother: boolean;
 
   constructor(options: StoreOptions) {
     this.#options = options;
+    this.#mark = new JournalMark(options.path);
     this.#db = new Database(options.path, { timeout: BUSY_TIMEOUT_MS });
     try {
       this.#db.exec('PRAGMA journal_mode = WAL');
@@ -44,6 +52,10 @@ export class JournalStore {
       this.#check();
       migrate(this.#db, options.path);
       this.#inode = statSync(options.path).ino;
+      this.#id = this.#ownId();
+      const marked = this.#mark.read();
+      if (marked === undefined) this.#mark.write(this.#id);
+      this.isAnother = marked !== undefined && marked !== this.#id;
     } catch (error) {
       this.#db.close();
       throw error;
@@ -149,8 +161,20 @@ export class JournalStore {
     return info.changes > 0;
   }
 
+  /** From now on this is the journal that belongs here. */
+  acceptAsOwn(): void {
+    this.#mark.write(this.#id);
+  }
+
   close(): void {
     this.#db.close();
+  }
+
+  #ownId(): string {
+    const { data } = identityRow.safeParse(this.#db.prepare('SELECT name FROM identity').get([]));
+    if (data === undefined)
+      throw new VmpulseError('ERR_VMPULSE_JOURNAL', damaged(this.#options.path, 'it has no name'));
+    return data.name;
   }
 
   #stateRow(row: unknown): [key: string, value: string] {

@@ -15,11 +15,10 @@ class JournalHost {
   handle(command: JournalCommand): JournalResults[JournalOp] {
     switch (command.op) {
       case 'open':
-        this.#opened();
-        return null;
+        return this.#opened().isAnother;
       case 'append':
         this.#opened().append(command.batch, command.rows);
-        return null;
+        return this.#opened().isAnother;
       case 'read':
         return this.#opened().read(command.query);
       case 'unfinished':
@@ -31,6 +30,10 @@ class JournalHost {
         return this.#opened().loadState(command.prefix);
       case 'prune':
         return this.#opened().prune(command.nowMs);
+      case 'acceptLoss':
+        this.#opened().acceptAsOwn();
+        this.#shut();
+        return null;
       case 'close':
         this.#shut();
         return null;

@@ -48,10 +48,12 @@ export const DAEMON_FAULTS: readonly FaultKind[] = [
     const how = random.chance(0.5) ? 'damaged' : 'gone';
     crash(host, world, () => {
       host.disk.lose(how);
-      if (how === 'damaged') host.blocked.begin('journal');
+      host.blocked.begin('journal');
+      host.hasForgotten = true;
     });
     for (const vm of host.vms) checker.noteForgotten(vm);
-    if (how === 'damaged') timeline.after(random.between(2, 30) * MINUTE_MS, () => operator.resume(host));
+    timeline.after(random.between(61, 110) * 1_000, () => crashMeanwhile(host, world));
+    timeline.after(random.between(2, 30) * MINUTE_MS, () => operator.resume(host));
     return true;
   }),
   hostFault('prober-starvation', (host, world) => {

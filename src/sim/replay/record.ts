@@ -13,7 +13,8 @@ const MAX_PROBES = 1_000;
 
 /** One thing that a journal says, as the replay needs it. */
 export type Told =
-  | { readonly type: 'daemon' }
+  /** `remembers`: it found what a former one had stored. */
+  | { readonly type: 'daemon'; readonly remembers: boolean }
   | { readonly type: 'event'; readonly event: PolicyEvent }
   | { readonly type: 'decided'; readonly vm: string; readonly step: string };
 
@@ -111,6 +112,7 @@ const input = z.discriminatedUnion('type', [
   z.object({ type: z.literal('release'), vm, author: short }),
   z.object({ type: z.literal('host-booted') }),
   z.object({ type: z.literal('journal'), available: z.boolean() }),
+  z.object({ type: z.literal('journal-lost'), why: short }),
   z.object({ type: z.literal('gathering'), gathering: z.boolean() }),
   z.object({
     type: z.literal('host-signs'),
@@ -154,7 +156,8 @@ export function readLine(text: string, number: number): Line {
 }
 
 function toldBy({ type, vm: about, atMs, actionId, data }: Entry): Told | null {
-  if (type === 'daemon') return typeof data.version === 'string' ? { type } : null;
+  if (type === 'daemon')
+    return typeof data.version === 'string' ? { type, remembers: data.remembered !== 0 } : null;
   if (type === 'input') return { type: 'event', event: input.parse(data.event) };
   if (about === null) return null;
   switch (type) {

@@ -59,7 +59,7 @@ export class Replay {
   take(text: string): void {
     this.#entries += 1;
     const line = readLine(text, this.#entries);
-    if (line.told?.type === 'daemon') this.#restart();
+    if (line.told?.type === 'daemon') this.#restart(line.told.remembers);
     if (this.#state === undefined) {
       this.#skipped += 1;
       return;
@@ -87,10 +87,13 @@ export class Replay {
     };
   }
 
-  /** A daemon begins with what the former one had stored. */
-  #restart(): void {
+  /** A daemon begins with what the former one had stored, or with nothing where that was lost. */
+  #restart(remembers: boolean): void {
     const { policy } = this.#options;
-    this.#state = this.#state === undefined ? createPolicy(policy) : restore(serialize(this.#state), policy);
+    this.#state =
+      this.#state === undefined || !remembers
+        ? createPolicy(policy)
+        : restore(serialize(this.#state), policy);
     this.#starts += 1;
     this.#wakeAtMs = null;
     this.#nowMs = null;

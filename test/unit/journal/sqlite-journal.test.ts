@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
@@ -250,6 +250,48 @@ describe('SqliteJournal in trouble', () => {
     });
     await vi.waitFor(() => expect(changes).toEqual([false, true]), PATIENCE);
     expect(await texts(journal)).toEqual(['new']);
+  });
+
+  it('tells a journal that is gone from a first start, until a person accepts it', async () => {
+    const path = join(tempDir(), 'journal.db');
+    const lostAt = async () => {
+      const journal = await openHere(path);
+      const { availability } = journal;
+      await journal.close();
+      return availability.available ? (availability.lost ?? 'nothing') : 'unavailable';
+    };
+    expect(await lostAt()).toBe('nothing');
+    expect(await lostAt(), 'it is there when it is opened again').toBe('nothing');
+    rmSync(path);
+    expect(await lostAt()).toContain(`${path} is not the journal that was here before`);
+    expect(await lostAt(), 'nobody has said anything yet').not.toBe('nothing');
+    const journal = await openHere(path);
+    await journal.acceptLoss(SOON);
+    expect(journal.availability).not.toHaveProperty('lost');
+    await journal.close();
+    expect(await lostAt()).toBe('nothing');
+  });
+
+  it('tells when its file is replaced under it, and when the right one is back', async () => {
+    const path = join(tempDir(), 'journal.db');
+    const journal = await openHere(path);
+    await journal.append([entry('old')], SOON);
+    const move = (from: string, to: string) => {
+      for (const suffix of ['', '-wal', '-shm'])
+        if (existsSync(from + suffix)) renameSync(from + suffix, to + suffix);
+    };
+    const lost = () => {
+      const { availability } = journal;
+      return availability.available ? availability.lost !== undefined : undefined;
+    };
+    move(path, `${path}.away`);
+    await journal.append([entry('new')], SOON).catch(() => {});
+    await vi.waitFor(() => expect(lost()).toBe(true), PATIENCE);
+    move(path, `${path}.new`);
+    move(`${path}.away`, path);
+    await journal.append([entry('newer')], SOON).catch(() => {});
+    await vi.waitFor(() => expect(lost()).toBe(false), PATIENCE);
+    expect(await texts(journal)).toEqual(['old', 'newer']);
   });
 
   it('will not open the journal of a newer vmpulse', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Stage, WEB } from './stage.js';
+import { policyVm, Stage, WEB } from './stage.js';
 
 /** A VM with conclusive evidence against it, kept back by whatever `before` did. */
 function panicked(before: (s: Stage) => void, options = {}): Stage {
@@ -81,6 +81,24 @@ describe('a rule that holds', () => {
     expect(s.steps).toEqual([]);
     s.send({ type: 'unhold', vm: null, author: 'ada' });
     expect(s.steps).toEqual(['reset']);
+  });
+
+  it('a journal that is lost is told, and holds also what would be a start-up', () => {
+    const s = new Stage();
+    s.send({ type: 'journal-lost', why: 'it is another one' });
+    s.healthy({ runStrategy: 'RerunOnFailure' });
+    s.send({ type: 'vm-configured', vm: policyVm({ id: 'test/off', runStrategy: 'RerunOnFailure' }) });
+    s.send({ type: 'vm-looked', vm: 'test/off', running: false });
+    s.vmm({ type: 'panicked', action: 'pause' });
+    s.advance(86_400_000);
+    expect(s.steps).toEqual([]);
+    expect(held(s)).toEqual(['journal-unavailable']);
+    expect(s.explain('test/off').sentences.join(' ')).toMatch(/it is another one/);
+    expect(s.escalations).toEqual([expect.stringMatching(/it is another one.*maintenance/)]);
+    const next = s.restart();
+    expect(next.state.host.journalHold).toContain('it is another one');
+    s.send({ type: 'unhold', vm: null, author: 'ada' });
+    expect(s.steps).toEqual(['reset', 'start']);
   });
 
   it('run strategy Halted: nothing is done to a VM that should be off', () => {

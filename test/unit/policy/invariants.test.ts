@@ -58,7 +58,7 @@ const BROKEN: readonly (readonly [what: string, breakIt: (a: Acted) => void, sai
   [
     'journal',
     ({ state }) => {
-      state.host.journalHold = true;
+      state.host.journalHold = 'it could not be written';
     },
     /journal failed/,
   ],

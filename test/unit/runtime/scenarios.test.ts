@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { VmSpec } from '../../../src/model/vm.js';
+import { type Availability, MemoryJournal } from '../../../src/runtime/journal/index.js';
 import { ManualClock, settle } from '../../fakes/manual-clock.js';
 import { vmSpec } from '../../fixtures/vm-spec.js';
 import { Harness } from './harness.js';
@@ -246,6 +247,32 @@ describe('a restart of the daemon', () => {
     ]);
     expect((await journal.loadState('policy/')).get('policy/host')).not.toBe('{"damaged');
     expect(h.supervisor.degradations.map(({ what }) => what)).not.toContain('state');
+  });
+
+  it('starts nothing after its journal was lost, shows that, and goes on when a person says so', async () => {
+    class LostJournal extends MemoryJournal {
+      override availability: Availability = { available: true, sinceMs: 0, lost: 'it is another one' };
+      override async acceptLoss(): Promise<void> {
+        this.availability = { available: true, sinceMs: 0 };
+        this.#listener(this.availability);
+      }
+      #listener: (availability: Availability) => void = () => {};
+      override onAvailability(listener: (availability: Availability) => void): () => void {
+        this.#listener = listener;
+        return () => {};
+      }
+    }
+    const h = new Harness({ journal: new LostJournal() });
+    await h.supervisor.start([web]);
+    await h.clock.advance(60_000);
+    expect(h.steps()).toEqual([]);
+    expect(h.supervisor.degradations).toMatchObject([{ what: 'journal-lost' }]);
+    expect(h.explain(web).holds.map(({ rule }) => rule)).toEqual(['journal-unavailable']);
+    const record = { vm: null, text: 'resumed', data: {} };
+    await h.supervisor.command({ type: 'unhold', vm: null, author: 'ada' }, record);
+    await h.clock.advance(1_000);
+    expect(h.steps()).toEqual(['start']);
+    expect(h.supervisor.degradations).toEqual([]);
   });
 
   it('starts at first start what should run', async () => {

@@ -146,10 +146,16 @@ const CANARIES: readonly Case[] = [
     name: 'the hold after a failure of the journal is forgotten',
     canary: {
       tamper: (state) => {
-        state.host.journalHold = false;
+        state.host.journalHold = null;
       },
     },
     faults: ['journal-full'],
+    found: /while the journal failed/,
+  },
+  {
+    name: 'a journal that is gone is taken for one that begins',
+    canary: { missesLoss: true },
+    faults: ['journal-loss', 'vmm-crash'],
     found: /while the journal failed/,
   },
   {
@@ -188,7 +194,7 @@ const CANARIES: readonly Case[] = [
     name: 'nothing is ever done',
     canary: {
       tamper: (state) => {
-        state.host.journalHold = true;
+        state.host.journalHold = 'for ever';
       },
     },
     faults: ['vmm-crash'],
