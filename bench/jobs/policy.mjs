@@ -57,7 +57,7 @@ function healthyFleet(vms) {
     step(state, { type: 'vm-configured', vm }, START_MS);
     step(
       state,
-      { type: 'vm-attached', vm: id, startedAtMs: START_MS, fresh: true, status: 'running' },
+      { type: 'vm-attached', vm: id, startedAtMs: START_MS, vmm: id, fresh: true, status: 'running' },
       START_MS,
     );
     for (const { name } of PROBES) step(state, changed(id, name, 'ok', START_MS), START_MS);

@@ -60,8 +60,6 @@ export const LIMITS = {
   firstComparisonMs: 10_000,
   /** People are told once a guest that still works has kept a step from being taken for this long. */
   vetoToldMs: 600_000,
-  /** A VMM whose start differs by less is the same one (its start is computed from the host's uptime). */
-  sameStartMs: 2_000,
   /** A state that changed asks for a fresh look again no sooner than this after the last. */
   confirmGapMs: 1_000,
   /** How long a VMM may take to carry out what it announced itself (watchdog=reset, panic=shutdown …). */

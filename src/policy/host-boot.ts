@@ -21,6 +21,7 @@ function startOver(ctx: StepContext, vm: PolicyVmState): void {
   const stays = vm.ended?.back === 'never' && !vm.ended.bySignal;
   if (!stays) vm.ended = null;
   vm.running = null;
+  vm.vmm = null;
   vm.vmmStartedAtMs = null;
   vm.instanceAtMs = 0;
   vm.graceUntilMs = null;

@@ -47,6 +47,7 @@ export function readVm(f: Field): PolicyVmState {
   vm.removedAtMs = f.get('removedAtMs').orNull(whole);
   vm.health = f.get('health').oneOf(HEALTH_STATES);
   vm.ready = f.get('ready').boolean();
+  if (f.has('vmm')) vm.vmm = f.get('vmm').orNull((v) => v.string());
   vm.vmmStartedAtMs = f.get('vmmStartedAtMs').orNull(whole);
   vm.attachedAtMs = f.get('attachedAtMs').whole();
   vm.instanceAtMs = f.get('instanceAtMs').whole();

@@ -45,6 +45,7 @@ function plain(vm: PolicyVmState): Record<string, unknown> {
     health: vm.health,
     healthSinceMs: vm.healthSinceMs,
     ready: vm.ready,
+    vmm: vm.vmm,
     vmmStartedAtMs: vm.vmmStartedAtMs,
     attachedAtMs: vm.attachedAtMs,
     instanceAtMs: vm.instanceAtMs,

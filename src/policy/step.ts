@@ -3,7 +3,6 @@ import { noteActivity } from './activity.js';
 import { syncBrake } from './brake.js';
 import { noteConfirmed } from './confirm.js';
 import { newContext, type StepContext } from './context.js';
-import { LIMITS } from './defaults.js';
 import { close } from './episode.js';
 import { evaluate, ignored, tellQueued } from './evaluate.js';
 import { endedUnseen } from './exits.js';
@@ -262,18 +261,14 @@ function attached(
   vm: PolicyVmState,
   event: Extract<PolicyEvent, { type: 'vm-attached' }>,
 ): void {
-  const known = vm.vmmStartedAtMs;
-  const newVmm =
-    event.fresh ||
-    vm.ended !== null ||
-    vm.running === false ||
-    known === null ||
-    Math.abs(event.startedAtMs - known) > LIMITS.sameStartMs;
+  const known = vm.vmm;
+  const newVmm = event.fresh || vm.ended !== null || vm.running === false || event.vmm !== known;
   vm.running = true;
   vm.everRan = true;
   vm.interrupted = false;
   vm.ended = null;
   vm.startupPending = false;
+  vm.vmm = event.vmm;
   vm.vmmStartedAtMs = event.startedAtMs;
   vm.attachedAtMs = ctx.now;
   if (event.shares !== undefined) noteShares(ctx, vm, event.shares);

@@ -70,6 +70,8 @@ export type PolicyEvent =
       readonly type: 'vm-attached';
       readonly vm: VmId;
       readonly startedAtMs: number;
+      /** Names this VMM and no other, whatever becomes of the wall clock: process, start, boot of the host. */
+      readonly vmm: string;
       readonly fresh: boolean;
       readonly status: string;
       /** What it shares with other VMs beside the host, narrowest first, for example `storage 8:1`, `bridge br0`. */

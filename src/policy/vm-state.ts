@@ -159,7 +159,9 @@ export interface PolicyVmState {
   ready: boolean;
   /** Null: nobody has looked yet. */
   running: boolean | null;
-  /** Start of the VMM, from the last attachment. */
+  /** Names the VMM of the last attachment. */
+  vmm: string | null;
+  /** Its start. */
   vmmStartedAtMs: number | null;
   attachedAtMs: number;
   /** Start of the present boot, 0: unknown. */
@@ -295,6 +297,7 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     healthSinceMs: now,
     ready: false,
     running: null,
+    vmm: null,
     vmmStartedAtMs: null,
     attachedAtMs: 0,
     instanceAtMs: 0,

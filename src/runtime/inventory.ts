@@ -3,7 +3,7 @@ import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Driver, VmmEvent } from '../model/ports.js';
 import type { ProbeSpec } from '../model/probe.js';
-import type { VmId, VmSpec } from '../model/vm.js';
+import type { ProcessIdentity, VmId, VmSpec } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { ProbeHost } from '../probes/external.js';
 import type { CustomProbes } from './custom-probes.js';
@@ -26,6 +26,8 @@ export interface InventoryOptions {
   readonly externals: ExternalRunner;
   readonly probeHost: ProbeHost;
   readonly clock: Clock;
+  /** Another one after each boot of the host. */
+  readonly hostBootId: () => string;
   readonly degradations: Degradations;
   /** Fires when the inventory is closed. */
   readonly signal: AbortSignal;
@@ -40,6 +42,11 @@ interface Looking {
   /** Ends with the look that was asked for last; they come one after another. */
   last: Promise<void>;
   cancelNext: () => void;
+}
+
+/** A PID is used again, and start times count from the boot of the host: only the three together name a process. */
+function nameOf({ pid, startTimeTicks }: ProcessIdentity, bootId: string): string {
+  return `${pid}/${startTimeTicks}/${bootId}`;
 }
 
 /** The VMs that are watched: brings each to its driver, finds its VMM, and lets go of it. */
@@ -78,6 +85,7 @@ export class Inventory {
             type: 'vm-attached',
             vm,
             startedAtMs: session.startedAtMs,
+            vmm: nameOf(session.process, this.#options.hostBootId()),
             fresh,
             status,
             shares: sharesOf(unit.spec),

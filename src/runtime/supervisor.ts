@@ -107,6 +107,7 @@ export class Supervisor {
       externals: this.#externals,
       probeHost: options.probeHost,
       clock,
+      hostBootId: options.hostBootId,
       degradations: this.#degradations,
       signal: this.#abort.signal,
       post: (event) => this.#post(event),

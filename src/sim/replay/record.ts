@@ -85,6 +85,7 @@ const input = z.discriminatedUnion('type', [
     type: z.literal('vm-attached'),
     vm,
     startedAtMs: z.number(),
+    vmm: short,
     fresh: z.boolean(),
     status: short,
     shares: z.array(short).default([]),

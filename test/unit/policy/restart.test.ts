@@ -8,14 +8,15 @@ function reborn(
   s: Stage,
   options: VmOptions & { running?: boolean; startedAtMs?: number; status?: string } = {},
 ): Stage {
-  const known = s.state.vms.get(WEB)?.vmmStartedAtMs ?? s.now;
+  const { vmm, vmmStartedAtMs } = s.state.vms.get(WEB) ?? {};
   const next = s.restart();
   next.send({ type: 'vm-configured', vm: policyVm(options) });
   if (options.running === false) next.send({ type: 'vm-looked', vm: WEB, running: false });
   else
     next.attach({
       fresh: false,
-      startedAtMs: options.startedAtMs ?? known,
+      startedAtMs: options.startedAtMs ?? vmmStartedAtMs ?? s.now,
+      ...(options.startedAtMs === undefined && vmm ? { vmm } : {}),
       status: options.status ?? 'running',
     });
   return next;
@@ -62,6 +63,17 @@ describe('a restart of the daemon', () => {
     const next = reborn(s, { startedAtMs: s.now - 10_000 });
     expect(next.health()).toBe('starting');
     expect(next.effects.map((e) => e.type)).toContain('new-instance');
+  });
+
+  it('knows its VMM again although the clock was set meanwhile', () => {
+    const s = new Stage().healthy();
+    s.advance(3_600_000);
+    const { vmm } = s.state.vms.get(WEB) ?? {};
+    const next = s.restart();
+    next.send({ type: 'vm-configured', vm: policyVm() });
+    next.attach({ fresh: false, startedAtMs: s.now - 60_000, ...(vmm ? { vmm } : {}) });
+    expect(next.health()).toBe('healthy');
+    expect(next.effects.map((e) => e.type)).not.toContain('new-instance');
   });
 
   it('keeps quarantine, budgets and holds', () => {

@@ -141,6 +141,7 @@ export class Stage {
       fresh?: boolean;
       status?: string;
       startedAtMs?: number;
+      vmm?: string;
       shares?: string[];
       counters?: boolean;
     } = {},
@@ -150,10 +151,11 @@ export class Stage {
       fresh = true,
       status = 'running',
       startedAtMs = this.now,
+      vmm = `started ${startedAtMs}`,
       shares = [],
       counters = false,
     } = options;
-    this.send({ type: 'vm-attached', vm, fresh, status, startedAtMs, shares, counters });
+    this.send({ type: 'vm-attached', vm, vmm, fresh, status, startedAtMs, shares, counters });
   }
 
   probe(name: string, state: ProbeState, reason?: Reason, vm = WEB): void {
