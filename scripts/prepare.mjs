@@ -8,7 +8,9 @@ import { doStep } from './setup.mjs';
 if (process.env.VMPULSE_SKIP_PREPARE === '1') process.exit(0);
 
 const wanted =
-  process.env.VMPULSE_SKIP_NATIVE === '1' ? ['typescript'] : ['toolchain', 'addons', 'typescript'];
+  process.env.VMPULSE_SKIP_NATIVE === '1'
+    ? ['typescript']
+    : ['cxx', 'rust', 'kernel-addon', 'engine-addon', 'typescript'];
 const report = {};
 // npm is installing the dependencies right now: they are there.
 for (const step of STEPS.filter(({ name }) => wanted.includes(name))) {

@@ -98,9 +98,11 @@ function vitestGroup(name, folders, obstacle) {
 }
 
 function addonsObstacle(report) {
-  if (report.addons?.state !== 'missing') return undefined;
-  const reason = `no native addons: ${report.addons.reason}`;
-  return report.toolchain?.state === 'missing' || process.env.VMPULSE_SKIP_NATIVE === '1'
+  const missing = (names) => names.filter((name) => report[name]?.state === 'missing');
+  const addons = missing(['kernel-addon', 'engine-addon']);
+  if (addons.length === 0) return undefined;
+  const reason = addons.map((name) => `no ${name}: ${report[name].reason}`).join('; ');
+  return missing(['cxx', 'rust']).length > 0 || process.env.VMPULSE_SKIP_NATIVE === '1'
     ? leftOut(reason)
     : fatal(reason);
 }

@@ -33,30 +33,25 @@ export class StepMissing extends Error {
  */
 export const STEPS = [
   {
-    name: 'toolchain',
-    title: 'compilers for the native addons',
+    name: 'cxx',
+    title: 'C++ compiler and CMake',
     group: 'build',
     needs: [],
-    fresh: () =>
-      addonsFresh() || (missingPackages(TOOLCHAIN).length === 0 && findProgram('cargo') !== undefined),
-    make: async (log) => {
+    fresh: () => builtFresh() || missingPackages(TOOLCHAIN).length === 0,
+    make: (log) => {
       refuseSkipped();
-      const missing = await installPrograms(TOOLCHAIN, log).then(
-        () => [],
-        (error) => [error],
-      );
-      if (findProgram('cargo') === undefined) {
-        missing.push(
-          new StepMissing('no Rust compiler (cargo)', 'install Rust 1.85 or newer, https://rustup.rs'),
-        );
-      }
-      if (missing.length === 1) throw missing[0];
-      if (missing.length > 1) {
-        throw new StepMissing(
-          missing.map((error) => error.message).join('; '),
-          missing.map((error) => error.fix ?? 'see above').join('; '),
-        );
-      }
+      return installPrograms(TOOLCHAIN, log);
+    },
+  },
+  {
+    name: 'rust',
+    title: 'Rust compiler',
+    group: 'build',
+    needs: [],
+    fresh: () => (isFresh(engine()) && isFresh(agent())) || findProgram('cargo') !== undefined,
+    make: () => {
+      refuseSkipped();
+      throw new StepMissing('no Rust compiler (cargo)', 'install Rust 1.88 or newer, https://rustup.rs');
     },
   },
   {
@@ -79,22 +74,35 @@ export const STEPS = [
     },
   },
   {
-    name: 'addons',
-    title: 'native addons',
+    name: 'kernel-addon',
+    title: 'kernel addon',
     group: 'build',
-    needs: ['dependencies', 'toolchain'],
-    fresh: addonsFresh,
+    needs: ['dependencies', 'cxx'],
+    fresh: () => isFresh(kernel()),
     make: async (log) => {
       refuseSkipped();
-      await run('npm', ['run', 'build:native'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
-      stamp(addons());
+      await run('npm', ['run', 'build:kernel'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
+      stamp(kernel());
+    },
+  },
+  {
+    name: 'engine-addon',
+    title: 'engine addon',
+    group: 'build',
+    // Rust links with the C compiler.
+    needs: ['dependencies', 'cxx', 'rust'],
+    fresh: () => isFresh(engine()),
+    make: async (log) => {
+      refuseSkipped();
+      await run('npm', ['run', 'build:engine'], { cwd: ROOT, log, deadlineMs: 1_800_000 });
+      stamp(engine());
     },
   },
   {
     name: 'agent',
     title: 'guest agent',
     group: 'build',
-    needs: ['toolchain'],
+    needs: ['cxx', 'rust'],
     fresh: () => isFresh(agent()),
     make: async (log) => {
       refuseSkipped();
@@ -213,18 +221,31 @@ function dependencies() {
   };
 }
 
-function addons() {
-  const sources = ['native', 'Cargo.toml', 'Cargo.lock', 'CMakeLists.txt', 'binding.gyp'];
-  const skip = (name) => ['agent', 'target', 'test', 'tests'].includes(name) || /^build|\.node$/.test(name);
+function kernel() {
   return {
-    inputs: listFiles(
-      sources.map((name) => join(ROOT, name)),
-      skip,
-    ),
-    outputs: Object.values(ADDONS),
-    stamp: join(STAMPS, 'addons'),
+    inputs: sourcesOf(['native/kernel', 'CMakeLists.txt', 'binding.gyp']),
+    outputs: [ADDONS.kernel],
+    stamp: join(STAMPS, 'kernel-addon'),
     trustTimes: true,
   };
+}
+
+function engine() {
+  return {
+    inputs: sourcesOf(['native/engine', 'Cargo.toml', 'Cargo.lock']),
+    outputs: [ADDONS.engine],
+    stamp: join(STAMPS, 'engine-addon'),
+    trustTimes: true,
+  };
+}
+
+/** Files of an addon's sources. */
+function sourcesOf(names) {
+  const skip = (name) => ['target', 'test', 'tests'].includes(name) || /^build|\.node$/.test(name);
+  return listFiles(
+    names.map((name) => join(ROOT, name)),
+    skip,
+  );
 }
 
 function agent() {
@@ -240,8 +261,9 @@ function agent() {
   };
 }
 
-function addonsFresh() {
-  return isFresh(addons());
+/** Whatever a compiler is needed for is there. */
+function builtFresh() {
+  return [kernel(), engine(), agent()].every(isFresh);
 }
 
 function typescript() {

@@ -56,6 +56,7 @@ export interface DaemonConfig {
     readonly backend: 'auto' | 'native' | 'portable';
     readonly maxInFlight: number;
     readonly maxInFlightPerDestination: number;
+    readonly maxPacketsPerSecond: number;
     readonly tickMs: number;
     readonly lateMs: number;
     readonly blindAfter: number;
@@ -122,6 +123,7 @@ const engineSchema = z.strictObject({
   backend: z.enum(['auto', 'native', 'portable']).meta({ unit: 'choice', example: 'auto' }).optional(),
   maxInFlight: countField({ unit: 'count', example: '4096' }, 1, 1_000_000).optional(),
   maxInFlightPerDestination: countField({ unit: 'count', example: '64' }, 1, 65_536).optional(),
+  maxPacketsPerSecond: countField({ unit: 'count', example: '250000' }, 1, 10_000_000).optional(),
   tickMs: countField({ unit: 'ms', example: '2' }, 1, 1000).optional(),
   lateMs: countField({ unit: 'ms', example: '250' }, 1, 60_000).optional(),
   blindAfter: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
@@ -193,6 +195,7 @@ function fillIn(
       backend: engine.backend ?? 'auto',
       maxInFlight: engine.maxInFlight ?? 4096,
       maxInFlightPerDestination: engine.maxInFlightPerDestination ?? 64,
+      maxPacketsPerSecond: engine.maxPacketsPerSecond ?? 250_000,
       tickMs: engine.tickMs ?? 2,
       lateMs: engine.lateMs ?? 250,
       blindAfter: engine.blindAfter ?? 3,

@@ -17,6 +17,7 @@ const DEFAULTS = {
     backend: 'auto',
     maxInFlight: 4096,
     maxInFlightPerDestination: 64,
+    maxPacketsPerSecond: 250_000,
     tickMs: 2,
     lateMs: 250,
     blindAfter: 3,
@@ -63,7 +64,7 @@ logLevel: debug
 heartbeats: {listen: '192.0.2.1:9811'}
 metrics: {listen: '[::1]:9810', seedNames: true}
 readiness: {agentCheck: '127.0.0.1:9811'}
-engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
+engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, maxPacketsPerSecond: 1000, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
 networks: [{bridge: vmbr0, address: 10.77.0.1/24, nat: true, uplink: eth0}, {bridge: vmbr1}]
 recovery: {enabled: true, grace: 1m, backoff: {jitter: 0}, gracefulStop: 1m}
 limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h, sharedCauseWindow: 1m, sharedCauseFrom: 5, maxEject: 0.1}
@@ -82,6 +83,7 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
         backend: 'portable',
         maxInFlight: 10,
         maxInFlightPerDestination: 5,
+        maxPacketsPerSecond: 1000,
         tickMs: 10,
         lateMs: 500,
         blindAfter: 5,
