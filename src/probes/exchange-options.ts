@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { Pattern } from '../engine/portable/script/pattern.js';
 import type { ExchangeScript, ExchangeStep } from '../model/probe.js';
 import { countField, textField } from './fields.js';
-import { bodyRegexProblem } from './http-options.js';
+import { bodyRegexProblem, refusalOf } from './http-options.js';
 import { tlsConflicts, tlsFields, toTls } from './stream-tls.js';
 
 const MAX_STEPS = 32;
@@ -47,7 +48,8 @@ export function expectRegexProblem(text: string): string | undefined {
   if (/\\[pPu]/.test(text)) return 'has a Unicode escape; it is matched against bytes, write such as \\xff';
   const problem = bodyRegexProblem(text);
   if (problem !== undefined) return problem;
-  return new RegExp(text, 'u').test('') ? 'matches nothing at all; demand at least one byte' : undefined;
+  if (new RegExp(text, 'u').test('')) return 'matches nothing at all; demand at least one byte';
+  return refusalOf(() => Pattern.regex(text));
 }
 
 /** A text as it is read, given on in hex. */

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { compileRegex } from '../engine/portable/http/regex.js';
+import { errorMessage } from '../model/errors.js';
 import type { HttpGetOptions } from '../model/probe.js';
 import {
   absolutePathField,
@@ -48,9 +50,20 @@ export function bodyRegexProblem(text: string): string | undefined {
     return 'uses look-around or a back-reference; rewrite it without, matching takes linear time';
   try {
     new RegExp(text, 'u');
-    return undefined;
   } catch {
     return 'is not a regular expression; check brackets and escapes';
+  }
+  return refusalOf(() => compileRegex(text));
+}
+
+/** Why an engine does not take an expression; undefined where it does. */
+export function refusalOf(compile: () => unknown): string | undefined {
+  try {
+    compile();
+    return undefined;
+  } catch (error) {
+    const why = errorMessage(error);
+    return why.includes(';') ? why : `${why}; write it in another way`;
   }
 }
 
