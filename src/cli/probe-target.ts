@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import type { ProbeEngine } from '../engine/probe-engine.js';
+import type { Channel, ProbeEngine } from '../engine/probe-engine.js';
+import { GuestAgents } from '../guest-agent/guest-agents.js';
+import { whichAgent } from '../guest-agent/which-agent.js';
 import { kernelMissing, openProcess, readProcessStat } from '../kernel/index.js';
 import { systemClock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
+import type { GuestAccess } from '../model/guest.js';
 import type { ProbeResult } from '../model/outcome.js';
 import { plainText } from '../model/plain-text.js';
 import type { FailureReason } from '../model/reasons.js';
@@ -40,6 +43,7 @@ export async function probeTarget(
         timing: { periodMs: run.timeoutMs, timeoutMs: run.timeoutMs },
         clock: systemClock,
         debug: run.debug,
+        guest: channel && guestBehind(channel, deadline),
         runInPool: (worker, args, options) => pool.run(worker, args, options),
         runTogether: (worker, args, options) => pool.run(worker, args, options),
         resolveHost: (host, options) => resolver.resolve(host, options),
@@ -74,7 +78,17 @@ function external(
   };
 }
 
+/** The guest whose agent answers there; which agent that is is asked when it is needed. */
+function guestBehind({ channel }: OpenedChannel, deadline: Deadline): GuestAccess {
+  const agents = async () => new GuestAgents('the guest', await whichAgent(channel, deadline.step()));
+  return {
+    exec: async (argv, options) => (await agents()).exec(argv, options),
+    resources: async (options) => (await agents()).resources(options),
+  };
+}
+
 interface OpenedChannel {
+  readonly channel: Channel;
   readonly handle: number;
   /** Why it cannot be used, as far as that is known by now. */
   readonly trouble: () => string | undefined;
@@ -102,7 +116,7 @@ async function openChannel(
   await deadline.race(known).catch((error: unknown) => {
     if (!isVmpulseError(error, 'ERR_VMPULSE_TIMEOUT')) throw error;
   });
-  return { handle: channel.handle, trouble: () => trouble };
+  return { channel, handle: channel.handle, trouble: () => trouble };
 }
 
 /** The channel is part of the probe: the time it took, and what was wrong with it. */

@@ -17,20 +17,12 @@ const COMMON_KINDS = orList(
   KIND_ENTRIES.map(({ kind }) => kind).filter((kind) => KUBEVIRT_PROBE_FIELDS.has(kind)),
 );
 
-/** Kinds that KubeVirt has and vmpulse does not yet. */
-const unsupported = z.unknown().superRefine((value, ctx) => {
-  if (value === undefined) return;
-  const message = `is not supported yet; use ${COMMON_KINDS}`;
-  ctx.addIssue({ code: 'custom', message, input: value });
-});
-
 const commonFields = {
   ...timingFields,
   enabled: booleanField.optional(),
   weight: z.number().min(0).max(1000).meta({ unit: 'number', example: '1' }).optional(),
   critical: booleanField.optional(),
   ...checkFields,
-  exec: unsupported.optional(),
 } as const;
 
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;

@@ -1,4 +1,5 @@
 import type { LadderStep } from './action.js';
+import type { GuestCommandOptions, GuestCommandResult, GuestResources } from './guest.js';
 import type { Machine } from './machine.js';
 import type { VcpuReading } from './vcpu.js';
 import type { ProcessIdentity, VmId, VmSpec } from './vm.js';
@@ -100,10 +101,9 @@ export interface VmmSession {
   /** Graceful: ACPI and wait, then quit; force: SIGKILL by pidfd. Resolves once the process is confirmed dead. */
   stop(mode: 'graceful' | 'force', options: CallOptions): Promise<void>;
   /** Runs argv in the guest through its agent; output bounded. */
-  exec(
-    argv: readonly string[],
-    options: CallOptions,
-  ): Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult>;
+  /** What the guest has used up, by its own account. Unset: it cannot be asked. */
+  resources?(options: CallOptions): Promise<GuestResources>;
   /**
    * What the guest says its system is, as os-release's ID, for example `debian`; undefined: it has no name. Untrusted.
    * Unset: it cannot be asked.

@@ -173,6 +173,33 @@ export interface SshOptions {
   readonly expectOutput?: string;
 }
 
+/** A command of the guest, run through its agent. */
+export interface GuestExecOptions {
+  readonly command: readonly string[];
+  /** Exit codes that are ok. */
+  readonly exitCodes: readonly number[];
+  /** Pattern of RE2 that one line of its output must match. */
+  readonly expectOutput?: string;
+}
+
+/** What a guest can use up. `ioWait` and `load` depend on what the guest is for, so they have to be asked for. */
+export const RESOURCES = ['disk', 'inodes', 'memory', 'cpu', 'ioWait', 'load'] as const;
+export type Resource = (typeof RESOURCES)[number];
+
+/** Percent; of the load, tasks a processor. */
+export interface ResourceLimits {
+  readonly warning: number;
+  readonly critical: number;
+}
+
+export interface ResourceOptions {
+  /** Those that are looked at. */
+  readonly checks: readonly Resource[];
+  /** Patterns of the file systems that are looked at; unset: all that can be written and are no memory. */
+  readonly mounts?: readonly string[];
+  readonly limits: Readonly<Record<Resource, ResourceLimits>>;
+}
+
 /** What to probe: one member a kind. */
 export type ProbeCheck =
   | {
@@ -199,6 +226,8 @@ export type ProbeCheck =
   | { readonly kind: 'console'; readonly console: ConsoleOptions }
   /** The guest tells by itself that it is well. */
   | { readonly kind: 'heartbeat' }
+  | { readonly kind: 'exec'; readonly exec: GuestExecOptions }
+  | { readonly kind: 'resource'; readonly resource: ResourceOptions }
   /** A probe that the host program brings (`Vmpulse` option `probes`), by its name there; not for documents. */
   | {
       readonly kind: 'custom';

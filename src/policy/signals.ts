@@ -23,6 +23,8 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   console: 'console',
   vcpuProgress: 'vcpu',
   heartbeat: 'network',
+  exec: 'agent',
+  resource: 'agent',
   custom: 'network',
 };
 
@@ -55,13 +57,15 @@ export function guestPaths(vm: PolicyVmState): ProbeRecord[] {
 /** Failures of a network probe that only somebody inside the guest can cause. */
 const ANSWERED: ReadonlySet<ReasonClass> = new Set(['refused', 'tls', 'auth', 'invalid-response']);
 
+const RUN_BY_GUEST: ReadonlySet<ProbeKind> = new Set(['ssh', 'exec']);
+
 /** The guest answered, if wrongly: what failed is a service in it, not the guest. */
 export function answered(record: ProbeRecord, reason: Reason | null): boolean {
   if (reason === null) return false;
   // A value that is too high was measured: somebody was there to ask.
   if (REASON_CLASS[reason] === 'threshold') return true;
   // A command that the guest has run, and not this host.
-  if (record.spec.kind === 'ssh' && reason === 'exec-nonzero') return true;
+  if (RUN_BY_GUEST.has(record.spec.kind) && (reason === 'exec-nonzero' || reason === 'bad-body')) return true;
   return pathOf(record) === 'network' ? ANSWERED.has(REASON_CLASS[reason]) : reason === 'agent-error';
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
+import type { GuestAccess } from '../model/guest.js';
 import type { Outcome } from '../model/outcome.js';
 import { plainText } from '../model/plain-text.js';
 import type { CallOptions } from '../model/ports.js';
@@ -70,6 +71,8 @@ export interface ExternalSetting extends ProbeHost {
   readonly consoleLog?: string | undefined;
   /** Looks at the vCPUs of the VM; unset: its driver cannot. */
   readonly vcpus?: ((options: CallOptions) => Promise<VcpuReading | undefined>) | undefined;
+  /** The VM's guest, where it can be asked. */
+  readonly guest?: GuestAccess | undefined;
   /** A person wants to see the exchange, where there is one. */
   readonly debug?: boolean;
 }

@@ -4,6 +4,8 @@ import type { DocumentKind } from '../model/probe.js';
 import { command } from './command/command.js';
 import { serialConsole } from './console/console.js';
 import { grpc } from './grpc.js';
+import { exec } from './guest/exec.js';
+import { resource } from './guest/resource.js';
 import { guestAgentPing } from './guest-agent-ping.js';
 import { heartbeat } from './heartbeat.js';
 import { httpGet } from './http-get.js';
@@ -38,6 +40,8 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   command,
   console: serialConsole,
   heartbeat,
+  exec,
+  resource,
 };
 
 export const KIND_ENTRIES: readonly KindEntry[] = Object.values(PROBE_KINDS);

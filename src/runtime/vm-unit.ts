@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Due, ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
+import type { GuestAccess } from '../model/guest.js';
 import { differingPaths, machineOf } from '../model/machine.js';
 import type { Outcome } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
@@ -287,6 +288,7 @@ export class VmUnit {
         clock,
         consoleLog: session.consoleLog,
         vcpus: session.vcpus?.bind(session),
+        guest: guestOf(session),
         ...probeHost,
       },
       engine,
@@ -312,6 +314,21 @@ export class VmUnit {
     if (event.state === 'lost') this.#onMonitorLost();
     if (this.#monitorUp && !wasUp) void this.#tellStatus(session, false);
   }
+}
+
+/** What of the guest can be asked through this session. */
+function guestOf(session: VmmSession): GuestAccess | undefined {
+  if (session.agent === undefined) return undefined;
+  return {
+    exec: (argv, options) => session.exec(argv, options),
+    async resources(options) {
+      if (session.resources !== undefined) return session.resources(options);
+      throw new VmpulseError(
+        'ERR_VMPULSE_UNSUPPORTED',
+        'this hypervisor cannot ask its guests for resources',
+      );
+    },
+  };
 }
 
 /** The engine takes no such target, as distinct from an engine that takes none at all. */

@@ -58,6 +58,12 @@ describe('the examples of the OpenShift page on health checks', () => {
     expect(vm.hypervisor.guestAgent).toBe(true);
   });
 
+  it('loads an exec probe, which KubeVirt has beside those of the page', () => {
+    const vm = compileOne(fixture('openshift/exec-readiness.yaml'), host);
+    const exec = { command: ['cat', '/tmp/healthy'], exitCodes: [0] };
+    expect(vm.probes[0]).toMatchObject({ role: 'readiness', check: { kind: 'exec', exec } });
+  });
+
   it('says what it takes a missing runStrategy for', () => {
     const { vms, warnings } = compile(fixture('openshift/tcp-readiness.yaml'), host);
     expect(vms[0]?.runStrategy).toBe('Manual');

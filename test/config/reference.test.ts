@@ -199,6 +199,8 @@ describe('docs/reference/probes.md', () => {
     ssh: {},
     vcpuProgress: {},
     console: { seen: 'x' },
+    exec: { command: ['true'] },
+    resource: {},
   };
 
   it.each(

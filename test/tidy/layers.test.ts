@@ -15,6 +15,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['discovery'],
   ['config'],
   ['probes', 'recovery', 'hypervisors', 'network'],
+  ['guest-agent'],
   ['engine', 'kernel', 'pool', 'policy'],
   ['addon'],
   ['model'],

@@ -50,6 +50,16 @@ pub struct Running {
     input: Vec<u8>,
 }
 
+/// The absolute path of a program that is named alone: that of the first folder that has it.
+pub fn find(program: &str) -> Option<String> {
+    if program.starts_with('/') {
+        return Some(program.to_owned());
+    }
+    PATH.split(':')
+        .map(|folder| format!("{folder}/{program}"))
+        .find(|path| std::path::Path::new(path).is_file())
+}
+
 /// Begins a program: argv only, no shell, a plain environment.
 pub fn start(argv: &[String], input: Vec<u8>) -> io::Result<Running> {
     let (program, arguments) = argv

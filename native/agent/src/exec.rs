@@ -46,10 +46,14 @@ impl Programs {
     }
 
     /// Begins a program; the answer has its number.
-    pub fn start(self: &Arc<Self>, request: ExecRequest) -> Result<Value, Refusal> {
+    pub fn start(self: &Arc<Self>, mut request: ExecRequest) -> Result<Value, Refusal> {
         if !self.config.enabled {
             let text = "running programs is off in this guest; set enabled in [exec] of its vmpulse-agent.toml";
             return Err(Refusal::forbidden(text));
+        }
+        // The list has paths: what is run is what was compared.
+        if let Some(path) = child::find(&request.argv[0]) {
+            request.argv[0] = path;
         }
         if !self.config.allows(&request.argv) {
             let text = "this command is not on the guest's list; add it to allow in [exec] of its vmpulse-agent.toml";
@@ -195,6 +199,16 @@ mod tests {
         let expected = json!({ "exited": true, "exitcode": 0, "out-data": "YQo=" });
         assert_eq!(end_of(&programs, id), expected);
         assert_eq!(programs.status(id).unwrap_err().class, "GenericError");
+    }
+
+    #[test]
+    fn a_program_that_is_named_alone_is_looked_up_before_the_list() {
+        let programs = programs(&[&["/usr/bin/env"], &["/bin/env"]]);
+        assert!(programs.start(request(&["env"])).is_ok());
+        let refusal = programs.start(request(&["cat"])).unwrap_err();
+        assert_eq!(refusal.class, "CommandNotAllowed");
+        let refusal = programs.start(request(&["no-such-program"])).unwrap_err();
+        assert_eq!(refusal.class, "CommandNotAllowed");
     }
 
     #[test]

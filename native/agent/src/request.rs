@@ -119,10 +119,11 @@ pub fn parse(line: &[u8]) -> Result<Request, Refusal> {
 }
 
 fn exec(arguments: ExecArguments) -> Result<ExecRequest, Refusal> {
-    if !arguments.path.starts_with('/') {
-        return Err(Refusal::error(
-            "the program must be named by its absolute path",
-        ));
+    if arguments.path.is_empty()
+        || (arguments.path.contains('/') && !arguments.path.starts_with('/'))
+    {
+        let text = "name the program by its absolute path, or by its name alone";
+        return Err(Refusal::error(text));
     }
     if arguments.arg.len() > MAX_ARGUMENTS {
         let text = format!("at most {MAX_ARGUMENTS} arguments can be given");
@@ -198,7 +199,7 @@ mod tests {
             "{",
             r#"{"execute":7}"#,
             r#"{"execute":"guest-sync"}"#,
-            r#"{"execute":"guest-exec","arguments":{"path":"sh"}}"#,
+            r#"{"execute":"guest-exec","arguments":{"path":"bin/sh"}}"#,
             r#"{"execute":"guest-exec","arguments":{"path":"/bin/sh","env":["LD_PRELOAD=/x"]}}"#,
             r#"{"execute":"guest-exec","arguments":{"path":"/bin/sh","arg":["a\u0000b"]}}"#,
             r#"{"execute":"guest-exec","arguments":{"path":"/bin/sh","input-data":"%"}}"#,

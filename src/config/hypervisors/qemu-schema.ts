@@ -56,6 +56,7 @@ const watchdog = z.strictObject({
 const adopt = z.strictObject({
   qmpSocket: socketPathField,
   agentSocket: socketPathField.optional(),
+  vmpulseAgentSocket: socketPathField.optional(),
   pidFile: absolutePathField.optional(),
 });
 
@@ -75,6 +76,7 @@ export const qemuSchema = z
       .optional(),
     interfaces: z.array(networkInterface).max(16).optional(),
     guestAgent: booleanField.optional(),
+    vmpulseAgent: booleanField.optional(),
     pvpanic: booleanField.optional(),
     watchdog: watchdog.optional(),
     extraArgs: extraArgumentsField(OWN_ARGUMENTS).optional(),

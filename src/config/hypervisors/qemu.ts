@@ -114,7 +114,7 @@ function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
     ...(qemu.kernel === undefined ? {} : { kernel: kernelOf(qemu.kernel) }),
     disks: disksOf(qemu.disks, refuse),
     interfaces: (qemu.interfaces ?? []).map(interfaceOf),
-    guestAgent: qemu.adopt === undefined ? (qemu.guestAgent ?? true) : qemu.adopt.agentSocket !== undefined,
+    ...agentsOf(qemu),
     pvpanic: qemu.adopt === undefined && (qemu.pvpanic ?? architecture !== 's390x'),
     ...(watchdog === undefined ? {} : { watchdog }),
     extraArgs: qemu.extraArgs ?? [],
@@ -122,14 +122,26 @@ function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
   };
 }
 
+function agentsOf({
+  adopt,
+  guestAgent = true,
+  vmpulseAgent = false,
+}: WrittenQemu): Pick<QemuSpec, 'guestAgent' | 'vmpulseAgent'> {
+  const qemu = adopt === undefined ? guestAgent : adopt.agentSocket !== undefined;
+  const own = adopt === undefined ? vmpulseAgent : adopt.vmpulseAgentSocket !== undefined;
+  return { guestAgent: qemu || own, ...(own ? { vmpulseAgent: qemu ? 'beside' : 'alone' } : {}) };
+}
+
 function adoptOf({
   qmpSocket,
   agentSocket,
+  vmpulseAgentSocket,
   pidFile,
 }: NonNullable<WrittenQemu['adopt']>): NonNullable<QemuSpec['adopt']> {
   return {
     qmpSocket,
     ...(agentSocket === undefined ? {} : { agentSocket }),
+    ...(vmpulseAgentSocket === undefined ? {} : { vmpulseAgentSocket }),
     ...(pidFile === undefined ? {} : { pidFile }),
   };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
-import type { QemuPaths, QemuVm } from './qemu-vm.js';
+import { agentsOf, type QemuPaths, type QemuVm } from './qemu-vm.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -103,15 +103,19 @@ export function forwardArg(forward: { hostAddress: string; hostPort: number; gue
 }
 
 function agentArgs(vm: QemuVm, paths: QemuPaths): string[] {
-  if (!vm.hypervisor.guestAgent) return [];
+  const { qemu, vmpulse } = agentsOf(vm);
+  if (!qemu && !vmpulse) return [];
   return [
-    ...[
-      '-device',
-      'virtio-serial-pci',
-      '-chardev',
-      `socket,id=agent,path=${optionValue(paths.agentSocket)},server=on,wait=off`,
-    ],
-    ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+    ...['-device', 'virtio-serial-pci'],
+    ...(qemu ? portArgs('agent', paths.agentSocket, 'org.qemu.guest_agent.0') : []),
+    ...(vmpulse ? portArgs('vmpulse-agent', paths.vmpulseAgentSocket, 'org.vmpulse.agent.0') : []),
+  ];
+}
+
+function portArgs(id: string, path: string, name: string): string[] {
+  return [
+    ...['-chardev', `socket,id=${id},path=${optionValue(path)},server=on,wait=off`],
+    ...['-device', `virtserialport,chardev=${id},name=${name}`],
   ];
 }
 

@@ -11,7 +11,7 @@ import { Accelerators } from './accelerator.js';
 import { commandLine } from './command-line.js';
 import { QemuMonitor } from './monitor.js';
 import { proveQemuStart, type QemuPlan } from './prove-start.js';
-import { type QemuPaths, type QemuVm, qemuMark, qemuPaths } from './qemu-vm.js';
+import { agentsOf, type QemuPaths, type QemuVm, qemuMark, qemuPaths } from './qemu-vm.js';
 import { QemuSession } from './session.js';
 
 interface Kinds {
@@ -74,12 +74,16 @@ export class QemuDriver extends VmmDriver<Kinds> {
   }
 
   protected open(parts: SessionParts<QemuSpec, QemuPaths>, paths: QemuPaths): QemuSession {
-    const { adopt, guestAgent } = parts.vm.hypervisor;
+    const { adopt } = parts.vm.hypervisor;
     const path = adopt?.qmpSocket ?? paths.monitorSocket;
     const monitor = new QemuMonitor(this.host.openChannel({ protocol: 'qmp', path }));
-    const agentSocket = adopt ? adopt.agentSocket : guestAgent ? paths.agentSocket : undefined;
-    const agent =
-      agentSocket === undefined ? undefined : this.host.openChannel({ protocol: 'qga', path: agentSocket });
-    return new QemuSession({ ...parts, monitor, agent });
+    const { qemu, vmpulse } = agentsOf(parts.vm);
+    // vmpulse's own agent speaks the same protocol.
+    const open = (socket: string) => this.host.openChannel({ protocol: 'qga', path: socket });
+    const agents = {
+      qemu: qemu ? open(adopt?.agentSocket ?? paths.agentSocket) : undefined,
+      vmpulse: vmpulse ? open(adopt?.vmpulseAgentSocket ?? paths.vmpulseAgentSocket) : undefined,
+    };
+    return new QemuSession({ ...parts, monitor, agents });
   }
 }

@@ -8,11 +8,21 @@ export type QemuVm = VmSpec<QemuSpec>;
 
 export interface QemuPaths extends VmPaths {
   readonly agentSocket: string;
+  readonly vmpulseAgentSocket: string;
 }
 
 export function qemuPaths(runDir: string, vm: QemuVm): QemuPaths {
-  const paths = vmPaths(runDir, vm, ['qmp.sock', 'qga.sock']);
-  return { ...paths, agentSocket: join(paths.folder, 'qga.sock') };
+  const paths = vmPaths(runDir, vm, ['qmp.sock', 'qga.sock', 'vma.sock']);
+  const [agentSocket, vmpulseAgentSocket] = [join(paths.folder, 'qga.sock'), join(paths.folder, 'vma.sock')];
+  return { ...paths, agentSocket, vmpulseAgentSocket };
+}
+
+/** Which agents the guest has ports for. */
+export function agentsOf({ hypervisor: { guestAgent, vmpulseAgent } }: QemuVm): {
+  readonly qemu: boolean;
+  readonly vmpulse: boolean;
+} {
+  return { qemu: guestAgent && vmpulseAgent !== 'alone', vmpulse: vmpulseAgent !== undefined };
 }
 
 export function qemuMark({ uuid, hypervisor: { adopt } }: QemuVm): VmmMark {

@@ -1,6 +1,8 @@
 import type { Channel } from '../../engine/probe-engine.js';
+import { type AgentChannels, GuestAgents } from '../../guest-agent/guest-agents.js';
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
+import type { GuestCommandOptions, GuestCommandResult, GuestResources } from '../../model/guest.js';
 import type { QemuSpec } from '../../model/hypervisors/qemu.js';
 import type { CallOptions, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
 import type { VcpuSources } from '../vcpu/read-vcpus.js';
@@ -10,7 +12,6 @@ import type { StopAttempt, StopTarget } from '../vmm/stop-vmm.js';
 import { BaseVmmSession, type SessionParts } from '../vmm/vmm-session.js';
 import { endingsOf } from './command-line.js';
 import { diskCounters } from './disk-counters.js';
-import { type GuestCommandResult, guestExec, guestOsId } from './guest-exec.js';
 import type { QemuMonitor } from './monitor.js';
 import type { QemuPaths } from './qemu-vm.js';
 import { rebootGuest, restoreShutdownAction, type ShutdownAction } from './reboot-guest.js';
@@ -22,18 +23,28 @@ const QUESTIONS = ['query-status', 'query-cpus-fast', 'query-blockstats'];
 
 export interface QemuSessionParts extends SessionParts<QemuSpec, QemuPaths> {
   readonly monitor: QemuMonitor;
-  readonly agent: Channel | undefined;
+  readonly agents: AgentChannels;
 }
 
-/** The attachment to one running QEMU. Owns its two channels and its pidfd. */
+/** The attachment to one running QEMU. Owns its channels and its pidfd. */
 export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements VmmSession {
   readonly agent?: Channel;
   readonly #qmp: QemuMonitor;
+  readonly #qga: Channel | undefined;
+  readonly #guest: GuestAgents;
 
   constructor(parts: QemuSessionParts) {
-    const { monitor, agent, paths } = parts;
-    super(parts, monitor.channel, agent === undefined ? [] : [agent]);
+    const { monitor, agents, paths } = parts;
+    super(
+      parts,
+      monitor.channel,
+      [agents.qemu, agents.vmpulse].filter((channel) => channel !== undefined),
+    );
     this.#qmp = monitor;
+    this.#qga = agents.qemu;
+    this.#guest = new GuestAgents(parts.vm.id, agents);
+    // Both answer a ping.
+    const agent = agents.qemu ?? agents.vmpulse;
     if (agent !== undefined) this.agent = agent;
     // A daemon that died in a reboot by power button left `pause` behind.
     if (paths) void monitor.connected.then(() => restoreShutdownAction(monitor, this.#shutdownAction));
@@ -54,7 +65,7 @@ export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements 
 
   async reboot(options: CallOptions): Promise<void> {
     this.#refuseIfItWouldEnd('reboot');
-    await rebootGuest(this.#qmp, this.agent, this.#shutdownAction, this.running('reboot', options));
+    await rebootGuest(this.#qmp, this.#qga, this.#shutdownAction, this.running('reboot', options));
   }
 
   counters(options: CallOptions): Promise<readonly GuestCounter[]> {
@@ -80,19 +91,19 @@ export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements 
     await untilRunning(monitor, deadline);
   }
 
-  async exec(argv: readonly string[], options: CallOptions): Promise<GuestCommandResult> {
-    if (this.agent === undefined) {
-      const text = `${this.name} has no guest agent channel; give it one (guestAgent) to run commands in it`;
-      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
-    }
-    return guestExec(this.agent, argv, this.running(`guest command ${argv[0]}`, options));
+  async exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult> {
+    this.running(`guest command ${argv[0]}`, options);
+    return this.#guest.exec(argv, options);
+  }
+
+  async resources(options: CallOptions): Promise<GuestResources> {
+    this.running('resources', options);
+    return this.#guest.resources(options);
   }
 
   async osId(options: CallOptions): Promise<string | undefined> {
-    if (this.agent === undefined) {
-      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', `${this.name} has no guest agent to ask`);
-    }
-    return guestOsId(this.agent, this.running('question for the guest system', options));
+    this.running('question for the guest system', options);
+    return this.#guest.osId(options);
   }
 
   protected stopAttempts(target: StopTarget): readonly StopAttempt[] {

@@ -9,5 +9,12 @@ export interface QemuSpec extends VmmSpec {
   readonly cpu?: string;
   readonly pvpanic: boolean;
   readonly watchdog?: WatchdogDevice;
-  readonly adopt?: { readonly qmpSocket: string; readonly agentSocket?: string; readonly pidFile?: string };
+  /** vmpulse's own agent has a port: beside that of the QEMU guest agent, or alone. Unset: it has none. */
+  readonly vmpulseAgent?: 'beside' | 'alone';
+  readonly adopt?: {
+    readonly qmpSocket: string;
+    readonly agentSocket?: string;
+    readonly vmpulseAgentSocket?: string;
+    readonly pidFile?: string;
+  };
 }

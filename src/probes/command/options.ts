@@ -7,7 +7,7 @@ const MAX_ARGUMENT_CHARS = 4096;
 const USER = /^[a-z_][a-z0-9_.-]{0,31}$/;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
-function argumentProblem(text: string): string | undefined {
+export function argumentProblem(text: string): string | undefined {
   if (text.includes('\0')) return 'has a NUL character; leave it out';
   return text.length > MAX_ARGUMENT_CHARS
     ? `is longer than ${MAX_ARGUMENT_CHARS} characters; shorten it`

@@ -43,10 +43,20 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'command', command: { argv: ['/bin/true', 'a b'], env: [] } },
   { kind: 'console', console: { notSeen: 'panic' } },
   { kind: 'heartbeat' },
+  { kind: 'exec', exec: { command: ['test', '-e', '/run/ok'], exitCodes: [0] } },
+  PROBE_KINDS.resource.parseTarget('/run/vm.qga', 'resource').check,
 ];
 
 /** Kinds that run outside the engine. */
-const EXTERNAL: ReadonlySet<string> = new Set(['vcpuProgress', 'ssh', 'command', 'console', 'heartbeat']);
+const EXTERNAL: ReadonlySet<string> = new Set([
+  'vcpuProgress',
+  'ssh',
+  'command',
+  'console',
+  'heartbeat',
+  'exec',
+  'resource',
+]);
 
 describe('registry', () => {
   it('has every kind under its own name, and no name twice', () => {
@@ -294,6 +304,10 @@ describe('lowering', () => {
     setting: {
       timing: DEFAULT_TIMING,
       consoleLog: '/run/console.log',
+      guest: {
+        exec: () => Promise.reject(new Error('no guest')),
+        resources: () => Promise.reject(new Error('no guest')),
+      },
       probe: 'web',
       clock: systemClock,
       runInPool: () => Promise.reject(new Error('no pool here')),
@@ -346,6 +360,8 @@ describe('lowering', () => {
       { check: { kind: 'guestAgentPing', channel: 8 } },
       { check: { kind: 'vmState', channel: 7 } },
       { check: { kind: 'vmmProcess', pidfd: 9, pid: 10 } },
+      { check: { kind: 'external' }, external: expect.anything() },
+      { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
@@ -424,6 +440,8 @@ describe('lowering', () => {
       'command /bin/true a b',
       'console of the VM',
       'heartbeat',
+      'command test -e /run/ok in the guest',
+      'resources disk, inodes, memory, cpu',
     ]);
     expect(PROBE_KINDS.tcpSocket.label({ kind: 'tcpSocket', host: '::1', port: 22 })).toBe(
       'TCP connect to [::1]:22',

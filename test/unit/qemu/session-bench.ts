@@ -58,7 +58,7 @@ export async function attach({ agent, argv = ['qemu'], adopted = false }: Attach
     vmm: { ...process, argv, startedAtMs: startedAtMs(process.startTimeTicks) },
     handle: testHost().openProcess(process),
     monitor: new QemuMonitor(qemu),
-    agent,
+    agents: { qemu: agent },
     paths: adopted ? undefined : paths,
     evidenceDir: join(folder, 'evidence'),
   });
