@@ -26,8 +26,8 @@ export class DaemonClient {
     this.#socketPath = socketPath;
     this.#pool = new Pool('http://localhost', {
       socketPath,
-      // A stream of events, and requests beside it.
-      connections: 2,
+      // A stream of events, and requests beside it; a command in many VMs is as many of them.
+      connections: 20,
       connectTimeout: DEADLINE_MS,
       maxResponseSize: MAX_ANSWER_BYTES,
     });
@@ -42,8 +42,13 @@ export class DaemonClient {
   }
 
   /** As get(), with a command. */
-  async post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
-    return this.#ask('POST', path, JSON.stringify(body), schema, SLOW_MS.get(path) ?? DEADLINE_MS);
+  async post<T>(
+    path: string,
+    body: unknown,
+    schema: z.ZodType<T>,
+    deadlineMs = SLOW_MS.get(path) ?? DEADLINE_MS,
+  ): Promise<T> {
+    return this.#ask('POST', path, JSON.stringify(body), schema, deadlineMs);
   }
 
   /** Events from now on, until the signal fires. Rejects with ERR_VMPULSE_DAEMON_UNREACHABLE when the daemon ends. */

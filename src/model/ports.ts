@@ -80,6 +80,8 @@ export interface VmmSession {
   readonly agent?: ChannelRef;
   /** File that the serial console is written to; unset where nobody knows it (adopted). */
   readonly consoleLog?: string;
+  /** Unix socket of the serial console, for one client at a time; unset where it has none. */
+  readonly consoleSocket?: string;
   /** One listener, called in order from the engine's delivery turn; events that came before it are kept (bounded). */
   onEvent(listener: (event: VmmEvent, atMs: number) => void): void;
   /** Run state as the hypervisor names it, for example `running`, `paused`, `guest-panicked`. */

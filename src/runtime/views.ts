@@ -8,6 +8,7 @@ import type { Intent, KeptBy } from '../policy/index.js';
 import type { Explanation, PolicyEvent } from '../policy/types.js';
 import type { Compliance } from './compliance.js';
 import type { Endpoint } from './endpoint.js';
+import type { GuestApi } from './guests.js';
 import type { Heartbeat } from './heartbeats.js';
 import type { NetworkApi } from './network-api.js';
 
@@ -210,6 +211,8 @@ export interface RuntimeApi {
     readonly afterSeq: number;
     readonly limit: number;
   }): Promise<readonly StoredJournalEntry[]>;
+  /** What persons do in guests. */
+  readonly guests: GuestApi;
   /** Prometheus text of everything. */
   metricsText(): Promise<string>;
   /** Events after `afterId` that are still in the ring (1,024), then live ones. */

@@ -19,6 +19,7 @@ import { HostResolver } from '../probes/dns/host-resolver.js';
 import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
+import { type GuestApi, Guests } from './guests.js';
 import { type Heartbeat, Heartbeats } from './heartbeats.js';
 import { HostNetworking } from './host-networking.js';
 import { readHostSigns, readOomKills } from './host-signs.js';
@@ -99,6 +100,7 @@ export class Vmpulse implements RuntimeApi {
   readonly #supervisor: Supervisor;
   readonly #heartbeats: Heartbeats;
   readonly network: HostNetworking;
+  readonly guests: GuestApi;
   readonly #startedAtMs: number;
   #closing: Promise<void> | undefined;
 
@@ -176,6 +178,7 @@ export class Vmpulse implements RuntimeApi {
       recorder: this.#supervisor.recorder,
       units: this.#supervisor.units,
     });
+    this.guests = new Guests((vm) => this.#unit(vm), this.#supervisor.recorder);
     if (fallback !== undefined) this.degrade('engine', `the portable engine is used: ${fallback}`);
     this.#metrics.bind({ engineStats: () => this.#engine.stats(), hostFigures: () => this.#figures() });
   }

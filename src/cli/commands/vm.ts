@@ -5,8 +5,11 @@ import { author, type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
 import { paintState } from '../text/paint.js';
+import { addConsole } from './vm-console.js';
+import { addExec } from './vm-exec.js';
+import { addStats } from './vm-stats.js';
 
-/** `vmpulse vm release`, `vmpulse vm maintenance`, `vmpulse vm schedule`. */
+/** `vmpulse vm …`. */
 export const vmCommand: CliCommand = {
   register(program, cli) {
     const vm = program
@@ -40,6 +43,9 @@ export const vmCommand: CliCommand = {
           cli.stdout.write(`${token}\n`);
         }),
       );
+    addExec(vm, cli);
+    addStats(vm, cli);
+    addConsole(vm, cli);
     addMaintenance(vm, cli);
     addSchedule(vm, cli);
   },

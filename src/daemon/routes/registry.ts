@@ -3,6 +3,7 @@ import { applyRoutes } from './apply.js';
 import { discoveryRoutes } from './discovery.js';
 import { eventRoutes } from './events.js';
 import { explainRoutes } from './explain.js';
+import { guestRoutes } from './guests.js';
 import { heartbeatRoutes } from './heartbeats.js';
 import { intentRoutes } from './intents.js';
 import { journalRoutes } from './journal.js';
@@ -33,6 +34,7 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   reloadRoutes,
   applyRoutes,
   vmRoutes,
+  guestRoutes,
   heartbeatRoutes,
   metricsRoutes,
   discoveryRoutes,

@@ -36,10 +36,10 @@ export function commandLine(
     ],
     ...['-m', `${qemu.memoryMiB}M`, '-smp', String(qemu.vcpus)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-msg', 'timestamp=on'],
-    // Appending, so that the file can be cut while QEMU writes.
+    // Logged whether somebody is connected or not, and appending, so that the file can be cut while QEMU writes.
     ...[
       '-chardev',
-      `file,id=console,path=${optionValue(paths.consoleLog)},append=on`,
+      `socket,id=console,path=${optionValue(paths.consoleSocket)},server=on,wait=off,logfile=${optionValue(paths.consoleLog)},logappend=on`,
       '-serial',
       'chardev:console',
     ],

@@ -9,12 +9,17 @@ export type QemuVm = VmSpec<QemuSpec>;
 export interface QemuPaths extends VmPaths {
   readonly agentSocket: string;
   readonly vmpulseAgentSocket: string;
+  readonly consoleSocket: string;
 }
 
 export function qemuPaths(runDir: string, vm: QemuVm): QemuPaths {
-  const paths = vmPaths(runDir, vm, ['qmp.sock', 'qga.sock', 'vma.sock']);
-  const [agentSocket, vmpulseAgentSocket] = [join(paths.folder, 'qga.sock'), join(paths.folder, 'vma.sock')];
-  return { ...paths, agentSocket, vmpulseAgentSocket };
+  const paths = vmPaths(runDir, vm, ['qmp.sock', 'qga.sock', 'vma.sock', 'tty.sock']);
+  return {
+    ...paths,
+    agentSocket: join(paths.folder, 'qga.sock'),
+    vmpulseAgentSocket: join(paths.folder, 'vma.sock'),
+    consoleSocket: join(paths.folder, 'tty.sock'),
+  };
 }
 
 /** Which agents the guest has ports for. */

@@ -29,6 +29,7 @@ export interface QemuSessionParts extends SessionParts<QemuSpec, QemuPaths> {
 /** The attachment to one running QEMU. Owns its channels and its pidfd. */
 export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements VmmSession {
   readonly agent?: Channel;
+  readonly consoleSocket?: string;
   readonly #qmp: QemuMonitor;
   readonly #qga: Channel | undefined;
   readonly #guest: GuestAgents;
@@ -46,6 +47,9 @@ export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements 
     // Both answer a ping.
     const agent = agents.qemu ?? agents.vmpulse;
     if (agent !== undefined) this.agent = agent;
+    // A VMM of a former vmpulse has only the log.
+    if (paths && parts.vmm.argv.some((arg) => arg.includes(paths.consoleSocket)))
+      this.consoleSocket = paths.consoleSocket;
     // A daemon that died in a reboot by power button left `pause` behind.
     if (paths) void monitor.connected.then(() => restoreShutdownAction(monitor, this.#shutdownAction));
   }

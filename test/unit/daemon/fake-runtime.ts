@@ -3,6 +3,7 @@ import type { StoredJournalEntry } from '../../../src/model/ports.js';
 import type { VmId } from '../../../src/model/vm.js';
 import type { Intent } from '../../../src/policy/index.js';
 import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
+import type { GuestApi } from '../../../src/runtime/guests.js';
 import type { Heartbeat } from '../../../src/runtime/heartbeats.js';
 import type { GroupsView, NetworkApi, NetworkView, RepairView } from '../../../src/runtime/network-api.js';
 import type {
@@ -215,6 +216,29 @@ export class FakeRuntime implements RuntimeApi {
     if (token !== 'good')
       throw new VmpulseError('ERR_VMPULSE_UNAUTHORIZED', 'the token is not that of this VM');
   }
+
+  readonly guests: GuestApi = {
+    exec: async (request) => {
+      this.calls.push(['exec', request]);
+      if (this.failure) throw this.failure;
+      return {
+        exitCode: request.argv[0] === 'false' ? 3 : 0,
+        stdout: 'out\u001b[31m\nmore\n',
+        stderr: 'err\n',
+      };
+    },
+    stats: async () => ({
+      source: 'vmpulse-agent',
+      cpu: { usedPercent: 12.5, ioWaitPercent: 1, stealPercent: 0 },
+      memory: { totalBytes: 4096, availableBytes: 1024, swapTotalBytes: 0, swapFreeBytes: 0 },
+      disks: [
+        { mount: '/', fsType: 'ext4', readOnly: false, totalBytes: 200, usedBytes: 90 },
+        { mount: '/media', fsType: 'iso9660', readOnly: true, totalBytes: 100, usedBytes: 100 },
+      ],
+    }),
+    console: async (vm) => ({ vm, socket: this.consoleSocket, log: null }),
+  };
+  consoleSocket = '/nowhere.sock';
 
   async metricsText(): Promise<string> {
     return '# TYPE vmpulse_up gauge\nvmpulse_up 1\n';

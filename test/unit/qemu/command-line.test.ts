@@ -24,7 +24,7 @@ describe('the command line of QEMU', () => {
     expect(valuesOf(args, '-m')).toEqual(['128M']);
     expect(valuesOf(args, '-smp')).toEqual(['2']);
     expect(valuesOf(args, '-chardev')).toEqual([
-      'file,id=console,path=/run/v/vms/default/web-1/console.log,append=on',
+      'socket,id=console,path=/run/v/vms/default/web-1/tty.sock,server=on,wait=off,logfile=/run/v/vms/default/web-1/console.log,logappend=on',
       'socket,id=monitor,path=/run/v/vms/default/web-1/qmp.sock,server=on,wait=off',
       'socket,id=agent,path=/run/v/vms/default/web-1/qga.sock,server=on,wait=off',
     ]);

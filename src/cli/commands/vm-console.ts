@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { author, type Cli, vmPath, withDaemon } from '../cli.js';
+import { attachConsole, ESCAPE_KEY, runOnConsole } from '../console.js';
+import { examples } from '../examples.js';
+import { parseTime } from '../parse-time.js';
+import { lines } from './vm-exec.js';
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+const consoleAnswer = z.looseObject({ vm: z.string(), socket: z.string() });
+
+interface ConsoleOptions {
+  readonly command?: string;
+  readonly timeout: number;
+}
+
+/** `vmpulse vm console`. */
+export function addConsole(vm: Command, cli: Cli): void {
+  vm.command('console')
+    .description(
+      `Connects this terminal to the serial console of the VM, until ${ESCAPE_KEY}. One at a time has it; who opened it is recorded.`,
+    )
+    .argument('<vm>', 'name or namespace/name')
+    .option('--command <text>', 'type this line, show what comes, and end once nothing more comes')
+    .option('--timeout <time>', 'longest time for --command (default 10s)', parseTime, DEFAULT_TIMEOUT_MS)
+    .addHelpText(
+      'after',
+      examples(
+        ['vmpulse vm console web-1', `interactive; ${ESCAPE_KEY} ends it`],
+        ["vmpulse vm console web-1 --command 'ip addr show'", 'where a shell waits on the console'],
+      ),
+    )
+    .action((name: string, options: ConsoleOptions, command) =>
+      withDaemon(command, cli, async (client) => {
+        const path = `${vmPath('/v1/vms', name)}/console`;
+        const { socket } = await client.post(path, { author: author() }, consoleAnswer);
+        if (options.command === undefined) await attachConsole(socket, cli.stderr);
+        else cli.stdout.write(lines(await runOnConsole(socket, options.command, options.timeout)));
+      }),
+    );
+}

@@ -1,0 +1,118 @@
+import { errorMessage, VmpulseError } from '../model/errors.js';
+import type { GuestCommandResult, GuestResources } from '../model/guest.js';
+import type { CallOptions, VmmSession } from '../model/ports.js';
+import type { VmId } from '../model/vm.js';
+import type { Recorder } from './recorder.js';
+import type { VmUnit } from './vm-unit.js';
+
+/** Commands of persons that run in guests at once; further ones are refused. */
+const MAX_COMMANDS = 32;
+/** What the journal keeps of one argument, and how many of them. */
+const MAX_SHOWN_CHARS = 300;
+
+export interface GuestCommandRequest extends CallOptions {
+  readonly vm: VmId;
+  readonly argv: readonly string[];
+  readonly input?: string | undefined;
+  readonly author: string;
+}
+
+/** Where the serial console of a VM is. */
+export interface ConsoleView {
+  readonly vm: VmId;
+  /** Unix socket that gives and takes what the console does, for one client at a time. */
+  readonly socket: string;
+  /** What was written so far. */
+  readonly log: string | null;
+}
+
+/** What persons do in guests. */
+export interface GuestApi {
+  /**
+   * Runs argv in the guest through its agent, once that is on record. Rejects with ERR_VMPULSE_VM_NOT_RUNNING,
+   * ERR_VMPULSE_UNSUPPORTED without an agent, ERR_VMPULSE_COMMAND when the guest does not allow it, ERR_VMPULSE_JOURNAL.
+   */
+  exec(request: GuestCommandRequest): Promise<GuestCommandResult>;
+  stats(vm: VmId, options: CallOptions): Promise<GuestResources>;
+  /** Says where the console is, and records who asked. */
+  console(vm: VmId, author: string): Promise<ConsoleView>;
+}
+
+export class Guests implements GuestApi {
+  readonly #unitOf: (vm: VmId) => VmUnit;
+  readonly #recorder: Recorder;
+  #running = 0;
+
+  /** `unitOf` throws ERR_VMPULSE_VM_UNKNOWN. */
+  constructor(unitOf: (vm: VmId) => VmUnit, recorder: Recorder) {
+    this.#unitOf = unitOf;
+    this.#recorder = recorder;
+  }
+
+  async exec(request: GuestCommandRequest): Promise<GuestCommandResult> {
+    const { vm, argv, input, author, ...options } = request;
+    const session = this.#session(vm);
+    if (this.#running >= MAX_COMMANDS) {
+      const text = `${MAX_COMMANDS} commands run in guests already; wait for one to end`;
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+    }
+    this.#running += 1;
+    try {
+      const shown = argv.join(' ').slice(0, MAX_SHOWN_CHARS);
+      const inputBytes = Buffer.byteLength(input ?? '');
+      const begun = { verb: 'exec', author, argv, inputBytes };
+      await this.#record(vm, `${author} runs in the guest of ${vm}: ${shown}`, begun);
+      const result = await session
+        .exec(argv, { ...options, ...(input === undefined ? {} : { input }) })
+        .catch((error: unknown) => {
+          this.#note(vm, `the command of ${author} in the guest did not end well: ${errorMessage(error)}`, {
+            verb: 'exec-end',
+            author,
+          });
+          throw error;
+        });
+      const { exitCode } = result;
+      this.#note(vm, `the command of ${author} in the guest ended with status ${exitCode}`, {
+        verb: 'exec-end',
+        author,
+        exitCode,
+      });
+      return result;
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  async stats(vm: VmId, options: CallOptions): Promise<GuestResources> {
+    const session = this.#session(vm);
+    if (session.resources !== undefined) return session.resources(options);
+    throw new VmpulseError(
+      'ERR_VMPULSE_UNSUPPORTED',
+      `the driver of ${vm} cannot ask its guest for resources`,
+    );
+  }
+
+  async console(vm: VmId, author: string): Promise<ConsoleView> {
+    const { consoleSocket, consoleLog } = this.#session(vm);
+    if (consoleSocket === undefined) {
+      const text = `the console of ${vm} is no socket of vmpulse's; an adopted VM, or one started before, has only its log`;
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+    }
+    await this.#record(vm, `${author} opens the console of ${vm}`, { verb: 'console', author });
+    return { vm, socket: consoleSocket, log: consoleLog ?? null };
+  }
+
+  #session(vm: VmId): VmmSession {
+    const { session } = this.#unitOf(vm);
+    if (session !== undefined) return session;
+    throw new VmpulseError('ERR_VMPULSE_VM_NOT_RUNNING', `${vm} does not run`);
+  }
+
+  #record(vm: VmId, text: string, data: Readonly<Record<string, unknown>>): Promise<void> {
+    return this.#recorder.durable({ vm, type: 'operator', actionId: null, text, data });
+  }
+
+  #note(vm: VmId, text: string, data: Readonly<Record<string, unknown>>): void {
+    this.#recorder.note({ vm, type: 'operator', actionId: null, text, data });
+  }
+}
