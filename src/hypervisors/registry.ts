@@ -1,6 +1,9 @@
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { Driver } from '../model/ports.js';
+import type { DriverName } from '../model/vm.js';
 import type { WorkerPool } from '../pool/index.js';
+import { CloudHypervisorDriver } from './cloud-hypervisor/index.js';
+import { FirecrackerDriver } from './firecracker/index.js';
 import type { DriverHost } from './host.js';
 import { nativeHost } from './native-host.js';
 import { ObservedDriver } from './observed/observed-driver.js';
@@ -20,5 +23,7 @@ export function createDrivers(options: DriverOptions) {
   return {
     qemu: new QemuDriver(host, options),
     observed: new ObservedDriver(host),
-  } satisfies Readonly<Record<string, Driver>>;
+    'cloud-hypervisor': new CloudHypervisorDriver(host, options),
+    firecracker: new FirecrackerDriver(host, options),
+  } satisfies Readonly<Record<DriverName, Driver>>;
 }

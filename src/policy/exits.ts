@@ -42,7 +42,8 @@ export function interpretExit(vm: PolicyVmState, atMs: number): Ended {
   if (vm.action && !vm.action.unresolved && ENDS_VMM.has(vm.action.action.step)) {
     return build('vmm-dead', 'process-gone', 'ours');
   }
-  const said = facts.shutdownAtMs !== null && facts.shutdownReason !== 'host-error';
+  // The VMM may say more of its error: `host-error: …`.
+  const said = facts.shutdownAtMs !== null && !facts.shutdownReason.startsWith('host-error');
   if (said && !facts.shutdownGuest) return build('intended', 'operator-stop', 'never');
   if (facts.watchdogAtMs !== null) return build('vmm-dead', 'watchdog-expired', 'failure');
   if (facts.panickedAtMs !== null || facts.shutdownReason === 'guest-panic') {

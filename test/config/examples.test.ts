@@ -10,8 +10,10 @@ it('the examples load as a whole, without a warning', async () => {
   expect(vms.map(({ id }) => id)).toEqual([
     'default/rhel-watchdog',
     'example-namespace/fedora-agent',
+    'example-namespace/fedora-ch',
     'example-namespace/fedora-http',
     'example-namespace/fedora-tcp',
+    'example-namespace/function-1',
     'example-namespace/shop',
   ]);
 });

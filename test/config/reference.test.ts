@@ -124,19 +124,20 @@ describe('docs/reference/manifests.md', () => {
     expect(sorted(rows)).toEqual(sorted(options));
   });
 
-  const base = host({
-    hypervisor: {
-      qemu: {
-        memory: '1Gi',
-        kernel: { image: '/boot/vmlinuz' },
-        disks: [{ path: '/a.qcow2', format: 'qcow2' }],
-        interfaces: [{ user: { forwards: [{ hostPort: 8080, guestPort: 80 }] } }],
-        watchdog: {},
-      },
-    },
-  });
+  const built = {
+    memory: '1Gi',
+    kernel: { image: '/boot/vmlinuz' },
+    disks: [{ path: '/a.img', format: 'raw' }],
+  };
+  const qemu = {
+    ...built,
+    interfaces: [{ user: { forwards: [{ hostPort: 8080, guestPort: 80 }] } }],
+    watchdog: {},
+  };
 
   it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
+    const [, other] = /^spec\.hypervisor\.(cloudHypervisor|firecracker)\./.exec(path) ?? [];
+    const base = host({ hypervisor: other === undefined ? { qemu } : { [other]: built } });
     expect(compileOne(MANIFEST, withValue(base, path, text))).toEqual(compileOne(MANIFEST, stringify(base)));
   });
 

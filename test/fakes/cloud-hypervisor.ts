@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { type RestFault, type RestRequest, type RestResponse, RestServer } from './rest-server.js';
 
 /** What `vm.info` says. There is none before `vm.create` and after `vm.delete`. */
@@ -15,6 +15,10 @@ export interface CloudHypervisorOptions {
   readonly eventsPath?: string;
   /** Whether the guest heeds the power button; default true. */
   readonly guestHeedsButton?: boolean;
+  /** To shut down a paused VM freezes the API, as it did in older versions. */
+  readonly freezesPaused?: boolean;
+  /** Called once, when the process ends. */
+  readonly onExit?: () => void;
   /** `vmm.shutdown` ends the process before its answer is sent. */
   readonly endsBeforeAnswer?: boolean;
 }
@@ -70,6 +74,7 @@ export class FakeCloudHypervisor {
 
   /** The process ends. Idempotent. */
   exit(): void {
+    if (this.#alive) this.#options.onExit?.();
     this.#alive = false;
     this.api.close();
   }
@@ -81,9 +86,15 @@ export class FakeCloudHypervisor {
 
   /** The guest powers off. */
   guestPowersOff(): void {
+    if (this.#state !== 'Running') return;
     this.#tell('vm', 'shutdown');
-    if (this.#options.noShutdown === true) this.#state = 'Created';
-    else this.exit();
+    if (this.#options.noShutdown === true) {
+      this.#state = 'Created';
+      return;
+    }
+    this.#tell('vm', 'deleted');
+    this.#tell('vmm', 'shutdown');
+    this.exit();
   }
 
   /** The guest reboots, or its watchdog did it: the process stays, and nothing is told of the watchdog. */
@@ -99,7 +110,7 @@ export class FakeCloudHypervisor {
     const elapsedMs = performance.now() - this.#startedMs;
     const timestamp = { secs: Math.floor(elapsedMs / 1000), nanos: Math.floor((elapsedMs % 1000) * 1e6) };
     const text = JSON.stringify({ timestamp, source, event, properties }, undefined, 2);
-    appendFileSync(this.#options.eventsPath, `${text}\n\n`);
+    write(this.#options.eventsPath, `${text}\n\n`);
   }
 
   #answer({ method, path, body }: RestRequest): Answer {
@@ -130,7 +141,11 @@ export class FakeCloudHypervisor {
         body: { config: this.#config, state: this.#state, memory_actual_size: memory ?? 0, device_tree: {} },
       };
     }
-    return this.#isBooted ? { status: 200, body: { _disk0: { read_bytes: 0 } } } : notRunning();
+    // An average over nothing is the largest number there is.
+    const body = { disk0: { read_ops: 0, write_ops: 0, read_latency_min: 2 ** 64 } };
+    return this.#isBooted
+      ? { status: 200, body }
+      : refusal(500, 'Error from API', 'The VM info is not available', 'VM is not running');
   }
 
   get #isBooted(): boolean {
@@ -153,8 +168,8 @@ export class FakeCloudHypervisor {
       case 'resume':
         return this.#move('Paused', 'Running', 'resuming', 'resumed');
       case 'shutdown':
-        // Known: it waits for vCPUs that are paused, and the API with it. Resume first.
-        if (this.#state === 'Paused') return 'freeze';
+        // Older versions wait for vCPUs that are paused, and the API with them. Resume first.
+        if (this.#state === 'Paused' && this.#options.freezesPaused === true) return 'freeze';
         this.#tell('vm', 'shutdown');
         this.#state = 'Created';
         return DONE;
@@ -190,10 +205,11 @@ export class FakeCloudHypervisor {
     this.#state = undefined;
     if (this.#options.endsBeforeAnswer === true) {
       this.#alive = false;
+      this.#options.onExit?.();
       return 'exit';
     }
     setImmediate(() => this.exit());
-    return DONE;
+    return { status: 200 };
   }
 
   #withBody(action: string, body: string): Answer {
@@ -247,6 +263,18 @@ const WITH_BODY: Readonly<Record<string, true>> = {
   restore: true,
   coredump: true,
 };
+
+/** To a file or a fifo; what nobody reads is lost. */
+function write(path: string, text: string): void {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+  try {
+    const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);
+    writeSync(fd, text);
+    closeSync(fd);
+  } catch {
+    // ENXIO: a fifo without a reader.
+  }
+}
 
 /** An error as the chain of its causes. */
 function refusal(status: number, ...chain: readonly string[]): RestResponse {

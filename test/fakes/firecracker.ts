@@ -9,6 +9,10 @@ export interface FirecrackerOptions {
   readonly id?: string;
   /** Default `Not started`. */
   readonly state?: FirecrackerState;
+  /** Called once, when the process ends. */
+  readonly onExit?: (code: number) => void;
+  /** Called when the metrics are flushed. */
+  readonly onFlush?: () => void;
   /** Whether the guest heeds Ctrl-Alt-Del by a reset, which ends the process; default true. */
   readonly guestHeedsCtrlAltDel?: boolean;
 }
@@ -71,6 +75,7 @@ export class FakeFirecracker {
 
   /** The process ends: 0 ok, 148 a forbidden system call, 152 a bad configuration … Idempotent. */
   exit(code = 0): void {
+    if (this.#exitCode === undefined) this.#options.onExit?.(code);
     this.#exitCode ??= code;
     this.api.close();
   }
@@ -151,7 +156,9 @@ export class FakeFirecracker {
         }
         return DONE;
       case 'FlushMetrics':
-        return hasStarted ? DONE : refusal(PRE_BOOT);
+        if (!hasStarted) return refusal(PRE_BOOT);
+        this.#options.onFlush?.();
+        return DONE;
       default:
         return refusal(
           `An error occurred when deserializing the json body of a request: unknown variant \`${String(action)}\`, expected one of \`FlushMetrics\`, \`InstanceStart\`, \`SendCtrlAltDel\` at line 1 column 1.`,

@@ -70,11 +70,11 @@ export const tapField = z
 /** Further arguments; those that vmpulse sets itself would take the VMM out of its hands. */
 export function extraArgumentsField(own: ReadonlySet<string>) {
   const argument = argumentField.superRefine((text, ctx) => {
-    const name = text.replace(/^--?([^=]*).*$/s, '-$1');
-    if (!text.startsWith('-') || !own.has(name)) return;
+    const option = text.replace(/=.*$/s, '');
+    if (!option.startsWith('-') || !own.has(option.replace(/^--/, '-'))) return;
     ctx.addIssue({
       code: 'custom',
-      message: `is ${name}, which vmpulse sets itself; remove it`,
+      message: `is ${option}, which vmpulse sets itself; remove it`,
       input: text,
     });
   });
@@ -93,3 +93,8 @@ export function refuseBesideAdopt(
     ctx.addIssue({ code: 'custom', message, path: [field], input: written });
   }
 }
+
+/** CIDs up to 2 are the hypervisor's, local and the host's. */
+export const vsockField = z.strictObject({
+  cid: countField({ unit: 'CID', example: '3' }, 3, 4_294_967_294),
+});

@@ -84,3 +84,20 @@ export function warnIfBootless(written: WrittenHardware, { warn }: BuildContext)
   if (adopt !== undefined || disks.length > 0 || kernel !== undefined || extraArgs.length > 0) return;
   warn([], 'has neither disks nor a kernel; there is nothing that the VM could boot');
 }
+
+/** The watchdog that a manifest can ask for is a device of QEMU. `instead`: what the host document has for it. */
+export function refuseGuestDevices(
+  { manifest, problems }: BuildContext,
+  hypervisor: string,
+  instead: string | undefined,
+): void {
+  const { watchdog, document } = manifest;
+  if (watchdog === undefined) return;
+  const path = ['spec', 'template', 'spec', 'domain', 'devices', 'watchdog', watchdog.model];
+  const remedy = instead === undefined ? 'remove it' : `remove it, and write ${instead} in the host document`;
+  problems.add(
+    document.placeOfKey(path),
+    path,
+    `${watchdog.model} is a device that ${hypervisor} has not; ${remedy}`,
+  );
+}

@@ -3,12 +3,16 @@ import type { HypervisorSpec } from '../../model/vm.js';
 import type { PathStep, ProblemList } from '../problems.js';
 import type { SourceDocument } from '../source-document.js';
 import type { Architecture, Manifest } from '../virtual-machine.js';
+import { cloudHypervisor } from './cloud-hypervisor.js';
+import { firecracker } from './firecracker.js';
 import type { HypervisorKind } from './kind.js';
 import { observed } from './observed.js';
 import { qemu } from './qemu.js';
 
 const mappings = z.strictObject({
   qemu: qemu.schema.optional(),
+  cloudHypervisor: cloudHypervisor.schema.optional(),
+  firecracker: firecracker.schema.optional(),
   observed: observed.schema.optional(),
 });
 
@@ -45,6 +49,10 @@ interface Sources {
 export function buildHypervisor(written: WrittenHypervisor, sources: Sources): BoundHypervisor | undefined {
   if (written.qemu !== undefined) return build('qemu', qemu, written.qemu, sources);
   if (written.observed !== undefined) return build('observed', observed, written.observed, sources);
+  if (written.cloudHypervisor !== undefined)
+    return build('cloudHypervisor', cloudHypervisor, written.cloudHypervisor, sources);
+  if (written.firecracker !== undefined)
+    return build('firecracker', firecracker, written.firecracker, sources);
   return undefined;
 }
 

@@ -62,7 +62,10 @@ export class ObservedDriver implements Driver<ObservedSession> {
     const { mark } = observedVm(vm).hypervisor.adopt;
     const [option = '', ...rest] = mark.split(' ');
     const deadline = new Deadline(`look at ${vm.id}`, options);
-    const found = await this.#scanner.byMark({ options: [option], value: rest.join(' ') }, deadline);
+    const found = await this.#scanner.byMark(
+      { options: [option], values: [rest.join(' ').toLowerCase()] },
+      deadline,
+    );
     if (found.length <= 1) return found[0];
     const pids = found.map(({ pid }) => pid).join(', ');
     const text = `VM ${vm.id} fits more than one process: ${pids}; give it a mark that only one has`;

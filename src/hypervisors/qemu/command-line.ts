@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
+import { derivedMac } from '../vmm/derived-mac.js';
 import { agentsOf, type QemuPaths, type QemuVm } from './qemu-vm.js';
 
 export type Accelerator = 'kvm' | 'tcg';
@@ -90,6 +90,7 @@ function networkArgs(network: NetworkInterface, index: number, uuid: string): st
   const device = `virtio-net-pci,netdev=net${index},romfile=`;
   if (network.type === 'tap') {
     const netdev = `tap,id=net${index},ifname=${optionValue(network.device)},script=no,downscript=no,vhost=off`;
+    // QEMU gives every VM the same address unless told otherwise.
     return ['-netdev', netdev, '-device', `${device},mac=${network.mac ?? derivedMac(uuid, index)}`];
   }
   // restrict: the guest reaches neither the host nor what lies behind it; only the forwarded ports lead in.
@@ -123,12 +124,6 @@ function watchdogArgs({ hypervisor: { watchdog } }: QemuVm): string[] {
   if (watchdog === undefined) return [];
   // KubeVirt's names of the actions are QEMU's.
   return ['-device', `${watchdog.model},id=watchdog`, '-action', `watchdog=${watchdog.action}`];
-}
-
-/** QEMU gives every VM the same address unless told otherwise; this one stays the same over restarts. */
-function derivedMac(uuid: string, index: number): string {
-  const digest = createHash('sha256').update(`${uuid}/${index}`).digest();
-  return ['52', '54', '00', ...[0, 1, 2].map((i) => digest.toString('hex', i, i + 1))].join(':');
 }
 
 /** In QEMU's option lists a comma is written twice. */

@@ -4,9 +4,9 @@ import type { Deadline } from '../../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import type { VmmEvent } from '../../model/ports.js';
+import { EventRelay } from '../vmm/event-relay.js';
 import { EventMapper } from './events.js';
 
-const MAX_KEPT_EVENTS = 256;
 const STATUS = z.object({ status: z.string() });
 
 /** A QMP event that somebody waits for. */
@@ -22,9 +22,8 @@ export class QemuMonitor {
   /** Resolves when the monitor has answered for the first time. */
   readonly connected: Promise<void>;
   readonly #mapper = new EventMapper();
-  readonly #kept: { event: VmmEvent; atMs: number }[] = [];
+  readonly #relay = new EventRelay();
   readonly #expected = new Set<{ name: string; resolve: (data: unknown) => void }>();
-  #listener: ((event: VmmEvent, atMs: number) => void) | undefined;
 
   constructor(channel: Channel) {
     this.channel = channel;
@@ -37,8 +36,7 @@ export class QemuMonitor {
   }
 
   onEvent(listener: (event: VmmEvent, atMs: number) => void): void {
-    this.#listener = listener;
-    for (const { event, atMs } of this.#kept.splice(0)) listener(event, atMs);
+    this.#relay.listen(listener);
   }
 
   /** Run state in QEMU's words, for example `running`, `paused`, `guest-panicked`, `prelaunch`. */
@@ -86,14 +84,7 @@ export class QemuMonitor {
 
   #onEvent(event: ChannelEvent): void {
     if (event.type === 'event') this.#settle(event.name, event.data);
-    const mapped = this.#mapper.map(event);
-    if (mapped === undefined) return;
-    if (this.#listener) {
-      this.#listener(mapped, event.atMs);
-      return;
-    }
-    this.#kept.push({ event: mapped, atMs: event.atMs });
-    if (this.#kept.length > MAX_KEPT_EVENTS) this.#kept.shift();
+    this.#relay.tell(this.#mapper.map(event), event.atMs);
   }
 
   #settle(name: string, data: unknown): void {

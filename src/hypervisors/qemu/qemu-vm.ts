@@ -32,5 +32,5 @@ export function agentsOf({ hypervisor: { guestAgent, vmpulseAgent } }: QemuVm): 
 
 export function qemuMark({ uuid, hypervisor: { adopt } }: QemuVm): VmmMark {
   if (adopt) return { socket: adopt.qmpSocket, pidFile: adopt.pidFile };
-  return { argv: { options: ['-uuid', '--uuid'], value: uuid }, firstArg: '-name' };
+  return { argv: { options: ['-uuid', '--uuid'], values: [uuid.toLowerCase()] }, firstArg: '-name' };
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
@@ -48,22 +48,24 @@ export function findSystemdRun(searchPath: string): string | undefined {
 export async function launch(
   vm: VmSpec,
   command: readonly string[],
-  paths: VmPaths,
+  output: { readonly stdout: string; readonly stderr: string },
   searchPath: string,
 ): Promise<LaunchedVmm> {
-  const log = await open(paths.vmmLog, 'a', 0o600);
+  const files: FileHandle[] = [];
   try {
+    for (const path of [output.stdout, output.stderr]) files.push(await open(path, 'a', 0o600));
+    const [out, err] = files.map(({ fd }) => fd);
     const [program = '', ...args] = command;
     const child = spawn(program, args, {
       detached: true,
       cwd: '/',
       env: { PATH: searchPath, LANG: 'C.UTF-8' },
-      stdio: ['ignore', log.fd, log.fd],
+      stdio: ['ignore', out, err],
     });
     child.unref();
     return await adoptChild(vm, child);
   } finally {
-    await log.close();
+    for (const file of files) await file.close();
   }
 }
 

@@ -3,6 +3,8 @@ import { open, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { plainText } from '../../model/plain-text.js';
 
 const MAX_LOG_BYTES = 8 * 1024 * 1024;
+/** Of st_blocks, whatever the file system's own are. */
+const BLOCK_BYTES = 512;
 const KEPT_TAIL_BYTES = 256 * 1024;
 const CHECK_EVERY_MS = 60_000;
 const MAX_LINE_CHARS = 500;
@@ -75,9 +77,10 @@ async function tailIfLong(path: string): Promise<Buffer | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     ignoreMissing,
   );
-  const size = await file?.stat().then((stats) => stats.size);
+  const bytes = await file?.stat().then((stats) => stats.blocks * BLOCK_BYTES);
   await file?.close();
-  return size !== undefined && size > MAX_LOG_BYTES ? readTail(path, KEPT_TAIL_BYTES) : undefined;
+  // Not its length: who writes at a place of its own leaves a hole before it once the file was emptied.
+  return bytes !== undefined && bytes > MAX_LOG_BYTES ? readTail(path, KEPT_TAIL_BYTES) : undefined;
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

@@ -41,6 +41,17 @@ export interface DriverProof {
   readonly overheadMiB: number;
 }
 
+const CANARY_MS = 2_000;
+
+/** Why a hypervisor that needs KVM cannot run guests now. */
+export async function kvmProblem(
+  host: Pick<DriverHost, 'kvmCanary'>,
+  deadline: Deadline,
+): Promise<string | undefined> {
+  const canary = await host.kvmCanary(deadline.step(CANARY_MS));
+  return canary.ok ? undefined : `KVM: the canary guest says: ${canary.reason}; make KVM work`;
+}
+
 interface Finding {
   readonly problems: readonly string[];
 }

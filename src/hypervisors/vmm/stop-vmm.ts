@@ -75,3 +75,9 @@ export async function untilDead(target: StopTarget, deadline: Deadline): Promise
 export function isDead(target: StopTarget): boolean {
   return livingState(target.process) === undefined;
 }
+
+/** Asks the process itself, which may clean up behind itself. */
+export async function terminate(target: StopTarget, deadline: Deadline): Promise<void> {
+  target.handle.signal('SIGTERM');
+  await untilDead(target, deadline);
+}

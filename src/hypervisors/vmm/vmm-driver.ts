@@ -89,6 +89,11 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     paths: Kinds['paths'],
     plan: Kinds['plan'],
   ): readonly string[];
+  /** Files for what the program writes; they are appended to. */
+  protected output({ vmmLog }: Kinds['paths']): { readonly stdout: string; readonly stderr: string } {
+    return { stdout: vmmLog, stderr: vmmLog };
+  }
+
   /** Resolves when the VMM answers and its guest boots. */
   protected abstract bringUp(
     vm: VmSpec<Kinds['spec']>,
@@ -204,7 +209,7 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     let vmm: LaunchedVmm | undefined;
     try {
       const command = launchCommand(vm, argv, findSystemdRun(this.#searchPath));
-      vmm = await launch(vm, command, paths, this.#searchPath);
+      vmm = await launch(vm, command, this.output(paths), this.#searchPath);
       // A daemon that dies before this line finds the VMM again by its mark.
       const startedAt = startedAtMs(vmm.process.startTimeTicks);
       const record = newRecord(vmm.process, argv, vm, startedAt, args[0] ?? '');

@@ -42,7 +42,13 @@ export abstract class BaseVmmSession<Spec extends ProcessSpec, Paths extends VmP
   readonly #logs: LogKeeper | undefined;
   #detached = false;
 
-  constructor(parts: SessionParts<Spec, Paths>, monitor: Channel, others: readonly Channel[]) {
+  /** `logs`: further files that are kept short. */
+  constructor(
+    parts: SessionParts<Spec, Paths>,
+    monitor: Channel,
+    others: readonly Channel[],
+    logs: readonly string[] = [],
+  ) {
     const { vmm, handle, paths } = parts;
     this.parts = parts;
     this.monitor = monitor;
@@ -53,7 +59,7 @@ export abstract class BaseVmmSession<Spec extends ProcessSpec, Paths extends VmP
     if (vmm.machine !== undefined) this.machine = vmm.machine;
     this.pidfd = handle.fd;
     if (paths !== undefined) this.consoleLog = paths.consoleLog;
-    this.#logs = paths && new LogKeeper([paths.consoleLog, paths.vmmLog]);
+    this.#logs = paths && new LogKeeper([paths.consoleLog, paths.vmmLog, ...logs]);
   }
 
   /** How the VMM is asked to end in order, one after another; the first asks the guest. */

@@ -4,12 +4,12 @@ import { VmpulseError } from '../../../model/errors.js';
 import type { ProcessIdentity } from '../../../model/vm.js';
 import type { DriverHost } from '../../host.js';
 
-/** By what a VMM's command line is known: one of the options, followed by the value or by a list that has it. */
+/** By what a VMM's command line is known: one of the options, followed by one of the values or a list that has it. */
 export interface ArgvMark {
   /** With their dashes. */
   readonly options: readonly string[];
-  /** Compared without regard to case; a part of a value that is divided by commas. */
-  readonly value: string;
+  /** In lower case, compared without regard to it; a part of an argument that is divided by commas. */
+  readonly values: readonly string[];
 }
 
 /** What worker.ts can be asked. */

@@ -43,15 +43,18 @@ function found(pid: number, argv: readonly string[]): FoundProcess[] {
   return stat === undefined ? [] : [{ pid, startTimeTicks: stat.startTimeTicks, argv }];
 }
 
-function processesOf({ options, value }: ArgvMark): FoundProcess[] {
-  const wanted = value.toLowerCase();
+function processesOf({ options, values }: ArgvMark): FoundProcess[] {
+  const isValue = (arg: string) =>
+    arg
+      .toLowerCase()
+      .split(',')
+      .some((part) => values.includes(part));
   const matches = allPids().flatMap((pid) => {
     const argv = readArgv(pid);
-    const has = (text: string) => text.toLowerCase().split(',').includes(wanted);
     const isOurs = argv.some(
       (arg, i) =>
-        (options.includes(argv[i - 1] ?? '') && has(arg)) ||
-        options.some((option) => arg.startsWith(`${option}=`) && has(arg.slice(option.length + 1))),
+        (options.includes(argv[i - 1] ?? '') && isValue(arg)) ||
+        options.some((option) => arg.startsWith(`${option}=`) && isValue(arg.slice(option.length + 1))),
     );
     return isOurs ? found(pid, argv) : [];
   });

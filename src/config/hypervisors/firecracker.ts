@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import type { FirecrackerSpec } from '../../model/hypervisors/firecracker.js';
+import { absolutePathField, socketPathField } from '../../probes/fields.js';
+import { memoryField } from '../fields.js';
+import { type BuildContext, disksOf, kernelOf, memoryOf, refuseGuestDevices, tapOf } from './hardware.js';
+import {
+  diskField,
+  extraArgumentsField,
+  kernelField,
+  programField,
+  refuseBesideAdopt,
+  tapField,
+  vcpusField,
+  vsockField,
+} from './hardware-schema.js';
+import type { HypervisorKind } from './kind.js';
+
+/** More are not possible in a microVM. */
+const MAX_VCPUS = 32;
+const OWN_ARGUMENTS: ReadonlySet<string> = new Set([
+  '-api-sock',
+  '-id',
+  '-config-file',
+  '-log-path',
+  '-metrics-path',
+  '-no-api',
+]);
+
+const schema = z
+  .strictObject({
+    binary: programField('firecracker').optional(),
+    memory: memoryField.optional(),
+    vcpus: vcpusField.optional(),
+    kernel: kernelField.optional(),
+    disks: z
+      .array(diskField(['raw']))
+      .max(64)
+      .optional(),
+    interfaces: z
+      .array(z.strictObject({ tap: tapField }))
+      .max(16)
+      .optional(),
+    vsock: vsockField.optional(),
+    extraArgs: extraArgumentsField(OWN_ARGUMENTS).optional(),
+    adopt: z.strictObject({ apiSocket: socketPathField, pidFile: absolutePathField.optional() }).optional(),
+  })
+  .superRefine(refuseBesideAdopt);
+
+type Written = z.output<typeof schema>;
+
+function build(written: Written, context: BuildContext): FirecrackerSpec | undefined {
+  const { refuse, manifest } = context;
+  refuseGuestDevices(context, 'Firecracker', undefined);
+  const memoryMiB = memoryOf(written, context);
+  if (memoryMiB === undefined) return undefined;
+  const { adopt, kernel, vsock } = written;
+  if (kernel === undefined && adopt === undefined)
+    refuse([], 'has no kernel, and Firecracker boots nothing else; add kernel');
+  const vcpus = written.vcpus ?? manifest.vcpus ?? 1;
+  if (vcpus > MAX_VCPUS)
+    refuse(
+      written.vcpus === undefined ? [] : ['vcpus'],
+      `is to have ${vcpus} processors; Firecracker takes at most ${MAX_VCPUS}`,
+    );
+  return {
+    driver: 'firecracker',
+    binary: written.binary ?? 'firecracker',
+    memoryMiB,
+    vcpus,
+    ...(kernel === undefined ? {} : { kernel: kernelOf(kernel) }),
+    disks: disksOf(written.disks, refuse),
+    interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
+    guestAgent: false,
+    ...(vsock === undefined ? {} : { vsockCid: vsock.cid }),
+    extraArgs: written.extraArgs ?? [],
+    ...(adopt === undefined ? {} : { adopt: adoptOf(adopt) }),
+  };
+}
+
+function adoptOf({
+  apiSocket,
+  pidFile,
+}: NonNullable<Written['adopt']>): NonNullable<FirecrackerSpec['adopt']> {
+  return { apiSocket, ...(pidFile === undefined ? {} : { pidFile }) };
+}
+
+export const firecracker: HypervisorKind<Written> = {
+  schema,
+  build,
+  agentRemedy: () => 'Firecracker has no channel for it; remove what asks it, or use qemu',
+};

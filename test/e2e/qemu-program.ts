@@ -1,0 +1,8 @@
+import { existsSync } from 'node:fs';
+
+/** QEMU alone, without the lab's guests: its firmware is guest enough. */
+export function whyNoQemu(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(':');
+  const isThere = folders.some((folder) => existsSync(`${folder}/qemu-system-x86_64`));
+  return isThere ? undefined : 'there is no qemu-system-x86_64 in PATH';
+}

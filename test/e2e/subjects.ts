@@ -1,0 +1,177 @@
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { CloudHypervisorSpec } from '../../src/model/hypervisors/cloud-hypervisor.js';
+import type { FirecrackerSpec } from '../../src/model/hypervisors/firecracker.js';
+import type { QemuSpec } from '../../src/model/hypervisors/qemu.js';
+import type { DriverName, HypervisorSpec } from '../../src/model/vm.js';
+import { buildFakePrograms, giveOrder } from '../fakes/programs/build.js';
+import { whyNoQemu } from './qemu-program.js';
+import { writeTinyGuest } from './tiny-guest.js';
+
+/** A program that a driver is tested against. */
+export interface Subject {
+  readonly name: string;
+  readonly driver: DriverName;
+  /** Why it cannot be tested here. */
+  readonly skip: string | undefined;
+  /** A VM that does not heed the power button, where the guest can be told not to. */
+  spec(folder: string, changes: Partial<HypervisorSpec>): HypervisorSpec;
+  /** The monitor's socket in the VM's folder. */
+  readonly socket: string;
+  /** Occupies the monitor as other clients would; the result lets go of it. */
+  hold(socket: string): Promise<() => void>;
+  /** Whether it can reset its guest, and pauses are told as events. */
+  readonly resets: boolean;
+  readonly tellsPauses: boolean;
+  /** Whether the guest itself can heed a request to stop. */
+  readonly heeds: boolean;
+  /** Lets the answer to the next reset be lost; undefined where this cannot be caused. */
+  readonly loseAnswer?: (socket: string) => Promise<void>;
+  /** The VMM says that the VM was shut down, though nobody asked for it; undefined where this cannot be caused. */
+  readonly misreport?: (socket: string) => Promise<void>;
+}
+
+async function connected(path: string): Promise<Socket> {
+  const socket = createConnection(path);
+  socket.on('error', () => {});
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return socket;
+}
+
+/** As many clients as an API serves, each with a request that it has sent: they are served, and stay. */
+async function fillApi(path: string): Promise<() => void> {
+  const clients = await Promise.all(Array.from({ length: 10 }, () => connected(path)));
+  const served = clients.map((client) => new Promise((resolve) => client.once('data', resolve)));
+  for (const client of clients) client.write('GET /none HTTP/1.1\r\nHost: x\r\n\r\n');
+  await Promise.all(served);
+  return () => {
+    for (const client of clients) client.destroy();
+  };
+}
+
+const common = { memoryMiB: 64, vcpus: 1, disks: [], interfaces: [], guestAgent: false, extraArgs: [] };
+
+const qemu: Subject = {
+  name: 'QEMU',
+  driver: 'qemu',
+  skip: whyNoQemu(),
+  spec: (_folder, changes): QemuSpec => ({
+    ...common,
+    driver: 'qemu',
+    binary: 'qemu-system-x86_64',
+    machine: 'pc',
+    accel: 'tcg',
+    pvpanic: false,
+    ...(changes as Partial<QemuSpec>),
+  }),
+  socket: 'qmp.sock',
+  hold: async (path) => {
+    const client = await connected(path);
+    await new Promise((resolve) => client.once('data', resolve));
+    return () => client.destroy();
+  },
+  resets: true,
+  tellsPauses: true,
+  heeds: false,
+};
+
+/** `append` of the fakes: `deaf` does not heed the power button. */
+function kernel(folder: string, append: string) {
+  const image = join(folder, 'tiny-guest.elf');
+  if (!existsSync(image)) writeTinyGuest(image);
+  return { image, append };
+}
+
+function cloudHypervisor(binary: string, append: string): Omit<Subject, 'name' | 'skip' | 'heeds'> {
+  return {
+    driver: 'cloud-hypervisor',
+    spec: (folder, changes): CloudHypervisorSpec => ({
+      ...common,
+      driver: 'cloud-hypervisor',
+      binary,
+      kernel: kernel(folder, append),
+      watchdog: true,
+      pvpanic: true,
+      ...(changes as Partial<CloudHypervisorSpec>),
+    }),
+    socket: 'ch.sock',
+    hold: fillApi,
+    resets: true,
+    tellsPauses: true,
+  };
+}
+
+function firecracker(binary: string, append: string): Omit<Subject, 'name' | 'skip' | 'heeds'> {
+  return {
+    driver: 'firecracker',
+    spec: (folder, changes): FirecrackerSpec => ({
+      ...common,
+      driver: 'firecracker',
+      binary,
+      kernel: kernel(folder, append),
+      ...(changes as Partial<FirecrackerSpec>),
+    }),
+    socket: 'fc.sock',
+    hold: fillApi,
+    resets: false,
+    tellsPauses: false,
+  };
+}
+
+/** The fakes need none, but their drivers prove that it works before each start. */
+function whyNoKvm(): string | undefined {
+  return existsSync('/dev/kvm') ? undefined : 'there is no /dev/kvm, without which the driver starts nothing';
+}
+
+/** `variable` names the program. */
+function real(variable: string): { readonly binary: string; readonly skip: string | undefined } {
+  const binary = process.env[variable] ?? '';
+  const skip = binary === '' ? `set ${variable} to the path of the real program` : undefined;
+  return { binary, skip };
+}
+
+/** Everything that the drivers are tested against; the fakes are built into the folder. */
+export function subjects(folder: string): readonly Subject[] {
+  const fakes = buildFakePrograms(folder);
+  const realCloudHypervisor = real('VMPULSE_TEST_CH');
+  const realFirecracker = real('VMPULSE_TEST_FC');
+  return [
+    qemu,
+    {
+      ...cloudHypervisor(fakes.cloudHypervisor, ''),
+      name: 'a fake Cloud Hypervisor',
+      skip: whyNoKvm(),
+      heeds: true,
+      loseAnswer: (path) => giveOrder(path, { fault: 'drop-done', request: 'PUT /api/v1/vm.reboot' }),
+      misreport: (path) => giveOrder(path, { does: 'created' }),
+    },
+    {
+      ...cloudHypervisor(realCloudHypervisor.binary, ''),
+      name: 'Cloud Hypervisor',
+      skip: realCloudHypervisor.skip,
+      heeds: false,
+    },
+    {
+      ...firecracker(fakes.firecracker, ''),
+      name: 'a fake Firecracker',
+      skip: whyNoKvm(),
+      heeds: true,
+    },
+    {
+      ...firecracker(realFirecracker.binary, 'x=1'),
+      name: 'Firecracker',
+      skip: realFirecracker.skip,
+      heeds: true,
+    },
+  ];
+}
+
+/** A program that waits before it becomes another one; questions are answered at once. */
+export function slowProgram(folder: string, binary: string, seconds: number): string {
+  const path = join(folder, `slow-${crypto.randomUUID()}`);
+  const script = `#!/bin/sh\ncase "$*" in *--help*) ;; *) sleep ${seconds} ;; esac\nexec ${binary} "$@"\n`;
+  writeFileSync(path, script);
+  chmodSync(path, 0o755);
+  return path;
+}
