@@ -1,10 +1,12 @@
 export { canonicalJson } from './canonical-json.js';
+export { problemOfDocuments } from './check-documents.js';
 export type { DaemonConfig } from './daemon-schema.js';
 export { type ConfigDiff, diffConfig } from './diff-config.js';
 export {
   appliedFolder,
   type ConfigSources,
   compileSources,
+  type LoadConfigOptions,
   type LoadedConfig,
   loadConfig,
   readConfigSources,

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { arch, hostname } from 'node:os';
 import { extname, join } from 'node:path';
 import { Deadline } from '../model/deadline.js';
@@ -34,7 +35,13 @@ export interface LoadConfigOptions {
   readonly hostName?: string;
   /** Where the daemon keeps documents that were applied, instead of in `stateDir` of the configuration. */
   readonly stateDir?: string;
+  /** Take every default where there is no configuration file. */
+  readonly optional?: boolean;
+  /** Documents beside all others, made once the VMs of those are known. They must be valid, and not in the others' way. */
+  readonly further?: FurtherDocuments;
 }
+
+export type FurtherDocuments = (vms: readonly VmSpec[]) => readonly SourceFile[];
 
 /** Everything that a configuration is made of, read and not compiled yet. */
 export interface ConfigSources {
@@ -46,6 +53,7 @@ export interface ConfigSources {
   /** Those of the daemon's own folder: what was applied. */
   readonly applied: readonly (SourceFile | UnreadableFile)[];
   readonly facts: HostFacts;
+  readonly further?: FurtherDocuments;
 }
 
 /** The folder of the documents that were applied. */
@@ -84,16 +92,16 @@ export async function readConfigSources(
     throw new VmpulseError('ERR_VMPULSE_CONFIG', text, { details: { problems: [text] } });
   }
   const facts: HostFacts = { hostName: options.hostName ?? hostname(), architecture: hostArchitecture() };
-  const file = await readSourceFile(
-    path,
-    deadline,
-    'does not exist; create it, an empty file takes every default',
-  );
+  const isMissing = options.optional === true && !(await exists(path, deadline));
+  const file = isMissing
+    ? { path, text: '' }
+    : await readSourceFile(path, deadline, 'does not exist; create it, an empty file takes every default');
   const { config, warnings } = compileDaemonConfig(file, facts);
   const sources: ManifestSource[] = [];
   for (const source of config.manifests) sources.push(await readManifestSource(source, deadline));
   const absent = sources
-    .filter(({ state }) => state !== 'read')
+    // Where nobody wrote down where documents are, nobody misses them.
+    .filter(({ state }) => state !== 'read' && !isMissing)
     .map(
       ({ path: where, state }) =>
         `${where}: ${state === 'missing' ? 'there is no such directory or file' : 'has no documents'}; no VM is watched from it`,
@@ -106,12 +114,26 @@ export async function readConfigSources(
     byHand: sources.flatMap(({ files }) => files),
     applied: applied.files,
     facts,
+    ...(options.further === undefined ? {} : { further: options.further }),
   };
+}
+
+function exists(path: string, deadline: Deadline): Promise<boolean> {
+  return deadline.race(
+    stat(path).then(
+      () => true,
+      (error: unknown) => !(error instanceof Error && 'code' in error && error.code === 'ENOENT'),
+    ),
+  );
 }
 
 /** The second half. Throws ERR_VMPULSE_CONFIG with every problem. */
 export function compileSources(read: ConfigSources): LoadedConfig {
-  const compiled = compileVms([...read.byHand, ...read.applied], read.config, read.facts);
+  const documents = [...read.byHand, ...read.applied];
+  const own = compileVms(documents, read.config, read.facts);
+  const further = read.further?.(own.vms) ?? [];
+  const compiled =
+    further.length === 0 ? own : compileVms([...documents, ...further], read.config, read.facts);
   return {
     config: read.config,
     vms: compiled.vms,

@@ -2,7 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { destination, type Logger as Pino, pino } from 'pino';
-import { type DaemonConfig, diffConfig, type LoadedConfig, loadConfig } from '../config/index.js';
+import {
+  type DaemonConfig,
+  diffConfig,
+  type LoadConfigOptions,
+  type LoadedConfig,
+  loadConfig,
+} from '../config/index.js';
+import { HostSearch } from '../discovery/index.js';
 import { ProbeEngine } from '../engine/index.js';
 import { Lifecycle } from '../lifecycle/index.js';
 import { Deadline } from '../model/deadline.js';
@@ -23,12 +30,20 @@ import { lockStateDir } from './state-lock.js';
 export interface DaemonOptions {
   /** The configuration file. */
   readonly configPath: string;
+  /** There need not be one: then what is found on the host is watched, beside what is applied. Default false. */
+  readonly discover?: boolean;
   /** Each overrides what the file says. */
   readonly stateDir?: string;
   readonly runDir?: string;
   readonly socketPath?: string;
   /** The service manager that wants to be told, if any. */
   readonly notify?: NotifyOptions;
+}
+
+/** Where the configuration comes from. */
+interface Loading {
+  readonly configPath: string;
+  readonly search: HostSearch | undefined;
 }
 
 interface Owned {
@@ -45,7 +60,7 @@ const CLOSE_MS = 10_000;
  */
 export class Daemon {
   readonly config: DaemonConfig;
-  readonly #configPath: string;
+  readonly #loading: Loading;
   readonly #logger: Pino;
   readonly #started: LoadedConfig;
   readonly #notifier: ServiceNotifier;
@@ -56,8 +71,8 @@ export class Daemon {
   #reloads: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  private constructor(options: DaemonOptions, loaded: LoadedConfig) {
-    this.#configPath = options.configPath;
+  private constructor(options: DaemonOptions, loading: Loading, loaded: LoadedConfig) {
+    this.#loading = loading;
     this.#started = loaded;
     this.config = withOverrides(loaded.config, options);
     const stderr = destination({ dest: 2, sync: true });
@@ -73,11 +88,17 @@ export class Daemon {
    * ERR_VMPULSE_JOURNAL_VERSION, ERR_VMPULSE_NATIVE, ERR_VMPULSE_SYSCALL.
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { configPath, stateDir } = options;
-    const daemon = new Daemon(
-      options,
-      await loadConfig(configPath, stateDir === undefined ? {} : { stateDir }),
-    );
+    const { configPath, stateDir, discover = false } = options;
+    const search = discover ? new HostSearch() : undefined;
+    const loading: Loading = { configPath, search };
+    let daemon: Daemon;
+    try {
+      await search?.look();
+      daemon = new Daemon(options, loading, await load(loading, stateDir === undefined ? {} : { stateDir }));
+    } catch (error) {
+      await search?.close();
+      throw error;
+    }
     try {
       await daemon.#start();
       return daemon;
@@ -114,6 +135,8 @@ export class Daemon {
     await makeDir(config.runDir, 0o755);
     const lock = lockStateDir(config.stateDir);
     this.#own('lock', () => lock.close());
+    const { search } = this.#loading;
+    this.#own('search for VMs', () => search?.close());
     const vmpulse = await this.#createRuntime();
     await this.#serve(vmpulse);
     for (const warning of this.#started.warnings) this.#logger.warn({}, warning);
@@ -123,6 +146,12 @@ export class Daemon {
     this.#vmpulse = vmpulse;
     this.#notifier.ready(watching(this.#started.vms.length));
     this.#logger.info({ socket: config.socketPath, vms: this.#started.vms.length }, 'ready');
+    if (search === undefined) return;
+    this.#logger.info(
+      {},
+      'there is no configuration: what is found on this host is watched, and not acted on',
+    );
+    search.follow(() => this.reload(), this.#logger);
   }
 
   async #createRuntime(): Promise<Vmpulse> {
@@ -164,7 +193,9 @@ export class Daemon {
     const isReady = () => this.#vmpulse !== undefined;
     const { signal } = this.#stop;
     const { stateDir } = config;
-    const lifecycle = new Lifecycle({ configPath: this.#configPath, stateDir, reload });
+    const { configPath, search } = this.#loading;
+    const configOptional = search !== undefined;
+    const lifecycle = new Lifecycle({ configPath, configOptional, stateDir, reload });
     const api = createApi({ runtime: vmpulse, lifecycle, reload, logger, isReady, run: Date.now(), signal });
     await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath);
     if (config.heartbeats.listen !== undefined) {
@@ -197,7 +228,7 @@ export class Daemon {
     }
     this.#notifier.reloading();
     try {
-      const next = await loadConfig(this.#configPath, {
+      const next = await load(this.#loading, {
         signal: this.#stop.signal,
         stateDir: this.config.stateDir,
       });
@@ -235,6 +266,12 @@ export class Daemon {
     this.#own(name, () => closeHttpServer(server));
     return server;
   }
+}
+
+/** The configuration file, if there is one, and what is found on the host, if that is watched. */
+function load({ configPath, search }: Loading, options: LoadConfigOptions): Promise<LoadedConfig> {
+  if (search === undefined) return loadConfig(configPath, options);
+  return loadConfig(configPath, { ...options, optional: true, further: (vms) => search.documents(vms) });
 }
 
 function watching(vms: number): string {

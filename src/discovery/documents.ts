@@ -24,13 +24,13 @@ export function documentsOf({ name, vm, address }: NamedVm, all: readonly FoundV
     return { problem: 'nothing on its command line tells it from others; give its VMM a UUID or a name' };
   }
   const metadata = { name, namespace: 'default' };
-  const isOpened = 'qemu' in hypervisor;
-  const probes = probesFor(vm, { address, isOpened });
+  const hasAgent = 'qemu' in hypervisor && 'agentSocket' in hypervisor.qemu.adopt;
+  const probes = probesFor(vm, { address, hasAgent });
   const manifest = {
     apiVersion: 'kubevirt.io/v1',
     kind: 'VirtualMachine',
     metadata,
-    spec: { runStrategy: 'Manual', template: { spec: { domain: domainOf(vm) } } },
+    spec: { runStrategy: 'Manual', template: { spec: { domain: domainOf(vm, all) } } },
   };
   const host = {
     apiVersion: 'vmpulse.dev/v1',
@@ -52,9 +52,10 @@ function comment({ vmm, owner }: FoundVm): string {
   return `# found: ${vmm}, run by ${who}; watched, not acted on\n`;
 }
 
-function domainOf({ uuid, memoryMiB, vcpus }: FoundVm): object {
+function domainOf({ uuid, memoryMiB, vcpus }: FoundVm, all: readonly FoundVm[]): object {
+  const isShared = all.filter((one) => one.uuid === uuid).length > 1;
   return {
-    ...(uuid === undefined ? {} : { firmware: { uuid } }),
+    ...(uuid === undefined || isShared ? {} : { firmware: { uuid } }),
     ...(memoryMiB === undefined ? {} : { memory: { guest: `${memoryMiB}Mi` } }),
     ...(vcpus === undefined ? {} : { cpu: { cores: vcpus } }),
   };
@@ -64,11 +65,13 @@ function domainOf({ uuid, memoryMiB, vcpus }: FoundVm): object {
 function hypervisorOf(
   vm: FoundVm,
   all: readonly FoundVm[],
-): { qemu: object } | { observed: object } | undefined {
+): { qemu: { adopt: object } } | { observed: object } | undefined {
   const [qmpSocket] = vm.monitors;
-  if (!isForeign(vm.owner) && qmpSocket !== undefined) {
-    const { agent } = vm;
-    return { qemu: { adopt: { qmpSocket, ...(agent === undefined ? {} : { agentSocket: agent }) } } };
+  const sockets = (one: FoundVm) => [...one.monitors, one.agent];
+  const isOwn = (socket: string) => all.every((one) => one === vm || !sockets(one).includes(socket));
+  if (!isForeign(vm.owner) && qmpSocket !== undefined && isOwn(qmpSocket)) {
+    const agent = vm.agent !== undefined && isOwn(vm.agent) ? { agentSocket: vm.agent } : {};
+    return { qemu: { adopt: { qmpSocket, ...agent } } };
   }
   const mark = vm.marks.find((one) => isOnlyOnes(one, vm, all));
   return mark && { observed: { mark: `${mark.option} ${mark.value}` } };

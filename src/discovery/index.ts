@@ -1,2 +1,4 @@
-export type { FoundVm, Owner } from '../hypervisors/discovery/index.js';
-export { type DiscoveredVm, type Discovery, discover } from './discover.js';
+export { type FoundVm, isForeign, type Owner } from '../hypervisors/discovery/index.js';
+export { type Discovery, discover } from './discover.js';
+export type { DiscoveredVm } from './found-list.js';
+export { HostSearch } from './host-search.js';

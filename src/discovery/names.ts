@@ -7,8 +7,8 @@ const MAX_NAME = 63;
  * Names by which found VMs are known here, in their order: what the VMM calls it, else its UUID, the file of its first socket
  * or disk, or its PID; made to fit the rules of names, and told apart by a number.
  */
-export function nameVms(vms: readonly FoundVm[]): string[] {
-  const taken = new Set<string>();
+export function nameVms(vms: readonly FoundVm[], others: ReadonlySet<string> = new Set()): string[] {
+  const taken = new Set(others);
   return vms.map((vm) => {
     const wanted = asName(vm.name ?? '') || fallback(vm);
     let name = wanted;

@@ -3,8 +3,8 @@ import type { GuestAddress } from './guest-address.js';
 
 interface ProbesForOptions {
   readonly address: GuestAddress | undefined;
-  /** Whether the sockets of the VMM are opened. */
-  readonly isOpened: boolean;
+  /** Whether the guest agent is asked. */
+  readonly hasAgent: boolean;
 }
 
 /** What the guest's port is most likely about; any other port answers through a forward whether it is open or not. */
@@ -18,9 +18,9 @@ const WEB = new Map([
 const ANY_STATUS = ['100-599'];
 
 /** Probes that a found VM allows, as a host document writes them; beside those that every VM has. */
-export function probesFor(vm: FoundVm, { address, isOpened }: ProbesForOptions): object[] {
+export function probesFor(vm: FoundVm, { address, hasAgent }: ProbesForOptions): object[] {
   return [
-    ...(isOpened && vm.agent !== undefined ? [{ name: 'agent', guestAgentPing: {}, ...RARE }] : []),
+    ...(hasAgent ? [{ name: 'agent', guestAgentPing: {}, ...RARE }] : []),
     ...vm.forwards.flatMap(forwardProbe),
     ...neighbourProbe(address),
     ...consoleProbe(vm),

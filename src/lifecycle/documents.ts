@@ -42,6 +42,8 @@ export interface ApplyView {
 export interface DocumentsOptions {
   /** The daemon's configuration file. */
   readonly configPath: string;
+  /** Default false: without that file nothing can be applied. */
+  readonly configOptional?: boolean;
   readonly stateDir: string;
   /** Has whoever runs the VMs read the whole configuration again. */
   readonly reload: () => Promise<unknown>;
@@ -114,7 +116,8 @@ export class Documents {
   }
 
   #read(): Promise<ConfigSources> {
-    return readConfigSources(this.#options.configPath, { stateDir: this.#options.stateDir });
+    const { configPath, configOptional = false, stateDir } = this.#options;
+    return readConfigSources(configPath, { stateDir, optional: configOptional });
   }
 
   async #plan(

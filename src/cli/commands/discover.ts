@@ -1,8 +1,8 @@
 import { Option } from 'commander';
 import type { Discovery } from '../../discovery/index.js';
-import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { type Cli, type CliCommand, json, paintOf } from '../cli.js';
+import { discoverHere, only } from '../discover-here.js';
 import { examples } from '../examples.js';
 import { discoverText } from '../text/discover-text.js';
 
@@ -10,8 +10,6 @@ interface DiscoverOptions {
   readonly format: 'table' | 'documents';
   readonly json?: true;
 }
-
-const DEADLINE_MS = 10_000;
 
 /** `vmpulse discover [VM]`. */
 export const discoverCommand: CliCommand = {
@@ -38,27 +36,11 @@ export const discoverCommand: CliCommand = {
         ),
       )
       .action(async (vm: string | undefined, options: DiscoverOptions) => {
-        const [{ discover }, { WorkerPool }] = await Promise.all([
-          import('../../discovery/index.js'),
-          import('../../pool/index.js'),
-        ]);
-        const pool = new WorkerPool({ maxThreads: 1 });
-        try {
-          show(cli, only(vm, await discover(pool, { deadlineMs: DEADLINE_MS })), options);
-        } finally {
-          await pool.close();
-        }
+        const found = await discoverHere();
+        show(cli, vm === undefined ? found : only(vm, found), options);
       });
   },
 };
-
-function only(name: string | undefined, found: Discovery): Discovery {
-  if (name === undefined) return found;
-  const vms = found.vms.filter((one) => one.name === name || `default/${one.name}` === name);
-  if (vms.length > 0) return { ...found, vms };
-  const text = `no VM ${plainText(name)} was found on this host; vmpulse discover lists those that were`;
-  throw new VmpulseError('ERR_VMPULSE_VM_UNKNOWN', text);
-}
 
 function show(cli: Cli, { vms, warnings }: Discovery, { format, json: asJson }: DiscoverOptions): void {
   if (asJson) {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Daemon, DaemonOptions } from '../../daemon/daemon.js';
 import { type CliCommand, globalOptions } from '../cli.js';
@@ -5,7 +6,7 @@ import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
 
 interface RunOptions {
-  readonly config: string;
+  readonly config?: string;
   readonly stateDir?: string;
   readonly runDir?: string;
 }
@@ -22,7 +23,10 @@ export const runCommand: CliCommand = {
       .description(
         'Watches the VMs of the configuration until SIGTERM or SIGINT. The VMs run on when it ends; the next start adopts them. SIGHUP reloads the configuration. Logs are lines of JSON on stderr.',
       )
-      .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
+      .option(
+        '--config <file>',
+        `configuration file; default ${DEFAULT_CONFIG}, without which the VMs found on this host are watched`,
+      )
       .option('--state-dir <dir>', 'journal and saved state, instead of what the configuration says')
       .option('--run-dir <dir>', 'sockets and hold file, instead of what the configuration says')
       .addHelpText(
@@ -36,7 +40,8 @@ export const runCommand: CliCommand = {
         const { socket } = globalOptions(command);
         const { notify } = cli.environment;
         await runDaemon({
-          configPath: resolve(config),
+          configPath: resolve(config ?? DEFAULT_CONFIG),
+          discover: config === undefined && !existsSync(DEFAULT_CONFIG),
           ...(stateDir === undefined ? {} : { stateDir: resolve(stateDir) }),
           ...(runDir === undefined ? {} : { runDir: resolve(runDir) }),
           ...(socket === undefined ? {} : { socketPath: resolve(socket) }),

@@ -5,6 +5,7 @@ import { author, type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
 import { paintState } from '../text/paint.js';
+import { addAdopt } from './vm-adopt.js';
 import { addConsole } from './vm-console.js';
 import { addExec } from './vm-exec.js';
 import { addStats } from './vm-stats.js';
@@ -46,6 +47,7 @@ export const vmCommand: CliCommand = {
     addExec(vm, cli);
     addStats(vm, cli);
     addConsole(vm, cli);
+    addAdopt(vm, cli);
     addMaintenance(vm, cli);
     addSchedule(vm, cli);
   },

@@ -20,7 +20,7 @@ export function discoverText(vms: readonly DiscoveredVm[], paint: Paint): string
 }
 
 /** Who runs it, in a word or two. */
-function ownerText(owner: Owner): string {
+export function ownerText(owner: Owner): string {
   switch (owner.kind) {
     case 'vmpulse':
       return `vmpulse (${plainText(owner.vm)})`;

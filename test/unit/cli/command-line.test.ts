@@ -18,6 +18,7 @@ describe('help', () => {
     ['recovery', 'resume'],
     ['vm'],
     ['vm', 'release'],
+    ['vm', 'adopt'],
     ['vm', 'maintenance'],
     ['vm', 'maintenance', 'begin'],
     ['vm', 'maintenance', 'end'],

@@ -88,6 +88,41 @@ describe('vmpulse discover', () => {
   });
 });
 
+describe('vmpulse vm adopt', () => {
+  it('is refused for a VM of others, which is told with its owner', async () => {
+    const socket = join(tempFolder(), 'none.sock');
+    const pidFile = '/var/run/qemu-server/987.pid';
+    const child = lookAlike('kvm', '-id', '987', '-name', 'vmpulse-test-pve', '-pidfile', pidFile);
+    await poll('found', 10_000, () => discovered(child.pid));
+    const { status, stderr } = await runCommandLine(['vm', 'adopt', 'vmpulse-test-pve', '--socket', socket]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr:
+        'vmpulse: VM default/vmpulse-test-pve belongs to proxmox (987): it is only observed; see vmpulse discover --format documents [ERR_VMPULSE_UNSUPPORTED]\n',
+    });
+  });
+
+  it('needs the daemon, and a VM that is there', async () => {
+    const socket = join(tempFolder(), 'none.sock');
+    expect((await runCommandLine(['vm', 'adopt', 'no-such-vm', '--socket', socket])).stderr).toContain(
+      'ERR_VMPULSE_VM_UNKNOWN',
+    );
+    const child = lookAlike('firecracker', '--id', 'vmpulse-test-adopt');
+    await poll('found', 10_000, () => discovered(child.pid));
+    const { status, stderr } = await runCommandLine([
+      'vm',
+      'adopt',
+      'vmpulse-test-adopt',
+      '--socket',
+      socket,
+    ]);
+    expect({ status, stderr }).toEqual({
+      status: 69,
+      stderr: expect.stringContaining('ERR_VMPULSE_DAEMON_UNREACHABLE'),
+    });
+  });
+});
+
 describe('an observed VM', () => {
   const vmOf = (mark: string) =>
     compileOne(`{apiVersion: kubevirt.io/v1, kind: VirtualMachine, metadata: {name: a}, spec: {runStrategy: Manual, template: {spec: {}}}}

@@ -1,0 +1,68 @@
+import type { SourceFile } from '../config/index.js';
+import { errorMessage } from '../model/errors.js';
+import type { Logger } from '../model/logger.js';
+import type { VmSpec } from '../model/vm.js';
+import { WorkerPool } from '../pool/index.js';
+import { searchInto } from './discover.js';
+import { FoundList, filesOf } from './found-list.js';
+
+/** From the end of one search to the begin of the next, ms. */
+const EVERY_MS = 10_000;
+const DEADLINE_MS = 10_000;
+
+/** Searches the host for VMs again and again. */
+export class HostSearch {
+  readonly #list = new FoundList();
+  readonly #pool = new WorkerPool({ maxThreads: 1 });
+  readonly #stop = new AbortController();
+  readonly #everyMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #told = '';
+
+  constructor({ everyMs = EVERY_MS }: { readonly everyMs?: number } = {}) {
+    this.#everyMs = everyMs;
+  }
+
+  /** The documents of what was found, but for VMs that are watched by others. */
+  documents(known: readonly VmSpec[]): readonly SourceFile[] {
+    return filesOf(this.#list.list(known));
+  }
+
+  /** Searches once. Rejects where the host cannot be looked at. */
+  async look(): Promise<void> {
+    const { signal } = this.#stop;
+    await searchInto(this.#list, this.#pool, { deadlineMs: DEADLINE_MS, signal });
+    this.#told = this.#text();
+  }
+
+  /** From now on `changed` is called when other documents are to be watched; a search waits for it. */
+  follow(changed: () => Promise<unknown>, logger: Logger): void {
+    this.#timer = setTimeout(() => void this.#turn(changed, logger), this.#everyMs);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+    await this.#pool.close();
+  }
+
+  async #turn(changed: () => Promise<unknown>, logger: Logger): Promise<void> {
+    const before = this.#told;
+    try {
+      await this.look();
+      if (this.#told !== before) await changed();
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      // What is watched goes on; the next search may succeed.
+      this.#told = before;
+      logger.warn({ error: errorMessage(error) }, 'the search for VMs failed');
+    }
+    if (!this.#stop.signal.aborted) this.follow(changed, logger);
+  }
+
+  #text(): string {
+    return this.documents([])
+      .map(({ text }) => text)
+      .join('');
+  }
+}
