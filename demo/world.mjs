@@ -53,8 +53,8 @@ export function startDaemon(world) {
 }
 
 /** Resolves once every VM is healthy. */
-export async function allHealthy(world, daemon, signal) {
-  await until(`${world.vms.length} healthy VMs`, BOOT_DEADLINE_MS, async () => {
+export async function allHealthy(world, daemon, signal, deadlineMs = BOOT_DEADLINE_MS) {
+  await until(`${world.vms.length} healthy VMs`, deadlineMs, async () => {
     if (signal.aborted) throw final(signal.reason);
     if (daemon.exitCode !== null) throw final(new Error(`the daemon ended with status ${daemon.exitCode}`));
     const status = await vmpulse(world, 'status');
@@ -68,13 +68,18 @@ export function daemonLog(world, lines = 20) {
   return readFileSync(join(world.dir, 'daemon.log'), 'utf8').trim().split('\n').slice(-lines).join('\n');
 }
 
-/** Ends daemon and VMs and removes every file. VMMs outlive the daemon by design, so they are ended here. */
+/** Ends daemon and VMs and removes every file. */
 export async function destroyWorld(world, daemon) {
+  await endProcesses(world, daemon);
+  rmSync(world.dir, { recursive: true });
+}
+
+/** VMMs outlive the daemon by design, so they are ended here. */
+export async function endProcesses(world, daemon) {
   const ended = () => daemon.exitCode !== null || daemon.signalCode !== null;
   if (!ended()) daemon.kill('SIGTERM');
   await until('the daemon to end', STOP_DEADLINE_MS, () => (ended() ? true : undefined));
   const vmms = processesNaming(`${world.dir}/`);
   for (const vmm of vmms) if (isAlive(vmm)) process.kill(vmm.pid, 'SIGKILL');
   await until('the VMs to end', STOP_DEADLINE_MS, () => (vmms.some(isAlive) ? undefined : true));
-  rmSync(world.dir, { recursive: true });
 }

@@ -2,12 +2,21 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { hashFiles, listFiles, readStamp, writeStamp } from '../../scripts/lib/fresh.mjs';
+import { hangModule } from './hang-module.mjs';
 import { GUEST_DIR, IMAGE_SOURCE_DIR, LAB_DIR, LAB_FILES } from './layout.mjs';
 import { NewcArchive } from './newc.mjs';
 import { fetchParts } from './parts.mjs';
 
 const PARTS_STAMP = join(LAB_DIR, 'stamps', 'parts');
 const INITRD_STAMP = join(LAB_DIR, 'stamps', 'initrd');
+/** Modules that hang the guest with interrupts off, by what their vCPU then does. */
+const HANGS = {
+  'hang-spin': [0xfa, 0xeb, 0xfe],
+  'hang-halt': [0xfa, 0xf4, 0xeb, 0xfd],
+};
+/** Not loaded on a VM with PCI. */
+const HANG_DONOR = 'pvpanic_mmio.ko';
+
 const PARTS_FACTS = join(LAB_DIR, 'parts.json');
 
 /** Whether `.lab/` has the image of today's sources. */
@@ -77,6 +86,10 @@ function packInitrd(facts) {
   }
   for (const name of readdirSync(join(LAB_FILES.parts, 'modules'))) {
     archive.file(`lib/modules/${name}`, readFileSync(join(LAB_FILES.parts, 'modules', name)));
+  }
+  const donor = readFileSync(join(LAB_FILES.parts, 'modules', HANG_DONOR));
+  for (const [name, instructions] of Object.entries(HANGS)) {
+    archive.file(`lib/modules/${name}.ko`, hangModule(donor, instructions));
   }
   return archive.finish();
 }

@@ -8,7 +8,16 @@ import { decompress } from './kernel.mjs';
  * kernel line. Dependencies are computed.
  */
 const MODULE_GROUPS = {
-  base: ['virtio_pci', 'virtio_net', 'virtio_console', 'i6300esb', 'pvpanic_pci', 'button', 'evdev'],
+  base: [
+    'virtio_pci',
+    'virtio_net',
+    'virtio_console',
+    'virtio_blk',
+    'i6300esb',
+    'pvpanic_pci',
+    'button',
+    'evdev',
+  ],
   mmio: ['virtio_mmio', 'pvpanic_mmio'],
   vsock: ['vsock', 'vsock_loopback', 'vmw_vsock_virtio_transport'],
   '9p': ['9pnet_virtio', '9p', 'overlay'],

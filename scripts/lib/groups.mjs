@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { chaosObstacle } from '../../chaos/obstacle.mjs';
 import { labAvailable } from '../../lab/vm.mjs';
 import { aptRefusal } from './apt.mjs';
 import { listFiles } from './fresh.mjs';
-import { readCargo, readCtest, readFuzz, readVitest } from './reports.mjs';
+import { readCargo, readChaos, readCtest, readFuzz, readVitest } from './reports.mjs';
 import { findProgram } from './run.mjs';
 import { ROOT } from './steps.mjs';
 
@@ -62,6 +63,22 @@ export const GROUPS = [
     },
   },
   vitestGroup('vm', ['test/lab', 'test/e2e'], vmObstacle),
+  {
+    name: 'chaos',
+    commands: [
+      [
+        process.execPath,
+        join(ROOT, 'chaos/main.mjs'),
+        ...['--vms', '4', '--faults', '12', '--seed', '1', '--json', join(REPORTS, 'chaos.json')],
+      ],
+    ],
+    report: join(REPORTS, 'chaos.json'),
+    read: readChaos,
+    obstacle: () => {
+      const why = chaosObstacle();
+      return why === undefined ? undefined : (vmObstacle() ?? leftOut(why));
+    },
+  },
 ];
 
 /**

@@ -69,6 +69,15 @@ export function readFuzz(text) {
   return counted({ passed, failed: results.length - passed, skipped: 0 });
 }
 
+/** What a chaos run wrote: every fault is a test, and so is every change that none permits, which has failed. */
+export function readChaos(text) {
+  const { results, falseActs, problem } = JSON.parse(text);
+  if (!Array.isArray(results) || !Array.isArray(falseActs)) throw new Error('not a report of a chaos run');
+  if (problem !== null) throw new Error(`the chaos run broke off: ${problem}`);
+  const passed = results.filter(({ healed }) => healed === true).length;
+  return counted({ passed, failed: results.length - passed + falseActs.length, skipped: 0 });
+}
+
 function counted(counts) {
   if (counts.passed + counts.failed + counts.skipped === 0) throw new Error('the report has no test');
   return counts;
