@@ -7,9 +7,12 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const HORIZON_TICKS: u64 = 1 << (SLOT_BITS * LEVELS as u32 - 1);
 const NONE: u32 = u32::MAX;
 
-/// An armed timer. Valid until it fires or is cancelled.
+/// An armed timer, until it fires or is cancelled; from then on it means nothing, whatever takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimerKey(u32);
+pub struct TimerKey {
+    index: u32,
+    generation: u32,
+}
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -17,6 +20,8 @@ struct Entry {
     token: u64,
     next: u32,
     prev: u32,
+    /// Of those that had this place one after the other.
+    generation: u32,
     /// `level * SLOTS + slot`, or `u16::MAX` when free.
     place: u16,
 }
@@ -44,11 +49,12 @@ impl Wheel {
     /// Arms a timer; a deadline that is not in the future fires at the next tick.
     pub fn insert(&mut self, deadline: u64, token: u64) -> TimerKey {
         let deadline = deadline.clamp(self.now + 1, self.now + HORIZON_TICKS);
-        let entry = Entry {
+        let mut entry = Entry {
             deadline,
             token,
             next: NONE,
             prev: NONE,
+            generation: 0,
             place: 0,
         };
         let index = if self.free == NONE {
@@ -57,18 +63,26 @@ impl Wheel {
             index
         } else {
             let index = self.free;
-            self.free = self.entries[index as usize].next;
+            let freed = self.entries[index as usize];
+            self.free = freed.next;
+            entry.generation = freed.generation;
             self.entries[index as usize] = entry;
             index
         };
         self.link(index);
-        TimerKey(index)
+        TimerKey {
+            index,
+            generation: entry.generation,
+        }
     }
 
-    /// Disarms a timer. The key must be armed.
+    /// Disarms a timer. One that has fired needs that no more: of those that fire together, the first to be handled may
+    /// end what another one was armed for.
     pub fn cancel(&mut self, key: TimerKey) {
-        self.unlink(key.0);
-        self.release(key.0);
+        if self.entries[key.index as usize].generation == key.generation {
+            self.unlink(key.index);
+            self.release(key.index);
+        }
     }
 
     /// The tick of the next work, or `None` when no timer is armed. Never later than the next deadline.
@@ -156,6 +170,7 @@ impl Wheel {
     fn release(&mut self, index: u32) {
         let entry = &mut self.entries[index as usize];
         entry.place = u16::MAX;
+        entry.generation = entry.generation.wrapping_add(1);
         entry.next = self.free;
         self.free = index;
     }
@@ -246,6 +261,28 @@ mod tests {
                 assert!(now < tick && tick <= first);
             }
         }
+    }
+
+    #[test]
+    fn a_key_of_a_timer_that_fired_cancels_nothing_whatever_took_its_place() {
+        let mut wheel = Wheel::new(0);
+        let mut fired = Vec::new();
+        let (first, second) = (wheel.insert(5, 1), wheel.insert(5, 2));
+        wheel.advance(5, &mut fired);
+        fired.sort_unstable();
+        assert_eq!(fired, [1, 2]);
+        // Whoever handles the one ends what the other was for.
+        wheel.cancel(second);
+        let (third, fourth) = (wheel.insert(9, 3), wheel.insert(9, 4));
+        wheel.cancel(first);
+        wheel.cancel(second);
+        wheel.cancel(third);
+        wheel.cancel(third);
+        fired.clear();
+        wheel.advance(9, &mut fired);
+        assert_eq!(fired, [4]);
+        assert_eq!(wheel.entries.len(), 2);
+        wheel.cancel(fourth);
     }
 
     #[test]
