@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 /** One protocol's counters of /proc/net/snmp. */
 function snmp(protocol) {
   const lines = readFileSync('/proc/net/snmp', 'latin1').split('\n');
-  const [names, values] = lines
+  // Without a line nothing was counted yet.
+  const [names = [], values = []] = lines
     .filter((line) => line.startsWith(`${protocol}: `))
     .map((line) => line.split(' '));
   return Object.fromEntries(names.map((name, i) => [name, Number(values[i])]));

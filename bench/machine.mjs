@@ -17,6 +17,7 @@ export async function versions() {
     haproxy: (await versionOf('haproxy', '-v')) ?? null,
     blackbox_exporter: (await versionOf('prometheus-blackbox-exporter', '--version')) ?? null,
     fping: (await versionOf('fping', '-v')) ?? null,
+    check_tcp: (await versionOf('check_tcp', '--version')) ?? null,
   };
 }
 

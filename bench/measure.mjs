@@ -1,5 +1,6 @@
 // Everything, one suite after the other; a signal ends it.
 import { blackbox } from './probers/blackbox.mjs';
+import { checkTcp } from './probers/check-tcp.mjs';
 import { fping } from './probers/fping.mjs';
 import { haproxy } from './probers/haproxy.mjs';
 import { buildLimits } from './probers/limits.mjs';
@@ -30,7 +31,13 @@ export async function measureAll(sizes, dir) {
   say('building the raw loops');
   const limits = await buildLimits(dir);
   if (limits === null) say('missing: a C++ compiler; the raw loops are left out');
-  const peers = { limits, haproxy: haproxy(dir), blackbox: blackbox(dir), fping: fping(dir) };
+  const peers = {
+    limits,
+    haproxy: haproxy(dir),
+    blackbox: blackbox(dir),
+    fping: fping(dir),
+    checkTcp: checkTcp(),
+  };
   const run = (job, options) => runJob(job, { ...options, dir }, stopped.signal);
   const report = { cpuRows: [], figures: [], failures: [] };
   // One that fails does not take the others' figures with it.

@@ -14,9 +14,12 @@ function busyUs(core, nowUs) {
   return nowUs - (idle + iowait) * US_A_TICK;
 }
 
-/** On-CPU time of a process and its descendants, all threads, µs, to the nanosecond (schedstat). Softirqs that interrupt it are in it. */
+/**
+ * On-CPU time of a process and its descendants, all threads, µs, to the nanosecond (schedstat); of those that have ended, to
+ * the tick. Softirqs that interrupt them are in it.
+ */
 export function treeUs(pid) {
-  let us = 0;
+  let us = endedUs(pid);
   for (const tid of entries(`/proc/${pid}/task`)) {
     us += threadUs(pid, tid);
     for (const child of text(`/proc/${pid}/task/${tid}/children`).split(' ')) {
@@ -24,6 +27,17 @@ export function treeUs(pid) {
     }
   }
   return us;
+}
+
+/** Of the children of a process that have ended, with theirs: user and system. */
+function endedUs(pid) {
+  const stat = text(`/proc/${pid}/stat`);
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(13, 15)
+    .map(Number);
+  return (user + system) * US_A_TICK;
 }
 
 export function threadUs(pid, tid) {

@@ -7,7 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findProgram, PEERS_ROOT, versionOf } from './probers/debian.mjs';
 
-const PEERS = { haproxy: '-v', 'prometheus-blackbox-exporter': '--version', fping: '-v' };
+/** Packages, and what each is for: a program, and how it tells its version. */
+const PEERS = {
+  haproxy: ['haproxy', '-v'],
+  'prometheus-blackbox-exporter': ['prometheus-blackbox-exporter', '--version'],
+  fping: ['fping', '-v'],
+  'monitoring-plugins-basic': ['check_tcp', '--version'],
+};
 const DEADLINE_MS = 300_000;
 
 const run = (program, args, options) =>
@@ -21,7 +27,7 @@ async function withDependencies(names) {
 }
 
 async function main() {
-  const missing = Object.keys(PEERS).filter((name) => findProgram(name) === undefined);
+  const missing = Object.keys(PEERS).filter((name) => findProgram(PEERS[name][0]) === undefined);
   if (missing.length > 0) {
     const folder = fileURLToPath(new URL('./.peers/', import.meta.url));
     await mkdir(PEERS_ROOT, { recursive: true });
@@ -30,7 +36,7 @@ async function main() {
       if (name.endsWith('.deb')) await run('dpkg-deb', ['--extract', join(folder, name), PEERS_ROOT]);
     }
   }
-  for (const [name, flag] of Object.entries(PEERS)) {
+  for (const [name, flag] of Object.values(PEERS)) {
     const { path } = findProgram(name) ?? {};
     console.log(`${name} ${(await versionOf(name, flag)) ?? 'is missing'} ${path ?? ''}`);
   }

@@ -13,9 +13,10 @@ const DEADLINE_MS = 10_000;
 /** Path and environment of a program, or undefined where it is missing. */
 export function findProgram(name) {
   const folders = [
-    ...['usr/sbin', 'usr/bin'].map((folder) => join(PEERS_ROOT, folder)),
+    ...['usr/sbin', 'usr/bin', 'usr/lib/nagios/plugins'].map((folder) => join(PEERS_ROOT, folder)),
     ...(process.env.PATH ?? '').split(delimiter),
     '/usr/sbin',
+    '/usr/lib/nagios/plugins',
   ];
   const path = folders.map((folder) => join(folder, name)).find((candidate) => existsSync(candidate));
   if (path === undefined) return undefined;
@@ -27,9 +28,10 @@ export function findProgram(name) {
 export async function versionOf(name, flag) {
   const program = findProgram(name);
   if (program === undefined) return undefined;
+  // Monitoring plugins tell their version and end with 3, which says that nothing was checked.
   const { stdout, stderr } = await promisify(execFile)(program.path, [flag], {
     env: program.env,
     timeout: DEADLINE_MS,
-  });
+  }).catch((error) => (error.code === 3 ? error : Promise.reject(error)));
   return /\d+\.\d+[\w.+-]*/.exec(stdout + stderr)?.[0];
 }

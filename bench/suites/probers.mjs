@@ -12,7 +12,7 @@ const START_DEADLINE_MS = 15_000;
 const TOLD_SHARE = 0.001;
 
 /** Who is measured for a kind; a row's prober may ask another kind of its own (`as`). */
-function planOf({ limits, haproxy, blackbox, fping }) {
+function planOf({ limits, haproxy, blackbox, fping, checkTcp }) {
   const raw = (mode, peer) => limits && rawLoop(limits, mode, peer);
   const epoll = raw('epoll', 'raw epoll');
   const recycled = raw('recycled', 'raw epoll, sockets used again');
@@ -23,6 +23,7 @@ function planOf({ limits, haproxy, blackbox, fping }) {
     { kind: 'tcp', by: haproxy },
     { kind: 'tcp', by: nodeClients },
     { kind: 'tcp', by: blackbox },
+    { kind: 'tcp', by: checkTcp },
     { kind: 'tcp', by: epoll },
     { kind: 'tcp', by: epoll, as: 'tcp-full', note: 'handshake acknowledged' },
     { kind: 'tcp', by: recycled },

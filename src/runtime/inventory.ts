@@ -25,6 +25,8 @@ export interface InventoryOptions {
   readonly customProbes: CustomProbes;
   readonly externals: ExternalRunner;
   readonly probeHost: ProbeHost;
+  /** Text of /proc/self/status. */
+  readonly ownStatus: () => string;
   readonly clock: Clock;
   /** Another one after each boot of the host. */
   readonly hostBootId: () => string;
@@ -77,6 +79,7 @@ export class Inventory {
       customProbes,
       externals,
       probeHost,
+      ownStatus: this.#options.ownStatus,
       clock,
       index: this.index,
       events: {
@@ -96,6 +99,7 @@ export class Inventory {
           if (event.type === 'exited') this.#lookLater(unit, LOOK_AGAIN_MS, true);
         },
         probeUnavailable: (probe, why) => degradations.set(`probe/${vm}/${probe}`, why),
+        probeHindered: (probe, why) => degradations.set(`privileges/${vm}/${probe}`, why),
       },
     });
     this.units.set(vm, unit);
@@ -122,7 +126,7 @@ export class Inventory {
     try {
       const look = await unit.driver.look(unit.spec, { deadlineMs: LOOK_DEADLINE_MS, signal });
       // What is wrong now is found again.
-      for (const part of ['probe', 'exit']) degradations.clear(`${part}/${id}`);
+      for (const part of ['probe', 'privileges', 'exit']) degradations.clear(`${part}/${id}`);
       if (look.running) await unit.attach(look.process, fresh);
       // Let go of meanwhile.
       if (!this.#isWatched(unit)) return await unit.detach();

@@ -44,6 +44,8 @@ export interface SupervisorOptions {
   readonly watchHost?: WatchHost;
   /** Processes that the kernel ended for want of memory so far; unset: not known. */
   readonly oomKills?: () => number;
+  /** Text of /proc/self/status, for the rights of this process; unset: nothing is known of them. */
+  readonly ownStatus?: () => string;
   readonly engine: ProbeEngine;
   readonly journal: ObservableJournal;
   readonly drivers: Readonly<Record<string, Driver>>;
@@ -106,6 +108,7 @@ export class Supervisor {
       customProbes: options.probes,
       externals: this.#externals,
       probeHost: options.probeHost,
+      ownStatus: options.ownStatus ?? (() => ''),
       clock,
       hostBootId: options.hostBootId,
       degradations: this.#degradations,

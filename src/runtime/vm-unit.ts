@@ -13,6 +13,7 @@ import { type PreparedCheck, prepareCheck } from '../probes/prepare-check.js';
 import { isIgnored } from './compliance.js';
 import { type CustomProbes, openCustomProbe } from './custom-probes.js';
 import type { ExternalRunner } from './external-runner.js';
+import { missingRight } from './raw-rights.js';
 
 const ATTACH_DEADLINE_MS = 5_000;
 const STATUS_DEADLINE_MS = 1_000;
@@ -24,6 +25,8 @@ export interface VmUnitEvents {
   readonly vmmEvent: (event: VmmEvent, atMs: number) => void;
   /** A probe could not be registered; the rest goes on. */
   readonly probeUnavailable: (probe: string, why: string) => void;
+  /** A probe is registered, and will be inconclusive for want of a right. */
+  readonly probeHindered: (probe: string, why: string) => void;
 }
 
 export interface VmUnitOptions {
@@ -33,6 +36,8 @@ export interface VmUnitOptions {
   readonly customProbes: CustomProbes;
   readonly externals: ExternalRunner;
   readonly probeHost: ProbeHost;
+  /** Text of /proc/self/status. */
+  readonly ownStatus: () => string;
   readonly clock: Clock;
   /** Handle → probe, shared by all units of one runtime. */
   readonly index: Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>;
@@ -225,10 +230,13 @@ export class VmUnit {
     // Meanwhile the VMM may have gone, or another configuration come; whoever did that registers anew.
     if (this.#session !== session || this.#spec !== spec) return;
     const ready = prepared.filter((item) => item !== undefined);
+    const ownStatus = this.#options.ownStatus();
     for (const [{ probe, external }, handle] of this.#add(ready)) {
       if (external) this.#externals.set(probe.name, external);
       this.#handles.set(probe.name, handle);
       index.set(handle, { unit: this, probe });
+      const hindrance = missingRight(probe.check, ownStatus);
+      if (hindrance !== undefined) this.#options.events.probeHindered(probe.name, hindrance);
     }
     if (this.#suspended) this.suspend(true);
   }

@@ -26,6 +26,7 @@ import { readHostSigns, readOomKills } from './host-signs.js';
 import { pollHost } from './host-watch.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
+import { readOwnStatus } from './raw-rights.js';
 import { Supervisor } from './supervisor.js';
 import { VERSION } from './version.js';
 import { buildHostFigures, buildHostView, buildVmView } from './view-builder.js';
@@ -144,6 +145,7 @@ export class Vmpulse implements RuntimeApi {
       hostBootId,
       watchHost: pollHost(readHostSigns, this.#clock),
       oomKills: readOomKills,
+      ownStatus: readOwnStatus,
       engine: this.#engine,
       journal: this.#journal,
       drivers: {

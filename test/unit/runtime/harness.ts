@@ -18,6 +18,8 @@ export interface HarnessOptions {
   readonly holdFile?: string;
   readonly hostBootId?: string;
   readonly probes?: CustomProbes;
+  /** Text of /proc/self/status. */
+  readonly ownStatus?: string;
   /** Shared with a former harness: a daemon that was restarted sees the same VMMs. */
   readonly clock?: ManualClock;
   readonly driver?: RecordingDriver;
@@ -51,6 +53,7 @@ export class Harness {
         runTogether: () => Promise.reject(new Error('the harness has no pool')),
         resolveHost: async (host) => ({ addresses: [host] }),
       },
+      ownStatus: () => options.ownStatus ?? '',
       recoveries: createRecoveries(),
       policy: DEFAULT_POLICY_CONFIG,
       clock,

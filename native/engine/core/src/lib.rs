@@ -23,6 +23,7 @@ mod raw_spec;
 mod reactor;
 mod responder;
 mod running;
+mod scheduler;
 mod slab;
 mod snapshot;
 mod socket;

@@ -30,6 +30,8 @@ pub struct Ready {
 pub struct Poller {
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
+    /// The kernel has epoll_pwait2 (Linux 5.11), which waits for less than whole milliseconds.
+    is_precise: bool,
 }
 
 impl Poller {
@@ -42,6 +44,7 @@ impl Poller {
             // SAFETY: `fd` was just created and nothing else owns it.
             epoll: unsafe { OwnedFd::from_raw_fd(fd) },
             events: Vec::with_capacity(Self::BATCH),
+            is_precise: true,
         })
     }
 
@@ -81,18 +84,22 @@ impl Poller {
         .map(drop)
     }
 
-    /// Waits up to `timeout_ms` (-1: for ever) and replaces `ready` with what is ready. An interruption is an empty answer.
-    pub fn wait(&mut self, timeout_ms: i32, ready: &mut Vec<Ready>) -> io::Result<()> {
+    /// Waits up to `timeout_us` (`None`: for ever) and replaces `ready` with what is ready. An interruption is an empty answer.
+    pub fn wait(&mut self, timeout_us: Option<u64>, ready: &mut Vec<Ready>) -> io::Result<()> {
         ready.clear();
-        // SAFETY: the buffer has room for BATCH events, which is what the kernel is told.
-        let result = check(unsafe {
-            libc::epoll_wait(
-                self.epoll.as_raw_fd(),
-                self.events.as_mut_ptr(),
-                Self::BATCH as i32,
-                timeout_ms,
-            )
-        });
+        let mut result = if self.is_precise {
+            self.wait_precisely(timeout_us)
+        } else {
+            self.wait_roughly(timeout_us)
+        };
+        if self.is_precise
+            && let Err(error) = &result
+            // EPERM: a sandbox that does not know the call.
+            && matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
+        {
+            self.is_precise = false;
+            result = self.wait_roughly(timeout_us);
+        }
         let count = match result {
             Ok(count) => count as usize,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
@@ -105,6 +112,45 @@ impl Poller {
             flags: event.events,
         }));
         Ok(())
+    }
+}
+
+impl Poller {
+    fn wait_precisely(&mut self, timeout_us: Option<u64>) -> io::Result<libc::c_int> {
+        let timeout = timeout_us.map(|us| libc::timespec {
+            tv_sec: (us / 1_000_000) as libc::time_t,
+            tv_nsec: (us % 1_000_000 * 1000) as libc::c_long,
+        });
+        let timeout = timeout
+            .as_ref()
+            .map_or(std::ptr::null(), std::ptr::from_ref);
+        // SAFETY: the buffer has room for BATCH events, which is what the kernel is told; the timeout is valid or null, and
+        // no signal mask is given.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.epoll.as_raw_fd(),
+                self.events.as_mut_ptr(),
+                Self::BATCH as libc::c_int,
+                timeout,
+                std::ptr::null::<libc::sigset_t>(),
+                0usize,
+            )
+        };
+        check(result as libc::c_int)
+    }
+
+    fn wait_roughly(&mut self, timeout_us: Option<u64>) -> io::Result<libc::c_int> {
+        let timeout_ms = timeout_us.map_or(-1, |us| us.div_ceil(1000).min(i32::MAX as u64) as i32);
+        // SAFETY: the buffer has room for BATCH events, which is what the kernel is told.
+        check(unsafe {
+            libc::epoll_wait(
+                self.epoll.as_raw_fd(),
+                self.events.as_mut_ptr(),
+                Self::BATCH as i32,
+                timeout_ms,
+            )
+        })
     }
 }
 

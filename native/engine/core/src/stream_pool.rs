@@ -189,7 +189,7 @@ mod tests {
             let mut byte = [0];
             peer.read_exact(&mut byte).unwrap();
             descriptors.push(stream.as_fd().as_raw_fd());
-            poller.wait(10_000, &mut ready).unwrap();
+            poller.wait(Some(10_000_000), &mut ready).unwrap();
             assert!(ready.iter().any(|e| e.token == descriptors[0] as u64));
             assert!(stream.is_pooled());
             drop(stream);

@@ -120,7 +120,7 @@ impl Stage {
         peer.swallows(SILENT);
         let forger = Arc::new(peer.run(Forger::new));
         Self {
-            harness: Harness::new(),
+            harness: Harness::patient(),
             forger,
             _peer: peer,
         }

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::command::Shared;
 use crate::reactor::Reactor;
+use crate::scheduler;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,6 +14,7 @@ const WINDOW_US: u64 = 60_000_000;
 
 /// Body of a reactor thread.
 pub fn run(mut reactor: Reactor, shared: &Shared) {
+    scheduler::ask_for_short_slices();
     let mut restarts = Restarts::default();
     // An error of epoll_wait is as unforeseen as a panic.
     let mut ended = catch(|| reactor.run().is_ok());

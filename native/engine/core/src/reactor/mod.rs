@@ -174,7 +174,7 @@ impl Reactor {
         let mut ready = Vec::new();
         let mut fired = Vec::new();
         while !self.stopping {
-            self.poller.wait(self.wait_ms(), &mut ready)?;
+            self.poller.wait(self.wait_us(), &mut ready)?;
             self.look_at_clock();
             for event in &ready {
                 self.on_ready(*event);
@@ -201,27 +201,21 @@ impl Reactor {
     }
 
     /// How long epoll may sleep. While probes are in flight it is never long, so that a long turn proves starvation.
-    fn wait_ms(&self) -> i32 {
+    fn wait_us(&self) -> Option<u64> {
         if self.admission.has_ready() || !self.again.is_empty() {
-            return 0;
+            return Some(0);
         }
         if self.raw.has_queue() || self.pace.is_waiting() {
-            return 1;
+            return Some(1000);
         }
-        let look_ms = if self.running.len() > 0 {
-            (self.look_us() / 1000) as i32
-        } else {
-            -1
-        };
-        let Some(tick) = self.wheel.next_tick() else {
-            return look_ms;
-        };
-        let sleep_us = (tick * self.options.tick_us).saturating_sub(clock::mono_us());
-        let sleep_ms = sleep_us.div_ceil(1000).min(i32::MAX as u64) as i32;
-        if look_ms < 0 {
-            sleep_ms
-        } else {
-            sleep_ms.min(look_ms)
+        let look_us = (self.running.len() > 0).then(|| self.look_us());
+        let next_us = self
+            .wheel
+            .next_tick()
+            .map(|tick| (tick * self.options.tick_us).saturating_sub(clock::mono_us()));
+        match (look_us, next_us) {
+            (Some(look_us), Some(next_us)) => Some(look_us.min(next_us)),
+            (look_us, next_us) => look_us.or(next_us),
         }
     }
 
@@ -235,7 +229,7 @@ impl Reactor {
         self.now_us = clock::mono_us();
         let turn_us = self.now_us - before;
         if self.running.len() > 0 {
-            // One millisecond is epoll's own rounding.
+            // One millisecond is epoll's own rounding, where it has one.
             self.starved_us += turn_us.saturating_sub(self.look_us() + 1000);
         }
     }

@@ -113,7 +113,7 @@ impl Server {
         let mut ready = Vec::new();
         while !self.shared.stopping.load(Ordering::Acquire) {
             // It fails only for a bad descriptor; without it nothing can be served.
-            if self.poller.wait(-1, &mut ready).is_err() {
+            if self.poller.wait(None, &mut ready).is_err() {
                 return;
             }
             for event in &ready {

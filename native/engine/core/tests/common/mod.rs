@@ -33,6 +33,14 @@ impl Harness {
         Self::with(EngineOptions::default())
     }
 
+    /// With an engine that does not call itself late on a busy machine, for tests in which silence means something.
+    pub fn patient() -> Self {
+        Self::with(EngineOptions {
+            late_ms: 10_000.0,
+            ..EngineOptions::default()
+        })
+    }
+
     pub fn with(options: EngineOptions) -> Self {
         let signals = Arc::new((Mutex::new(0u64), Condvar::new()));
         let counter = Arc::clone(&signals);
