@@ -84,6 +84,10 @@ function assessEnded(vm: PolicyVmState): Assessment {
     const text = 'stopped from outside; it stays so until it is started or released';
     return { kind: 'stopped', rule: 'external-stop', text };
   }
+  if (vm.ended.back === 'never') {
+    const text = `its VMM ended while no daemon watched it: whether it failed is not known, and run strategy ${strategy} brings back only what did; it stays off until it is started or released`;
+    return { kind: 'stopped', rule: 'run-strategy', text };
+  }
   const how =
     diagnosis.kind === 'intended' ? 'it was shut down by its guest' : 'its VMM ended without being asked to';
   return {

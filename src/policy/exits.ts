@@ -88,6 +88,14 @@ function lastWords(vm: PolicyVmState, atMs: number): readonly Evidence[] {
   return orderEvidence(list);
 }
 
+/** It ended while no daemon watched. What was heard before counts; without that nobody knows whether it failed. */
+export function interpretUnseen(vm: PolicyVmState, now: number): Ended {
+  const { panickedAtMs, watchdogAtMs, shutdownAtMs } = vm.facts;
+  const isKnown = panickedAtMs !== null || watchdogAtMs !== null || shutdownAtMs !== null;
+  if (isKnown) return interpretExit(vm, now);
+  return endedUnseen(now, 'never', 'the VMM ended while no daemon watched it');
+}
+
 /** Not running when looked at, and nobody saw it end. */
 export function endedUnseen(atMs: number, back: WantedBack, text: string): Ended {
   return {

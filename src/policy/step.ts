@@ -5,7 +5,7 @@ import { noteConfirmed } from './confirm.js';
 import { newContext, type StepContext } from './context.js';
 import { close } from './episode.js';
 import { evaluate, ignored, tellQueued } from './evaluate.js';
-import { endedUnseen } from './exits.js';
+import { endedUnseen, interpretUnseen } from './exits.js';
 import { noteProbe, noteStatus, noteVmmEvent } from './facts.js';
 import { forgetVm } from './forget-vm.js';
 import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
@@ -238,7 +238,13 @@ function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
   resolveByLooking(ctx, vm, { running: false, newVmm: false, lostGuest: false });
   if (vm.ended) return;
   if (tried || !first) vm.ended = endedUnseen(ctx.now, tried ? 'ours' : 'failure', 'the VMM was found gone');
+  else if (endedBetweenDaemons(vm)) vm.ended = interpretUnseen(vm, ctx.now);
   else vm.startupPending = startsUp(vm);
+}
+
+/** A former daemon left it running, and whether it is wanted back depends on how it ended. */
+function endedBetweenDaemons({ spec, vmm }: PolicyVmState): boolean {
+  return spec?.runStrategy === 'RerunOnFailure' && vmm !== null;
 }
 
 /** Whether a VM that is off when first looked at is to be started, by its run strategy. */

@@ -214,6 +214,39 @@ describe('what was known before', () => {
   });
 });
 
+describe('a VM under RerunOnFailure whose VMM ended while no daemon watched', () => {
+  const rerun = { runStrategy: 'RerunOnFailure' } as const;
+
+  it('stays off where nobody knows how, people are told once, and a release starts it', () => {
+    const next = reborn(new Stage().healthy(rerun), { ...rerun, running: false });
+    next.advance(3_600_000);
+    expect(next.steps).toEqual([]);
+    expect(next.health()).toBe('stopped');
+    expect(next.escalations).toEqual([expect.stringMatching(/while no daemon watched/)]);
+    expect(next.explain().holds).toMatchObject([{ rule: 'run-strategy' }]);
+    const again = reborn(next, { ...rerun, running: false });
+    again.advance(3_600_000);
+    expect(again.escalations).toEqual([]);
+    again.send({ type: 'release', vm: WEB, author: 'ada' });
+    expect(again.steps).toEqual(['start']);
+  });
+
+  it('is brought back where it had panicked before', () => {
+    const s = new Stage().healthy({ ...rerun, steps: ['start'] });
+    s.vmm({ type: 'panicked', action: 'shutdown' });
+    const next = reborn(s, { ...rerun, running: false });
+    expect(next.steps).toEqual(['start']);
+  });
+
+  it('stays off where its guest had shut down', () => {
+    const s = new Stage().healthy(rerun);
+    s.vmm({ type: 'shutdown', guest: true, reason: 'guest-shutdown' });
+    const next = reborn(s, { ...rerun, running: false });
+    expect(next.steps).toEqual([]);
+    expect(next.escalations).toEqual([]);
+  });
+});
+
 describe('an action that a daemon died in', () => {
   it.each(['start', 'power-cycle'] as const)('%s: a new VMM means done', (step) => {
     const s = new Stage().healthy({ steps: [step] });
