@@ -7,8 +7,8 @@ const CALM_PERIOD_MS = 10_000;
 const OUTAGE_PERIOD_MS = 2_000;
 const BETWEEN_MS = 25;
 const PATIENCE_MS = 60_000;
-/** The note of a VM with an open episode begins with its diagnosis and cause. */
-const DIAGNOSED = /^[a-z-]+ \([a-z-]+\)/;
+/** What the note of a VM begins with that was judged: its diagnosis and cause, or what holds many together. */
+const JUDGED = /^([a-z-]+ \([a-z-]+\)|shared-cause:|fleet-brake:)/;
 
 /**
  * Times from an event to the driver being told what to do about it, one VM after the other: a panic (to `reset`) and
@@ -45,20 +45,23 @@ async function reaction(driver, vm, method, cause) {
   });
 }
 
-/** Every VM's service ends at once: until each has its diagnosis, and how long the event loop stood still meanwhile. */
+/** Every VM's service ends at once: until each is held or diagnosed, and how long the event loop stood still meanwhile. */
 export function outage({ vms, ...place }) {
-  return withHealthyFleet({ ...place, vms, real: 0, periodMs: OUTAGE_PERIOD_MS }, async (fleet) => {
-    // What the first two recoveries do is not the subject.
-    fleet.driver.stuck = true;
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
-    const startedAt = performance.now();
-    await fleet.stopResponder();
-    await fleet.all((vm) => DIAGNOSED.test(vm.note));
-    const totalMs = performance.now() - startedAt;
-    // A stall is noticed once it is over.
-    await sleep(10);
-    delay.disable();
-    return { startMs: fleet.startMs, totalMs, stallMs: delay.max / 1e6 };
-  });
+  return withHealthyFleet(
+    { ...place, vms, real: 0, periodMs: OUTAGE_PERIOD_MS, policy: {} },
+    async (fleet) => {
+      // What the first two recoveries do is not the subject.
+      fleet.driver.stuck = true;
+      const delay = monitorEventLoopDelay({ resolution: 1 });
+      delay.enable();
+      const startedAt = performance.now();
+      await fleet.stopResponder();
+      await fleet.all((vm) => JUDGED.test(vm.note));
+      const totalMs = performance.now() - startedAt;
+      // A stall is noticed once it is over.
+      await sleep(10);
+      delay.disable();
+      return { startMs: fleet.startMs, totalMs, stallMs: delay.max / 1e6 };
+    },
+  );
 }

@@ -81,25 +81,29 @@ export function decodeBatch(batch: NativeBatch): Batch {
 function decodeTransitions(numbers: Float64Array): Transition[] {
   const transitions: Transition[] = [];
   for (let at = 0; at < numbers.length; at += TRANSITION_NUMBERS) {
-    const [handle = 0, epoch = 0, from = -1, to = -1, reason = -1, atMs = 0, streakStartMs = 0, count = 0] =
-      numbers.subarray(at, at + 8);
-    const [lastOkMs = 0, durationMs = 0, coalesced = 0] = numbers.subarray(at + 8, at + TRANSITION_NUMBERS);
-    transitions.push({
-      type: 'transition',
-      handle,
-      epoch,
-      from: stateAt(from),
-      to: stateAt(to),
-      ...(reason >= 0 && { reason: reasonAt(reason) }),
-      atMs,
-      streakStartMs,
-      count,
-      lastOkMs,
-      durationMs,
-      coalesced,
-    });
+    transitions.push(transitionAt(numbers, at));
   }
   return transitions;
+}
+
+// Tens of thousands come at once when a host loses its network: no view of the numbers for each, and no spreading.
+function transitionAt(numbers: Float64Array, at: number): Transition {
+  const reason = numbers[at + 4] ?? -1;
+  const transition: { -readonly [K in keyof Transition]: Transition[K] } = {
+    type: 'transition',
+    handle: numbers[at] ?? 0,
+    epoch: numbers[at + 1] ?? 0,
+    from: stateAt(numbers[at + 2] ?? -1),
+    to: stateAt(numbers[at + 3] ?? -1),
+    atMs: numbers[at + 5] ?? 0,
+    streakStartMs: numbers[at + 6] ?? 0,
+    count: numbers[at + 7] ?? 0,
+    lastOkMs: numbers[at + 8] ?? 0,
+    durationMs: numbers[at + 9] ?? 0,
+    coalesced: numbers[at + 10] ?? 0,
+  };
+  if (reason >= 0) transition.reason = reasonAt(reason);
+  return transition;
 }
 
 function decodeDues(numbers: Float64Array): Due[] {

@@ -1,4 +1,5 @@
 import { type LadderStep, NEW_VMM_STEPS } from '../model/action.js';
+import { brakeBlocker } from './brake.js';
 import { backoffMs, nextActionId } from './budget.js';
 import { warBlocker } from './edit-war.js';
 import { ladderFor } from './ladder.js';
@@ -28,15 +29,14 @@ export function blockersOf(
     const how = journalAvailable ? 'recovery goes on once a person resumes it' : 'it cannot be written';
     add('journal-unavailable', `${journalHold}; ${how}`, null);
   }
-  const { brake, signs } = state.host;
+  const { signs } = state.host;
   if (signs.shutdown !== null) add('host-shutdown', `the host shuts down: ${signs.shutdown}`, null);
   // A start-up is no failure: nothing speaks against it because others fail.
   if (signs.memory !== null && NEW_VMM_STEPS.has(step)) {
     add('host-memory', `the host is short of memory: ${signs.memory}`, null);
   }
-  if (brake !== null && verdict !== null && step !== 'resume') {
-    add('fleet-brake', `too many VMs fail at once, the brake holds since ${utc(brake.sinceMs)}`, null);
-  }
+  const brake = verdict === null || step === 'resume' ? null : brakeBlocker(state.host);
+  if (brake !== null) list.push(brake);
   const shared = sharedCauseBlocker({ state, now }, vm, step, verdict);
   if (shared !== null) list.push(shared);
   if (vm.spec?.runStrategy === 'Halted')

@@ -1,5 +1,7 @@
 import { escalateHost, type StepContext, say } from './context.js';
+import type { HostState } from './host-state.js';
 import { span, utc } from './text.js';
+import type { Blocker } from './vm-state.js';
 
 /** Too many fail, by number and by share. */
 function overLimit(ctx: StepContext): boolean {
@@ -40,6 +42,13 @@ export function syncBrake(ctx: StepContext): 'engaged' | 'released' | null {
     escalateHost(ctx, 'fleet-brake', text);
   }
   return null;
+}
+
+/** The brake, as what holds a step for a failure. */
+export function brakeBlocker({ brake }: HostState): Blocker | null {
+  if (brake === null) return null;
+  const text = `too many VMs fail at once, the brake holds since ${utc(brake.sinceMs)}`;
+  return { rule: 'fleet-brake', text, untilMs: null };
 }
 
 function counts(ctx: StepContext): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import { extendGrace, syncActivity } from './activity.js';
 import { type Assessment, assess, latch } from './assess.js';
+import { brakeBlocker } from './brake.js';
 import { askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
@@ -12,7 +13,17 @@ import { freeSlot } from './host.js';
 import { endMaintenance } from './people.js';
 import { pursue, startUp, tellHold } from './plan.js';
 import { followSchedule } from './scheduled.js';
-import { blindProbes, blindText, guestSeen, healthBack, inGrace, settled, settledAtMs } from './signals.js';
+import { incidentBlocker } from './shared-cause.js';
+import {
+  blindProbes,
+  blindText,
+  guestSeen,
+  healthBack,
+  inGrace,
+  settled,
+  settledAtMs,
+  stillFails,
+} from './signals.js';
 import { tellLongSuspension } from './suspension.js';
 import { evidence, span, utc } from './text.js';
 import type { Blocker, HoldRecord, PolicyVmState, ProbeRecord } from './vm-state.js';
@@ -169,6 +180,13 @@ function suspect(ctx: StepContext, vm: PolicyVmState, key: string): void {
   if (vm.verdict && vm.verdictFor === key) {
     noteVerdict(ctx, vm, vm.verdict);
     pursue(ctx, vm, vm.verdict);
+    return;
+  }
+  const { host } = ctx.state;
+  const together = incidentBlocker(host, vm) ?? brakeBlocker(host);
+  if (together !== null && stillFails(vm, ctx.now)) {
+    // Whatever a look would say, nothing is done now; it would be old by then, and all of them at once are a storm.
+    vm.blockers = [together];
     return;
   }
   if (vm.doubt) vm.blockers = [{ ...vm.doubt, untilMs: null }];

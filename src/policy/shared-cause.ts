@@ -193,6 +193,13 @@ export function incidentWakeAt(ctx: StepContext): number | null {
   return Number.isFinite(atMs) ? Math.max(atMs, ctx.now + 1) : null;
 }
 
+/** The incident, as what holds every step of a VM that shares its cause. */
+export function incidentBlocker({ incident }: HostState, vm: PolicyVmState): Blocker | null {
+  if (incident === null || !covers(incident, vm)) return null;
+  const text = `many VMs that share ${incident.cause} fail since ${utc(incident.sinceMs)}`;
+  return { rule: 'shared-cause', text, untilMs: null };
+}
+
 /** The incident holds what shares its cause; before one, inferred evidence waits for what others do. */
 export function sharedCauseBlocker(
   ctx: Pick<StepContext, 'state' | 'now'>,
@@ -203,11 +210,8 @@ export function sharedCauseBlocker(
   const { host, config } = ctx.state;
   // It proves by itself that what was shared is back, and nothing else lets such a guest go on.
   if (step === 'resume') return null;
-  const { incident } = host;
-  if (incident !== null && covers(incident, vm)) {
-    const text = `many VMs that share ${incident.cause} fail since ${utc(incident.sinceMs)}`;
-    return { rule: 'shared-cause', text, untilMs: null };
-  }
+  const incident = incidentBlocker(host, vm);
+  if (incident !== null) return incident;
   if (verdict === null || verdict.conclusive || vm.failingSinceMs === null) return null;
   const untilMs = vm.failingSinceMs + config.sharedCauseWindowMs;
   if (untilMs <= ctx.now || host.counted < config.sharedCauseMinVms) return null;

@@ -148,6 +148,13 @@ export function failedTriggers(vm: PolicyVmState, now: number): ProbeRecord[] {
   });
 }
 
+/** What made the VM suspect fails at this moment, and is not only held. */
+export function stillFails(vm: PolicyVmState, now: number): boolean {
+  return (
+    processStopped(vm) || apiSilent(vm) || failedTriggers(vm, now).some(({ state }) => state === 'failed')
+  );
+}
+
 /** Every path into the guest is known to be dead, and there is at least one. */
 export function allPathsDead(vm: PolicyVmState): boolean {
   const paths = guestPaths(vm);

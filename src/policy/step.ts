@@ -3,6 +3,7 @@ import { noteActivity } from './activity.js';
 import { syncBrake } from './brake.js';
 import { noteConfirmed } from './confirm.js';
 import { newContext, type StepContext } from './context.js';
+import { LIMITS } from './defaults.js';
 import { close } from './episode.js';
 import { evaluate, ignored, tellQueued } from './evaluate.js';
 import { endedUnseen, interpretUnseen } from './exits.js';
@@ -26,7 +27,7 @@ import { noteSchedule } from './scheduled.js';
 import { forgetOldFailures, noteShares, syncIncident } from './shared-cause.js';
 import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm, StepResult } from './types.js';
 import { newProbeRecord, newVmState, type PolicyVmState } from './vm-state.js';
-import { earliestWake, takeDue } from './wakes.js';
+import { earliestWake, takeDue, wakeNow } from './wakes.js';
 
 /** A policy that knows of no VM yet. */
 export function createPolicy(config: PolicyConfig): PolicyState {
@@ -36,7 +37,7 @@ export function createPolicy(config: PolicyConfig): PolicyState {
 /**
  * Takes one event and says what follows from it. Deterministic: the same state, event and `now` (wall clock, ms) give
  * the same result. The state is owned and changed by this call; use the returned one from here on. Costs O(log VMs)
- * for an event of one VM, and O(VMs) only for what concerns all of them (a hold on all, the journal).
+ * for an event of one VM; what concerns all of them (a hold on all, the journal) is spread over steps.
  */
 export function step(state: PolicyState, event: PolicyEvent, now: number): StepResult {
   const ctx = newContext(state, now);
@@ -45,13 +46,27 @@ export function step(state: PolicyState, event: PolicyEvent, now: number): StepR
   const holdOver = hold?.untilMs != null && hold.untilMs <= now;
   if (holdOver) state.host.hold = null;
   const concerned = apply(ctx, event);
-  if (concerned === 'all' || holdOver) for (const vm of state.vms.values()) evaluate(ctx, vm);
+  if (concerned === 'all' || holdOver) for (const vm of state.vms.values()) wakeNow(ctx, vm);
   else if (concerned) evaluate(ctx, concerned);
-  for (let due = takeDue(state, now); due; due = takeDue(state, now)) evaluate(ctx, due);
+  const left = lookAtDue(ctx, LIMITS.lookedAtAStep);
   followFleet(ctx);
+  lookAtDue(ctx, left);
   for (let granted = grantSlot(ctx); granted; granted = grantSlot(ctx)) evaluate(ctx, granted);
   for (const vm of ctx.queued) if (vm.ticket !== 0) tellQueued(ctx, vm, queueBlocker(ctx, vm));
   return { state, effects: ctx.effects, decisions: ctx.decisions, wakeAtMs: nextWake(ctx) };
+}
+
+/**
+ * Looks at VMs whose time has come, so many at most: the others are due in the next step, which is asked for at once.
+ * What concerns all VMs of a large host must not hold everything else up; no VM acts before it was looked at.
+ */
+function lookAtDue(ctx: StepContext, most: number): number {
+  for (let left = most; left > 0; left--) {
+    const due = takeDue(ctx.state, ctx.now);
+    if (!due) return left;
+    evaluate(ctx, due);
+  }
+  return 0;
 }
 
 /** Incident and brake concern those that wait for a slot, and once they are over everybody. */
@@ -60,7 +75,7 @@ function followFleet(ctx: StepContext): void {
   if (changes.every((change) => change === null)) return;
   const over = changes.includes('over') || changes.includes('released');
   for (const vm of ctx.state.vms.values()) {
-    if (over || vm.ticket !== 0 || vm.fleet === 'failing') evaluate(ctx, vm);
+    if (over || vm.ticket !== 0 || vm.fleet === 'failing') wakeNow(ctx, vm);
   }
 }
 

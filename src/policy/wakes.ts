@@ -1,3 +1,4 @@
+import type { StepContext } from './context.js';
 import { type HostState, maxEntries, type Wake } from './host-state.js';
 import type { PolicyState } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -9,6 +10,11 @@ export function setWake(state: PolicyState, vm: PolicyVmState, atMs: number | nu
   if (atMs === null) return;
   push(state.host.wakes, { atMs, vm: vm.id });
   trimWakes(state);
+}
+
+/** The VM is looked at in this step, or in the next. */
+export function wakeNow(ctx: StepContext, vm: PolicyVmState): void {
+  if (vm.wakeAtMs === null || vm.wakeAtMs > ctx.now) setWake(ctx.state, vm, ctx.now);
 }
 
 /** Sweeps what became stale, once it is too much. */

@@ -69,6 +69,7 @@ export class StateStore {
   /** Nothing of what was written is there any more: all of it is written anew. */
   forgetWritten(): void {
     this.#saved.clear();
+    this.#savedHost = undefined;
   }
 
   /** A person goes on without what could not be read: the next write replaces it. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { vmText } from '../../../src/policy/index.js';
 import { Stage } from './stage.js';
 
 const ids = (n: number) => Array.from({ length: n }, (_, i) => `test/vm-${i}`);
@@ -8,6 +9,25 @@ function fleet(n: number, config = {}): Stage {
   for (const id of ids(n)) s.healthy({ id });
   return s;
 }
+
+describe('what concerns all VMs of a large host', () => {
+  it('is spread over steps, and nothing is done to a VM that was not looked at yet', () => {
+    const s = new Stage();
+    const ids = Array.from({ length: 500 }, (_, i) => `vm/${String(i).padStart(3, '0')}`);
+    for (const id of ids) s.healthy({ id });
+    s.advance(120_000);
+    const looked = () => [...s.state.vms.values()].filter(({ stored }) => stored === null).length;
+    for (const vm of s.state.vms.values()) vmText(vm);
+    s.send({ type: 'hold', vm: null, reason: 'drill', author: 'ada', untilMs: null });
+    expect(looked()).toBe(200);
+    expect(s.wakeAtMs).toBe(s.now);
+    s.vmm({ type: 'panicked', action: 'pause' }, 'vm/499');
+    for (let turn = 0; turn < 3; turn++) s.send({ type: 'tick' });
+    expect(looked()).toBe(500);
+    expect(s.steps).toEqual([]);
+    expect(s.wakeAtMs).toBeNull();
+  });
+});
 
 describe('the budget of the host', () => {
   it('carries out two recoveries at once, the others in the order in which they failed', () => {

@@ -179,6 +179,20 @@ describe('a shared cause', () => {
     expect(s.actions.slice(2).map((a) => a.vm)).toEqual(['a/3']);
   });
 
+  it('asks for no fresh look at what it holds, until that answers again', () => {
+    const s = fleet(onBridge);
+    exits(s, 'a/1', 'a/2', 'a/3');
+    const before = s.effects.length;
+    s.probe('liveness', 'failed', 'host-unreachable', 'a/4');
+    expect(s.effects.slice(before).map((e) => e.type)).not.toContain('confirm');
+    expect(s.health('a/4')).toBe('unhealthy');
+    expect(s.explain('a/4').holds).toMatchObject([{ rule: 'shared-cause' }]);
+    s.probe('liveness', 'ok', undefined, 'a/4');
+    expect(s.asked?.vm).toBe('a/4');
+    s.answer(FINE);
+    expect(s.health('a/4')).toBe('healthy');
+  });
+
   it('goes on while nobody fails any more, in case it comes back', () => {
     const s = fleet({ ...onBridge, ...others(20) }, { maxConcurrentRecoveries: 1 });
     for (const vm of ['a/1', 'a/2', 'a/3']) s.probe('liveness', 'failed', 'host-unreachable', vm);

@@ -119,7 +119,7 @@ export class Stage {
     const until = this.now + ms;
     for (let turns = 0; this.wakeAtMs !== null && this.wakeAtMs <= until; turns++) {
       if (turns > 10_000) throw new Error('the policy asks to be woken again and again');
-      if (this.wakeAtMs <= this.now) throw new Error('the policy asks to be woken in the past');
+      if (this.wakeAtMs < this.now) throw new Error('the policy asks to be woken in the past');
       this.now = this.wakeAtMs;
       this.send({ type: 'tick' });
     }
