@@ -19,12 +19,13 @@ export type VmDocuments = { readonly text: string } | { readonly problem: string
  * must be told apart. A VM of a foreign owner is known by its process; no socket of it is named.
  */
 export function documentsOf({ name, vm, address }: NamedVm, all: readonly FoundVm[]): VmDocuments {
-  const hypervisor = hypervisorOf(vm, all);
+  const adopt = isForeign(vm.owner) ? undefined : adoptOf(vm, all);
+  const hypervisor = adopt === undefined ? observed(vm, all) : { [MAPPINGS[vm.vmm]]: { adopt } };
   if (hypervisor === undefined) {
     return { problem: 'nothing on its command line tells it from others; give its VMM a UUID or a name' };
   }
   const metadata = { name, namespace: 'default' };
-  const hasAgent = 'qemu' in hypervisor && 'agentSocket' in hypervisor.qemu.adopt;
+  const hasAgent = adopt !== undefined && 'agentSocket' in adopt;
   const probes = probesFor(vm, { address, hasAgent });
   const manifest = {
     apiVersion: 'kubevirt.io/v1',
@@ -61,20 +62,24 @@ function domainOf({ uuid, memoryMiB, vcpus }: FoundVm, all: readonly FoundVm[]):
   };
 }
 
-/** Adopted by its monitor where that is free to use, else observed. Undefined: it cannot be told from others. */
-function hypervisorOf(
-  vm: FoundVm,
-  all: readonly FoundVm[],
-): { qemu: { adopt: object } } | { observed: object } | undefined {
-  const [qmpSocket] = vm.monitors;
-  const sockets = (one: FoundVm) => [...one.monitors, one.agent];
-  const isOwn = (socket: string) => all.every((one) => one === vm || !sockets(one).includes(socket));
-  if (!isForeign(vm.owner) && qmpSocket !== undefined && isOwn(qmpSocket)) {
-    const agent = vm.agent !== undefined && isOwn(vm.agent) ? { agentSocket: vm.agent } : {};
-    return { qemu: { adopt: { qmpSocket, ...agent } } };
-  }
+/** Undefined: it cannot be told from others. */
+function observed(vm: FoundVm, all: readonly FoundVm[]): object | undefined {
   const mark = vm.marks.find((one) => isOnlyOnes(one, vm, all));
   return mark && { observed: { mark: `${mark.option} ${mark.value}` } };
+}
+
+const MAPPINGS = { qemu: 'qemu', 'cloud-hypervisor': 'cloudHypervisor', firecracker: 'firecracker' } as const;
+
+/** Its monitor or API, where that is there and no other VM's as well. */
+function adoptOf(vm: FoundVm, all: readonly FoundVm[]): object | undefined {
+  const sockets = (one: FoundVm) => [...one.monitors, one.agent, one.api];
+  const isOwn = (socket: string) =>
+    vm.present.includes(socket) && all.every((one) => one === vm || !sockets(one).includes(socket));
+  const monitor = vm.vmm === 'qemu' ? vm.monitors[0] : vm.api;
+  if (monitor === undefined || !isOwn(monitor)) return undefined;
+  if (vm.vmm !== 'qemu') return { apiSocket: monitor };
+  const agent = vm.agent !== undefined && isOwn(vm.agent) ? { agentSocket: vm.agent } : {};
+  return { qmpSocket: monitor, ...agent };
 }
 
 function isOnlyOnes(mark: Mark, vm: FoundVm, all: readonly FoundVm[]): boolean {

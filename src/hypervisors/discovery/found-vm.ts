@@ -47,6 +47,8 @@ export const foundVmSchema = described.extend({
   /** Program, first of its command line. */
   program: z.string().optional(),
   marks: z.array(mark),
+  /** Those of its monitors, API and agent sockets that are there. */
+  present: z.array(socket),
   owner,
 });
 

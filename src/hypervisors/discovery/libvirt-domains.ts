@@ -43,6 +43,7 @@ export function mergeDomains(found: readonly FoundVm[], domains: readonly Domain
         ...NOTHING_KNOWN,
         vmm: 'qemu',
         marks: [{ option: '-uuid', value: uuid }],
+        present: [],
         uuid,
         name,
         owner: { kind: 'libvirt', domain: name },

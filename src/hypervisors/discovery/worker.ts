@@ -52,7 +52,9 @@ function look(process: Process): { vm: FoundVm; parentPid: number }[] {
   const owner = ownerOf({ argv, uid, cgroup, recordedVm, described });
   const { pid } = process;
   const identity = { pid, startTimeTicks: stat.startTimeTicks };
-  const vm = { ...described, vmm, process: identity, program, owner, marks: marksOf(vmm, argv) };
+  const sockets = [...described.monitors, described.api ?? '', described.agent ?? ''];
+  const present = sockets.filter(isSocket);
+  const vm = { ...described, present, vmm, process: identity, program, owner, marks: marksOf(vmm, argv) };
   return [{ vm, parentPid: stat.parentPid }];
 }
 
@@ -158,6 +160,10 @@ class Process {
   #link(name: string): string {
     return attempt(() => readlinkSync(join(this.#folder, name)), '');
   }
+}
+
+function isSocket(path: string): boolean {
+  return path !== '' && attempt(() => statSync(path).isSocket(), false);
 }
 
 /** The beginning of a regular file. */

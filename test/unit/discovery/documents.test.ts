@@ -16,6 +16,7 @@ const found = (more: Partial<FoundVm> = {}): FoundVm => ({
   vmm: 'qemu',
   marks: [{ option: '-uuid', value: UUID }],
   owner: { kind: 'user', uid: 0 },
+  present: [...(more.monitors ?? []), more.api ?? '', more.agent ?? ''],
   ...more,
 });
 
@@ -59,9 +60,20 @@ describe('documents of a found VM', () => {
     expect(JSON.stringify(vm)).not.toContain('.sock');
   });
 
-  it('observe what has no monitor', () => {
+  it('adopt Cloud Hypervisor and Firecracker by their API', () => {
+    const adopted = (vmm: FoundVm['vmm']) => compiled(found({ vmm, api: '/run/api.sock' }));
+    for (const driver of ['cloud-hypervisor', 'firecracker'] as const) {
+      const vm = adopted(driver);
+      expect(vm.hypervisor).toMatchObject({ driver, adopt: { apiSocket: '/run/api.sock' } });
+      expect(kindsOf(vm)).toEqual(['vmState', 'vmmProcess']);
+    }
+  });
+
+  it('observe what has no monitor, or none that is there', () => {
+    const gone = compiled(found({ monitors: ['/run/q.sock'], present: [] }));
+    expect(gone.hypervisor.driver).toBe('observed');
     const marks = [{ option: '--id', value: 'web' }];
-    expect(compiled(found({ vmm: 'firecracker', marks, api: '/run/fc.sock' })).hypervisor).toMatchObject({
+    expect(compiled(found({ vmm: 'firecracker', marks })).hypervisor).toMatchObject({
       driver: 'observed',
       adopt: { mark: '--id web' },
     });

@@ -11,6 +11,7 @@ const vm = (name: string, more: Partial<FoundVm> = {}): FoundVm => ({
   vmm: 'qemu',
   marks: [{ option: '-name', value: `guest=${name}` }],
   owner: { kind: 'user', uid: 0 },
+  present: [...(more.monitors ?? []), more.api ?? '', more.agent ?? ''],
   ...more,
 });
 
