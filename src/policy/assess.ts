@@ -80,6 +80,10 @@ function assessEnded(vm: PolicyVmState): Assessment {
   if (isWantedBack(vm, vm.ended)) {
     return { kind: 'verdict', verdict: { diagnosis, conclusive: true, remedy: 'ladder', atMs } };
   }
+  if (vm.off) {
+    const text = `stopped by ${vm.off.author}: ${vm.off.reason}; it stays so until it is started or released`;
+    return { kind: 'stopped', rule: 'person-stop', text };
+  }
   if (diagnosis.cause === 'operator-stop') {
     const text = 'stopped from outside; it stays so until it is started or released';
     return { kind: 'stopped', rule: 'external-stop', text };

@@ -1,4 +1,5 @@
 import { extendGrace, syncActivity } from './activity.js';
+import { expireAct, followAct } from './acts.js';
 import { type Assessment, assess, latch } from './assess.js';
 import { brakeBlocker } from './brake.js';
 import { askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
@@ -62,7 +63,8 @@ function evaluateWatched(ctx: StepContext, vm: PolicyVmState): void {
   syncSuspension(ctx, vm, found);
   syncActivity(ctx, vm, found);
   if (vm.action === null) {
-    if (vm.maintenance) inMaintenance(ctx, vm, vm.maintenance);
+    if (vm.act) followAct(ctx, vm, vm.act);
+    else if (vm.maintenance) inMaintenance(ctx, vm, vm.maintenance);
     else if (vm.quarantine) quarantined(vm);
     else follow(ctx, vm, found);
   }
@@ -74,6 +76,7 @@ function evaluateWatched(ctx: StepContext, vm: PolicyVmState): void {
 /** What has a time limit and is over. */
 function expire(ctx: StepContext, vm: PolicyVmState): void {
   const { now } = ctx;
+  expireAct(ctx, vm);
   if (vm.hold?.untilMs != null && vm.hold.untilMs <= now) vm.hold = null;
   if (vm.actionHeld && vm.actionHeld.untilMs <= now) vm.actionHeld = null;
   extendGrace(ctx, vm);

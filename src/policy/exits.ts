@@ -1,5 +1,6 @@
 import type { LadderStep } from '../model/action.js';
 import type { DiagnosisCause, Evidence } from '../model/health.js';
+import { endedByPerson } from './acts.js';
 import { LIMITS } from './defaults.js';
 import type { ConcludedKind } from './rules.js';
 import { evidence, orderEvidence } from './text.js';
@@ -39,6 +40,8 @@ export function interpretExit(vm: PolicyVmState, atMs: number): Ended {
     bySignal,
     diagnosis: { kind, cause, evidence: words },
   });
+  const byPerson = endedByPerson(vm, atMs, words);
+  if (byPerson) return byPerson;
   if (vm.action && !vm.action.unresolved && ENDS_VMM.has(vm.action.action.step)) {
     return build('vmm-dead', 'process-gone', 'ours');
   }

@@ -154,6 +154,9 @@ function whatWouldChange(rule: Rule): string {
       return '`vmpulse recovery resume` ends this hold once the journal can be written.';
     case 'quarantine':
       return '`vmpulse vm release` lets it out once somebody has looked at it.';
+    case 'person-act':
+      return 'It goes on once that has ended.';
+    case 'person-stop':
     case 'external-stop':
       return 'Starting the VM, or `vmpulse vm release`, ends this.';
     case 'run-strategy':

@@ -30,6 +30,7 @@ function startOver(ctx: StepContext, vm: PolicyVmState): void {
   for (const [name, record] of vm.probes) vm.probes.set(name, newProbeRecord(record.spec));
   forget(vm);
   vm.startupPending = false;
+  vm.act = null;
   vm.actionHeld = null;
   vm.impossible = {};
   vm.budget.tries = 0;

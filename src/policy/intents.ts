@@ -38,7 +38,8 @@ export function intentsOf(state: PolicyState): Intent[] {
     if (isStoppedByPerson(vm) && vm.ended) {
       const reason = vm.ended.diagnosis.evidence.map((e) => e.text).join('; ');
       const { atMs: sinceMs } = vm.ended;
-      list.push({ vm: vm.id, what: 'stop', author: 'somebody outside', reason, sinceMs, untilMs: null });
+      const outside = { author: 'somebody outside', reason, sinceMs, untilMs: null };
+      list.push(intent(vm.id, 'stop', vm.off ?? outside));
     }
   }
   return list;
@@ -81,6 +82,7 @@ function clear(ctx: StepContext, vm: PolicyVmState, author: string): void {
 }
 
 function withdrawStop(vm: PolicyVmState, was: string[]): void {
+  vm.off = null;
   if (!vm.ended || !wantsAfterFailure(vm)) return;
   was.push('stop');
   vm.ended.back = 'failure';

@@ -113,8 +113,10 @@ export function noteRelease(ctx: StepContext, vm: PolicyVmState, author: string)
     vm.quarantine = null;
     archive(ctx, vm);
   }
+  const stop = vm.off ? `stop by ${vm.off.author}` : 'external stop';
+  vm.off = null;
   if (vm.ended?.back === 'never' && wantsAfterFailure(vm)) {
-    was.push('external stop');
+    was.push(stop);
     vm.ended.back = 'failure';
   }
   vm.budget.consecutive = 0;

@@ -36,6 +36,8 @@ export const RULES = {
   'journal-unavailable':
     'The journal could not be written, or was lost; recovery holds until a person resumes it.',
   'run-strategy': 'The run strategy does not want automation to bring the VM back.',
+  'person-act': 'A person has something done to the VM: automation leaves it alone meanwhile.',
+  'person-stop': 'A person had the VM stopped; it stays so until started or released.',
   'external-stop': 'Somebody outside stopped the VM; it stays so until started or released.',
   quarantine: 'A recovery budget is used up; only a person lets the VM out.',
   release: 'A person let the VM out of quarantine or withdrew an external stop.',

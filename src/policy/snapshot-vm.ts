@@ -3,6 +3,7 @@ import { DIAGNOSES, DIAGNOSIS_CAUSES, type Diagnosis, HEALTH_STATES } from '../m
 import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import { isReason, type Reason } from '../model/reasons.js';
+import { ACT_VERBS, type ActInFlight } from './acts.js';
 import { LIMITS } from './defaults.js';
 import { type EditWar, newWar } from './edit-war.js';
 import type { Field } from './field.js';
@@ -70,6 +71,8 @@ export function readVm(f: Field): PolicyVmState {
   if (f.has('forced')) vm.forced = f.get('forced').orNull((v) => v.string());
   if (f.has('war')) vm.war = f.get('war').orNull(readWar) ?? newWar();
   if (f.has('scheduled')) vm.scheduled = f.get('scheduled').orNull(readScheduled);
+  if (f.has('act')) vm.act = f.get('act').orNull(readAct);
+  if (f.has('off')) vm.off = f.get('off').orNull(readHold);
   if (f.has('maintenance')) vm.maintenance = f.get('maintenance').orNull(readHold);
   vm.actionHeld = f.get('actionHeld').orNull((h) => ({
     reason: h.get('reason').string(),
@@ -233,6 +236,19 @@ function readWar(f: Field): EditWar {
     throttles: f.get('throttles').whole(),
     day: f.get('day').list(whole, LIMITS.editsADay),
     pausedAtMs: f.get('pausedAtMs').orNull(whole),
+  };
+}
+
+function readAct(f: Field): ActInFlight {
+  return {
+    id: f.get('id').string(),
+    verb: f.get('verb').oneOf(ACT_VERBS),
+    author: f.get('author').string(),
+    reason: f.get('reason').string(),
+    sinceMs: f.get('sinceMs').whole(),
+    untilMs: f.get('untilMs').whole(),
+    // Whoever takes it up says so.
+    running: true,
   };
 }
 

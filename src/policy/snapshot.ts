@@ -63,6 +63,8 @@ function plain(vm: PolicyVmState): Record<string, unknown> {
     war: vm.war.day.length === 0 && vm.war.pausedAtMs === null ? null : vm.war,
     hold: vm.hold,
     maintenance: vm.maintenance,
+    act: vm.act,
+    off: vm.off,
     scheduled: vm.scheduled,
     actionHeld: vm.actionHeld,
     impossible: vm.impossible,

@@ -1,5 +1,6 @@
 import { noteActionEnded, noteActionHeld, resolveByLooking } from './actions.js';
 import { noteActivity } from './activity.js';
+import { endedByPerson, noteAct, noteActEnded } from './acts.js';
 import { syncBrake } from './brake.js';
 import { noteConfirmed } from './confirm.js';
 import { newContext, type StepContext } from './context.js';
@@ -173,6 +174,12 @@ function applyToVm(
     case 'action-held':
       noteActionHeld(ctx, vm, event);
       return;
+    case 'act':
+      noteAct(ctx, vm, event.act);
+      return;
+    case 'act-ended':
+      noteActEnded(ctx, vm, event);
+      return;
     case 'hold':
       noteHold(ctx, vm, event);
       return;
@@ -220,6 +227,8 @@ function configured(ctx: StepContext, spec: PolicyVm): PolicyVmState {
 
 /** No longer watched; nothing is stopped. Budgets, quarantine and holds are remembered for a day. */
 function removed(ctx: StepContext, vm: PolicyVmState): void {
+  const isDeleted = vm.act?.verb === 'delete';
+  vm.act = null;
   vm.spec = null;
   vm.removedAtMs = ctx.now;
   close(ctx, vm, 'intended');
@@ -239,20 +248,23 @@ function removed(ctx: StepContext, vm: PolicyVmState): void {
     budget.consecutive > 0 ||
     budget.rolling.length > 0 ||
     vm.ended;
-  if (!worthIt && !vm.action) forgetVm(ctx, vm);
+  if (isDeleted || (!worthIt && !vm.action)) forgetVm(ctx, vm);
 }
 
 function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
   // What runs is known once it is attached; only an absence is news.
   if (running || vm.running === false) return;
   const first = vm.running === null;
+  const byPerson = endedByPerson(vm, ctx.now, []);
   const tried = vm.action !== null || (vm.episode?.outcome === 'open' && vm.episode.attempts.length > 0);
   vm.running = false;
   vm.graceUntilMs = null;
   forget(vm);
   resolveByLooking(ctx, vm, { running: false, newVmm: false, lostGuest: false });
   if (vm.ended) return;
-  if (tried || !first) vm.ended = endedUnseen(ctx.now, tried ? 'ours' : 'failure', 'the VMM was found gone');
+  if (byPerson) vm.ended = byPerson;
+  else if (tried || !first)
+    vm.ended = endedUnseen(ctx.now, tried ? 'ours' : 'failure', 'the VMM was found gone');
   else if (endedBetweenDaemons(vm)) vm.ended = interpretUnseen(vm, ctx.now);
   else vm.startupPending = startsUp(vm);
 }
@@ -287,6 +299,8 @@ function attached(
   vm.running = true;
   vm.everRan = true;
   vm.interrupted = false;
+  // Somebody started it outside; a daemon that takes a stop up finds it running, too.
+  if (vm.act?.verb !== 'stop' && vm.act?.verb !== 'delete') vm.off = null;
   vm.ended = null;
   vm.startupPending = false;
   vm.vmm = event.vmm;

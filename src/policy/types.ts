@@ -5,6 +5,7 @@ import type { VmmEvent } from '../model/ports.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 import type { RecoverySpec, RunStrategy, VmId, VmMode } from '../model/vm.js';
+import type { Act } from './acts.js';
 import type { HostSigns, HostState } from './host-state.js';
 import type { Scheduled } from './scheduled.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -100,6 +101,15 @@ export type PolicyEvent =
     }
   /** The counters of the guest were compared with those before: the names of those that moved. */
   | { readonly type: 'activity'; readonly vm: VmId; readonly moved: readonly string[]; readonly atMs: number }
+  /** A person has something done to the VM; the effect `act` says when it may begin. */
+  | { readonly type: 'act'; readonly vm: VmId; readonly act: Omit<Act, 'sinceMs'> }
+  | {
+      readonly type: 'act-ended';
+      readonly vm: VmId;
+      readonly id: string;
+      readonly done: boolean;
+      readonly text: string;
+    }
   | {
       readonly type: 'action-ended';
       readonly vm: VmId;
@@ -167,6 +177,8 @@ export type PolicyEffect =
       readonly timeoutMs: number;
     }
   | { readonly type: 'recover'; readonly action: RecoveryAction }
+  /** What the person wants may be done now: nothing else is being done to the VM. */
+  | { readonly type: 'act'; readonly vm: VmId; readonly id: string }
   | { readonly type: 'suspend-probes'; readonly vm: VmId }
   /** Compare the counters of the guest every few seconds and send `activity`, or stop that. */
   | { readonly type: 'watch-activity'; readonly vm: VmId; readonly watch: boolean }

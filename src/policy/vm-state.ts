@@ -4,6 +4,7 @@ import type { ProbeState } from '../model/outcome.js';
 import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
 import { type Activity, noActivity } from './activity.js';
+import type { ActInFlight } from './acts.js';
 import { type EditWar, newWar } from './edit-war.js';
 import type { Line } from './host-state.js';
 import type { ConcludedKind, Rule } from './rules.js';
@@ -208,6 +209,10 @@ export interface PolicyVmState {
   hold: HoldRecord | null;
   /** A person works on the VM: nothing is done to it, whatever it looks like. */
   maintenance: HoldRecord | null;
+  /** What a person has done to it right now, through us. */
+  act: ActInFlight | null;
+  /** A person had it stopped, and nobody has started it since. */
+  off: HoldRecord | null;
   /** Maintenance that waits for its window, or for the VM to be well. */
   scheduled: Scheduled | null;
   /** The runtime held the last action. */
@@ -330,6 +335,8 @@ export function newVmState(id: VmId, now: number): PolicyVmState {
     war: newWar(),
     hold: null,
     maintenance: null,
+    act: null,
+    off: null,
     scheduled: null,
     actionHeld: null,
     impossible: {},

@@ -6,7 +6,7 @@ import type { VmmEvent } from '../../model/ports.js';
 import type { ProbeKind } from '../../model/probe.js';
 import type { Reason } from '../../model/reasons.js';
 import type { RecoverySpec } from '../../model/vm.js';
-import { DEFAULT_RECOVERY, SCHEDULABLE } from '../../policy/index.js';
+import { ACT_VERBS, DEFAULT_RECOVERY, SCHEDULABLE } from '../../policy/index.js';
 import type { PolicyEvent } from '../../policy/types.js';
 
 const MAX_PROBES = 1_000;
@@ -111,6 +111,18 @@ const input = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('clear-intents'), vm: vm.nullable(), author: short }),
   z.object({ type: z.literal('release'), vm, author: short }),
+  z.object({
+    type: z.literal('act'),
+    vm,
+    act: z.object({
+      id: short,
+      verb: z.enum(ACT_VERBS),
+      author: short,
+      reason: short,
+      untilMs: z.number(),
+    }),
+  }),
+  z.object({ type: z.literal('act-ended'), vm, id: short, done: z.boolean(), text: short }),
   z.object({ type: z.literal('host-booted') }),
   z.object({ type: z.literal('journal'), available: z.boolean() }),
   z.object({ type: z.literal('journal-lost'), why: short }),
