@@ -13,7 +13,17 @@ export type {
   TargetStatus,
   Transition,
 } from './engine/probe-engine.js';
-export { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './lifecycle/index.js';
+export {
+  type ApplyRequest,
+  type ApplyView,
+  Documents,
+  type DocumentsOptions,
+  type ExecutionView,
+  Lifecycle,
+  type LifecycleOptions,
+  type Plan,
+  parsePlan,
+} from './lifecycle/index.js';
 export type { ActionResult, LadderStep, RecoveryAction } from './model/action.js';
 export { type Clock, systemClock } from './model/clock.js';
 export { ERROR_CODES, type ErrorCode, isVmpulseError, VmpulseError } from './model/errors.js';
@@ -28,5 +38,6 @@ export type { BeforeAction, Verdict } from './runtime/action-runner.js';
 export type { CustomProbe, CustomProbes } from './runtime/custom-probes.js';
 export type { Heartbeat } from './runtime/heartbeats.js';
 export { openJournal } from './runtime/journal/index.js';
+export type { ActRequest, ActTarget, ActWork } from './runtime/person-acts.js';
 export type { ExplainView, HostView, RuntimeEvent, VmView } from './runtime/views.js';
 export { Vmpulse, type VmpulseOptions } from './runtime/vmpulse.js';

@@ -179,6 +179,29 @@ export const applyAnswer = z.looseObject({
   warnings: names,
 });
 
+export const executionAnswer = z.looseObject({
+  planId: shown,
+  executionId: shown,
+  idempotencyKey: shown,
+  attempt: z.number(),
+  status: shown,
+  actions: z.array(
+    z.looseObject({
+      operationId: shown,
+      operation: shown,
+      vmId: shown,
+      status: shown,
+      text: shown,
+      error: z.looseObject({ code: shown, message: shown }).nullable(),
+    }),
+  ),
+});
+
+export const planPreviewAnswer = z.looseObject({
+  actions: z.array(z.looseObject({ operationId: shown, would: shown })),
+});
+
+export type ExecutionAnswer = z.output<typeof executionAnswer>;
 export type ApplyAnswer = z.output<typeof applyAnswer>;
 export type VmAnswer = z.output<typeof vmAnswer>;
 export type HostAnswer = z.output<typeof hostAnswer>;

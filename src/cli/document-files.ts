@@ -22,3 +22,16 @@ export function readDocumentFiles(paths: readonly string[]): { path: string; tex
     }
   });
 }
+
+/** An object of JSON. Throws ERR_VMPULSE_USAGE. */
+export function readJsonFile(path: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const text = `${plainText(path)} cannot be read as JSON: ${plainText(errorMessage(error))}`;
+    throw new VmpulseError('ERR_VMPULSE_USAGE', text, { cause: error });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new VmpulseError('ERR_VMPULSE_USAGE', `${plainText(path)} has no object of JSON`);
+}

@@ -54,7 +54,7 @@ export async function readManifestSource(path: string, deadline: Deadline): Prom
     names = (await deadline.race(readdir(path))).filter((name) => DOCUMENT_NAME.test(name)).sort();
   } catch (error) {
     if (isVmpulseError(error)) throw error;
-    if (hasCode(error, 'ENOENT')) return { path, state: 'missing', files: [] };
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return { path, state: 'missing', files: [] };
     return { path, state: 'read', files: [{ path, problem: whyUnreadable(error, gone) }] };
   }
   if (names.length > MAX_FILES) {

@@ -12,9 +12,10 @@ import {
 import { HostSearch } from '../discovery/index.js';
 import { ProbeEngine } from '../engine/index.js';
 import { Lifecycle } from '../lifecycle/index.js';
+import { systemClock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
-import { openJournal } from '../runtime/journal/index.js';
+import { type ObservableJournal, openJournal } from '../runtime/journal/index.js';
 import { createMetrics } from '../runtime/metrics.js';
 import type { ReloadView } from '../runtime/views.js';
 import { Vmpulse } from '../runtime/vmpulse.js';
@@ -51,6 +52,8 @@ interface Owned {
   readonly close: () => unknown;
 }
 
+/** Longest wait for what a plan has come to to be durable, ms. */
+const JOURNAL_MS = 5_000;
 /** Longest wait for one thing to let go at the end, ms. */
 const CLOSE_MS = 10_000;
 
@@ -137,13 +140,17 @@ export class Daemon {
     this.#own('lock', () => lock.close());
     const { search } = this.#loading;
     this.#own('search for VMs', () => search?.close());
-    const vmpulse = await this.#createRuntime();
-    await this.#serve(vmpulse);
+    const journal = await openJournal({ path: join(config.stateDir, 'journal.db'), logger: this.#logger });
+    this.#own('journal', () => journal.close());
+    const vmpulse = this.#createRuntime(journal);
+    const lifecycle = this.#createLifecycle(vmpulse, journal);
+    await this.#serve(vmpulse, lifecycle);
     for (const warning of this.#started.warnings) this.#logger.warn({}, warning);
     for (const { what, why } of missingOnHost()) vmpulse.degrade(what, why);
     await vmpulse.start();
     await this.#serveAgentCheck(vmpulse);
     this.#vmpulse = vmpulse;
+    await lifecycle.start();
     this.#notifier.ready(watching(this.#started.vms.length));
     this.#logger.info({ socket: config.socketPath, vms: this.#started.vms.length }, 'ready');
     if (search === undefined) return;
@@ -154,11 +161,9 @@ export class Daemon {
     search.follow(() => this.reload(), this.#logger);
   }
 
-  async #createRuntime(): Promise<Vmpulse> {
+  #createRuntime(journal: ObservableJournal): Vmpulse {
     const { config } = this;
     const logger = this.#logger;
-    const journal = await openJournal({ path: join(config.stateDir, 'journal.db'), logger });
-    this.#own('journal', () => journal.close());
     const { backend, ...engineOptions } = config.engine;
     let fallback: string | undefined;
     const engine = new ProbeEngine({
@@ -186,16 +191,29 @@ export class Daemon {
     return vmpulse;
   }
 
-  async #serve(vmpulse: Vmpulse): Promise<void> {
+  #createLifecycle(runtime: Vmpulse, journal: ObservableJournal): Lifecycle {
+    const { configPath, search } = this.#loading;
+    const lifecycle = new Lifecycle({
+      configPath,
+      configOptional: search !== undefined,
+      stateDir: this.config.stateDir,
+      reload: () => this.reload(),
+      runtime,
+      journal,
+      clock: systemClock,
+      logger: this.#logger,
+      journalDeadlineMs: JOURNAL_MS,
+    });
+    this.#own('plans', () => lifecycle.close());
+    return lifecycle;
+  }
+
+  async #serve(vmpulse: Vmpulse, lifecycle: Lifecycle): Promise<void> {
     const { config } = this;
     const logger = this.#logger;
     const reload = () => this.reload();
     const isReady = () => this.#vmpulse !== undefined;
     const { signal } = this.#stop;
-    const { stateDir } = config;
-    const { configPath, search } = this.#loading;
-    const configOptional = search !== undefined;
-    const lifecycle = new Lifecycle({ configPath, configOptional, stateDir, reload });
     const api = createApi({ runtime: vmpulse, lifecycle, reload, logger, isReady, run: Date.now(), signal });
     await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath);
     if (config.heartbeats.listen !== undefined) {

@@ -1,2 +1,4 @@
 export { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
-export { Lifecycle, type LifecycleApi } from './lifecycle.js';
+export type { ExecutionView } from './execution.js';
+export { type ActionPreview, Lifecycle, type LifecycleApi, type LifecycleOptions } from './lifecycle.js';
+export { type Plan, parsePlan } from './plan.js';

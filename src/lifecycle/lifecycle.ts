@@ -1,22 +1,101 @@
+import type { Clock } from '../model/clock.js';
+import { errorMessage } from '../model/errors.js';
+import type { Logger } from '../model/logger.js';
 import { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
+import type { ExecutionView } from './execution.js';
+import { type LifecycleRuntime, Operations } from './operations.js';
+import { type Plan, parsePlan } from './plan.js';
+import { PlanExecutor } from './plan-executor.js';
+import type { PlanJournal } from './plan-store.js';
 
-export type LifecycleOptions = DocumentsOptions;
+export interface LifecycleOptions extends DocumentsOptions {
+  readonly runtime: LifecycleRuntime;
+  readonly journal: PlanJournal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Longest wait for one durable write, ms. */
+  readonly journalDeadlineMs: number;
+}
+
+/** What an action of a plan would do, or what is wrong with it. */
+export interface ActionPreview {
+  readonly operationId: string;
+  readonly would: string;
+}
 
 /** What the daemon's API needs of the life cycle of VMs. */
 export interface LifecycleApi {
   /** See Documents.apply. */
   apply(request: ApplyRequest): Promise<ApplyView>;
+  /** See PlanExecutor.submit; a value that is no plan is refused with ERR_VMPULSE_ARGUMENT. */
+  submitPlan(plan: unknown, author: string): Promise<ExecutionView>;
+  /** Tells what a plan would do. Changes nothing. */
+  previewPlan(plan: unknown): Promise<readonly ActionPreview[]>;
+  /** By plan or execution id, or by key. Throws ERR_VMPULSE_ARGUMENT. */
+  plan(id: string): ExecutionView;
+  /** Newest first. */
+  plans(): readonly ExecutionView[];
 }
 
 /** Makes, changes and removes VMs, beside a runtime that watches them. */
 export class Lifecycle implements LifecycleApi {
   readonly #documents: Documents;
+  readonly #operations: Operations;
+  readonly #executor: PlanExecutor;
 
   constructor(options: LifecycleOptions) {
     this.#documents = new Documents(options);
+    this.#operations = new Operations(options.runtime, this.#documents);
+    this.#executor = new PlanExecutor({
+      ...options,
+      carryOut: (action, context) => this.#operations.carryOut(action, context),
+    });
+  }
+
+  /** Goes on with plans of former runs. The runtime watches its VMs by then. */
+  start(): Promise<void> {
+    return this.#executor.start();
+  }
+
+  /** Withdraws plans; the next start goes on with them. */
+  close(): Promise<void> {
+    return this.#executor.close();
   }
 
   apply(request: ApplyRequest): Promise<ApplyView> {
     return this.#documents.apply(request);
+  }
+
+  async submitPlan(plan: unknown, author: string): Promise<ExecutionView> {
+    return this.#executor.submit(parsePlan(plan), author);
+  }
+
+  async previewPlan(value: unknown): Promise<readonly ActionPreview[]> {
+    const plan: Plan = parsePlan(value);
+    const made = new Set(
+      plan.actions.filter(({ operation }) => operation === 'CREATE').map(({ vm_id }) => vm_id),
+    );
+    const previews: ActionPreview[] = [];
+    for (const action of plan.actions) {
+      const isMadeHere = action.operation !== 'CREATE' && made.has(action.vm_id);
+      const would = isMadeHere
+        ? `${action.operation} ${action.vm_id}`
+        : await this.#operations.preview(action).catch((error: unknown) => `refused: ${errorMessage(error)}`);
+      previews.push({ operationId: action.operation_id, would });
+    }
+    return previews;
+  }
+
+  plan(id: string): ExecutionView {
+    return this.#executor.view(id);
+  }
+
+  plans(): readonly ExecutionView[] {
+    return this.#executor.list();
+  }
+
+  /** Resolves with the view once the plan with that key is over. */
+  planEnded(key: string): Promise<ExecutionView> {
+    return this.#executor.ended(key);
   }
 }

@@ -97,6 +97,11 @@ export interface VmmSession {
    */
   vcpus?(options: CallOptions): Promise<VcpuReading | undefined>;
   pause(options: CallOptions): Promise<void>;
+  /**
+   * Saves the whole VM under a name where its driver keeps such states, and lets the guest run on; resolves with where.
+   * One that is there already is taken for it. Unset: the driver cannot.
+   */
+  snapshot?(options: CallOptions & { readonly name: string }): Promise<readonly string[]>;
   resume(options: CallOptions): Promise<void>;
   /** SIGCONT; resolves once the process is out of the state T. */
   continueProcess(options: CallOptions): Promise<void>;

@@ -23,6 +23,7 @@ import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
 import { Maintenance } from './maintenance/maintenance.js';
 import { OomWatch } from './oom-watch.js';
+import { type ActRequest, type ActWork, PersonActs } from './person-acts.js';
 import { PolicyLoop } from './policy-loop.js';
 import { ReadinessList } from './readiness-list.js';
 import { Recorder } from './recorder.js';
@@ -84,6 +85,7 @@ export class Supervisor {
   readonly #activity: ActivityWatch;
   readonly #oom: OomWatch | undefined;
   readonly #maintenance: Maintenance;
+  readonly #acts: PersonActs;
   #loop: PolicyLoop | undefined;
   #pump: Promise<void> = Promise.resolve();
   #ignoreJournal: () => void = () => {};
@@ -115,7 +117,7 @@ export class Supervisor {
       signal: this.#abort.signal,
       post: (event) => this.#post(event),
       onVmmEvent: (unit, event, atMs) => this.#onVmmEvent(unit, event, atMs),
-      isActedOn: (vm) => this.#loop?.state.vms.get(vm)?.action?.unresolved === false,
+      isActedOn: (vm) => this.#isActedOn(vm),
     });
     this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
     this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());
@@ -135,6 +137,14 @@ export class Supervisor {
         options.onRecovery?.(action, result);
       },
     });
+    this.#acts = new PersonActs({
+      units: this.#inventory.units,
+      recorder: this.#recorder,
+      now: () => clock.now(),
+      post: (event) => this.#post(event),
+      look: (unit, fresh) => this.#inventory.look(unit, fresh),
+      persist: (vm) => this.#store.saveVm(this.#policyLoop.state, vm),
+    });
     this.#maintenance = new Maintenance({
       clock,
       recorder: this.#recorder,
@@ -144,6 +154,17 @@ export class Supervisor {
       holdFile: options.holdFile,
       save: (last) => this.#store.saveMaintenance(last).catch((error) => this.#saveFailed(error)),
     });
+  }
+
+  /** Carries out what a person wants, as soon as nothing else is being done to the VM. See PersonActs.run. */
+  async act(request: ActRequest, work: ActWork): Promise<string> {
+    this.#assertOpen();
+    return this.#acts.run(request, work);
+  }
+
+  #isActedOn(vm: VmId): boolean {
+    const known = this.#loop?.state.vms.get(vm);
+    return known?.action?.unresolved === false || known?.act != null;
   }
 
   /** Restores what a former run knew, looks at every VM, adopts those that run, and begins to probe. */
@@ -293,6 +314,7 @@ export class Supervisor {
     this.#activity.stop();
     this.#oom?.stop();
     await this.#maintenance.close();
+    await this.#acts.close();
     await this.#runner.close();
     await this.#externals.close();
     if (this.#loop) {
@@ -423,6 +445,9 @@ export class Supervisor {
           .then((outcomes) =>
             this.#post({ type: 'confirmed', vm: id, confirmId: effect.confirmId, outcomes }),
           );
+        return;
+      case 'act':
+        this.#acts.grant(effect.id);
         return;
       case 'recover':
         this.#runner.run(effect.action, unit);

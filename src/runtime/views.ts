@@ -178,7 +178,7 @@ export interface RuntimeApi {
   /** Throws ERR_VMPULSE_VM_UNKNOWN. */
   recoveryPolicy(vm: VmId): RecoveryPolicyView;
   explain(vm: VmId): Promise<ExplainView>;
-  /** Name or namespace/name → id; throws ERR_VMPULSE_VM_UNKNOWN (with near misses) or ERR_VMPULSE_ARGUMENT when ambiguous. */
+  /** Name, namespace/name or UUID → id; throws ERR_VMPULSE_VM_UNKNOWN (with near misses) or ERR_VMPULSE_ARGUMENT when ambiguous. */
   resolveVm(text: string): VmId;
   hold(options: { vm: VmId | null; reason: string; author: string; forMs: number | null }): Promise<void>;
   resume(options: { vm: VmId | null; author: string }): Promise<void>;

@@ -27,6 +27,7 @@ import { pollHost } from './host-watch.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { readOwnStatus } from './raw-rights.js';
+import type { ActRequest, ActWork } from './person-acts.js';
 import { Supervisor } from './supervisor.js';
 import { VERSION } from './version.js';
 import { buildHostFigures, buildHostView, buildVmView } from './view-builder.js';
@@ -260,8 +261,15 @@ export class Vmpulse implements RuntimeApi {
     return this.#journal.read(query);
   }
 
+  /** How the VM is to be. Throws ERR_VMPULSE_VM_UNKNOWN. */
+  spec(vm: VmId): VmSpec {
+    return this.#unit(vm).spec;
+  }
+
   resolveVm(text: string): VmId {
     const ids = [...this.#supervisor.units.keys()];
+    const byUuid = [...this.#supervisor.units.values()].find(({ spec }) => spec.uuid === text.toLowerCase());
+    if (byUuid) return byUuid.spec.id;
     if (ids.includes(text)) return text;
     const named = ids.filter((id) => id.endsWith(`/${text}`));
     if (named.length === 1 && named[0] !== undefined) return named[0];
@@ -352,6 +360,15 @@ export class Vmpulse implements RuntimeApi {
         data: { verb: 'schedule', step, author },
       },
     );
+  }
+
+  /**
+   * Has a VM started, stopped and so on for a person: waits for what is in flight, is journalled with its author, and
+   * keeps automation away meanwhile. A stop holds until somebody starts or releases the VM. Resolves with what was done.
+   * Errors: those of PersonActs.run and of the driver.
+   */
+  act(request: ActRequest, work: ActWork): Promise<string> {
+    return this.#supervisor.act(request, work);
   }
 
   intents(): readonly Intent[] {

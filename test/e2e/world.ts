@@ -115,6 +115,17 @@ export class DaemonUnderTest {
     }
   }
 
+  /** Resolves once the daemon answers. */
+  async ready(): Promise<void> {
+    await poll('the daemon answers', MINUTE, () => this.status().catch(() => undefined));
+  }
+
+  /** Gives a command and does not wait for it; resolves when it has ended, however that was. */
+  give(...args: string[]): Promise<void> {
+    const child = spawn(process.execPath, [CLI, ...args, '--socket', this.world.socket], { stdio: 'ignore' });
+    return new Promise((resolve) => child.once('exit', () => resolve()));
+  }
+
   /** SIGKILL, as a crash; the VMs go on. */
   async crash(): Promise<void> {
     const ended = this.#ended();

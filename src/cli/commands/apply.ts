@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
-import { applyAnswer } from '../answers.js';
-import { author, type CliCommand, json, withDaemon } from '../cli.js';
-import { readDocumentFiles } from '../document-files.js';
+import { applyAnswer, planPreviewAnswer } from '../answers.js';
+import { author, type Cli, type CliCommand, json, withDaemon } from '../cli.js';
+import type { DaemonClient } from '../client.js';
+import { readDocumentFiles, readJsonFile } from '../document-files.js';
 import { examples } from '../examples.js';
+import { EXIT } from '../exit-codes.js';
+import { runPlan, runPlanAndTell } from '../run-plan.js';
 import { applyText } from '../text/apply-text.js';
 
 interface ApplyOptions {
   readonly filename?: readonly string[];
+  readonly plan?: string;
   readonly prune?: true;
   readonly dryRun?: true;
   readonly json?: true;
@@ -18,15 +22,16 @@ export const applyCommand: CliCommand = {
   register(program, cli) {
     program
       .command('apply')
-      .summary('give the daemon documents of VMs')
+      .summary('give the daemon documents of VMs, or a plan of what is to be done to them')
       .description(
-        'Validates manifests, host documents and policies together with those that the daemon has, stores them in its state directory and has them take effect: all of them, or none. No VM is stopped or restarted by that. What stands in the folders of the configuration is kept by hand and is not replaced.',
+        'Validates manifests, host documents and policies together with those that the daemon has, stores them in its state directory and has them take effect: all of them, or none. No VM is stopped or restarted by that. What stands in the folders of the configuration is kept by hand and is not replaced. With --plan, has VMs created, started, stopped and so on, once.',
       )
       .option(
         '-f, --filename <path>',
         'a file, or a directory of *.yaml, *.yml and *.json; may be repeated',
         (path: string, former: readonly string[] = []) => [...former, path],
       )
+      .option('--plan <file>', 'a plan (JSON) of what is to be done to VMs, instead of documents')
       .option(
         '--prune',
         'remove what was applied before and is not in these files; its VMs run on, unwatched',
@@ -38,21 +43,52 @@ export const applyCommand: CliCommand = {
         examples(
           ['vmpulse apply -f web.yaml --dry-run', 'what would change?'],
           ['vmpulse apply -f vms/ --prune', 'the documents of the folder, and no others'],
+          ['vmpulse apply --plan plan.json', 'create, start, stop … VMs, once'],
         ),
       )
-      .action((options: ApplyOptions, command) =>
-        withDaemon(command, cli, async (client) => {
-          if (options.filename === undefined)
-            throw new VmpulseError('ERR_VMPULSE_USAGE', 'nothing to apply; name files with -f');
-          const body = {
-            files: readDocumentFiles(options.filename),
-            prune: options.prune === true,
-            dryRun: options.dryRun === true,
-            author: author(),
-          };
-          if (options.json) cli.stdout.write(json(await client.post('/v1/apply', body, z.unknown())));
-          else cli.stdout.write(applyText(await client.post('/v1/apply', body, applyAnswer)));
-        }),
-      );
+      .action((options: ApplyOptions, command) => {
+        const { filename, plan } = options;
+        if ((filename === undefined) === (plan === undefined))
+          throw new VmpulseError('ERR_VMPULSE_USAGE', 'name documents with -f, or one plan with --plan');
+        return withDaemon(command, cli, (client) =>
+          plan === undefined
+            ? applyDocuments(client, cli, filename ?? [], options)
+            : applyPlan(client, cli, readJsonFile(plan), options),
+        );
+      });
   },
 };
+
+async function applyDocuments(
+  client: DaemonClient,
+  cli: Cli,
+  paths: readonly string[],
+  options: ApplyOptions,
+): Promise<void> {
+  const body = {
+    files: readDocumentFiles(paths),
+    prune: options.prune === true,
+    dryRun: options.dryRun === true,
+    author: author(),
+  };
+  if (options.json) cli.stdout.write(json(await client.post('/v1/apply', body, z.unknown())));
+  else cli.stdout.write(applyText(await client.post('/v1/apply', body, applyAnswer)));
+}
+
+async function applyPlan(client: DaemonClient, cli: Cli, plan: object, options: ApplyOptions): Promise<void> {
+  if (options.dryRun) {
+    const body = { ...plan, dry_run: true, author: author() };
+    if (options.json) {
+      cli.stdout.write(json(await client.post('/v1/plans', body, z.unknown())));
+      return;
+    }
+    const { actions } = await client.post('/v1/plans', body, planPreviewAnswer);
+    for (const { operationId, would } of actions) cli.stdout.write(`${operationId}: ${would}\n`);
+    cli.stdout.write('nothing done (--dry-run)\n');
+    return;
+  }
+  if (!options.json) return runPlanAndTell(client, cli, plan);
+  const view = await runPlan(client, plan, () => {});
+  cli.stdout.write(json(view));
+  if (view.status !== 'SUCCEEDED') cli.setExitCode(EXIT.failed);
+}

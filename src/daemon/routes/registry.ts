@@ -10,6 +10,7 @@ import { journalRoutes } from './journal.js';
 import { maintenanceRoutes } from './maintenance.js';
 import { metricsRoutes } from './metrics.js';
 import { networkRoutes } from './network.js';
+import { planRoutes } from './plans.js';
 import { policyRoutes } from './policy.js';
 import { readinessRoutes } from './readiness.js';
 import { recoveryRoutes } from './recovery.js';
@@ -33,6 +34,7 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   securityGroupRoutes,
   reloadRoutes,
   applyRoutes,
+  planRoutes,
   vmRoutes,
   guestRoutes,
   heartbeatRoutes,

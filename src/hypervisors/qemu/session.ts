@@ -16,6 +16,7 @@ import type { QemuMonitor } from './monitor.js';
 import type { QemuPaths } from './qemu-vm.js';
 import { rebootGuest, restoreShutdownAction, type ShutdownAction } from './reboot-guest.js';
 import { resetGuest, untilRunning } from './reset-guest.js';
+import { snapshotGuest } from './snapshot.js';
 import { stopAttempts } from './stop-attempts.js';
 import { qemuVcpus } from './vcpus.js';
 
@@ -93,6 +94,14 @@ export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements 
     }
     await monitor.request('cont', undefined, deadline);
     await untilRunning(monitor, deadline);
+  }
+
+  async snapshot(options: CallOptions & { readonly name: string }): Promise<readonly string[]> {
+    const { vm, paths } = this.parts;
+    if (paths !== undefined)
+      return snapshotGuest(this.#qmp, vm, options.name, this.running('snapshot', options));
+    const text = `${this.name} was adopted: vmpulse does not know its disks; save it with what started it`;
+    throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
   }
 
   async exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult> {

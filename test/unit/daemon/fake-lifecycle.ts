@@ -1,8 +1,17 @@
-import type { ApplyRequest, ApplyView, LifecycleApi } from '../../../src/lifecycle/index.js';
+import {
+  type ActionPreview,
+  type ApplyRequest,
+  type ApplyView,
+  type ExecutionView,
+  type LifecycleApi,
+  parsePlan,
+} from '../../../src/lifecycle/index.js';
+import { VmpulseError } from '../../../src/model/errors.js';
 
 /** Records what the API asks for. */
 export class FakeLifecycle implements LifecycleApi {
   readonly applied: ApplyRequest[] = [];
+  readonly executions: ExecutionView[] = [];
 
   async apply(request: ApplyRequest): Promise<ApplyView> {
     this.applied.push(request);
@@ -13,5 +22,40 @@ export class FakeLifecycle implements LifecycleApi {
       unchanged: [],
     };
     return { dryRun: request.dryRun, documents, vms: { added: [], removed: [], changed: [] }, warnings: [] };
+  }
+
+  async submitPlan(value: unknown, author: string): Promise<ExecutionView> {
+    const { idempotency_key } = parsePlan(value);
+    const view: ExecutionView = {
+      planId: 'plan-1',
+      executionId: 'execution-1',
+      idempotencyKey: idempotency_key,
+      attempt: 1,
+      author,
+      reason: 'asked for',
+      status: 'SUCCEEDED',
+      createdAtMs: 1,
+      endedAtMs: 2,
+      actions: [],
+    };
+    this.executions.push(view);
+    return view;
+  }
+
+  async previewPlan(value: unknown): Promise<readonly ActionPreview[]> {
+    return parsePlan(value).actions.map(({ operation_id }) => ({
+      operationId: operation_id,
+      would: 'nothing',
+    }));
+  }
+
+  plan(id: string): ExecutionView {
+    const found = this.executions.find(({ planId }) => planId === id);
+    if (found) return found;
+    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `there is no plan ${id}`);
+  }
+
+  plans(): readonly ExecutionView[] {
+    return this.executions;
   }
 }

@@ -1,0 +1,177 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { isAlive, processesNaming } from '../../demo/processes.mjs';
+import { LAB_GUEST, labAvailable, labKernelLine } from '../../lab/vm.mjs';
+import type { ExecutionView } from '../../src/lifecycle/index.js';
+import { DaemonUnderTest, MINUTE } from './world.js';
+
+const lab = labAvailable();
+const UUID = randomUUID();
+
+let current: DaemonUnderTest | undefined;
+
+afterEach(async () => {
+  await current?.dispose();
+  current = undefined;
+}, MINUTE);
+
+async function create(): Promise<DaemonUnderTest> {
+  current = await DaemonUnderTest.create([]);
+  await current.ready();
+  return current;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
+    });
+  });
+}
+
+async function createAction(more: Record<string, unknown> = {}) {
+  if (!lab.ok) throw new Error(lab.reason);
+  const { httpPort, healthPath, memoryMib } = LAB_GUEST;
+  return {
+    operation_id: 'create-1',
+    operation: 'CREATE',
+    vm_id: UUID,
+    name: 'made',
+    vcpu_count: 1,
+    memory_mib: memoryMib,
+    run_strategy: 'Always',
+    hypervisor: {
+      qemu: {
+        machine: 'q35,smm=off,hpet=off',
+        accel: 'tcg',
+        kernel: { image: lab.kernel, initrd: lab.initrd, append: labKernelLine({}) },
+        interfaces: [{ user: { forwards: [{ hostPort: await freePort(), guestPort: httpPort }] } }],
+      },
+    },
+    host: {
+      livenessProbe: { httpGet: { port: httpPort, path: healthPath }, periodMs: 1000, timeoutMs: 800 },
+    },
+    ...more,
+  };
+}
+
+function apply(test: DaemonUnderTest, key: string, actions: readonly object[], ...flags: string[]) {
+  const file = join(test.world.dir, `${key}.json`);
+  writeFileSync(file, JSON.stringify({ idempotency_key: key, actions }));
+  return test.cli('apply', '--plan', file, ...flags);
+}
+
+function viewOf(output: string): ExecutionView {
+  return JSON.parse(output);
+}
+
+const vmms = (test: DaemonUnderTest) => processesNaming(`${test.world.dir}/run`).filter(isAlive);
+const action = (operation: string, more: object = {}) => ({
+  operation_id: operation.toLowerCase(),
+  operation,
+  vm_id: UUID,
+  ...more,
+});
+
+describe.skipIf(!lab.ok)(
+  `plans on real VMs${lab.ok ? '' : ` (skipped: ${lab.reason})`}`,
+  { timeout: 4 * MINUTE },
+  () => {
+    it('create, start, pause, resume, stop and delete a VM, and leave it off while stopped', async () => {
+      const test = await create();
+      const made = [await createAction(), action('START')];
+      const dry = apply(test, 'make', made, '--dry-run');
+      expect(dry).toMatchObject({
+        status: 0,
+        output: expect.stringContaining('create-1: CREATE default/made'),
+      });
+      expect((await test.status()).vms).toEqual([]);
+
+      const up = apply(test, 'make', made);
+      expect(up).toMatchObject({
+        status: 0,
+        output: expect.stringMatching(/^SUCCEEDED create-1 .*\nSUCCEEDED start /),
+      });
+      await test.vmOnce('healthy', 'made', ({ health }) => health === 'healthy', 2 * MINUTE);
+      const first = await test.vm('made');
+      expect(apply(test, 'make', made).output).toContain('attempt 1');
+      expect((await test.vm('made')).vmm).toEqual(first.vmm);
+
+      expect(apply(test, 'rest', [action('PAUSE')]).status).toBe(0);
+      await test.vmOnce('paused', 'made', ({ health }) => health === 'paused');
+      expect(apply(test, 'on', [action('RESUME')]).status).toBe(0);
+      await test.vmOnce('healthy again', 'made', ({ health }) => health === 'healthy');
+
+      // Killed, so that nothing but the intent says that it is to stay off.
+      expect(apply(test, 'off', [action('STOP', { force: true })]).status).toBe(0);
+      expect(vmms(test)).toEqual([]);
+      const off = await test.vmOnce('stopped', 'made', ({ health }) => health === 'stopped');
+      expect(off.note).toMatch(/stopped by \S+@\d+: plan off/);
+      await test.crash();
+      test.restart();
+      await test.vmOnce('still stopped', 'made', ({ health, vmm }) => health === 'stopped' && vmm === null);
+      expect(vmms(test)).toEqual([]);
+
+      expect(apply(test, 'again', [action('START')]).status).toBe(0);
+      expect(vmms(test)).toHaveLength(1);
+      const gone = apply(test, 'delete', [action('DELETE', { force: true })], '--json');
+      expect(viewOf(gone.output)).toMatchObject({ status: 'SUCCEEDED' });
+      expect((await test.status()).vms).toEqual([]);
+      expect(vmms(test)).toEqual([]);
+    });
+
+    it('tell what failed, skip the rest, and go on from there when given again', async () => {
+      const test = await create();
+      const kernel = join(test.world.dir, 'kernel');
+      const made = await createAction();
+      const broken = {
+        ...made,
+        hypervisor: { qemu: { ...made.hypervisor.qemu, kernel: { image: kernel } } },
+      };
+      const plan = [broken, action('START'), action('PAUSE')];
+      const failed = apply(test, 'make', plan, '--json');
+      expect(failed.status).toBe(1);
+      const view = viewOf(failed.output);
+      expect(view.status).toBe('PARTIAL');
+      expect(view.actions.map(({ status }) => status)).toEqual(['SUCCEEDED', 'FAILED', 'SKIPPED']);
+      expect(view.actions[1]?.error).toMatchObject({ code: 'ERR_VMPULSE_START_IMPOSSIBLE' });
+      if (lab.ok) execFileSync('cp', [lab.kernel, kernel]);
+      const ended = viewOf(apply(test, 'make', plan, '--json').output);
+      expect(ended).toMatchObject({ status: 'SUCCEEDED', attempt: 2, planId: view.planId });
+      expect(vmms(test)).toHaveLength(1);
+    });
+
+    it.each(['create', 'start', 'delete'])('go on after a daemon that was killed in a %s', async (moment) => {
+      const test = await create();
+      const up = [await createAction(), action('START')];
+      const kill = async (key: string, actions: readonly object[], text: string) => {
+        const file = join(test.world.dir, `${key}.json`);
+        writeFileSync(file, JSON.stringify({ idempotency_key: key, actions }));
+        const logged = test.logged(text);
+        const given = test.give('apply', '--plan', file);
+        await logged;
+        await test.crash();
+        await given;
+        test.restart();
+        await test.ready();
+      };
+      if (moment === 'create') await kill('make', up, 'configuration applied: 1 added');
+      else if (moment === 'start') await kill('make', up, 'start for');
+      else expect(apply(test, 'make', up).status).toBe(0);
+      const ended = viewOf(apply(test, 'make', up, '--json').output);
+      expect(ended).toMatchObject({ status: 'SUCCEEDED', attempt: 1 });
+      expect(vmms(test)).toHaveLength(1);
+      expect((await test.vm('made')).vmm?.pid).toBe(vmms(test)[0]?.pid);
+      const down = [action('DELETE', { force: true })];
+      if (moment === 'delete') await kill('down', down, 'delete for');
+      expect(viewOf(apply(test, 'down', down, '--json').output)).toMatchObject({ status: 'SUCCEEDED' });
+      expect(vmms(test)).toEqual([]);
+      expect((await test.status()).vms).toEqual([]);
+    });
+  },
+);
