@@ -201,6 +201,10 @@ export const planPreviewAnswer = z.looseObject({
   actions: z.array(z.looseObject({ operationId: shown, would: shown })),
 });
 
+export const leftoversAnswer = z.looseObject({
+  leftovers: z.array(z.looseObject({ kind: shown, path: shown, why: shown })),
+});
+
 export type ExecutionAnswer = z.output<typeof executionAnswer>;
 export type ApplyAnswer = z.output<typeof applyAnswer>;
 export type VmAnswer = z.output<typeof vmAnswer>;

@@ -5,6 +5,7 @@ import { configCommand } from './commands/config.js';
 import { discoverCommand } from './commands/discover.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
+import { gcCommand } from './commands/gc.js';
 import { intentCommand } from './commands/intent.js';
 import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly CliCommand[] = [
   explainCommand,
   reloadCommand,
   applyCommand,
+  gcCommand,
   recoveryCommand,
   vmCommand,
   intentCommand,

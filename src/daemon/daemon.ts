@@ -197,6 +197,7 @@ export class Daemon {
       configPath,
       configOptional: search !== undefined,
       stateDir: this.config.stateDir,
+      runDir: this.config.runDir,
       reload: () => this.reload(),
       runtime,
       journal,

@@ -1,4 +1,5 @@
 export { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
 export type { ExecutionView } from './execution.js';
+export type { Leftover } from './leftovers.js';
 export { type ActionPreview, Lifecycle, type LifecycleApi, type LifecycleOptions } from './lifecycle.js';
 export { type Plan, parsePlan } from './plan.js';

@@ -1,15 +1,21 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
+import type { VmId } from '../model/vm.js';
 import { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
 import type { ExecutionView } from './execution.js';
+import { folderLeftovers, type Leftover, removeLeftover } from './leftovers.js';
+import { type LifeSource, LifeWatch } from './life-watch.js';
 import { type LifecycleRuntime, Operations } from './operations.js';
 import { type Plan, parsePlan } from './plan.js';
 import { PlanExecutor } from './plan-executor.js';
 import type { PlanJournal } from './plan-store.js';
 
 export interface LifecycleOptions extends DocumentsOptions {
-  readonly runtime: LifecycleRuntime;
+  readonly runtime: LifecycleRuntime & LifeSource;
+  readonly runDir: string;
   readonly journal: PlanJournal;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -35,6 +41,10 @@ export interface LifecycleApi {
   plan(id: string): ExecutionView;
   /** Newest first. */
   plans(): readonly ExecutionView[];
+  /** What nobody needs any more. Changes nothing. */
+  leftovers(): Promise<readonly Leftover[]>;
+  /** Removes that, and resolves with what it was. */
+  collect(): Promise<readonly Leftover[]>;
 }
 
 /** Makes, changes and removes VMs, beside a runtime that watches them. */
@@ -42,10 +52,18 @@ export class Lifecycle implements LifecycleApi {
   readonly #documents: Documents;
   readonly #operations: Operations;
   readonly #executor: PlanExecutor;
+  readonly #watch: LifeWatch;
+  readonly #options: LifecycleOptions;
 
   constructor(options: LifecycleOptions) {
     this.#documents = new Documents(options);
-    this.#operations = new Operations(options.runtime, this.#documents);
+    this.#options = options;
+    this.#watch = new LifeWatch({ ...options, source: options.runtime });
+    this.#operations = new Operations({
+      ...options,
+      documents: this.#documents,
+      forget: (vm) => this.#forget(vm),
+    });
     this.#executor = new PlanExecutor({
       ...options,
       carryOut: (action, context) => this.#operations.carryOut(action, context),
@@ -53,13 +71,41 @@ export class Lifecycle implements LifecycleApi {
   }
 
   /** Goes on with plans of former runs. The runtime watches its VMs by then. */
-  start(): Promise<void> {
-    return this.#executor.start();
+  async start(): Promise<void> {
+    this.#watch.start();
+    await this.#executor.start();
+    const { logger } = this.#options;
+    for (const { path, why } of await this.leftovers()) {
+      logger.warn({ path }, `left over: ${why}; vmpulse gc removes it`);
+    }
   }
 
   /** Withdraws plans; the next start goes on with them. */
-  close(): Promise<void> {
-    return this.#executor.close();
+  async close(): Promise<void> {
+    await this.#executor.close();
+    await this.#watch.close();
+  }
+
+  async leftovers(): Promise<readonly Leftover[]> {
+    const { stateDir, runDir, runtime } = this.#options;
+    const watched = new Set(runtime.specs().map(({ id }) => id));
+    const documents = (await this.#documents.leftovers()).map(
+      (path): Leftover => ({ kind: 'documents', path, why: 'documents that an apply which died had begun' }),
+    );
+    return [...documents, ...(await folderLeftovers(stateDir, runDir, (vm) => watched.has(vm)))];
+  }
+
+  async collect(): Promise<readonly Leftover[]> {
+    const found = await this.leftovers();
+    await this.#documents.tidy();
+    for (const each of found) if (each.kind !== 'documents') await removeLeftover(each);
+    return found;
+  }
+
+  async #forget(vm: VmId): Promise<void> {
+    await this.#watch.forget(vm);
+    await this.#watch.folder(vm).remove();
+    await rm(join(this.#options.runDir, 'vms', vm), { recursive: true, force: true });
   }
 
   apply(request: ApplyRequest): Promise<ApplyView> {

@@ -1,18 +1,32 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Deadline } from '../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { ActVerb } from '../policy/index.js';
-import type { ActRequest, ActWork } from '../runtime/person-acts.js';
+import type { ActRequest, ActTarget, ActWork } from '../runtime/person-acts.js';
 import { pauseVm, resumeVm, snapshotVm, startVm, stopVm } from '../runtime/vm-verbs.js';
 import { documentsOf } from './create-documents.js';
 import type { Documents } from './documents.js';
 import type { CreateAction, PlanAction } from './plan.js';
 import type { ActionContext } from './plan-executor.js';
+import { removeDisks } from './remove-disks.js';
 
 /** What the life cycle needs of the runtime; Vmpulse has it. */
 export interface LifecycleRuntime {
   resolveVm(text: string): VmId;
   spec(vm: VmId): VmSpec;
+  /** How all VMs that are watched are to be. */
+  specs(): readonly VmSpec[];
   act(request: ActRequest, work: ActWork): Promise<string>;
+}
+
+export interface OperationsOptions {
+  readonly runtime: LifecycleRuntime;
+  readonly documents: Documents;
+  readonly runDir: string;
+  /** Removes what is kept of a VM that was deleted. */
+  readonly forget: (vm: VmId) => Promise<void>;
 }
 
 /** Longest time of each, ms, where the action says none; a graceful stop has that of its VM on top. */
@@ -23,17 +37,20 @@ const USUAL_MS: Readonly<Record<PlanAction['operation'], number>> = {
   PAUSE: 30_000,
   RESUME: 30_000,
   SNAPSHOT: 600_000,
+  RECREATE: 180_000,
   DELETE: 60_000,
 };
 
 /** Carries out the actions of plans. Each looks first, so that it can be done again. */
 export class Operations {
+  readonly #options: OperationsOptions;
   readonly #runtime: LifecycleRuntime;
   readonly #documents: Documents;
 
-  constructor(runtime: LifecycleRuntime, documents: Documents) {
-    this.#runtime = runtime;
-    this.#documents = documents;
+  constructor(options: OperationsOptions) {
+    this.#options = options;
+    this.#runtime = options.runtime;
+    this.#documents = options.documents;
   }
 
   async carryOut(action: PlanAction, context: ActionContext): Promise<string> {
@@ -56,6 +73,12 @@ export class Operations {
           snapshotVm(target, name, deadline),
         );
       }
+      case 'RECREATE':
+        return this.#act('recreate', action, context, async (target, deadline) => {
+          const ended = await this.#end(target, action, deadline);
+          await rm(join(this.#options.runDir, 'vms', target.spec.id), { recursive: true, force: true });
+          return `${ended}; ${await startVm(target, deadline)}`;
+        });
       case 'DELETE':
         return this.#delete(action, context);
     }
@@ -102,10 +125,23 @@ export class Operations {
       throw new VmpulseError('ERR_VMPULSE_CONFIG', text);
     }
     return this.#act('delete', action, context, async (target, deadline) => {
-      const ended = await stopVm(target, action.force ? 'force' : 'graceful', deadline);
+      const ended = await this.#end(target, action, deadline);
       await deadline.race(this.#documents.remove(vm));
+      await this.#options.forget(vm);
       return `${ended}; ${vm} was deleted`;
     });
+  }
+
+  /** Stops the VM and, where that is wanted, removes its disks: before its documents, which say where they are. */
+  async #end(
+    target: ActTarget,
+    action: { readonly force: boolean; readonly delete_disks: boolean },
+    deadline: Deadline,
+  ): Promise<string> {
+    const ended = await stopVm(target, action.force ? 'force' : 'graceful', deadline);
+    if (!action.delete_disks) return ended;
+    const removed = await deadline.race(removeDisks(target.spec, this.#runtime.specs()));
+    return `${ended}; disks removed: ${removed.join(', ') || 'none'}`;
   }
 
   #act(verb: ActVerb, action: PlanAction, context: ActionContext, work: ActWork): Promise<string> {

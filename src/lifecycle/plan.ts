@@ -35,6 +35,12 @@ const action = z.discriminatedUnion('operation', [
   create,
   simple('START'),
   z.strictObject({ ...common, operation: z.literal('STOP'), force: z.boolean().default(false) }),
+  z.strictObject({
+    ...common,
+    operation: z.literal('RECREATE'),
+    force: z.boolean().default(false),
+    delete_disks: z.boolean().default(false),
+  }),
   simple('PAUSE'),
   simple('RESUME'),
   z.strictObject({ ...common, operation: z.literal('SNAPSHOT'), snapshot_name: name(64).optional() }),

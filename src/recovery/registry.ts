@@ -5,6 +5,7 @@ import { exec } from './exec.js';
 import { powerCycle } from './power-cycle.js';
 import { reboot } from './reboot.js';
 import type { Recovery } from './recovery.js';
+import { recreate } from './recreate.js';
 import { reset } from './reset.js';
 import { restartService } from './restart-service.js';
 import { resume } from './resume.js';
@@ -29,6 +30,7 @@ const BUILT_IN: readonly (readonly [LadderStep, Recovery])[] = [
   ['reboot', reboot],
   ['reset', reset],
   ['power-cycle', powerCycle],
+  ['recreate', recreate],
 ];
 
 export function createRecoveries(overrides: RecoveryOverrides = {}): RecoveryRegistry {

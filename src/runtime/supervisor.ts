@@ -257,6 +257,10 @@ export class Supervisor {
     this.#options.logger.warn({ what }, why);
   }
 
+  mend(what: string): void {
+    this.#degradations.clear(what);
+  }
+
   /** Everything the policy knows. */
   get state(): PolicyState {
     return this.#policyLoop.state;

@@ -3,6 +3,7 @@ import { holdsOf, type Listing, summarize } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
 import { complianceOf, customizationsOf } from './compliance.js';
 import { endpointOf } from './endpoint.js';
+import { lifeStateOf } from './life-state.js';
 import type { Degradation, HoldView, HostFigures, HostView, VmFigures, VmView } from './views.js';
 import type { VmUnit } from './vm-unit.js';
 
@@ -41,6 +42,7 @@ export function buildVmView(source: ViewSource, unit: VmUnit): VmView {
     sinceMs: summary.sinceMs,
     keptReadyBy: source.listing(spec.id).keptBy,
     runStrategy: spec.runStrategy,
+    lifeState: lifeStateOf(source.state, spec.id),
     recoveryEnabled: spec.recovery.enabled,
     address: spec.address ?? null,
     endpoint: endpointOf(spec),

@@ -10,6 +10,7 @@ import type { Compliance } from './compliance.js';
 import type { Endpoint } from './endpoint.js';
 import type { GuestApi } from './guests.js';
 import type { Heartbeat } from './heartbeats.js';
+import type { LifeState } from './life-state.js';
 import type { NetworkApi } from './network-api.js';
 
 /** Something that does not work as it should, while the rest goes on. */
@@ -40,6 +41,8 @@ export interface VmView {
   /** Why it does although it is not ready; null else. */
   readonly keptReadyBy: KeptBy | null;
   readonly runStrategy: RunStrategy;
+  /** Where it is in its life. */
+  readonly lifeState: LifeState;
   /** What its annotations keep automation from, and why. */
   readonly mode: { readonly kind: 'managed' | VmMode['kind']; readonly reason: string };
   readonly recoveryEnabled: boolean;

@@ -210,6 +210,11 @@ export class Vmpulse implements RuntimeApi {
     this.#supervisor.degrade(what, why);
   }
 
+  /** What was shown by degrade() is over. */
+  mend(what: string): void {
+    this.#supervisor.mend(what);
+  }
+
   view(): HostView {
     return buildHostView(this.#supervisor, {
       version: VERSION,
@@ -264,6 +269,11 @@ export class Vmpulse implements RuntimeApi {
   /** How the VM is to be. Throws ERR_VMPULSE_VM_UNKNOWN. */
   spec(vm: VmId): VmSpec {
     return this.#unit(vm).spec;
+  }
+
+  /** How all VMs that are watched are to be. */
+  specs(): readonly VmSpec[] {
+    return [...this.#supervisor.units.values()].map(({ spec }) => spec);
   }
 
   resolveVm(text: string): VmId {

@@ -8,6 +8,7 @@ import { paintState } from '../text/paint.js';
 import { addAdopt } from './vm-adopt.js';
 import { addConsole } from './vm-console.js';
 import { addExec } from './vm-exec.js';
+import { addVmRemove } from './vm-remove.js';
 import { addStats } from './vm-stats.js';
 
 /** `vmpulse vm …`. */
@@ -48,6 +49,7 @@ export const vmCommand: CliCommand = {
     addStats(vm, cli);
     addConsole(vm, cli);
     addAdopt(vm, cli);
+    addVmRemove(vm, cli);
     addMaintenance(vm, cli);
     addSchedule(vm, cli);
   },

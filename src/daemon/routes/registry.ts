@@ -7,6 +7,7 @@ import { guestRoutes } from './guests.js';
 import { heartbeatRoutes } from './heartbeats.js';
 import { intentRoutes } from './intents.js';
 import { journalRoutes } from './journal.js';
+import { leftoverRoutes } from './leftovers.js';
 import { maintenanceRoutes } from './maintenance.js';
 import { metricsRoutes } from './metrics.js';
 import { networkRoutes } from './network.js';
@@ -35,6 +36,7 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   reloadRoutes,
   applyRoutes,
   planRoutes,
+  leftoverRoutes,
   vmRoutes,
   guestRoutes,
   heartbeatRoutes,

@@ -112,6 +112,7 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     switch (step) {
       case 'start':
       case 'power-cycle':
+      case 'recreate':
         // Nobody told vmpulse how an adopted VM is started.
         return adopt === undefined;
       case 'restart-service':
@@ -122,8 +123,6 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
         return guestAgent && (recovery.cleanup?.length ?? 0) > 0;
       case 'reset-network':
         return tapsOf(vm).some(isManaged);
-      case 'recreate':
-        return false;
       default:
         return this.canDo(this.#own(vm), step);
     }

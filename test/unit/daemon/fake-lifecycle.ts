@@ -3,6 +3,7 @@ import {
   type ApplyRequest,
   type ApplyView,
   type ExecutionView,
+  type Leftover,
   type LifecycleApi,
   parsePlan,
 } from '../../../src/lifecycle/index.js';
@@ -57,5 +58,13 @@ export class FakeLifecycle implements LifecycleApi {
 
   plans(): readonly ExecutionView[] {
     return this.executions;
+  }
+
+  async leftovers(): Promise<readonly Leftover[]> {
+    return [{ kind: 'vm-folder', path: '/state/vms/a/b', why: 'nobody watches it' }];
+  }
+
+  collect(): Promise<readonly Leftover[]> {
+    return this.leftovers();
   }
 }

@@ -25,6 +25,7 @@ export function vmView(id: VmId, more: Partial<VmView> = {}): VmView {
     ready: true,
     keptReadyBy: null,
     runStrategy: 'Always',
+    lifeState: 'RUNNING',
     recoveryEnabled: true,
     address: '192.0.2.7',
     endpoint: { host: '192.0.2.7', port: 8080 },

@@ -34,6 +34,7 @@ function vm(id: string, more: Partial<VmView> = {}): VmView {
     ready: true,
     keptReadyBy: null,
     runStrategy: 'Always',
+    lifeState: 'RUNNING',
     recoveryEnabled: true,
     address: null,
     endpoint: { host: '192.0.2.7', port: 8080 },

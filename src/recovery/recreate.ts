@@ -1,0 +1,14 @@
+import { proveStart } from './prove-start.js';
+import { defineRecovery } from './recovery.js';
+
+/** Ends the VMM if there is one and starts the VM as its documents say, with its disks, MAC and UUID. */
+export const recreate = defineRecovery({
+  endsGuest: true,
+  async prove(attempt) {
+    await proveStart(attempt);
+  },
+  async act({ vm, driver, session, deadline }) {
+    await session?.stop('force', deadline.step());
+    await driver.start(vm, deadline.step());
+  },
+});
