@@ -167,6 +167,11 @@ const CI_TOOLS = {
   // A real server for the tests of ssh probes; they start one of their own.
   '/usr/sbin/sshd': 'openssh-server',
   'ssh-keygen': 'openssh-client',
+  // What makes the cloud-init disks of VMs.
+  xorriso: 'xorriso',
+  genisoimage: 'genisoimage',
+  // Reads the snapshots inside disks.
+  'qemu-img': 'qemu-utils',
   // What begins the tracking of connections in a test's own namespace.
   nft: 'nftables',
 };

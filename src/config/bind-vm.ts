@@ -3,6 +3,7 @@ import type { RecoverySpec, VmSpec } from '../model/vm.js';
 import type { Steering } from './annotations.js';
 import { buildProbes } from './build-probes.js';
 import { digestOf } from './canonical-json.js';
+import { buildCloudInit, seedDisk } from './cloud-init.js';
 import { type BoundHypervisor, buildHypervisor } from './hypervisors/registry.js';
 import { buildMaintenance } from './maintenance-schema.js';
 import { formatPlace, type ProblemList } from './problems.js';
@@ -26,6 +27,7 @@ export interface HostDefaults {
   /** In the order in which they are laid over each other. */
   readonly policies: readonly RecoveryPolicy[];
   readonly architecture: Architecture;
+  readonly stateDir: string;
 }
 
 /** A VM with the documents it came from. */
@@ -102,12 +104,20 @@ export function bindVm(
     problems,
   });
   if (bound === undefined) return undefined;
-  const { spec: hypervisor } = bound;
+  const { spec: bare } = bound;
   warn(manifest, host, problems);
   const id = `${manifest.namespace}/${manifest.name}`;
-  const { recovery, origins } = buildRecovery(manifest, host, defaults, hypervisor.guestAgent, problems);
-  const maintenance = buildMaintenance(host.maintenance, hypervisor.guestAgent, document, problems);
+  const { recovery, origins } = buildRecovery(manifest, host, defaults, bare.guestAgent, problems);
+  const maintenance = buildMaintenance(host.maintenance, bare.guestAgent, document, problems);
   const uuid = host.uuid ?? manifest.uuid ?? stableUuid(id);
+  const cloudInit = host.cloudInit && buildCloudInit(host.cloudInit, { uuid, name: manifest.name });
+  if (cloudInit !== undefined && bare.adopt !== undefined) {
+    const path = ['spec', 'cloudInit'];
+    const message = 'cannot be given to a VM that is adopted: vmpulse does not build it; remove it';
+    problems.add(document.placeOf(path), path, message);
+  }
+  const hypervisor =
+    cloudInit === undefined ? bare : { ...bare, disks: [...bare.disks, seedDisk(defaults.stateDir, id)] };
   const spec: VmSpec = {
     id,
     namespace: manifest.namespace,
@@ -119,11 +129,14 @@ export function bindVm(
     ...steered(manifest.steering),
     ...(host.address === undefined ? {} : { address: host.address }),
     hypervisor,
+    ...(cloudInit === undefined ? {} : { cloudInit }),
     probes: buildProbes(manifest, host, bound, problems),
     recovery,
     recoveryOrigins: { ...defaults.recoveryOrigins, ...origins },
     ...(maintenance.length === 0 ? {} : { maintenance }),
-    machineDigest: digestOf(machineOf({ hypervisor, uuid })),
+    machineDigest: digestOf(
+      machineOf({ hypervisor, uuid, ...(cloudInit === undefined ? {} : { cloudInit }) }),
+    ),
   };
   return { spec, manifest, host, hypervisor: bound };
 }

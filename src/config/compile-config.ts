@@ -244,8 +244,8 @@ export function compileVms(
   refuseUnpaired(inventory, problems);
   warnOfUnused(inventory, problems);
   const policies = inOrder(inventory.policies.values());
-  const { recovery, recoveryOrigins } = config;
-  const defaults = { recovery, recoveryOrigins, policies, architecture: facts.architecture };
+  const { recovery, recoveryOrigins, stateDir } = config;
+  const defaults = { recovery, recoveryOrigins, policies, architecture: facts.architecture, stateDir };
   const bound = [...inventory.manifests].flatMap(([id, manifest]) => {
     const host = inventory.hosts.get(id);
     return host === undefined ? [] : (bindVm(manifest, host, defaults, problems) ?? []);

@@ -96,7 +96,8 @@ export async function readConfigSources(
   const file = isMissing
     ? { path, text: '' }
     : await readSourceFile(path, deadline, 'does not exist; create it, an empty file takes every default');
-  const { config, warnings } = compileDaemonConfig(file, facts);
+  const { config: written, warnings } = compileDaemonConfig(file, facts);
+  const config = { ...written, stateDir: options.stateDir ?? written.stateDir };
   const sources: ManifestSource[] = [];
   for (const source of config.manifests) sources.push(await readManifestSource(source, deadline));
   const absent = sources
@@ -106,7 +107,7 @@ export async function readConfigSources(
       ({ path: where, state }) =>
         `${where}: ${state === 'missing' ? 'there is no such directory or file' : 'has no documents'}; no VM is watched from it`,
     );
-  const applied = await readManifestSource(appliedFolder(options.stateDir ?? config.stateDir), deadline);
+  const applied = await readManifestSource(appliedFolder(config.stateDir), deadline);
   return {
     config,
     warnings: [...warnings, ...absent],

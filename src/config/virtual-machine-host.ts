@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ProbeSpec } from '../model/probe.js';
 import { ipAddressField } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
+import { cloudInitSchema, type WrittenCloudInit } from './cloud-init.js';
 import { namespaceField, uuidField, vmNameField } from './fields.js';
 import { hypervisorSchema, type WrittenHypervisor } from './hypervisors/registry.js';
 import { maintenanceSchema, type WrittenMaintenance } from './maintenance-schema.js';
@@ -25,6 +26,7 @@ export const virtualMachineHostSchema = z.strictObject({
     probes: z.array(namedProbeSchema).max(64).optional(),
     recovery: vmRecoverySchema.optional(),
     maintenance: maintenanceSchema.optional(),
+    cloudInit: cloudInitSchema.optional(),
   }),
 });
 
@@ -45,6 +47,7 @@ export interface HostBinding {
   readonly probes: readonly PlacedProbe[];
   readonly recovery: WrittenRecovery | undefined;
   readonly maintenance: WrittenMaintenance;
+  readonly cloudInit: WrittenCloudInit | undefined;
 }
 
 type WrittenSpec = z.output<typeof virtualMachineHostSchema>['spec'];
@@ -75,5 +78,6 @@ export function readHostBinding(document: SourceDocument, problems: ProblemList)
     probes: placedProbes(spec),
     recovery: spec.recovery,
     maintenance: spec.maintenance ?? [],
+    cloudInit: spec.cloudInit,
   };
 }

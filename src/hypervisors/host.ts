@@ -1,5 +1,5 @@
 import type { Channel, ChannelOptions } from '../engine/probe-engine.js';
-import type { CallOptions, NetworkPort } from '../model/ports.js';
+import type { CallOptions, NetworkPort, StoragePort } from '../model/ports.js';
 import type { ProcessIdentity } from '../model/vm.js';
 
 /** A process held by pidfd: whatever happens to its PID, this stays that process. */
@@ -27,5 +27,7 @@ export interface DriverHost {
     options: CallOptions,
   ): Promise<{ readonly ok: true } | { readonly ok: false; readonly reason: string }>;
   /** Makes the devices of a VM before its VMM attaches to them; unset: they are there already, or are not. */
+  /** Unset: VMs have only disks that are there already. */
+  readonly storage?: StoragePort;
   readonly network?: Pick<NetworkPort, 'startProblems' | 'prepare'>;
 }

@@ -6,6 +6,12 @@ import type { ProcessIdentity } from '../model/vm.js';
 import type { WorkerPool } from '../pool/index.js';
 import type { DriverHost, ProcessHandle } from './host.js';
 
+/** What the runtime gives drivers beside that. */
+interface HostPorts {
+  readonly network?: DriverHost['network'];
+  readonly storage?: DriverHost['storage'];
+}
+
 /**
  * The real host: channels of the engine, pidfds, locks and KVM of the kernel addon, threads of the pool. Without the addon
  * processes are known by PID and start time, nothing is locked, and KVM is believed to work where it can be opened.
@@ -13,10 +19,11 @@ import type { DriverHost, ProcessHandle } from './host.js';
 export function nativeHost(
   engine: Pick<ProbeEngine, 'openChannel'>,
   pool: Pick<WorkerPool, 'run'>,
-  network?: DriverHost['network'],
+  { network, storage }: HostPorts = {},
 ): DriverHost {
   return {
     ...(network === undefined ? {} : { network }),
+    ...(storage === undefined ? {} : { storage }),
     openChannel: (options) => engine.openChannel(options),
     openProcess: (process) => (kernelMissing() === undefined ? pidfdHandle(process) : pidHandle(process)),
     lockFile: (path) => {

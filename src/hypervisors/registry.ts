@@ -15,11 +15,12 @@ export interface DriverOptions extends VmmDriverOptions {
   readonly engine: Pick<ProbeEngine, 'openChannel'>;
   readonly pool: Pick<WorkerPool, 'run'>;
   readonly network?: DriverHost['network'];
+  readonly storage?: DriverHost['storage'];
 }
 
 /** The built-in drivers. One line a driver. */
 export function createDrivers(options: DriverOptions) {
-  const host = nativeHost(options.engine, options.pool, options.network);
+  const host = nativeHost(options.engine, options.pool, options);
   return {
     qemu: new QemuDriver(host, options),
     observed: new ObservedDriver(host),

@@ -4,8 +4,13 @@ import type { VmSpec } from './vm.js';
 /** What of a VM needs a new VMM to change. Plain JSON once it was stored. */
 export type Machine = Readonly<Record<string, unknown>>;
 
-export function machineOf({ hypervisor, uuid }: Pick<VmSpec, 'hypervisor' | 'uuid'>): Machine {
-  return { hypervisor: { ...hypervisor, interfaces: hypervisor.interfaces.map(withoutHost) }, uuid };
+export function machineOf({
+  hypervisor,
+  uuid,
+  cloudInit,
+}: Pick<VmSpec, 'hypervisor' | 'uuid' | 'cloudInit'>): Machine {
+  const seed = cloudInit === undefined ? {} : { cloudInit };
+  return { ...seed, hypervisor: { ...hypervisor, interfaces: hypervisor.interfaces.map(withoutHost) }, uuid };
 }
 
 /** What the host does with a device is no part of the machine: it changes while the VMM runs. */

@@ -155,6 +155,12 @@ export interface NetworkPort {
   reset(vm: VmSpec, options: CallOptions): Promise<readonly string[]>;
 }
 
+/** What drivers ask of whoever makes disks. */
+export interface StoragePort {
+  /** Makes those disks of the VM that vmpulse makes and that are missing or old. Throws ERR_VMPULSE_STORAGE. */
+  prepare(vm: VmSpec, options: CallOptions): Promise<void>;
+}
+
 /** One line of the journal. */
 export interface JournalEntry {
   readonly atMs: number;

@@ -1,3 +1,4 @@
+import type { CloudInit } from './cloud-init.js';
 import type { CloudHypervisorSpec } from './hypervisors/cloud-hypervisor.js';
 import type { FirecrackerSpec } from './hypervisors/firecracker.js';
 import type { ObservedSpec } from './hypervisors/observed.js';
@@ -94,6 +95,8 @@ export interface VmSpec<Hypervisor extends HypervisorSpec = HypervisorSpec> {
   /** Where probes connect to: an IP address; unset until known (agent, lease). */
   readonly address?: string;
   readonly hypervisor: Hypervisor;
+  /** Unset: none. Its disk is the last of the hypervisor's. */
+  readonly cloudInit?: CloudInit;
   readonly probes: readonly ProbeSpec[];
   readonly recovery: RecoverySpec;
   /** Path in `recovery`, for example `backoff.capMs`, and the document that said it; what has no entry is the host's. */

@@ -28,6 +28,7 @@ import { MemoryJournal, type ObservableJournal } from './journal/index.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { readOwnStatus } from './raw-rights.js';
 import type { ActRequest, ActWork } from './person-acts.js';
+import { vmStorage } from './storage/vm-storage.js';
 import { Supervisor } from './supervisor.js';
 import { VERSION } from './version.js';
 import { buildHostFigures, buildHostView, buildVmView } from './view-builder.js';
@@ -151,7 +152,14 @@ export class Vmpulse implements RuntimeApi {
       journal: this.#journal,
       drivers: {
         ...createDrivers({
-          ...{ engine: this.#engine, pool: this.#pool, network: this.network.port, runDir, stateDir },
+          ...{
+            engine: this.#engine,
+            pool: this.#pool,
+            network: this.network.port,
+            storage: vmStorage,
+            runDir,
+            stateDir,
+          },
         }),
         ...options.drivers,
       },

@@ -1,16 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isAlive, processesNaming } from '../../demo/processes.mjs';
 import { LAB_GUEST, labAvailable, labKernelLine } from '../../lab/vm.mjs';
 import type { ExecutionView } from '../../src/lifecycle/index.js';
+import { poll } from '../lab/poll.js';
 import { DaemonUnderTest, MINUTE } from './world.js';
 
 const lab = labAvailable();
 const UUID = randomUUID();
+const hasQemuImg = existsSync('/usr/bin/qemu-img');
+const hasIsoTool = ['xorriso', 'genisoimage', 'mkisofs', 'cloud-localds'].some((name) =>
+  existsSync(`/usr/bin/${name}`),
+);
 
 let current: DaemonUnderTest | undefined;
 
@@ -70,6 +75,17 @@ function viewOf(output: string): ExecutionView {
   return JSON.parse(output);
 }
 
+/** What the VM's folder has in that file. */
+const inFolder = (test: DaemonUnderTest, name: string) =>
+  readFileSync(join(test.world.dir, 'state', 'vms', 'default', 'made', name), 'utf8');
+
+function stateOnce(test: DaemonUnderTest, state: string): Promise<{ pid: number | null }> {
+  return poll(`${state} in state.json`, MINUTE, () => {
+    const found = JSON.parse(inFolder(test, 'state.json'));
+    return found.state === state ? found : undefined;
+  });
+}
+
 const vmms = (test: DaemonUnderTest) => processesNaming(`${test.world.dir}/run`).filter(isAlive);
 const action = (operation: string, more: object = {}) => ({
   operation_id: operation.toLowerCase(),
@@ -124,6 +140,70 @@ describe.skipIf(!lab.ok)(
       expect((await test.status()).vms).toEqual([]);
       expect(vmms(test)).toEqual([]);
     });
+
+    it('leave a folder that tells of the VM, and nothing once it is deleted', async () => {
+      const test = await create();
+      const cloudInit = { userData: '#cloud-config\n', metaData: 'instance-id: lab\n' };
+      const made = await createAction({ start: true, run_strategy: 'Manual' });
+      const host = { ...made.host, ...(hasIsoTool ? { cloudInit } : {}) };
+      expect(apply(test, 'make', [{ ...made, host }])).toMatchObject({ status: 0 });
+      const { pid } = await stateOnce(test, 'RUNNING');
+      expect(pid).toBe(vmms(test)[0]?.pid);
+      expect(inFolder(test, 'pid')).toBe(`${pid}\n`);
+      const done = /Z \S+@\d+ \| start \| .*done: its VMM is process/;
+      await poll(
+        'the start in its log',
+        MINUTE,
+        () => done.test(inFolder(test, 'commands.log')) || undefined,
+      );
+      await poll('the console in its folder', MINUTE, () =>
+        inFolder(test, 'console.log') === '' ? undefined : true,
+      );
+      if (hasIsoTool) {
+        const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        expect(argv).toMatch(/"driver":"raw".*"read-only":true/s);
+        expect(argv).toContain(join(test.world.dir, 'state', 'vms', 'default', 'made', 'seed.iso'));
+      }
+
+      expect(test.cli('vm', 'recreate', 'made')).toMatchObject({ status: 64 });
+      const anew = test.cli('vm', 'recreate', 'made', '--force', '--yes');
+      expect(anew).toMatchObject({ status: 0, output: expect.stringContaining('SUCCEEDED recreate') });
+      expect(vmms(test)).toHaveLength(1);
+      expect(vmms(test)[0]?.pid).not.toBe(pid);
+
+      const gone = test.cli('vm', 'delete', UUID, '--force', '--yes');
+      expect(gone).toMatchObject({ status: 0, output: expect.stringContaining('default/made was deleted') });
+      expect(vmms(test)).toEqual([]);
+      for (const part of ['state', 'run'])
+        expect(existsSync(join(test.world.dir, part, 'vms', 'default', 'made'))).toBe(false);
+      expect(test.cli('gc')).toMatchObject({ status: 0, output: 'nothing is left over\n' });
+    });
+
+    it.skipIf(!hasQemuImg)(
+      `save a VM inside its disks${hasQemuImg ? '' : ' (skipped without qemu-img)'}`,
+      async () => {
+        const test = await create();
+        const disk = join(test.world.dir, 'root.qcow2');
+        execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '64M']);
+        const made = await createAction({ start: true });
+        const disks = [{ path: disk, format: 'qcow2' }];
+        const qemu = { ...made.hypervisor.qemu, disks };
+        expect(apply(test, 'make', [{ ...made, hypervisor: { qemu } }])).toMatchObject({ status: 0 });
+        await test.vmOnce('healthy', 'made', ({ health }) => health === 'healthy', 2 * MINUTE);
+        const { vmm } = await test.vm('made');
+        const save = [action('SNAPSHOT', { snapshot_name: 'before' })];
+        expect(apply(test, 'save', save)).toMatchObject({
+          status: 0,
+          output: expect.stringContaining('saved as before in disk0'),
+        });
+        // Given under another key it is found done.
+        expect(apply(test, 'save-again', save)).toMatchObject({ status: 0 });
+        const listed = execFileSync('qemu-img', ['snapshot', '-U', '-l', disk], { encoding: 'utf8' });
+        expect(listed.split('\n').filter((line) => line.includes(' before '))).toHaveLength(1);
+        await test.vmOnce('healthy', 'made', ({ health }) => health === 'healthy');
+        expect((await test.vm('made')).vmm).toEqual(vmm);
+      },
+    );
 
     it('tell what failed, skip the rest, and go on from there when given again', async () => {
       const test = await create();

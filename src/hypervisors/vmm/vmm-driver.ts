@@ -163,6 +163,7 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     const paths = this.paths(this.#runDir, vm);
     const deadline = new Deadline(`proof of start of ${vm.id}`, options);
     const replacing = await this.#find(vm, paths, deadline);
+    await this.host.storage?.prepare(vm, deadline.step());
     await this.prove(vm, this.#proofContext(paths, replacing), deadline);
   }
 
@@ -183,6 +184,7 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
         const text = `VM ${vm.id} already runs as process ${running.pid}; it is not started twice`;
         throw new VmpulseError('ERR_VMPULSE_VM_RUNNING', text, { details: { pid: running.pid } });
       }
+      await this.host.storage?.prepare(vm, deadline.step());
       const plan = await this.prove(vm, this.#proofContext(paths, undefined), deadline);
       locks.takeDisks(vm, plan.diskKeys);
       return await this.#launch(vm, paths, plan, deadline);

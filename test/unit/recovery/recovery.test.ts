@@ -343,6 +343,7 @@ describe('the registry', () => {
       'reboot',
       'reset',
       'power-cycle',
+      'recreate',
     ]);
   });
 
