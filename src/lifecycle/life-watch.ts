@@ -57,6 +57,12 @@ export class LifeWatch {
     return new VmFolder(stateDir, runDir, vm);
   }
 
+  /** Says in its folder that the VM is being made. */
+  async creating(vm: VmId): Promise<void> {
+    const since = new Date(this.#options.clock.now()).toISOString();
+    await this.folder(vm).write({ id: vm, state: 'CREATING', since, pid: null });
+  }
+
   /** Nothing of the VM is written any more. Resolves once nothing is being written. */
   async forget(vm: VmId): Promise<void> {
     this.#known.delete(vm);

@@ -62,6 +62,7 @@ export class Lifecycle implements LifecycleApi {
     this.#operations = new Operations({
       ...options,
       documents: this.#documents,
+      creating: (vm) => this.#watch.creating(vm),
       forget: (vm) => this.#forget(vm),
     });
     this.#executor = new PlanExecutor({

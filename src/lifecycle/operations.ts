@@ -11,6 +11,7 @@ import type { Documents } from './documents.js';
 import type { CreateAction, PlanAction } from './plan.js';
 import type { ActionContext } from './plan-executor.js';
 import { removeDisks } from './remove-disks.js';
+import { removeTaps } from './remove-taps.js';
 
 /** What the life cycle needs of the runtime; Vmpulse has it. */
 export interface LifecycleRuntime {
@@ -25,6 +26,8 @@ export interface OperationsOptions {
   readonly runtime: LifecycleRuntime;
   readonly documents: Documents;
   readonly runDir: string;
+  /** Makes the folder of a VM that is about to be made: what a daemon that dies now leaves is found by it. */
+  readonly creating: (vm: VmId) => Promise<void>;
   /** Removes what is kept of a VM that was deleted. */
   readonly forget: (vm: VmId) => Promise<void>;
 }
@@ -100,6 +103,7 @@ export class Operations {
       const text = `VM ${id} is there already, with other documents; change it with vmpulse apply -f`;
       throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
     }
+    if (would.vms.added.includes(id)) await this.#options.creating(id);
     await this.#documents.apply({ ...request, dryRun: false });
     const made = would.vms.added.includes(id) ? `${id} was made` : `${id} is there already`;
     if (!action.start) return made;
@@ -126,9 +130,11 @@ export class Operations {
     }
     return this.#act('delete', action, context, async (target, deadline) => {
       const ended = await this.#end(target, action, deadline);
+      const taps = removeTaps(target.spec);
       await deadline.race(this.#documents.remove(vm));
       await this.#options.forget(vm);
-      return `${ended}; ${vm} was deleted`;
+      const also = taps.length === 0 ? '' : `; TAP devices removed: ${taps.join(', ')}`;
+      return `${ended}${also}; ${vm} was deleted`;
     });
   }
 

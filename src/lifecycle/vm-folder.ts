@@ -6,21 +6,21 @@ import type { LifeState } from '../runtime/life-state.js';
 
 const MAX_COMMANDS_BYTES = 1024 * 1024;
 
-/** What `state.json` says. */
+/** What `state.json` says; of a VM that is being made only its state. */
 export interface VmFolderState {
   readonly id: VmId;
-  readonly uuid: string;
+  readonly uuid?: string;
   readonly state: LifeState;
   readonly since: string;
-  readonly driver: string;
+  readonly driver?: string;
   readonly pid: number | null;
-  readonly startedAt: string | null;
-  readonly health: string;
-  readonly note: string;
+  readonly startedAt?: string | null;
+  readonly health?: string;
+  readonly note?: string;
   /** TAP devices of its interfaces; the first also as `tap_name`. */
-  readonly taps: readonly string[];
-  readonly tap_name: string | null;
-  readonly disks: readonly string[];
+  readonly taps?: readonly string[];
+  readonly tap_name?: string | null;
+  readonly disks?: readonly string[];
 }
 
 /** One thing that was done to a VM, for `commands.log`. */

@@ -29,9 +29,8 @@ function after(runStrategy: 'Always' | 'Manual', ...events: readonly PolicyEvent
   let state = createPolicy(DEFAULT_POLICY_CONFIG);
   const recovery = { ...DEFAULT_RECOVERY, enabled: false };
   const vm = { id: VM, runStrategy, recovery, probes: [], steps: ['start' as const] };
-  let now = 0;
-  for (const each of [{ type: 'vm-configured' as const, vm }, ...events])
-    state = step(state, each, (now += 1)).state;
+  const all = [{ type: 'vm-configured' as const, vm }, ...events];
+  for (const [index, each] of all.entries()) state = step(state, each, index + 1).state;
   return lifeStateOf(state, VM);
 }
 

@@ -31,10 +31,14 @@ const deadline = () => new Deadline('seed', { deadlineMs: 30_000 });
 /** What the image has, as a program that did not make it reads it. */
 function readBack(path: string): { label: string; files: Record<string, string> } {
   const out = place();
-  const said = execFileSync('xorriso', ['-osirrox', 'on', '-indev', path, '-pvd_info', '-extract', '/', out], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const said = execFileSync(
+    'xorriso',
+    ['-osirrox', 'on', '-indev', path, '-pvd_info', '-extract', '/', out],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const files = readdirSync(out).map((name) => [name, readFileSync(join(out, name), 'utf8')] as const);
   return { label: /Volume Id\s*:\s*(\S+)/.exec(said)?.[1] ?? '', files: Object.fromEntries(files) };
 }
