@@ -21,6 +21,7 @@ const MODULE_GROUPS = {
   mmio: ['virtio_mmio', 'pvpanic_mmio'],
   vsock: ['vsock', 'vsock_loopback', 'vmw_vsock_virtio_transport'],
   '9p': ['9pnet_virtio', '9p', 'overlay'],
+  softdog: ['softdog'],
 };
 
 /**

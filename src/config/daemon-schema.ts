@@ -52,6 +52,12 @@ export interface DaemonConfig {
     /** Where HAProxy's agent-check is answered; unset: nowhere. */
     readonly agentCheck?: ListenAddress;
   };
+  /** A watchdog device of the host that the daemon feeds; unset: none. */
+  readonly hostWatchdog?: {
+    readonly device: string;
+    readonly timeoutMs: number;
+    readonly pretimeoutMs?: number;
+  };
   readonly engine: {
     readonly backend: 'auto' | 'native' | 'portable';
     readonly maxInFlight: number;
@@ -119,6 +125,9 @@ const manifestPathField = textField({ unit: 'path', example: 'vms.d' }, (text) =
     : undefined,
 );
 
+const HOST_WATCHDOG_MS = 60_000;
+const MAX_HOST_WATCHDOG_MS = 3_600_000;
+
 const engineSchema = z.strictObject({
   backend: z.enum(['auto', 'native', 'portable']).meta({ unit: 'choice', example: 'auto' }).optional(),
   maxInFlight: countField({ unit: 'count', example: '4096' }, 1, 1_000_000).optional(),
@@ -129,6 +138,23 @@ const engineSchema = z.strictObject({
   blindAfter: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
   threads: countField({ unit: 'count', example: '1' }, 1, 64).optional(),
 });
+
+const hostWatchdogSchema = z
+  .strictObject({
+    device: absolutePathField,
+    timeout: durationField('60s', 10_000).optional(),
+    pretimeout: durationField('20s', 1_000).optional(),
+  })
+  .superRefine(({ timeout = HOST_WATCHDOG_MS, pretimeout = 0 }, ctx) => {
+    const wrong =
+      timeout > MAX_HOST_WATCHDOG_MS ? 'timeout' : pretimeout >= timeout ? 'pretimeout' : undefined;
+    if (wrong === undefined) return;
+    const message =
+      wrong === 'timeout'
+        ? 'is more than an hour; write a shorter one'
+        : 'is not before the timeout; shorten it';
+    ctx.addIssue({ code: 'custom', message, path: [wrong] });
+  });
 
 /** The daemon's configuration file. */
 export const daemonSchema = z.strictObject({
@@ -164,6 +190,7 @@ export const daemonSchema = z.strictObject({
     })
     .optional(),
   networks: networksSchema.optional(),
+  hostWatchdog: hostWatchdogSchema.optional(),
 });
 
 type WrittenDaemon = z.output<typeof daemonSchema>;
@@ -191,6 +218,7 @@ function fillIn(
       seedNames: metrics.seedNames ?? false,
     },
     readiness: readiness.agentCheck === undefined ? {} : { agentCheck: readiness.agentCheck },
+    ...(written.hostWatchdog === undefined ? {} : { hostWatchdog: hostWatchdogOf(written.hostWatchdog) }),
     engine: {
       backend: engine.backend ?? 'auto',
       maxInFlight: engine.maxInFlight ?? 4096,
@@ -206,6 +234,14 @@ function fillIn(
     recoveryOrigins: laid.origins,
     limits: fillInLimits(limits),
   };
+}
+
+function hostWatchdogOf({
+  device,
+  timeout = HOST_WATCHDOG_MS,
+  pretimeout,
+}: NonNullable<WrittenDaemon['hostWatchdog']>): NonNullable<DaemonConfig['hostWatchdog']> {
+  return { device, timeoutMs: timeout, ...(pretimeout === undefined ? {} : { pretimeoutMs: pretimeout }) };
 }
 
 function fillInLimits(limits: NonNullable<WrittenDaemon['limits']>): DaemonConfig['limits'] {

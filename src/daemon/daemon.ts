@@ -22,6 +22,7 @@ import { Vmpulse } from '../runtime/vmpulse.js';
 import { createAgentCheck } from './agent-check.js';
 import { createApi, createHeartbeatApi, createMetricsApi } from './api.js';
 import { missingOnHost } from './host-checks.js';
+import { HostWatchdog } from './host-watchdog.js';
 import { closeHttpServer, createHttpServer } from './http-server.js';
 import { limitPerAddress } from './limit-per-address.js';
 import { listenLoopback, listenTcp, listenUnix } from './listen.js';
@@ -149,6 +150,7 @@ export class Daemon {
     for (const { what, why } of missingOnHost()) vmpulse.degrade(what, why);
     await vmpulse.start();
     await this.#serveAgentCheck(vmpulse);
+    this.#armWatchdog(vmpulse);
     this.#vmpulse = vmpulse;
     await lifecycle.start();
     this.#notifier.ready(watching(this.#started.vms.length));
@@ -236,6 +238,15 @@ export class Daemon {
     // Its connections last for one short answer.
     this.#own('agent check', () => server.close());
     await listenLoopback(server, agentCheck);
+  }
+
+  /** The last thing to begin and the first to end: an orderly stop disarms it. */
+  #armWatchdog(vmpulse: Vmpulse): void {
+    const { hostWatchdog } = this.config;
+    if (hostWatchdog === undefined) return;
+    const stuck = () => vmpulse.stuck();
+    const watchdog = new HostWatchdog({ ...hostWatchdog, stuck, clock: systemClock, logger: this.#logger });
+    this.#own('host watchdog', () => watchdog.close());
   }
 
   async #reload(): Promise<ReloadView> {

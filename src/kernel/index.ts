@@ -26,3 +26,4 @@ export {
   processState,
   readProcessStat,
 } from './process.js';
+export { Watchdog, type WatchdogOptions } from './watchdog.js';

@@ -14,6 +14,15 @@ export interface NativeFileLock {
   close(): void;
 }
 
+/** A native watchdog; see the wrapper in watchdog.ts. */
+export interface NativeWatchdog {
+  readonly identity: string;
+  readonly timeout: number;
+  readonly closed: boolean;
+  feed(): void;
+  disarm(): void;
+}
+
 /** A native monitor of links; see the wrapper in links.ts. */
 export interface NativeLinkMonitor {
   readonly closed: boolean;
@@ -28,6 +37,7 @@ function callable<T>() {
 export const nativeKernelSchema = z.object({
   Pidfd: callable<new (pid: number) => NativePidfd>(),
   FileLock: callable<new (path: string) => NativeFileLock>(),
+  Watchdog: callable<new (path: string, timeout: number, pretimeout: number) => NativeWatchdog>(),
   kvmInfo: callable<() => unknown>(),
   kvmCanary: callable<(deadlineMs: number) => unknown>(),
   kvmCanaryCancel: callable<(id: number) => void>(),

@@ -31,6 +31,8 @@ export class PolicyLoop {
   #stopped = false;
   #cancelWake: () => void = () => {};
   #wakeAtMs: number | null = null;
+  /** The same on the monotonic clock. */
+  #wakeDueMs = 0;
 
   constructor(options: PolicyLoopOptions) {
     this.#options = options;
@@ -39,6 +41,12 @@ export class PolicyLoop {
 
   get state(): PolicyState {
     return this.#state;
+  }
+
+  /** How long ago the policy wanted to be asked, and was not; 0: not at all. A step of the wall clock is no delay. */
+  get overdueMs(): number {
+    if (this.#wakeAtMs === null || this.#stopped) return 0;
+    return Math.max(0, performance.now() - this.#wakeDueMs);
   }
 
   post(event: PolicyEvent): void {
@@ -93,6 +101,7 @@ export class PolicyLoop {
     this.#cancelWake();
     this.#wakeAtMs = atMs;
     if (atMs === null || this.#stopped) return;
+    this.#wakeDueMs = performance.now() + Math.max(0, atMs - this.#options.clock.now());
     this.#cancelWake = this.#options.clock.at(atMs, () => {
       this.#wakeAtMs = null;
       this.post({ type: 'tick' });

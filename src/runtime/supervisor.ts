@@ -34,6 +34,8 @@ import { monitorProblem, vmmEventText } from './vmm-event-text.js';
 
 const SAVE_POLICY_MS = 1_000;
 const SAVE_ENGINE_MS = 10_000;
+/** Timers are late on a busy host; this late is something else. */
+const MAX_OVERDUE_MS = 5_000;
 
 export interface SupervisorOptions {
   /** Name of this host in views and journal. */
@@ -88,6 +90,7 @@ export class Supervisor {
   readonly #acts: PersonActs;
   #loop: PolicyLoop | undefined;
   #pump: Promise<void> = Promise.resolve();
+  #pumpEnded = false;
   #ignoreJournal: () => void = () => {};
   #closing: Promise<void> | undefined;
 
@@ -261,6 +264,17 @@ export class Supervisor {
     this.#degradations.clear(what);
   }
 
+  /** Why nothing goes on any more, or undefined: the policy is asked in time, and the engine is heard and runs. */
+  stuck(): string | undefined {
+    if (this.#closing) return 'it is closed';
+    if (this.#loop === undefined) return 'it was not started';
+    if (this.#pumpEnded) return 'the events of the engine are not heard any more';
+    if (this.#loop.overdueMs > MAX_OVERDUE_MS) return 'the policy is not asked any more';
+    // Throws when the engine is closed or its reactors cannot be reached.
+    const { reactorsDown } = this.#options.engine.stats();
+    return reactorsDown > 0 ? `${reactorsDown} reactors of the engine are down` : undefined;
+  }
+
   /** Everything the policy knows. */
   get state(): PolicyState {
     return this.#policyLoop.state;
@@ -354,6 +368,7 @@ export class Supervisor {
         else this.#onDue(event);
       }
     }
+    this.#pumpEnded = true;
   }
 
   #onTransition(transition: Transition): void {

@@ -213,6 +213,11 @@ export class Vmpulse implements RuntimeApi {
     }
   }
 
+  /** Why nothing goes on any more, or undefined while all does; for a watchdog of the host. */
+  stuck(): string | undefined {
+    return this.#supervisor.stuck();
+  }
+
   /** Shows that something beside the runtime works only in part; status lists it. */
   degrade(what: string, why: string): void {
     this.#supervisor.degrade(what, why);

@@ -92,12 +92,15 @@ describe('docs/reference/configuration.md', () => {
       'networks[].address',
       'networks[].nat',
       'networks[].uplink',
+      'hostWatchdog.device',
+      'hostWatchdog.pretimeout',
     ]);
   });
 
   it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
-    const { recoveryOrigins: _, ...config } = daemonConfig(withValue({}, path, text));
-    expect({ ...config, recoveryOrigins: {} }).toEqual(daemonConfig(''));
+    const base = path.startsWith('hostWatchdog.') ? { hostWatchdog: { device: '/dev/watchdog' } } : {};
+    const { recoveryOrigins: _, ...config } = daemonConfig(withValue(base, path, text));
+    expect({ ...config, recoveryOrigins: {} }).toEqual(daemonConfig(stringify(base)));
   });
 });
 

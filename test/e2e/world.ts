@@ -104,7 +104,7 @@ export class DaemonUnderTest {
   /** What a person sees of a command, and its exit status. */
   cli(...args: string[]): { status: number; output: string } {
     try {
-      const output = execFileSync(process.execPath, [CLI, ...args, '--socket', this.world.socket], {
+      const output = execFileSync(process.execPath, [CLI, '--socket', this.world.socket, ...args], {
         encoding: 'utf8',
         stdio: 'pipe',
       });

@@ -7,12 +7,14 @@
 #include "addon/link_functions.h"
 #include "addon/link_monitor_handle.h"
 #include "addon/pidfd_handle.h"
+#include "addon/watchdog_handle.h"
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   using namespace vmpulse;
   new Instance(env);  // Owned by the environment.
   exports.Set("Pidfd", PidfdHandle::define(env));
   exports.Set("FileLock", FileLockHandle::define(env));
+  exports.Set("Watchdog", WatchdogHandle::define(env));
   exports.Set("kvmInfo", Napi::Function::New<kvmInfoFunction>(env, "kvmInfo"));
   exports.Set("kvmCanary", Napi::Function::New<CanaryTask::start>(env, "kvmCanary"));
   exports.Set("kvmCanaryCancel", Napi::Function::New<CanaryTask::cancel>(env, "kvmCanaryCancel"));
