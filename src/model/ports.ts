@@ -51,6 +51,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How much memory a VM is to have, or (`relative`) how much more. */
+export interface MemoryChange {
+  readonly mib: number;
+  readonly relative: boolean;
+}
+
 /** A management socket in the engine; probes of the VM are requests on it, by its handle. */
 export interface ChannelRef {
   readonly handle: number;
@@ -109,6 +115,8 @@ export interface VmmSession {
   stop(mode: 'graceful' | 'force', options: CallOptions): Promise<void>;
   /** Runs argv in the guest through its agent; output bounded. */
   exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult>;
+  /** Gives the running VM more memory; resolves with what it then has, MiB. Unset: the driver cannot. */
+  resizeMemory?(change: MemoryChange, options: CallOptions): Promise<number>;
   /** What the guest has used up, by its own account. Unset: it cannot be asked. */
   resources?(options: CallOptions): Promise<GuestResources>;
   /**

@@ -1,6 +1,6 @@
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { GuestCommandResult, GuestResources } from '../model/guest.js';
-import type { CallOptions, VmmSession } from '../model/ports.js';
+import type { CallOptions, MemoryChange, VmmSession } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
 import type { Recorder } from './recorder.js';
 import type { VmUnit } from './vm-unit.js';
@@ -34,6 +34,8 @@ export interface GuestApi {
    */
   exec(request: GuestCommandRequest): Promise<GuestCommandResult>;
   stats(vm: VmId, options: CallOptions): Promise<GuestResources>;
+  /** Gives the running VM more memory; resolves with what it then has, MiB. ERR_VMPULSE_UNSUPPORTED where that is impossible. */
+  resize(vm: VmId, change: MemoryChange, author: string, options: CallOptions): Promise<number>;
   /** Says where the console is, and records who asked. */
   console(vm: VmId, author: string): Promise<ConsoleView>;
 }
@@ -90,6 +92,19 @@ export class Guests implements GuestApi {
       'ERR_VMPULSE_UNSUPPORTED',
       `the driver of ${vm} cannot ask its guest for resources`,
     );
+  }
+
+  async resize(vm: VmId, change: MemoryChange, author: string, options: CallOptions): Promise<number> {
+    const session = this.#session(vm);
+    if (session.resizeMemory === undefined) {
+      const text = `the driver of ${vm} cannot change its memory while it runs; change memory and restart it`;
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+    }
+    const asked = `${change.relative ? 'by' : 'to'} ${change.mib} MiB`;
+    await this.#record(vm, `${author} resizes ${vm} ${asked}`, { verb: 'resize', author, ...change });
+    const memoryMiB = await session.resizeMemory(change, options);
+    this.#note(vm, `${vm} has ${memoryMiB} MiB`, { verb: 'resize-end', author, memoryMiB });
+    return memoryMiB;
   }
 
   async console(vm: VmId, author: string): Promise<ConsoleView> {

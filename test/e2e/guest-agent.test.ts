@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { labKernelLine } from '../../lab/vm.mjs';
 import { writeInitrdWithAgent } from '../../lab/with-agent.mjs';
 import { guestAgentBuilt, labAvailable, needsGuestAgent } from '../lab/availability.js';
 import { poll } from '../lab/poll.js';
@@ -33,6 +34,8 @@ describe('a guest with an agent, under the daemon', { timeout: 4 * MINUTE }, () 
         configureVm(world, 'a', {
           'hypervisor.qemu.kernel.initrd': initrd,
           'hypervisor.qemu.vmpulseAgent': true,
+          'hypervisor.qemu.maxMemory': '512Mi',
+          'hypervisor.qemu.kernel.append': `${labKernelLine()} memhp_default_state=online`,
           'recovery.cleanup': ['rm', '-f', '/data/filler'],
           probes: [
             {
@@ -117,6 +120,29 @@ describe('a guest with an agent, under the daemon', { timeout: 4 * MINUTE }, () 
     ]);
     expect(exec('/bin/test', '-e', '/data/filler').status).toBe(1);
     expect(await test.bootId('a')).toBe(bootId);
+  });
+
+  it('takes more memory while it runs, up to what it has room for', async () => {
+    const memory = () => {
+      const { stdout } = { stdout: exec('/bin/cat', '/proc/meminfo').output };
+      return Number(/^MemTotal: +(\d+) kB$/m.exec(stdout)?.[1]);
+    };
+    const before = memory();
+    expect(test.cli('vm', 'resize', 'a', '--memory', '+128MB')).toEqual({
+      status: 0,
+      output: 'demo/a has 256 MiB\n',
+    });
+    await poll('the guest has it', MINUTE, () => (memory() > before + 100 * 1024 ? true : undefined));
+    for (const [amount, why] of [
+      ['+1GB', 'at most 512 MiB'],
+      ['+100MB', 'blocks of 128 MiB'],
+      ['128MB', 'cannot be made smaller'],
+    ] as const) {
+      const { status, output } = test.cli('vm', 'resize', 'a', '--memory', amount);
+      expect(status).toBe(1);
+      expect(output).toContain(why);
+      expect(output).toContain('ERR_VMPULSE_UNSUPPORTED');
+    }
   });
 
   it('lends its console to one at a time', async () => {

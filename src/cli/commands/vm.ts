@@ -9,6 +9,7 @@ import { addAdopt } from './vm-adopt.js';
 import { addConsole } from './vm-console.js';
 import { addExec } from './vm-exec.js';
 import { addVmRemove } from './vm-remove.js';
+import { addResize } from './vm-resize.js';
 import { addStats } from './vm-stats.js';
 
 /** `vmpulse vm …`. */
@@ -48,6 +49,7 @@ export const vmCommand: CliCommand = {
     addExec(vm, cli);
     addStats(vm, cli);
     addConsole(vm, cli);
+    addResize(vm, cli);
     addAdopt(vm, cli);
     addVmRemove(vm, cli);
     addMaintenance(vm, cli);

@@ -68,6 +68,7 @@ export const qemuSchema = z
     accel: z.enum(['auto', 'kvm', 'tcg']).meta({ unit: 'choice', example: 'auto' }).optional(),
     cpu: optionField({ unit: 'CPU model', example: 'host' }).optional(),
     memory: memoryField.optional(),
+    maxMemory: memoryField.optional(),
     vcpus: vcpusField.optional(),
     kernel: kernelField.optional(),
     disks: z

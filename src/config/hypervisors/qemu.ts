@@ -102,6 +102,8 @@ function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
   const watchdog = watchdogOf(qemu, hardware, context);
   const memoryMiB = memoryOf(qemu, context);
   if (memoryMiB === undefined) return undefined;
+  if (qemu.maxMemory !== undefined && qemu.maxMemory < memoryMiB)
+    refuse(['maxMemory'], `is less than the memory of the VM (${memoryMiB} MiB); raise it, or leave it out`);
   warnIfBootless(qemu, context);
   return {
     driver: 'qemu',
@@ -110,6 +112,7 @@ function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
     accel: qemu.accel ?? 'auto',
     ...(qemu.cpu === undefined ? {} : { cpu: qemu.cpu }),
     memoryMiB,
+    ...(qemu.maxMemory === undefined ? {} : { maxMemoryMiB: qemu.maxMemory }),
     vcpus: qemu.vcpus ?? manifest.vcpus ?? 1,
     ...(qemu.kernel === undefined ? {} : { kernel: kernelOf(qemu.kernel) }),
     disks: disksOf(qemu.disks, refuse),

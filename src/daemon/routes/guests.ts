@@ -23,7 +23,13 @@ const execBody = z.strictObject({
   author: authorField,
 });
 
-/** Commands, figures and consoles of guests. */
+const resizeBody = z.strictObject({
+  memoryMiB: z.int().min(1).max(67_108_864),
+  relative: z.boolean(),
+  author: authorField,
+});
+
+/** Commands, figures, memory and consoles of guests. */
 export function guestRoutes({ runtime }: ApiOptions): Route[] {
   const exec = post('/v1/vms/:vm/exec', async (c) => {
     const { timeoutMs, ...command } = await readBody(c.env.incoming, execBody, MAX_BODY_BYTES);
@@ -39,6 +45,15 @@ export function guestRoutes({ runtime }: ApiOptions): Route[] {
         const vm = vmInPath(c, runtime);
         const deadline = new Deadline(`resources of ${vm}`, { deadlineMs: STATS_MS });
         return c.json(statsView(vm, await runtime.guests.stats(vm, deadline.step())));
+      }),
+    ),
+    ...aboutVm(
+      post('/v1/vms/:vm/resize', async (c) => {
+        const { memoryMiB: mib, relative, author } = await readBody(c.env.incoming, resizeBody);
+        const vm = vmInPath(c, runtime);
+        const options = { deadlineMs: STATS_MS };
+        const memoryMiB = await runtime.guests.resize(vm, { mib, relative }, author, options);
+        return c.json({ vm, memoryMiB });
       }),
     ),
     ...aboutVm(

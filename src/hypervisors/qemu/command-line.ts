@@ -1,6 +1,7 @@
 import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
 import { derivedMac } from '../vmm/derived-mac.js';
 import { agentsOf, type QemuPaths, type QemuVm } from './qemu-vm.js';
+import { MEMORY_SLOTS } from './resize-memory.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -34,7 +35,7 @@ export function commandLine(
       '-cpu',
       qemu.cpu ?? (accelerator === 'kvm' ? 'host' : 'max'),
     ],
-    ...['-m', `${qemu.memoryMiB}M`, '-smp', String(qemu.vcpus)],
+    ...['-m', memoryArg(vm), '-smp', String(qemu.vcpus)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-msg', 'timestamp=on'],
     // Logged whether somebody is connected or not, and appending, so that the file can be cut while QEMU writes.
     ...[
@@ -59,6 +60,11 @@ export function commandLine(
     ...watchdogArgs(vm),
     ...qemu.extraArgs,
   ];
+}
+
+function memoryArg({ hypervisor: { memoryMiB, maxMemoryMiB } }: QemuVm): string {
+  const room = maxMemoryMiB === undefined ? '' : `,slots=${MEMORY_SLOTS},maxmem=${maxMemoryMiB}M`;
+  return `${memoryMiB}M${room}`;
 }
 
 function kernelArgs({ hypervisor: { kernel } }: QemuVm): string[] {

@@ -4,7 +4,7 @@ import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { GuestCommandOptions, GuestCommandResult, GuestResources } from '../../model/guest.js';
 import type { QemuSpec } from '../../model/hypervisors/qemu.js';
-import type { CallOptions, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
+import type { CallOptions, GuestCounter, MemoryChange, VmmEvent, VmmSession } from '../../model/ports.js';
 import type { VcpuSources } from '../vcpu/read-vcpus.js';
 import type { CaptureSource } from '../vmm/capture.js';
 import { guestCounters } from '../vmm/guest-counters.js';
@@ -16,6 +16,7 @@ import type { QemuMonitor } from './monitor.js';
 import type { QemuPaths } from './qemu-vm.js';
 import { rebootGuest, restoreShutdownAction, type ShutdownAction } from './reboot-guest.js';
 import { resetGuest, untilRunning } from './reset-guest.js';
+import { resizeMemory } from './resize-memory.js';
 import { snapshotGuest } from './snapshot.js';
 import { stopAttempts } from './stop-attempts.js';
 import { qemuVcpus } from './vcpus.js';
@@ -107,6 +108,11 @@ export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements 
   async exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult> {
     this.running(`guest command ${argv[0]}`, options);
     return this.#guest.exec(argv, options);
+  }
+
+  async resizeMemory(change: MemoryChange, options: CallOptions): Promise<number> {
+    const deadline = this.running('resize', options);
+    return resizeMemory(this.name, this.parts.vmm.argv, this.#qmp, change, deadline);
   }
 
   async resources(options: CallOptions): Promise<GuestResources> {

@@ -8,6 +8,8 @@ export interface QemuSpec extends VmmSpec {
   readonly accel: 'auto' | 'kvm' | 'tcg';
   readonly cpu?: string;
   readonly pvpanic: boolean;
+  /** What it can be given while it runs; unset: no more than it has. */
+  readonly maxMemoryMiB?: number;
   readonly watchdog?: WatchdogDevice;
   /** vmpulse's own agent has a port: beside that of the QEMU guest agent, or alone. Unset: it has none. */
   readonly vmpulseAgent?: 'beside' | 'alone';

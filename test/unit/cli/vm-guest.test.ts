@@ -111,6 +111,23 @@ describe('vmpulse vm stats', () => {
   });
 });
 
+describe('vmpulse vm resize', () => {
+  it('reads amounts, with + for as much more', async () => {
+    const { run, runtime } = await daemon();
+    const { status, stdout } = await run('vm', 'resize', 'web-1', '--memory', '+2GB');
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'default/web-1 has 4096 MiB\n' });
+    await run('vm', 'resize', 'web-1', '--memory', '512Mi');
+    expect(runtime.calls).toMatchObject([
+      ['resize', 'default/web-1', { mib: 2048, relative: true }, expect.stringContaining('@')],
+      ['resize', 'default/web-1', { mib: 512, relative: false }, expect.any(String)],
+    ]);
+    for (const text of ['2', '+0GB', '-1GB', 'lots']) {
+      const { stderr } = await run('vm', 'resize', 'web-1', `--memory=${text}`);
+      expect(stderr).toContain('is no amount of memory');
+    }
+  });
+});
+
 describe('vmpulse vm console --command', () => {
   it('types a line and shows what comes, alone', { timeout: 30_000 }, async () => {
     const { run, runtime } = await daemon();

@@ -237,6 +237,10 @@ export class FakeRuntime implements RuntimeApi {
         { mount: '/media', fsType: 'iso9660', readOnly: true, totalBytes: 100, usedBytes: 100 },
       ],
     }),
+    resize: async (vm, change, author) => {
+      this.calls.push(['resize', vm, change, author]);
+      return 4096;
+    },
     console: async (vm) => ({ vm, socket: this.consoleSocket, log: null }),
   };
   consoleSocket = '/nowhere.sock';
