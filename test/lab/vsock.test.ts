@@ -45,6 +45,8 @@ it('probes vsock ports by AF_VSOCK, in a guest', { timeout: TEST_MS }, async (co
       exchange: 'ok',
       mismatch: 'bad-body',
       http: 'ok',
+      grpc: 'ok',
+      noGrpc: 'protocol-error',
       refused: 'connection-refused',
       refusedTalk: 'connection-refused',
       nobody: 'host-unreachable',
