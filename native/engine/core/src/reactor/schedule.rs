@@ -208,6 +208,18 @@ impl Reactor {
             return;
         }
         self.look_once_more(key);
+        // A lane is asked what silence means; it must not close before with its last probe.
+        let lane = self.running.get_mut(key).and_then(|it| it.machine.lane());
+        if let Some(lane) = lane {
+            self.raw.hold(lane);
+        }
+        self.conclude_timed_out(key);
+        if let Some(lane) = lane {
+            self.raw.release(lane);
+        }
+    }
+
+    fn conclude_timed_out(&mut self, key: Key) {
         let Some(mut running) = self.take_running(key) else {
             return;
         };
