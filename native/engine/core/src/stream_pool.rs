@@ -148,7 +148,12 @@ impl StreamPool {
         *self.owners.get(descriptor as usize)?
     }
 
-    /// Closes what is idle; what is not comes back to nobody.
+    /// Closes what is idle.
+    pub fn close_idle(&self) {
+        *lock(&self.idle) = Idle::default();
+    }
+
+    /// The same, and what is not idle comes back to nobody.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
@@ -173,6 +178,24 @@ mod tests {
         }
         assert_ne!(entry, 0, "connected or refused within ten seconds");
         stream
+    }
+
+    #[test]
+    fn idle_sockets_can_be_closed_while_others_are_used() {
+        let poller = Poller::new().unwrap();
+        let pool = StreamPool::default();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let (first, second) = (
+            connect(&pool, &poller, &address),
+            connect(&pool, &poller, &address),
+        );
+        drop(first);
+        assert_eq!(lock(&pool.idle).v4.len(), 1);
+        pool.close_idle();
+        assert_eq!(lock(&pool.idle).v4.len(), 0);
+        drop(second);
+        assert_eq!(lock(&pool.idle).v4.len(), 1, "it comes back as before");
     }
 
     #[test]

@@ -119,6 +119,7 @@ impl Reactor {
             self.raw.hold(lane);
         }
         self.targets[local] = Some(target);
+        self.registered += 1;
         if let Some(saved) = saved {
             self.apply_saved(handle, saved);
         }
@@ -150,6 +151,10 @@ impl Reactor {
         self.kept.remove(&handle);
         let local = self.local(handle);
         self.targets[local] = None;
+        self.registered -= 1;
+        if self.registered == 0 {
+            self.streams.close_idle();
+        }
         if let Some(lane) = lane {
             self.raw.release(lane);
         }

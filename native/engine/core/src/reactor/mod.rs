@@ -101,6 +101,8 @@ pub struct Reactor {
     inbox: VecDeque<Command>,
     wheel: Wheel,
     targets: Vec<Option<Target>>,
+    /// How many of them there are.
+    registered: usize,
     running: Slab<Running>,
     admission: Admission,
     calls: FxHashMap<u32, Call>,
@@ -144,6 +146,7 @@ impl Reactor {
             inbox: VecDeque::new(),
             wheel: Wheel::new(now_us / options.tick_us),
             targets: Vec::new(),
+            registered: 0,
             running: Slab::default(),
             admission: Admission::new(options.max_in_flight, options.max_per_destination),
             calls: FxHashMap::default(),

@@ -69,6 +69,7 @@ impl Reactor {
             inbox: _,
             wheel,
             targets,
+            registered: _,
             running,
             admission,
             calls: _,
