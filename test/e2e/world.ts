@@ -45,6 +45,11 @@ export class DaemonUnderTest {
     return new DaemonUnderTest(world, under);
   }
 
+  /** A daemon on a world that the test has made itself. */
+  static run(world: World): DaemonUnderTest {
+    return new DaemonUnderTest(world, []);
+  }
+
   /** Resolves once every VM is healthy; rejects when the daemon ends before. */
   async allHealthy(): Promise<void> {
     await poll('every VM healthy', 2 * MINUTE, async () => {

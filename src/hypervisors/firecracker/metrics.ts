@@ -26,7 +26,7 @@ export class MetricsTotals {
     this.#path = path;
   }
 
-  /** Takes what was written since the last call; the first call takes only the last line that is there. */
+  /** Takes what was written since the last call; the first call only finds where it begins. */
   async read(): Promise<readonly GuestCounter[]> {
     const file = await open(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {

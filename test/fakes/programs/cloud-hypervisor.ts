@@ -42,6 +42,7 @@ async function main(argv: readonly string[]): Promise<void> {
     onExit: () => setImmediate(() => process.exit(0)),
   });
   takeOrders(vmm.api, {
+    hang: () => vmm.api.freeze(),
     panic: () => vmm.guestPanics(),
     'power-off': () => vmm.guestPowersOff(),
     reboot: () => vmm.guestReboots(),

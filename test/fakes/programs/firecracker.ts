@@ -40,6 +40,7 @@ async function main(argv: readonly string[]): Promise<void> {
     onFlush: () => appendFileSync(config.metrics.metrics_path, METRICS),
   });
   takeOrders(vmm.api, {
+    hang: () => vmm.api.freeze(),
     'power-off': () => vmm.guestResets(),
     fault: () => vmm.exit(148),
     paused: () => vmm.force('Paused'),
