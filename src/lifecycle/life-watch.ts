@@ -1,16 +1,17 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { LifeState } from '../runtime/life-state.js';
-import type { HostView, RuntimeEvent, VmView } from '../runtime/views.js';
+import type { RuntimeEvent, VmView } from '../runtime/views.js';
 import { type CommandLine, VmFolder } from './vm-folder.js';
 
 /** What is watched. */
 export interface LifeSource {
-  view(): HostView;
   viewVm(vm: VmId): VmView;
   spec(vm: VmId): VmSpec;
+  specs(): readonly VmSpec[];
   events(options: { readonly signal: AbortSignal }): AsyncIterableIterator<RuntimeEvent>;
   degrade(what: string, why: string): void;
   mend(what: string): void;
@@ -31,6 +32,7 @@ interface Known {
 }
 
 const SWEEP_MS = 5_000;
+const VMS_A_TURN = 50;
 const SLACK_MS = 60_000;
 
 /** Keeps each VM's folder as its life goes, and tells of VMs that do not get on. */
@@ -87,7 +89,11 @@ export class LifeWatch {
   /** Those of which no event tells: a rule's time was over, a document changed. */
   #sweep(): void {
     const { source, clock } = this.#options;
-    for (const { id } of source.view().vms) this.#later(id, undefined);
+    for (const [index, { id }] of source.specs().entries()) {
+      this.#later(id, undefined);
+      // What changed nothing waits for nothing: the loop of a large host must come round meanwhile.
+      if (index % VMS_A_TURN === VMS_A_TURN - 1) this.#work = this.#work.then(() => nextTurn());
+    }
     this.#cancelSweep = clock.at(clock.now() + SWEEP_MS, () => this.#sweep());
   }
 
