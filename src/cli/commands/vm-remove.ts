@@ -25,7 +25,7 @@ export function addVmRemove(vm: Command, cli: Cli): void {
     name: 'recreate',
     operation: 'RECREATE',
     description:
-      'Stops a VM, removes what its VMM left, and starts it anew with the same UUID, MAC and disks. With --delete-disks its disks are removed; those that come from an image are made anew.',
+      'Stops a VM, removes what its VMM left, and starts it anew with the same UUID, MAC and disks. With --delete-disks its disks are removed first, and it starts only if none of them is needed.',
     example: ['vmpulse vm recreate web --yes', 'the same VM with a new VMM'],
   });
 }
