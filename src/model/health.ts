@@ -41,6 +41,8 @@ export const DIAGNOSIS_CAUSES = [
   'all-paths-dead',
   'service-unreachable',
   'network-unreachable',
+  'link-broken',
+  'link-lost',
   'agent-unreachable',
   'api-silent',
   'disk-io-error',

@@ -47,15 +47,18 @@ export interface HostNetwork {
 }
 
 /** What can be wrong with the host's side of a VM's interface, in the order of what hides the rest. */
-export type LinkFault =
-  | 'tap-missing'
-  | 'not-a-tap'
+export const LINK_FAULTS = [
+  'tap-missing',
+  'not-a-tap',
   /** The VMM holds no such device: it was removed under it, and one made anew does not bring it back. */
-  | 'no-carrier'
-  | 'bridge-missing'
-  | 'tap-down'
-  | 'wrong-bridge'
-  | 'bridge-down';
+  'no-carrier',
+  'bridge-missing',
+  'tap-down',
+  'wrong-bridge',
+  'bridge-down',
+] as const;
+
+export type LinkFault = (typeof LINK_FAULTS)[number];
 
 /** The VMM has lost its device: only a new VMM attaches to one again. */
 export function isLost(fault: LinkFault): boolean {

@@ -1,5 +1,6 @@
 import type { LadderStep } from './action.js';
 import type { GuestCommandOptions, GuestCommandResult, GuestResources } from './guest.js';
+import type { LinkFault } from './link.js';
 import type { Machine } from './machine.js';
 import type { VcpuReading } from './vcpu.js';
 import type { ProcessIdentity, VmId, VmSpec } from './vm.js';
@@ -23,6 +24,8 @@ export type VmmEvent =
   | { readonly type: 'migration'; readonly active: boolean; readonly status: string }
   | { readonly type: 'resumed' }
   | { readonly type: 'io-error'; readonly device: string; readonly noSpace: boolean }
+  /** The host's side of its network is not as it should be; `fault` null: it is again. */
+  | { readonly type: 'link'; readonly fault: LinkFault | null; readonly text: string }
   /**
    * The management socket: back, lost, held by another client, or served by something that is no monitor. `why`: what
    * was seen, for a person; unset when connected.

@@ -224,6 +224,8 @@ export type ProbeCheck =
   | { readonly kind: 'ssh'; readonly ssh: SshOptions }
   | { readonly kind: 'command'; readonly command: CommandOptions }
   | { readonly kind: 'console'; readonly console: ConsoleOptions }
+  /** The host's side of the VM's network; `device` unset: all its TAP devices. */
+  | { readonly kind: 'tapLink'; readonly device?: string; readonly bridge?: string }
   /** The guest tells by itself that it is well. */
   | { readonly kind: 'heartbeat' }
   | { readonly kind: 'exec'; readonly exec: GuestExecOptions }

@@ -13,6 +13,8 @@ const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 export interface PacketFilter {
   /** Carries out a script, all of it or nothing. Throws ERR_VMPULSE_UNSUPPORTED without nft, ERR_VMPULSE_NETWORK. */
   apply(script: string, options: CallOptions): Promise<void>;
+  /** Whether it would carry out a script; changes nothing. Throws as `apply`, but not because the script is refused. */
+  accepts(script: string, options: CallOptions): Promise<boolean>;
   /** A table as it is now, without its counters; undefined where there is none. Throws as `apply`. */
   read(table: string, options: CallOptions): Promise<string | undefined>;
 }
@@ -22,6 +24,9 @@ export const hostFilter: PacketFilter = {
   async apply(script, options) {
     const { status, errors } = await nft(['-f', '-'], script, options);
     if (status !== 0) throw networkError(`nft refuses the rules: ${plainText(errors.trim(), 500)}`);
+  },
+  async accepts(script, options) {
+    return (await nft(['-c', '-f', '-'], script, options)).status === 0;
   },
   async read(table, options) {
     const { status, output, errors } = await nft(['-s', 'list', 'table', ...table.split(' ')], '', options);

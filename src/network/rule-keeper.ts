@@ -26,11 +26,15 @@ export interface RuleKeeperOptions {
   readonly now: () => number;
 }
 
+/** Needs the kernel's memory of conversations between the ports of a bridge (nf_conntrack_bridge). */
+const TRACKING = 'table bridge vmpulse {\n  chain tracking {\n    ct state established accept\n  }\n}\n';
+
 /** Keeps vmpulse's own tables of the packet filter as networks and security groups say. */
 export class RuleKeeper {
   readonly #options: RuleKeeperOptions;
   /** Our tables as they were right after they were made, to see whether others have changed them. */
   readonly #listed = new Map<string, string | undefined>();
+  #tracksBridges: boolean | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: RuleKeeperOptions) {
@@ -104,6 +108,7 @@ export class RuleKeeper {
   async #apply(options: CallOptions): Promise<void> {
     const { store, filter } = this.#options;
     store.assertLoaded();
+    if (this.#script() !== null) this.#tracksBridges ??= await filter.accepts(TRACKING, options);
     const script = this.#script();
     // Tables of that name that this state never made may be those of another daemon.
     if (script === null && !store.hasApplied) return;
@@ -117,7 +122,8 @@ export class RuleKeeper {
   #script(): string | null {
     const { networks, vms, links, store } = this.#options;
     const bridgeOf = (device: string) => links.info(device)?.master ?? undefined;
-    return renderRules({ networks, vms: vms(), groups: store.groups, bridgeOf });
+    const tracksBridges = this.#tracksBridges ?? false;
+    return renderRules({ networks, vms: vms(), groups: store.groups, bridgeOf, tracksBridges });
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {

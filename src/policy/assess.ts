@@ -152,8 +152,9 @@ function assessProbes(vm: PolicyVmState, now: number): Assessment {
   const stopped = processStopped(vm);
   const triggers = failedTriggers(vm, now);
   const silent = apiSilent(vm);
-  if (stopped || triggers.length > 0 || silent) {
-    const unhealthy = stopped || triggers.length > 0 || allPathsDead(vm);
+  const cutOff = vm.facts.linkFault !== null;
+  if (stopped || triggers.length > 0 || silent || cutOff) {
+    const unhealthy = stopped || triggers.length > 0 || cutOff || allPathsDead(vm);
     return { kind: 'suspect', key: suspicion(vm, triggers), unhealthy };
   }
   const blind = blindProbes(vm).filter(decidesHealth);
@@ -164,6 +165,7 @@ function assessProbes(vm: PolicyVmState, now: number): Assessment {
 function suspicion(vm: PolicyVmState, triggers: readonly ProbeRecord[]): string {
   const failing = [...vm.probes.values()].filter((r) => r.state === 'failed' && r.seen);
   const names = new Set([...triggers, ...failing].map((r) => `${r.spec.name}=${r.reason ?? pathOf(r)}`));
+  if (vm.facts.linkFault !== null) names.add(`link=${vm.facts.linkFault}`);
   return [...names].sort().join(' ');
 }
 

@@ -4,7 +4,7 @@ import { backoffMs, nextActionId } from './budget.js';
 import { warBlocker } from './edit-war.js';
 import { ladderFor } from './ladder.js';
 import type { Rule } from './rules.js';
-import { sharedCauseBlocker } from './shared-cause.js';
+import { mendsWhatIsShared, sharedCauseBlocker } from './shared-cause.js';
 import { inGrace } from './signals.js';
 import { migrationBlocker } from './suspension.js';
 import { span, utc } from './text.js';
@@ -35,7 +35,8 @@ export function blockersOf(
   if (signs.memory !== null && NEW_VMM_STEPS.has(step)) {
     add('host-memory', `the host is short of memory: ${signs.memory}`, null);
   }
-  const brake = verdict === null || step === 'resume' ? null : brakeBlocker(state.host);
+  const mends = verdict === null || mendsWhatIsShared(step, verdict.diagnosis);
+  const brake = mends ? null : brakeBlocker(state.host);
   if (brake !== null) list.push(brake);
   const shared = sharedCauseBlocker({ state, now }, vm, step, verdict);
   if (shared !== null) list.push(shared);

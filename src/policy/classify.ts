@@ -1,4 +1,5 @@
 import type { DiagnosisCause } from '../model/health.js';
+import { isLost } from '../model/link.js';
 import type { Outcome } from '../model/outcome.js';
 import { REASON_CLASS, type Reason } from '../model/reasons.js';
 import { probeEvidence } from './assess.js';
@@ -37,7 +38,7 @@ export function classify(vm: PolicyVmState, outcomes: Outcomes, now: number): Fi
   if (process?.reason === 'process-gone') return inconclusive('the VMM process has just ended');
   const api = fresh.find((f) => pathOf(f.record) === 'api');
   if (api?.result === 'failed' && !isSilence(api.reason)) return apiAnswer(vm, fresh, api, now);
-  const found = weigh(vm, fresh, api, now);
+  const found = cutOff(vm, fresh, now) ?? weigh(vm, fresh, api, now);
   if (
     !(found.kind === 'verdict' && found.verdict.diagnosis.kind === 'vmm-wedged') &&
     found.kind !== 'inconclusive'
@@ -45,6 +46,19 @@ export function classify(vm: PolicyVmState, outcomes: Outcomes, now: number): Fi
     vm.wedgedSinceMs = null;
   }
   return found;
+}
+
+/**
+ * The host's side of the network is broken. That explains whatever is not reached over it, and is put right first: what
+ * is wrong beside it shows then.
+ */
+function cutOff(vm: PolicyVmState, fresh: readonly Fresh[], now: number): Finding | null {
+  const { linkFault, linkText } = vm.facts;
+  const probe = fresh.find((f) => pathOf(f.record) === 'link' && f.result === 'failed');
+  if (linkFault === null && probe === undefined) return null;
+  const lost = linkFault === null ? probe?.reason === 'device-missing' : isLost(linkFault);
+  const text = linkText || `${probe?.record.spec.name ?? 'the link'} fails`;
+  return finding(vm, fresh, now, 'network', lost ? 'link-lost' : 'link-broken', text);
 }
 
 function look(record: ProbeRecord, outcomes: Outcomes): Fresh {
@@ -172,7 +186,8 @@ function finding(
     evidence(now, 'fresh look', seen.join(', ')),
     evidence(now, 'fresh look', text),
   ]);
-  const conclusive = cause === 'guest-panicked';
+  // The kernel of the host says what is wrong with a link; it is not inferred.
+  const conclusive = cause === 'guest-panicked' || cause === 'link-broken' || cause === 'link-lost';
   return {
     kind: 'verdict',
     verdict: { diagnosis: { kind, cause, evidence: list }, conclusive, remedy, atMs: now },

@@ -29,7 +29,7 @@ export function newWar(): EditWar {
 }
 
 /** Steps that change back what somebody else may have set on purpose. */
-const CHANGES_BACK: ReadonlySet<LadderStep> = new Set(['continue-process', 'resume']);
+const CHANGES_BACK: ReadonlySet<LadderStep> = new Set(['continue-process', 'resume', 'reset-network']);
 
 export function changesBack(step: LadderStep): boolean {
   return CHANGES_BACK.has(step);

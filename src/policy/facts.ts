@@ -117,6 +117,13 @@ export function noteVmmEvent(ctx: StepContext, vm: PolicyVmState, event: VmmEven
       facts.ioErrorNoSpace = event.noSpace;
       facts.ioErrorText = `I/O error on ${bounded(event.device)}${event.noSpace ? ': no space left' : ''}`;
       return;
+    case 'link':
+      facts.linkFault = event.fault;
+      facts.linkText = bounded(event.text);
+      facts.linkAtMs = atMs;
+      // What was concluded of the former state of it does not hold any more.
+      vm.confirmRetryAtMs = Math.min(vm.confirmRetryAtMs, ctx.now);
+      return;
     case 'monitor':
       facts.monitor = event.state;
       facts.monitorAtMs = atMs;

@@ -17,8 +17,9 @@ export function beginInstance(
     readonly newVmm: boolean;
   },
 ): void {
-  const { monitor, monitorAtMs } = vm.facts;
-  vm.facts = { ...noFacts(), monitor, monitorAtMs };
+  // A boot of the guest changes neither the monitor nor the host's side of its network.
+  const { monitor, monitorAtMs, linkFault, linkText, linkAtMs } = vm.facts;
+  vm.facts = { ...noFacts(), monitor, monitorAtMs, linkFault, linkText, linkAtMs };
   vm.instanceAtMs = bootedAtMs;
   const graceUntilMs = bootedAtMs + options.graceMs;
   vm.graceUntilMs = graceUntilMs > ctx.now ? graceUntilMs : null;
@@ -73,6 +74,8 @@ export function vmmEnded(vm: PolicyVmState, atMs: number): void {
   // Conclusive evidence ends the instance, and with it the grace that was given to it.
   vm.graceUntilMs = null;
   vm.startupPending = false;
+  // Nobody holds its devices now; the next VMM's are looked at anew.
+  vm.facts.linkFault = null;
   forget(vm);
   if (vm.action) vm.action.sawExit = true;
 }

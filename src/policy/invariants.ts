@@ -3,7 +3,7 @@ import { VmpulseError } from '../model/errors.js';
 import { LIMITS } from './defaults.js';
 import { changesBack } from './edit-war.js';
 import { maxEntries } from './host-state.js';
-import { covers } from './shared-cause.js';
+import { covers, mendsWhatIsShared } from './shared-cause.js';
 import type { PolicyState, StepResult } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
 import { nextOpenMs } from './windows.js';
@@ -69,7 +69,7 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   if (signs.memory !== null && NEW_VMM_STEPS.has(action.step)) wrong('the host is short of memory');
   if (vm.war.pausedAtMs !== null && vm.war.pausedAtMs < now && changesBack(action.step))
     wrong('it is in an edit war');
-  const proves = action.step === 'resume';
+  const proves = mendsWhatIsShared(action.step, action.diagnosis);
   if (brake !== null && brake.sinceMs < now && vm.action?.charged && !proves) wrong('the fleet brake holds');
   const windows = vm.spec?.recovery.actionWindows ?? [];
   if (action.diagnosis.cause === 'scheduled' && nextOpenMs(windows, now) > now) wrong('its window is closed');

@@ -30,6 +30,9 @@ export const LADDERS: readonly LadderEntry[] = [
     repeatLast: true,
   },
   { kind: 'service', cause: 'agent-unreachable', steps: BOOTS, repeatLast: true },
+  { kind: 'network', cause: 'link-broken', steps: ['reset-network'], repeatLast: true },
+  // Only a new VMM attaches to a device again.
+  { kind: 'network', cause: 'link-lost', steps: ['power-cycle'], repeatLast: true },
   { kind: 'network', cause: null, steps: ['reset-network', 'reboot'], repeatLast: false },
   { kind: 'resource', cause: null, steps: ['cleanup', 'exec'], repeatLast: false },
   { kind: 'storage', cause: 'disk-full', steps: ['resume'], repeatLast: true },

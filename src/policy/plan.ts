@@ -105,7 +105,9 @@ function act(
   const id = nextActionId(vm, charged ? (vm.episode?.startedAtMs ?? ctx.now) : ctx.now);
   vm.seq += 1;
   const { stepTimeoutMs, gracefulStopMs } = spec.recovery;
-  const timeoutMs = step === 'reboot' ? Math.max(stepTimeoutMs, gracefulStopMs) : stepTimeoutMs;
+  // A guest that lives and is only cut off is shut down in order.
+  const inOrder = step === 'reboot' || diagnosis.cause === 'link-lost';
+  const timeoutMs = inOrder ? Math.max(stepTimeoutMs, gracefulStopMs) : stepTimeoutMs;
   const action: RecoveryAction = {
     id,
     vm: vm.id,

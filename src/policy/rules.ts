@@ -6,7 +6,8 @@ export const RULES = {
   health: 'The health of the VM changed.',
   'diagnosis/vmm-dead': 'The VMM process is gone and the run strategy wants it.',
   'diagnosis/guest-hung': 'Panic, watchdog, or every path into the guest is dead while its VMM says running.',
-  'diagnosis/network': 'Network probes are unreachable while the agent answers.',
+  'diagnosis/network':
+    'The host side of its network is broken, or network probes are unreachable while the agent answers.',
   'diagnosis/service': 'The service fails while the guest itself answers.',
   'diagnosis/vmm-stopped': 'The VMM process is in state T.',
   'diagnosis/vmm-wedged': 'The VMM does not answer its management interface.',

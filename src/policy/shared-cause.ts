@@ -1,4 +1,5 @@
 import type { LadderStep } from '../model/action.js';
+import type { Diagnosis } from '../model/health.js';
 import type { VmId } from '../model/vm.js';
 import { escalateHost, type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
@@ -200,6 +201,14 @@ export function incidentBlocker({ incident }: HostState, vm: PolicyVmState): Blo
   return { rule: 'shared-cause', text, untilMs: null };
 }
 
+/**
+ * It puts right what may be shared, and takes no guest away: a VM goes on once there is space again, and the host's side of
+ * a network is made as it should be. `reset-network` for another reason only tries something.
+ */
+export function mendsWhatIsShared(step: LadderStep, { cause }: Pick<Diagnosis, 'cause'>): boolean {
+  return step === 'resume' || (step === 'reset-network' && cause === 'link-broken');
+}
+
 /** The incident holds what shares its cause; before one, inferred evidence waits for what others do. */
 export function sharedCauseBlocker(
   ctx: Pick<StepContext, 'state' | 'now'>,
@@ -209,7 +218,7 @@ export function sharedCauseBlocker(
 ): Blocker | null {
   const { host, config } = ctx.state;
   // It proves by itself that what was shared is back, and nothing else lets such a guest go on.
-  if (step === 'resume') return null;
+  if (verdict !== null && mendsWhatIsShared(step, verdict.diagnosis)) return null;
   const incident = incidentBlocker(host, vm);
   if (incident !== null) return incident;
   if (verdict === null || verdict.conclusive || vm.failingSinceMs === null) return null;

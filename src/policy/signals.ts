@@ -3,7 +3,7 @@ import { REASON_CLASS, type Reason, type ReasonClass } from '../model/reasons.js
 import type { PolicyVmState, ProbeRecord } from './vm-state.js';
 
 /** What a kind of probe can bear witness of. */
-export type Path = 'process' | 'api' | 'agent' | 'network' | 'console' | 'vcpu';
+export type Path = 'process' | 'api' | 'agent' | 'network' | 'console' | 'vcpu' | 'link';
 
 const PATH: Readonly<Record<ProbeKind, Path>> = {
   vmmProcess: 'process',
@@ -22,6 +22,7 @@ const PATH: Readonly<Record<ProbeKind, Path>> = {
   command: 'network',
   console: 'console',
   vcpuProgress: 'vcpu',
+  tapLink: 'link',
   heartbeat: 'network',
   exec: 'agent',
   resource: 'agent',
@@ -42,12 +43,12 @@ export function isGuestPath(record: ProbeRecord): boolean {
 }
 
 /**
- * Its failure says that the guest is not well. A console and the vCPUs speak too, but what is not seen there proves no
- * death: they are no path on which the guest could have answered.
+ * Its failure says that the guest is not well, or cut off. A console, the vCPUs and the host's devices speak too, but what
+ * is not seen there proves no death: they are no path on which the guest could have answered.
  */
 function speaksOfGuest(record: ProbeRecord): boolean {
   const path = pathOf(record);
-  return isGuestPath(record) || path === 'console' || path === 'vcpu';
+  return isGuestPath(record) || path === 'console' || path === 'vcpu' || path === 'link';
 }
 
 export function guestPaths(vm: PolicyVmState): ProbeRecord[] {
@@ -203,5 +204,6 @@ export function degradingProbes(vm: PolicyVmState, now: number): ProbeRecord[] {
 /** Nothing that matters fails, and the guest has been heard. `ready`: as far as its readiness probes go, too. */
 export function healthBack(vm: PolicyVmState, now: number, ready: boolean): boolean {
   if (failedTriggers(vm, now).length > 0 || processStopped(vm) || apiSilent(vm)) return false;
+  if (vm.facts.linkFault !== null) return false;
   return guestSeen(vm) && (!ready || readinessOk(vm));
 }

@@ -1,5 +1,6 @@
 import { type ActionResult, LADDER_STEPS, type LadderStep } from '../model/action.js';
 import { DIAGNOSES, DIAGNOSIS_CAUSES, type Diagnosis, HEALTH_STATES } from '../model/health.js';
+import { LINK_FAULTS } from '../model/link.js';
 import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import { isReason, type Reason } from '../model/reasons.js';
@@ -159,6 +160,9 @@ function readFacts(f: Field): Facts {
     processGoneAtMs: time('processGoneAtMs'),
     monitor: f.has('monitor') ? f.get('monitor').orNull((m) => m.oneOf(MONITORS)) : none.monitor,
     monitorAtMs: f.has('monitorAtMs') ? f.get('monitorAtMs').whole() : none.monitorAtMs,
+    linkFault: f.has('linkFault') ? f.get('linkFault').orNull((l) => l.oneOf(LINK_FAULTS)) : none.linkFault,
+    linkText: text('linkText'),
+    linkAtMs: f.has('linkAtMs') ? f.get('linkAtMs').whole() : none.linkAtMs,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { LadderStep, RecoveryAction } from '../model/action.js';
 import type { Diagnosis, HealthState } from '../model/health.js';
+import type { LinkFault } from '../model/link.js';
 import type { ProbeState } from '../model/outcome.js';
 import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
@@ -56,6 +57,10 @@ export interface Facts {
   processGoneAtMs: number | null;
   monitor: 'connected' | 'lost' | 'busy' | 'foreign' | null;
   monitorAtMs: number;
+  /** What is wrong with the host's side of its network, since then; null: nothing. */
+  linkFault: LinkFault | null;
+  linkText: string;
+  linkAtMs: number;
 }
 
 /** A diagnosis of a kind that is concluded today. */
@@ -263,6 +268,9 @@ export function noFacts(): Facts {
     processGoneAtMs: null,
     monitor: null,
     monitorAtMs: 0,
+    linkFault: null,
+    linkText: '',
+    linkAtMs: 0,
   };
 }
 

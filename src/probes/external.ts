@@ -62,7 +62,8 @@ export interface ProbeHost {
 /** What an external probe is opened with. */
 export interface ExternalSetting extends ProbeHost {
   /** The VM that it is a probe of; unset for a probe by hand. */
-  readonly vm?: Pick<VmSpec, 'id' | 'namespace' | 'name' | 'uuid' | 'address'>;
+  readonly vm?: Pick<VmSpec, 'id' | 'namespace' | 'name' | 'uuid' | 'address'> &
+    Partial<Pick<VmSpec, 'hypervisor'>>;
   /** Name of the probe within the VM. */
   readonly probe: string;
   readonly timing: Pick<ProbeTiming, 'periodMs' | 'timeoutMs'>;

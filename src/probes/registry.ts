@@ -13,6 +13,7 @@ import { icmp } from './icmp.js';
 import { arp, ndp } from './neighbour.js';
 import type { KindEntry, ProbeTarget } from './probe-kind.js';
 import { ssh } from './ssh/ssh.js';
+import { tapLink } from './tap-link.js';
 import { tcpExchange } from './tcp-exchange.js';
 import { tcpHalfOpen } from './tcp-half-open.js';
 import { tcpSocket } from './tcp-socket.js';
@@ -36,6 +37,7 @@ export const PROBE_KINDS: { readonly [K in DocumentKind]: KindEntry } = {
   vmState,
   vmmProcess,
   vcpuProgress,
+  tapLink,
   ssh,
   command,
   console: serialConsole,

@@ -2,7 +2,7 @@ import type { ActionResult, RecoveryAction } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { type ErrorCode, errorMessage, VmpulseError } from '../model/errors.js';
-import type { CapturedEvidence, Driver, VmmSession } from '../model/ports.js';
+import type { CapturedEvidence, Driver, NetworkPort, VmmSession } from '../model/ports.js';
 import type { VmSpec } from '../model/vm.js';
 import { captureEvidence } from './evidence.js';
 
@@ -12,6 +12,8 @@ export interface RecoveryContext {
   readonly driver: Driver;
   /** Unset: no VMM runs, or none could be attached to. */
   readonly session?: VmmSession;
+  /** Keeps the host's side of its network; unset: nobody does. */
+  readonly network?: NetworkPort;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Takes what was captured before a guest is ended, to be journalled. */

@@ -7,6 +7,7 @@ import { reboot } from './reboot.js';
 import type { Recovery } from './recovery.js';
 import { recreate } from './recreate.js';
 import { reset } from './reset.js';
+import { resetNetwork } from './reset-network.js';
 import { restartService } from './restart-service.js';
 import { resume } from './resume.js';
 import { start } from './start.js';
@@ -25,6 +26,7 @@ const BUILT_IN: readonly (readonly [LadderStep, Recovery])[] = [
   ['resume', resume],
   ['restart-service', restartService],
   ['exec', exec],
+  ['reset-network', resetNetwork],
   ['cleanup', cleanup],
   ['start', start],
   ['reboot', reboot],

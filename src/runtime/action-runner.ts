@@ -3,7 +3,7 @@ import { NEW_VMM_STEPS } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
-import type { CapturedEvidence } from '../model/ports.js';
+import type { CapturedEvidence, NetworkPort } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
@@ -26,6 +26,7 @@ export interface ActionRunnerOptions {
   readonly recoveries: RecoveryRegistry;
   readonly recorder: Recorder;
   readonly clock: Clock;
+  readonly network: NetworkPort | undefined;
   readonly beforeAction: BeforeAction | undefined;
   /** Looked at before every action; while it exists nothing is done. Its first line is the reason. */
   readonly holdFile: string | undefined;
@@ -135,7 +136,7 @@ export class ActionRunner {
   }
 
   async #act(action: RecoveryAction, unit: VmUnit): Promise<ActionResult> {
-    const { recoveries, clock } = this.#options;
+    const { recoveries, clock, network } = this.#options;
     const recovery = recoveries.get(action.step);
     if (recovery === undefined) {
       return {
@@ -152,6 +153,7 @@ export class ActionRunner {
         clock,
         signal,
         ...(unit.session === undefined ? {} : { session: unit.session }),
+        ...(network === undefined ? {} : { network }),
         save: (evidence: CapturedEvidence) => this.#saveEvidence(action, evidence),
       };
       return await withSignal(recovery.run(action, context), signal);

@@ -35,6 +35,8 @@ export interface InventoryOptions {
   readonly signal: AbortSignal;
   readonly post: (event: PolicyEvent) => void;
   readonly onVmmEvent: (unit: VmUnit, event: VmmEvent, atMs: number) => void;
+  /** The policy knows of the VMM by then. */
+  readonly onAttached: (unit: VmUnit) => void;
   /** An action of ours is under way, which looks by itself. */
   readonly isActedOn: (vm: VmId) => boolean;
 }
@@ -83,7 +85,7 @@ export class Inventory {
       clock,
       index: this.index,
       events: {
-        attached: (session, fresh, status) =>
+        attached: (session, fresh, status) => {
           post({
             type: 'vm-attached',
             vm,
@@ -93,7 +95,9 @@ export class Inventory {
             status,
             shares: sharesOf(unit.spec),
             counters: session.counters !== undefined,
-          }),
+          });
+          this.#options.onAttached(unit);
+        },
         vmmEvent: (event, atMs) => {
           this.#options.onVmmEvent(unit, event, atMs);
           if (event.type === 'exited') this.#lookLater(unit, LOOK_AGAIN_MS, true);

@@ -4,7 +4,7 @@ import type { ActionResult, RecoveryAction } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
-import type { Driver, VmmEvent } from '../model/ports.js';
+import type { Driver, NetworkPort, VmmEvent } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { Listing } from '../policy/index.js';
 import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
@@ -21,6 +21,7 @@ import { InputLog } from './input-log.js';
 import { Inventory } from './inventory.js';
 import type { Availability, ObservableJournal } from './journal/index.js';
 import { Later } from './later.js';
+import { type LinkSource, LinkWatch } from './link-watch.js';
 import { Maintenance } from './maintenance/maintenance.js';
 import { OomWatch } from './oom-watch.js';
 import { type ActRequest, type ActWork, PersonActs } from './person-acts.js';
@@ -45,6 +46,10 @@ export interface SupervisorOptions {
   readonly hostBootId: () => string;
   /** What is seen of the host itself; unset: it is not looked at. */
   readonly watchHost?: WatchHost;
+  /** Network devices of the host; unset: they are not looked at. */
+  readonly links?: LinkSource;
+  /** Keeps the host's side of the VMs' networks; unset: nobody does. */
+  readonly network?: NetworkPort;
   /** Processes that the kernel ended for want of memory so far; unset: not known. */
   readonly oomKills?: () => number;
   /** Text of /proc/self/status, for the rights of this process; unset: nothing is known of them. */
@@ -86,6 +91,7 @@ export class Supervisor {
   #ignoreHost: () => void = () => {};
   readonly #activity: ActivityWatch;
   readonly #oom: OomWatch | undefined;
+  readonly #links: LinkWatch | undefined;
   readonly #maintenance: Maintenance;
   readonly #acts: PersonActs;
   #loop: PolicyLoop | undefined;
@@ -120,16 +126,26 @@ export class Supervisor {
       signal: this.#abort.signal,
       post: (event) => this.#post(event),
       onVmmEvent: (unit, event, atMs) => this.#onVmmEvent(unit, event, atMs),
+      onAttached: (unit) => this.#links?.attached(unit),
       isActedOn: (vm) => this.#isActedOn(vm),
     });
     this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
     this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());
     this.#activity = new ActivityWatch(clock, (event) => this.#post(event));
+    this.#links =
+      options.links &&
+      new LinkWatch({
+        source: options.links,
+        clock,
+        units: this.#inventory.units,
+        tell: (unit, event, atMs) => this.#onVmmEvent(unit, event, atMs),
+      });
     this.#oom = options.oomKills && new OomWatch(options.oomKills, clock);
     this.#runner = new ActionRunner({
       recoveries: options.recoveries,
       recorder: this.#recorder,
       clock,
+      network: options.network,
       beforeAction: options.beforeAction,
       holdFile: options.holdFile,
       post: (event) => this.#post(event),
@@ -202,6 +218,7 @@ export class Supervisor {
     const { watchHost } = this.#options;
     if (watchHost) this.#ignoreHost = watchHost((signs) => this.#post({ type: 'host-signs', signs }));
     this.#oom?.start();
+    this.#watchLinks();
     this.#post({ type: 'gathering', gathering: true });
     await Promise.all(vms.map((vm) => this.#inventory.watch(vm)));
     this.#post({ type: 'gathering', gathering: false });
@@ -331,6 +348,7 @@ export class Supervisor {
     this.#ignoreHost();
     this.#activity.stop();
     this.#oom?.stop();
+    this.#links?.stop();
     await this.#maintenance.close();
     await this.#acts.close();
     await this.#runner.close();
@@ -345,6 +363,14 @@ export class Supervisor {
     await this.#pump;
     await this.#inventory.close();
     await this.#recorder.settled();
+  }
+
+  #watchLinks(): void {
+    try {
+      this.#links?.start();
+    } catch (error) {
+      this.degrade('links', `changes of network devices are not heard of: ${errorMessage(error)}`);
+    }
   }
 
   get #policyLoop(): PolicyLoop {

@@ -31,6 +31,8 @@ export function vmmEventText(event: VmmEvent): string {
       return `I/O error on ${event.device}${event.noSpace ? ', no space left' : ''}`;
     case 'monitor':
       return monitorText(event);
+    case 'link':
+      return event.fault === null ? 'the host side of its network is as it should be' : event.text;
   }
 }
 

@@ -21,6 +21,7 @@ import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
 import { type GuestApi, Guests } from './guests.js';
 import { type Heartbeat, Heartbeats } from './heartbeats.js';
+import { hostLinkSource } from './host-links.js';
 import { HostNetworking } from './host-networking.js';
 import { readHostSigns, readOomKills } from './host-signs.js';
 import { pollHost } from './host-watch.js';
@@ -148,6 +149,10 @@ export class Vmpulse implements RuntimeApi {
       watchHost: pollHost(readHostSigns, this.#clock),
       oomKills: readOomKills,
       ownStatus: readOwnStatus,
+      ...(kernelMissing() === undefined
+        ? { links: hostLinkSource((why) => this.degrade('links', why)) }
+        : {}),
+      network: this.network.port,
       engine: this.#engine,
       journal: this.#journal,
       drivers: {

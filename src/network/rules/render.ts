@@ -16,6 +16,8 @@ export interface RuleSources {
   readonly groups: ReadonlyMap<string, SecurityGroup>;
   /** The bridge that a device is a port of now; undefined: none. */
   readonly bridgeOf: (device: string) => string | undefined;
+  /** The kernel follows conversations between the ports of a bridge. */
+  readonly tracksBridges: boolean;
 }
 
 /** A device whose traffic towards the guest is looked at. */
@@ -40,7 +42,7 @@ export function effectiveRules(
 
 /** What `nft -f -` is given: both tables as they shall be, in one transaction. Null: there is nothing to be done. */
 export function renderRules(sources: RuleSources): string | null {
-  const { networks, vms, groups, bridgeOf } = sources;
+  const { networks, vms, groups, bridgeOf, tracksBridges } = sources;
   const guarded = vms.flatMap((vm): Guarded[] => {
     const { policy, rules } = effectiveRules(vm.id, groups);
     if (policy === 'accept' && rules.length === 0) return [];
@@ -50,7 +52,11 @@ export function renderRules(sources: RuleSources): string | null {
   if (guarded.length === 0 && nat.length === 0) return null;
   const expected = new Map(vms.flatMap(tapsOf).map(({ device, bridge }) => [device, bridge]));
   const bridges = guarded.flatMap(({ device }) => expected.get(device) ?? bridgeOf(device) ?? []);
-  return [...renderRemoval(), ...inetTable(nat, guarded, [...new Set(bridges)]), ...bridgeTable(guarded)]
+  return [
+    ...renderRemoval(),
+    ...inetTable(nat, guarded, [...new Set(bridges)]),
+    ...bridgeTable(guarded, tracksBridges),
+  ]
     .join('\n')
     .concat('\n');
 }
@@ -74,14 +80,20 @@ function inetTable(
       'type filter hook output priority filter; policy accept;',
       own === '' ? [] : [`oifname { ${own} } meta mark set meta mark | ${OWN_MARK}`],
     ),
-    // A TAP on no bridge: what the host sends to it does not pass here, what it forwards does.
-    ...chain('forward', 'type filter hook forward priority filter; policy accept;', guarded.map(jump)),
-    ...guarded.flatMap(guard),
+    // A TAP on no bridge: what the host sends to it does not pass here, what it forwards does. Answers that it forwards
+    // to a bridge count as its own: there it is not known any more whose they are.
+    ...chain('forward', 'type filter hook forward priority filter; policy accept;', [
+      ...(own === ''
+        ? []
+        : [`oifname { ${own} } ct state established,related meta mark set meta mark | ${OWN_MARK}`]),
+      ...guarded.map(jump),
+    ]),
+    ...guarded.flatMap((each) => guard(each, true)),
     '}',
   ];
 }
 
-function bridgeTable(guarded: readonly Guarded[]): string[] {
+function bridgeTable(guarded: readonly Guarded[], tracks: boolean): string[] {
   const isOwn = `meta mark & ${OWN_MARK} == ${OWN_MARK} meta mark set meta mark & ${NOT_OWN_MARK} accept`;
   return [
     'table bridge vmpulse {',
@@ -91,7 +103,7 @@ function bridgeTable(guarded: readonly Guarded[]): string[] {
       ...guarded.map(jump),
     ]),
     ...chain('forward', 'type filter hook forward priority filter; policy accept;', guarded.map(jump)),
-    ...guarded.flatMap(guard),
+    ...guarded.flatMap((each) => guard(each, tracks)),
     '}',
   ];
 }
@@ -111,11 +123,18 @@ function jump({ device }: Guarded): string {
   return `oifname "${device}" jump to-${device}`;
 }
 
-function guard({ vm, device, rules, drops }: Guarded): string[] {
+/** Without a memory of conversations: of TCP whatever begins none, and the answers of pings. */
+const ANSWERS = [
+  'tcp flags & (syn | ack) != syn accept',
+  'icmp type echo-reply accept',
+  'icmpv6 type echo-reply accept',
+];
+
+function guard({ vm, device, rules, drops }: Guarded, tracks: boolean): string[] {
   return [
     `  chain to-${device} {`,
     // Without these a guest cannot hold a conversation that it began, or be found at all.
-    '    ct state established,related accept',
+    ...(tracks ? ['ct state established,related accept'] : ANSWERS).map((rule) => `    ${rule}`),
     '    meta protocol arp accept',
     '    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept',
     '    udp sport 67 udp dport 68 accept',

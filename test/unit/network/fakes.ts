@@ -89,6 +89,7 @@ export class FakeFilter implements PacketFilter {
   readonly applied: string[] = [];
   table: string | undefined;
   refuses = false;
+  tracks = true;
 
   async apply(script: string): Promise<void> {
     if (this.refuses) throw new VmpulseError('ERR_VMPULSE_NETWORK', 'nft refuses the rules');
@@ -96,6 +97,7 @@ export class FakeFilter implements PacketFilter {
     this.table = script;
   }
 
+  accepts = async () => this.tracks;
   read = async () => this.table;
 }
 

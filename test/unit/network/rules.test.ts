@@ -71,6 +71,17 @@ describe('rules', () => {
     expect(guard(filter.applied.at(-1))).toContain(`    ${expected}`);
   });
 
+  it('let answers through, with what the kernel remembers or without', async () => {
+    for (const tracks of [true, false]) {
+      const { rules, filter } = await keep();
+      filter.tracks = tracks;
+      await rules.setPolicy('default', 'drop', SOON);
+      const lines = guard(filter.applied.at(-1));
+      expect(lines.includes('ct state established,related accept')).toBe(tracks);
+      expect(lines.includes('tcp flags & (syn | ack) != syn accept')).toBe(!tracks);
+    }
+  });
+
   it('never let a comment out of its quotes', async () => {
     const { rules, filter } = await keep();
     const comment = '" accept\n}\ntable inet filter { # \u202e$x';

@@ -39,6 +39,7 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
   { kind: 'vmState' },
   { kind: 'vmmProcess' },
   { kind: 'vcpuProgress', stalledAfterMs: 20_000 },
+  { kind: 'tapLink', device: 'tap0', bridge: 'vmbr0' },
   { kind: 'ssh', ssh: { host: '192.0.2.1', port: 22, level: 'banner' } },
   { kind: 'command', command: { argv: ['/bin/true', 'a b'], env: [] } },
   { kind: 'console', console: { notSeen: 'panic' } },
@@ -50,6 +51,7 @@ const CHECKS: readonly Exclude<ProbeCheck, { kind: 'custom' }>[] = [
 /** Kinds that run outside the engine. */
 const EXTERNAL: ReadonlySet<string> = new Set([
   'vcpuProgress',
+  'tapLink',
   'ssh',
   'command',
   'console',
@@ -131,6 +133,8 @@ describe('targets of the command line', () => {
     ],
     ['vsock', '3:1024', { check: { kind: 'vsock', vsock: { cid: 3, port: 1024 } } }],
     ['vsock', '/run/a.vsock:52', { check: { kind: 'vsock', vsock: { socket: '/run/a.vsock', port: 52 } } }],
+    ['tap', 'tap0', { check: { kind: 'tapLink', device: 'tap0' } }],
+    ['tapLink', 'tap0@vmbr0', { check: { kind: 'tapLink', device: 'tap0', bridge: 'vmbr0' } }],
     ['process', '4711', { check: { kind: 'vmmProcess' }, process: { pid: 4711 } }],
     [
       'console',
@@ -199,6 +203,9 @@ describe('targets of the command line', () => {
     ['process', '0', 'is not a PID of Linux'],
     ['process', 'vm.pid', 'is neither'],
     ['ssh', '192.0.2.1', 'has no port;'],
+    ['tap', 'a/b', 'is not a network device ("a/b")'],
+    ['tap', 'tap0@', 'is not a network device ("")'],
+    ['tap', 'tap0@a@b', 'names more than one bridge'],
     ['console', '/run/vm.log', 'has no pattern'],
     ['console', 'vm.log panic', 'is not an absolute path ("vm.log")'],
     ['console', '/run/vm.log (', 'is not a regular expression of RE2'],
@@ -367,6 +374,7 @@ describe('lowering', () => {
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
       { check: { kind: 'external' }, external: expect.anything() },
+      { check: { kind: 'external' }, external: expect.anything() },
     ]);
   });
 
@@ -436,6 +444,7 @@ describe('lowering', () => {
       'run state of the VM',
       'process of the VMM',
       'progress of the vCPUs',
+      'TAP device tap0',
       'SSH banner of 192.0.2.1:22',
       'command /bin/true a b',
       'console of the VM',

@@ -338,6 +338,7 @@ describe('the registry', () => {
       'resume',
       'restart-service',
       'exec',
+      'reset-network',
       'cleanup',
       'start',
       'reboot',
