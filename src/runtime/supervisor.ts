@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
-import type { Due, EngineEvent, ProbeEngine, Transition } from '../engine/probe-engine.js';
+import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { ActionResult, RecoveryAction } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
@@ -14,13 +14,14 @@ import { ActionRunner, type BeforeAction } from './action-runner.js';
 import { ActivityWatch } from './activity-watch.js';
 import type { CustomProbes } from './custom-probes.js';
 import { Degradations } from './degradations.js';
+import { EngineEvents } from './engine-events.js';
 import { ExternalRunner } from './external-runner.js';
 import { readFormerRun } from './former-run.js';
 import type { WatchHost } from './host-watch.js';
 import { InputLog } from './input-log.js';
 import { Inventory } from './inventory.js';
-import type { Availability, ObservableJournal } from './journal/index.js';
-import { Later } from './later.js';
+import type { ObservableJournal } from './journal/index.js';
+import { JournalWatch } from './journal-watch.js';
 import { type LinkSource, LinkWatch } from './link-watch.js';
 import { Maintenance } from './maintenance/maintenance.js';
 import { OomWatch } from './oom-watch.js';
@@ -28,13 +29,12 @@ import { type ActRequest, type ActWork, PersonActs } from './person-acts.js';
 import { PolicyLoop } from './policy-loop.js';
 import { ReadinessList } from './readiness-list.js';
 import { Recorder } from './recorder.js';
+import { StateSaver } from './state-saver.js';
 import { StateStore } from './state-store.js';
 import type { Degradation, MaintenanceView, ReloadView } from './views.js';
 import type { VmUnit } from './vm-unit.js';
 import { monitorProblem, vmmEventText } from './vmm-event-text.js';
 
-const SAVE_POLICY_MS = 1_000;
-const SAVE_ENGINE_MS = 10_000;
 /** Timers are late on a busy host; this late is something else. */
 const MAX_OVERDUE_MS = 5_000;
 
@@ -86,8 +86,9 @@ export class Supervisor {
   readonly #abort = new AbortController();
   /** From the moment on at which all VMs are known. */
   #readiness: ReadinessList | undefined;
-  readonly #savePolicyLater: Later;
-  readonly #saveEngineLater: Later;
+  readonly #saver: StateSaver;
+  readonly #events: EngineEvents;
+  readonly #journalWatch: JournalWatch;
   #ignoreHost: () => void = () => {};
   readonly #activity: ActivityWatch;
   readonly #oom: OomWatch | undefined;
@@ -95,9 +96,6 @@ export class Supervisor {
   readonly #maintenance: Maintenance;
   readonly #acts: PersonActs;
   #loop: PolicyLoop | undefined;
-  #pump: Promise<void> = Promise.resolve();
-  #pumpEnded = false;
-  #ignoreJournal: () => void = () => {};
   #closing: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -129,8 +127,20 @@ export class Supervisor {
       onAttached: (unit) => this.#links?.attached(unit),
       isActedOn: (vm) => this.#isActedOn(vm),
     });
-    this.#savePolicyLater = new Later(clock, SAVE_POLICY_MS, () => void this.#save());
-    this.#saveEngineLater = new Later(clock, SAVE_ENGINE_MS, () => void this.#saveEngine());
+    this.#saver = new StateSaver({
+      store: this.#store,
+      engine: options.engine,
+      state: () => this.#policyLoop.state,
+      clock,
+      logger,
+    });
+    this.#journalWatch = new JournalWatch({
+      journal,
+      store: this.#store,
+      deadlineMs: journalDeadlineMs,
+      post: (event) => this.#post(event),
+      degrade: (what, why) => this.degrade(what, why),
+    });
     this.#activity = new ActivityWatch(clock, (event) => this.#post(event));
     this.#links =
       options.links &&
@@ -141,6 +151,15 @@ export class Supervisor {
         tell: (unit, event, atMs) => this.#onVmmEvent(unit, event, atMs),
       });
     this.#oom = options.oomKills && new OomWatch(options.oomKills, clock);
+    this.#events = new EngineEvents({
+      index: this.#inventory.index,
+      recorder: this.#recorder,
+      oom: this.#oom,
+      post: (event) => this.#post(event),
+      onVmmEvent: (unit, event, atMs) => this.#onVmmEvent(unit, event, atMs),
+      onChange: () => this.#saver.engineChanged(),
+      degrade: (what, why) => this.degrade(what, why),
+    });
     this.#runner = new ActionRunner({
       recoveries: options.recoveries,
       recorder: this.#recorder,
@@ -171,7 +190,7 @@ export class Supervisor {
       state: () => this.#policyLoop.state,
       post: (event) => this.#post(event),
       holdFile: options.holdFile,
-      save: (last) => this.#store.saveMaintenance(last).catch((error) => this.#saveFailed(error)),
+      save: (last) => this.#store.saveMaintenance(last).catch((error) => this.#saver.failed(error)),
     });
   }
 
@@ -189,7 +208,7 @@ export class Supervisor {
   /** Restores what a former run knew, looks at every VM, adopts those that run, and begins to probe. */
   async start(vms: readonly VmSpec[]): Promise<void> {
     this.#assertOpen();
-    const { engine, journal, clock, host, version } = this.#options;
+    const { engine, clock, host, version } = this.#options;
     const { state, unread } = await readFormerRun(this.#store, this.#recorder, this.#options);
     this.#loop = new PolicyLoop({
       state,
@@ -209,12 +228,9 @@ export class Supervisor {
     });
     const known = new Set(vms.map((vm) => vm.id));
     for (const id of state.vms.keys()) if (!known.has(id)) this.#post({ type: 'vm-removed', vm: id });
-    this.#ignoreJournal = journal.onAvailability((availability) => this.#onJournal(availability));
-    if (unread !== undefined) this.#holdUnread(unread);
-    const { availability } = journal;
-    if (!availability.available || availability.lost !== undefined) this.#onJournal(availability);
-    this.#pump = this.#pumpEvents(engine.transitions({ signal: this.#abort.signal }));
-    await this.#noteHostBoot();
+    this.#journalWatch.start(unread);
+    this.#events.start(engine.transitions({ signal: this.#abort.signal }));
+    await this.#saver.noteHostBoot(this.#options.hostBootId(), () => this.#post({ type: 'host-booted' }));
     const { watchHost } = this.#options;
     if (watchHost) this.#ignoreHost = watchHost((signs) => this.#post({ type: 'host-signs', signs }));
     this.#oom?.start();
@@ -230,7 +246,7 @@ export class Supervisor {
       save: (listed) => this.#store.saveListed(listed),
     });
     this.#maintenance.start(await this.#store.loadMaintenance());
-    this.#savePolicyLater.want();
+    this.#saver.policyChanged();
   }
 
   /** Applies a new set of VMs. A VM that is no longer named is only not watched any more; nothing is stopped. */
@@ -277,15 +293,11 @@ export class Supervisor {
     this.#options.logger.warn({ what }, why);
   }
 
-  mend(what: string): void {
-    this.#degradations.clear(what);
-  }
-
   /** Why nothing goes on any more, or undefined: the policy is asked in time, and the engine is heard and runs. */
   stuck(): string | undefined {
     if (this.#closing) return 'it is closed';
     if (this.#loop === undefined) return 'it was not started';
-    if (this.#pumpEnded) return 'the events of the engine are not heard any more';
+    if (this.#events.ended) return 'the events of the engine are not heard any more';
     if (this.#loop.overdueMs > MAX_OVERDUE_MS) return 'the policy is not asked any more';
     // Throws when the engine is closed or its reactors cannot be reached.
     const { reactorsDown } = this.#options.engine.stats();
@@ -329,9 +341,9 @@ export class Supervisor {
   ): Promise<void> {
     this.#assertOpen();
     this.#recorder.note({ ...record, type: 'operator', actionId: null });
-    if (event.type === 'unhold' && event.vm === null) await this.#acceptLoss();
+    if (event.type === 'unhold' && event.vm === null) await this.#journalWatch.acceptLoss();
     this.#post(event);
-    await this.#save();
+    await this.#saver.savePolicy();
   }
 
   /** Saves what is known and lets go of everything; VMMs run on. Idempotent. */
@@ -341,10 +353,9 @@ export class Supervisor {
   }
 
   async #close(): Promise<void> {
-    this.#savePolicyLater.cancel();
+    this.#saver.cancel();
     this.#readiness?.close();
-    this.#saveEngineLater.cancel();
-    this.#ignoreJournal();
+    this.#journalWatch.stop();
     this.#ignoreHost();
     this.#activity.stop();
     this.#oom?.stop();
@@ -354,13 +365,13 @@ export class Supervisor {
     await this.#runner.close();
     await this.#externals.close();
     if (this.#loop) {
-      await this.#save();
-      await this.#saveEngine();
+      await this.#saver.savePolicy();
+      await this.#saver.saveEngine();
       await this.#readiness?.save();
       this.#loop.stop();
     }
     this.#abort.abort();
-    await this.#pump;
+    await this.#events.settled();
     await this.#inventory.close();
     await this.#recorder.settled();
   }
@@ -387,66 +398,6 @@ export class Supervisor {
     this.#loop?.post(event);
   }
 
-  async #pumpEvents(batches: AsyncIterableIterator<readonly EngineEvent[]>): Promise<void> {
-    for await (const batch of batches) {
-      for (const event of batch) {
-        if (event.type === 'transition') this.#onTransition(event);
-        else this.#onDue(event);
-      }
-    }
-    this.#pumpEnded = true;
-  }
-
-  #onTransition(transition: Transition): void {
-    const known = this.#inventory.index.get(transition.handle);
-    if (!known) return;
-    const { unit, probe } = known;
-    this.#saveEngineLater.want();
-    const { from, to, reason, atMs, streakStartMs, lastOkMs, count, durationMs, coalesced } = transition;
-    const message = unit.messageOf(probe.name);
-    const why = reason === undefined ? '' : ` (${reason}${message === '' ? '' : `: ${message}`})`;
-    this.#recorder.note({
-      vm: unit.spec.id,
-      type: 'transition',
-      actionId: null,
-      atMs,
-      text: `probe ${probe.name} ${from} → ${to}${why}`,
-      data: {
-        probe: probe.name,
-        kind: probe.check.kind,
-        from,
-        to,
-        reason: reason ?? null,
-        ...(message === '' ? {} : { message }),
-        count,
-        streakStartMs,
-        lastOkMs,
-        durationMs,
-        coalesced,
-      },
-    });
-    this.#post({
-      type: 'probe',
-      vm: unit.spec.id,
-      probe: probe.name,
-      state: to,
-      ...(reason === undefined ? {} : { reason }),
-      atMs,
-      streakStartMs,
-      lastOkMs,
-      count,
-    });
-    if (reason === 'process-gone' && to === 'failed') {
-      if (this.#oom?.hasJustKilled()) this.#onVmmEvent(unit, { type: 'oom-killed' }, atMs);
-      unit.exited(transition).catch((error) => this.degrade(`exit/${unit.spec.id}`, errorMessage(error)));
-    }
-  }
-
-  #onDue(due: Due): void {
-    const known = this.#inventory.index.get(due.handle);
-    if (known) void known.unit.answer(due, known.probe);
-  }
-
   #onVmmEvent(unit: VmUnit, event: VmmEvent, atMs: number): void {
     const { id } = unit.spec;
     const text = vmmEventText(event);
@@ -470,7 +421,7 @@ export class Supervisor {
       const type = kind === 'health' ? 'health' : 'decision';
       this.#recorder.note({ vm, type, actionId, text, data: { kind, rule, ...data } });
     }
-    this.#savePolicyLater.want();
+    this.#saver.policyChanged();
   }
 
   #onEffect(effect: PolicyEffect): void {
@@ -512,65 +463,5 @@ export class Supervisor {
         unit.newInstance();
         return;
     }
-  }
-
-  #onJournal(availability: Availability): void {
-    const { available } = availability;
-    if (available) this.#degradations.clear('journal');
-    else
-      this.degrade('journal', `the journal cannot be written, recovery holds: ${availability.error.message}`);
-    this.#post({ type: 'journal', available });
-    if (available) this.#noteLoss(availability.lost);
-  }
-
-  #noteLoss(why: string | undefined): void {
-    if (why === undefined) {
-      this.#degradations.clear('journal-lost');
-      return;
-    }
-    this.#store.forgetWritten();
-    this.degrade('journal-lost', `${why}; recovery holds until vmpulse recovery resume`);
-    this.#post({ type: 'journal-lost', why });
-  }
-
-  /** Budgets and quarantines of former runs are unknown: nothing is done until a person says so. */
-  #holdUnread(why: string): void {
-    this.degrade('state', `the state of former runs could not be read, recovery holds: ${why}`);
-    this.#post({ type: 'journal-lost', why });
-  }
-
-  /** A person goes on without what former runs recorded. */
-  async #acceptLoss(): Promise<void> {
-    const { journal, journalDeadlineMs: deadlineMs } = this.#options;
-    await journal.acceptLoss({ deadlineMs });
-    this.#store.acceptLoss();
-    this.#degradations.clear('state');
-  }
-
-  /** After a boot of the host nothing runs because nothing was started yet: that is no failure. */
-  async #noteHostBoot(): Promise<void> {
-    const bootId = this.#options.hostBootId();
-    try {
-      if (await this.#store.hostBooted(bootId)) {
-        this.#post({ type: 'host-booted' });
-        // A daemon that dies before this is stored must learn of the boot again.
-        await this.#save();
-      }
-      await this.#store.rememberBoot(bootId);
-    } catch (error) {
-      this.#saveFailed(error);
-    }
-  }
-
-  async #save(): Promise<void> {
-    await this.#store.savePolicy(this.#policyLoop.state).catch((error) => this.#saveFailed(error));
-  }
-
-  async #saveEngine(): Promise<void> {
-    await this.#store.saveEngine(this.#options.engine).catch((error) => this.#saveFailed(error));
-  }
-
-  #saveFailed(error: unknown): void {
-    this.#options.logger.warn({ error: errorMessage(error) }, 'the state could not be stored');
   }
 }

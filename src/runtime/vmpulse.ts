@@ -230,7 +230,7 @@ export class Vmpulse implements RuntimeApi {
 
   /** What was shown by degrade() is over. */
   mend(what: string): void {
-    this.#supervisor.mend(what);
+    this.#supervisor.degrade(what, undefined);
   }
 
   view(): HostView {
