@@ -13,6 +13,8 @@ interface Written {
   readonly probe: ProbeSpec;
   readonly document: SourceDocument;
   readonly path: readonly PathStep[];
+  /** Which of several that were written there as one. */
+  readonly which?: string | undefined;
 }
 
 /** How probes reach the guest. */
@@ -67,10 +69,7 @@ function written(manifest: Manifest, host: HostBinding): readonly Written[] {
     document: manifest.document,
     path: ['spec', 'template', 'spec', `${probe.role}Probe`],
   }));
-  return [
-    ...fromManifest,
-    ...host.probes.map(({ probe, path }) => ({ probe, document: host.document, path })),
-  ];
+  return [...fromManifest, ...host.probes.map((placed) => ({ ...placed, document: host.document }))];
 }
 
 function refuseDuplicates(probes: readonly Written[], problems: ProblemList): void {
@@ -101,8 +100,9 @@ export function buildProbes(
   const probes = written(manifest, host);
   refuseDuplicates(probes, problems);
   const reach = { address: host.address, interfaces: hypervisor.spec.interfaces };
-  const specs = probes.map(({ probe, document, path }): ProbeSpec => {
-    const refuse = (message: string) => problems.add(document.placeOf(path), path, message);
+  const specs = probes.map(({ probe, document, path, which }): ProbeSpec => {
+    const refuse = (message: string) =>
+      problems.add(document.placeOf(path), path, which === undefined ? message : `${which} ${message}`);
     if (!probe.enabled) return probe;
     for (const message of missing(probe.check, hypervisor)) refuse(message);
     const check = reachable(probe.check, reach);

@@ -6,6 +6,7 @@ import { cloudInitSchema, type WrittenCloudInit } from './cloud-init.js';
 import { namespaceField, uuidField, vmNameField } from './fields.js';
 import { hypervisorSchema, type WrittenHypervisor } from './hypervisors/registry.js';
 import { maintenanceSchema, type WrittenMaintenance } from './maintenance-schema.js';
+import { monitoringProbes, monitoringSchema } from './monitoring.js';
 import { namedProbeSchema, roleProbeSchema } from './probe-schema.js';
 import type { ProblemList } from './problems.js';
 import { vmRecoverySchema, type WrittenRecovery } from './recovery-schema.js';
@@ -24,6 +25,7 @@ export const virtualMachineHostSchema = z.strictObject({
     livenessProbe: roleProbeSchema('liveness').optional(),
     readinessProbe: roleProbeSchema('readiness').optional(),
     probes: z.array(namedProbeSchema).max(64).optional(),
+    monitoring: monitoringSchema.optional(),
     recovery: vmRecoverySchema.optional(),
     maintenance: maintenanceSchema.optional(),
     cloudInit: cloudInitSchema.optional(),
@@ -34,6 +36,8 @@ export const virtualMachineHostSchema = z.strictObject({
 interface PlacedProbe {
   readonly probe: ProbeSpec;
   readonly path: readonly (string | number)[];
+  /** Which of several that were written there as one; unset: it is the only one. */
+  readonly which?: string;
 }
 
 /** What a host document says of a VM. */
@@ -60,6 +64,11 @@ function placedProbes(spec: WrittenSpec): readonly PlacedProbe[] {
   return [
     ...roles,
     ...(spec.probes ?? []).map((probe, index) => ({ probe, path: ['spec', 'probes', index] })),
+    ...(spec.monitoring === undefined ? [] : monitoringProbes(spec.monitoring)).map((probe) => ({
+      probe,
+      path: ['spec', 'monitoring'],
+      which: probe.name,
+    })),
   ];
 }
 
