@@ -32,6 +32,8 @@ export function noteProbe(ctx: StepContext, vm: PolicyVmState, event: ProbeEvent
 }
 
 function noteProcess(vm: PolicyVmState, event: ProbeEvent): void {
+  // A look that could not be made unsees nothing.
+  if (event.state === 'blind') return;
   const gone = event.state === 'failed' && event.reason === 'process-gone';
   vm.facts.processGoneAtMs = gone ? event.atMs : null;
 }

@@ -78,7 +78,9 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
     wrong('an incident holds what shares its cause');
   const inferred = vm.action?.charged && vm.verdict !== null && isVetoable(action.step, vm.verdict);
   if (inferred && movedLately(vm, now) !== null) wrong('its guest still works');
-  if (vm.graceUntilMs !== null && vm.graceUntilMs > now) wrong('its VM is in grace');
+  // A boot that stands still for want of space has no use for its grace until it is let go on.
+  const inGrace = vm.graceUntilMs !== null && vm.graceUntilMs > now;
+  if (inGrace && action.step !== 'resume') wrong('its VM is in grace');
   for (const what of [...overBudget(vm), ...unfounded(vm, now)]) wrong(what);
   return broken;
 }

@@ -192,3 +192,11 @@ describe('an end during our own action', () => {
     expect(s.health()).toBe('stopped');
   });
 });
+
+it('a process that is gone is not back because a look could not be made', () => {
+  const s = new Stage().healthy();
+  s.probe('process', 'failed', 'process-gone');
+  s.probe('api', 'failed', 'guest-panicked');
+  s.probe('process', 'blind', 'prober-late');
+  expect(s.steps).toEqual([]);
+});

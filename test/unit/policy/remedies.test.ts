@@ -28,6 +28,19 @@ describe('storage', () => {
     expect(s.explain().episode).toBeNull();
   });
 
+  it('of a guest that boots: it goes on as well, and still has its grace', () => {
+    const s = new Stage().healthy();
+    s.vmm({ type: 'reset', guest: true, reason: 'guest-reset' });
+    full(s);
+    expect(s.steps).toEqual(['resume']);
+    s.end({ result: 'done' });
+    s.vmm({ type: 'resumed' });
+    s.probe('liveness', 'failed', 'response-timeout');
+    s.advance(30_000);
+    expect(s.steps).toEqual(['resume']);
+    expect(s.asked).toBeUndefined();
+  });
+
   it('an I/O error that is none of space is only told', () => {
     const s = new Stage().healthy();
     s.vmm({ type: 'io-error', device: 'vda', noSpace: false });
