@@ -34,6 +34,8 @@ describe('a guest with an agent, under the daemon', { timeout: 4 * MINUTE }, () 
         configureVm(world, 'a', {
           'hypervisor.qemu.kernel.initrd': initrd,
           'hypervisor.qemu.vmpulseAgent': true,
+          // Two agents, a shell and cat beside the guest's own files: 128 MiB have been too little.
+          'hypervisor.qemu.memory': '256Mi',
           'hypervisor.qemu.maxMemory': '512Mi',
           'hypervisor.qemu.kernel.append': `${labKernelLine()} memhp_default_state=online`,
           'recovery.cleanup': ['rm', '-f', '/data/filler'],
@@ -130,7 +132,7 @@ describe('a guest with an agent, under the daemon', { timeout: 4 * MINUTE }, () 
     const before = memory();
     expect(test.cli('vm', 'resize', 'a', '--memory', '+128MB')).toEqual({
       status: 0,
-      output: 'demo/a has 256 MiB\n',
+      output: 'demo/a has 384 MiB\n',
     });
     await poll('the guest has it', MINUTE, () => (memory() > before + 100 * 1024 ? true : undefined));
     for (const [amount, why] of [
