@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { giveOrder } from '../fakes/programs/build.js';
 import { poll } from '../lab/poll.js';
@@ -10,6 +10,8 @@ import { type Subject, subjects } from './subjects.js';
 import { DaemonUnderTest, MINUTE } from './world.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vmp-o-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 const KEYS: Readonly<Record<string, string>> = {
   'cloud-hypervisor': 'cloudHypervisor',
   firecracker: 'firecracker',
