@@ -130,7 +130,7 @@ export class Play {
 
   async #make(fault, victims) {
     const before = new Map(victims.map((vm) => [vm.id, { ...this.observer.of(vm) }]));
-    const instance = { fault, victims, before, changes: new Map() };
+    const instance = { fault, victims, before, changes: new Set() };
     this.#active.add(instance);
     const whom = victims.length === 1 ? victims[0].id : 'all VMs';
     const startedMs = Date.now();
@@ -195,7 +195,7 @@ export class Play {
       if (!victims.includes(vm) || !permits(fault, change.kind)) continue;
       const seen = `${vm.id} ${change.kind}`;
       if (changes.has(seen)) continue;
-      changes.set(seen, true);
+      changes.add(seen);
       return;
     }
     const text = `${vm.id}: ${change.kind} (${change.text}) that no fault permits`;

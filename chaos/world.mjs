@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { labManifest } from '../demo/manifests.mjs';
 import { LAB_GUEST, labKernelLine } from '../lab/vm.mjs';
 
 export const BRIDGE = 'vmpc0';
@@ -91,20 +92,7 @@ function daemonConfig(world) {
 function vmDocuments(vm, lab) {
   const metadata = { name: vm.name, namespace: 'chaos' };
   const httpGet = { port: LAB_GUEST.httpPort, path: LAB_GUEST.healthPath };
-  const manifest = {
-    apiVersion: 'kubevirt.io/v1',
-    kind: 'VirtualMachine',
-    metadata,
-    spec: {
-      runStrategy: 'Always',
-      template: {
-        spec: {
-          domain: { devices: { watchdog: { name: 'watchdog', i6300esb: { action: 'poweroff' } } } },
-          readinessProbe: { httpGet, periodSeconds: 2, timeoutSeconds: 1, failureThreshold: 2 },
-        },
-      },
-    },
-  };
+  const manifest = labManifest(metadata);
   const host = {
     apiVersion: 'vmpulse.dev/v1',
     kind: 'VirtualMachineHost',

@@ -13,11 +13,10 @@ export function daemonConfig(world) {
   });
 }
 
-/** One VM: a KubeVirt manifest as it would stand in a cluster, and what this host adds to it. */
-export function vmDocuments(vm, lab) {
-  const metadata = { name: vm.name, namespace: 'demo' };
+/** A lab guest as it would stand in a cluster. */
+export function labManifest(metadata) {
   const httpGet = { port: LAB_GUEST.httpPort, path: LAB_GUEST.healthPath };
-  const manifest = {
+  return {
     apiVersion: 'kubevirt.io/v1',
     kind: 'VirtualMachine',
     metadata,
@@ -31,6 +30,13 @@ export function vmDocuments(vm, lab) {
       },
     },
   };
+}
+
+/** One VM: a KubeVirt manifest as it would stand in a cluster, and what this host adds to it. */
+export function vmDocuments(vm, lab) {
+  const metadata = { name: vm.name, namespace: 'demo' };
+  const httpGet = { port: LAB_GUEST.httpPort, path: LAB_GUEST.healthPath };
+  const manifest = labManifest(metadata);
   const host = {
     apiVersion: 'vmpulse.dev/v1',
     kind: 'VirtualMachineHost',

@@ -1,21 +1,12 @@
 import type { DoctorCheck } from '../check.js';
-import { error, type Finding, of, ok, warning } from '../finding.js';
-import { type FolderSpace, folderSpace, watchedFolders } from '../folder-space.js';
+import { error, type Finding, ok, warning } from '../finding.js';
+import { type FolderSpace, ofWatchedFolders } from '../folder-space.js';
 
 export const diskInodes: DoctorCheck = {
   id: 'disk-inodes',
   looksAt: 'Free inodes of the same file systems.',
   why: 'Without an inode no file can be made, however much space there is.',
-  look: (context) =>
-    Promise.all(
-      watchedFolders(context).map(async (folder) => {
-        const space = await folderSpace(context, folder);
-        return of(
-          folder,
-          typeof space === 'string' ? warning(`cannot be told: ${space}`) : judge(folder, space),
-        );
-      }),
-    ),
+  look: (context) => ofWatchedFolders(context, judge),
 };
 
 function judge(folder: string, { inodes, freeInodes }: FolderSpace): Finding {

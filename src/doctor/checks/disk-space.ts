@@ -1,6 +1,6 @@
 import type { DoctorCheck } from '../check.js';
-import { error, type Finding, of, ok, warning } from '../finding.js';
-import { type FolderSpace, folderSpace, watchedFolders } from '../folder-space.js';
+import { error, type Finding, ok, warning } from '../finding.js';
+import { type FolderSpace, ofWatchedFolders } from '../folder-space.js';
 import { bytesText } from '../units.js';
 
 const FULL = { share: 0.02, bytes: 128 * 1024 ** 2 };
@@ -10,16 +10,7 @@ export const diskSpace: DoctorCheck = {
   id: 'disk-space',
   looksAt: 'Free space where state, run-time files and the disks of VMs lie.',
   why: 'Without space the journal stalls (recovery then holds), guests get I/O errors and images cannot grow.',
-  look: (context) =>
-    Promise.all(
-      watchedFolders(context).map(async (folder) => {
-        const space = await folderSpace(context, folder);
-        return of(
-          folder,
-          typeof space === 'string' ? warning(`cannot be told: ${space}`) : judge(folder, space),
-        );
-      }),
-    ),
+  look: (context) => ofWatchedFolders(context, judge),
 };
 
 function judge(folder: string, { sizeBytes, freeBytes }: FolderSpace): Finding {

@@ -7,17 +7,9 @@ const PARAMETERS = [
 
 /**
  * The processor delivers interrupts by itself (APICv, AVIC): KVM injects none into a healthy guest, and counting them says
- * nothing. Read once; the parameters are fixed while the module is loaded.
+ * nothing.
  */
-let known: Promise<boolean> | undefined;
-
-export function deliversDirectly(): Promise<boolean> {
-  known ??= readAny(PARAMETERS);
-  return known;
-}
-
-/** Exported for its test. */
-export async function readAny(paths: readonly string[]): Promise<boolean> {
-  const texts = await Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => '')));
+export async function deliversDirectly(parameters: readonly string[] = PARAMETERS): Promise<boolean> {
+  const texts = await Promise.all(parameters.map((path) => readFile(path, 'utf8').catch(() => '')));
   return texts.some((text) => /^[Y1]/.test(text));
 }

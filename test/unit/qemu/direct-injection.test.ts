@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readAny } from '../../../src/hypervisors/vcpu/direct-injection.js';
+import { deliversDirectly } from '../../../src/hypervisors/vcpu/direct-injection.js';
 import { tempDir } from '../daemon/helpers.js';
 
 it('a processor delivers interrupts by itself where one of the modules says so', async () => {
@@ -12,7 +12,7 @@ it('a processor delivers interrupts by itself where one of the modules says so',
     return path;
   };
   const missing = join(folder, 'none');
-  expect(await readAny([missing, parameter('on', 'Y\n')])).toBe(true);
-  expect(await readAny([parameter('one', '1\n'), missing])).toBe(true);
-  expect(await readAny([parameter('off', 'N\n'), parameter('zero', '0\n'), missing])).toBe(false);
+  expect(await deliversDirectly([missing, parameter('on', 'Y\n')])).toBe(true);
+  expect(await deliversDirectly([parameter('one', '1\n'), missing])).toBe(true);
+  expect(await deliversDirectly([parameter('off', 'N\n'), parameter('zero', '0\n'), missing])).toBe(false);
 });
