@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { vcpuThreads } from '../../src/hypervisors/vcpu/vcpu-threads.js';
 import { systemClock } from '../../src/model/clock.js';
 import type { VcpuReading } from '../../src/model/vcpu.js';
 import { type Finding, lookOnce } from '../../src/probes/external.js';
 import { PROBE_KINDS } from '../../src/probes/registry.js';
+import { compare } from '../../src/probes/vcpu-progress/compare.js';
 import { needsLab } from '../lab/availability.js';
 import { type TinyGuest, tinyGuest } from '../lab/tiny-guest.js';
 import { testVm } from '../unit/qemu/fixtures.js';
@@ -28,6 +30,15 @@ function kvmObstacle(): string | undefined {
   } catch {
     return 'there is no /dev/kvm here that may be used';
   }
+}
+
+/** What the threads alone tell, the source of hypervisors that tell nothing themselves. */
+async function motionOfThreads(pid: number): Promise<string | undefined> {
+  const before = await vcpuThreads(pid);
+  const beganMs = performance.now();
+  await delay(PERIOD_MS);
+  const now = await vcpuThreads(pid);
+  return before && now && compare(before, now, performance.now() - beganMs);
 }
 
 describe.each(['kvm', 'tcg'] as const)('vCPU progress of real guests under %s', (accel) => {
@@ -78,10 +89,11 @@ describe.each(['kvm', 'tcg'] as const)('vCPU progress of real guests under %s', 
       // The period of the probe: looks that are too close see the same tick.
       await delay(PERIOD_MS);
     }
+    const motion = await motionOfThreads(session.process.pid);
     await session.stop('force', SOON);
     const results = findings.map(({ outcome }) => outcome.result);
     const late = findings.slice(-LATE_LOOKS);
-    return { early: results.slice(0, -LATE_LOOKS), late, sources: [...sources] };
+    return { early: results.slice(0, -LATE_LOOKS), late, sources: [...sources], motion };
   }
 
   it('a guest that takes interrupts is well, one that does not is stalled', async () => {
@@ -98,6 +110,10 @@ describe.each(['kvm', 'tcg'] as const)('vCPU progress of real guests under %s', 
         expect(message).toMatch(/taken no interrupt for \d+ s/);
       }
     }
+    const motions = [idle, busy, ports, spin, halted].map((each) => each?.motion);
+    expect(motions).toEqual(
+      accel === 'kvm' ? ['moving', 'unclear', 'unclear', 'unclear', 'still'] : new Array(5).fill(undefined),
+    );
     for (const each of [idle, busy, ports, spin, halted])
       expect(each?.sources).toEqual([accel === 'kvm' ? 'injections' : 'registers']);
   }, 180_000);
