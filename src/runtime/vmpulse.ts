@@ -157,14 +157,12 @@ export class Vmpulse implements RuntimeApi {
       journal: this.#journal,
       drivers: {
         ...createDrivers({
-          ...{
-            engine: this.#engine,
-            pool: this.#pool,
-            network: this.network.port,
-            storage: vmStorage,
-            runDir,
-            stateDir,
-          },
+          engine: this.#engine,
+          pool: this.#pool,
+          network: this.network.port,
+          storage: vmStorage,
+          runDir,
+          stateDir,
         }),
         ...options.drivers,
       },
