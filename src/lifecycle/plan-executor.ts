@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { canonicalJson } from '../config/index.js';
+import { digestOf } from '../config/index.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
@@ -86,7 +86,7 @@ export class PlanExecutor {
   async #submit(plan: Plan, author: string): Promise<ExecutionView> {
     if (this.#abort.signal.aborted)
       throw new VmpulseError('ERR_VMPULSE_CLOSED', 'plans are not taken any more');
-    const digest = canonicalJson(plan.actions);
+    const digest = digestOf(plan.actions);
     const known = this.#store.get(plan.idempotency_key);
     if (known && known.digest !== digest) {
       const text = `the key ${plan.idempotency_key} belongs to another plan (${known.view.planId}); give this one its own`;
