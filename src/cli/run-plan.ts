@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ExecutionAnswer, executionAnswer } from './answers.js';
+import { type ExecutionAnswer, executionAnswer } from '../daemon/answers/lifecycle.js';
 import { author, type Cli } from './cli.js';
 import type { DaemonClient } from './client.js';
 import { EXIT } from './exit-codes.js';

@@ -14,37 +14,62 @@ const line = (maxChars: number) =>
     .min(1, 'must not be empty')
     .max(maxChars)
     .transform((text) => plainText(text, maxChars));
-/** Who commands. */
-export const authorField = line(128);
 export const reasonField = line(500);
 /** A VM, by name or namespace/name; left out: all. */
 export const vmField = z.string().min(1).max(512).optional();
 
-/** Body of commands about the VM of the path that need nothing but their author. */
-export const authorBody = z.strictObject({ author: authorField });
-
-export const vmAndAuthorBody = z.strictObject({ vm: vmField, author: authorField });
+export const vmBody = z.strictObject({ vm: vmField });
+export const vmQuery = z.strictObject({ vm: vmField });
 
 /** What holds something for a time; without `forMs` until it is ended. */
 export const holdFields = z.strictObject({
   reason: reasonField,
-  author: authorField,
   forMs: z.int().min(1).max(TEN_YEARS_MS).optional(),
 });
 
-/** As readBody; no body at all is an empty object. */
-export async function readBodyOrNothing<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
-  const text = await readText(request);
-  return check(text === '' ? {} : parseJson(text), schema);
+/** A whole number of a query. */
+export function wholeField(usual: number, max: number) {
+  const message = `must be a whole number up to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, message)
+    .transform(Number)
+    .refine((value) => value <= max, message)
+    .default(usual);
 }
 
-/** Reads a request's body. Throws ERR_VMPULSE_ARGUMENT naming each wrong member. */
-export async function readBody<T>(
+/** Who gives a command, as every body may say. */
+export const authorSchema = z.object({ author: line(128).optional() });
+
+/** A command as its body has it: what is to be done, and who says so. */
+export interface CommandBody<T> {
+  readonly body: T;
+  readonly author: string | undefined;
+}
+
+/** Reads the body of a command; none at all is an empty object. Throws ERR_VMPULSE_ARGUMENT naming each wrong member. */
+export async function readCommand<T>(
   request: IncomingMessage,
   schema: z.ZodType<T>,
   maxBytes = MAX_BODY_BYTES,
-): Promise<T> {
-  return check(parseJson(await readText(request, maxBytes)), schema);
+): Promise<CommandBody<T>> {
+  const text = await readText(request, maxBytes);
+  const whole = text === '' ? {} : parseJson(text);
+  if (typeof whole !== 'object' || whole === null || Array.isArray(whole))
+    return { body: check(whole, schema), author: undefined };
+  const { author: _, ...members } = { author: undefined, ...whole };
+  const { author } = check(whole, authorSchema);
+  return { body: check(members, schema), author };
+}
+
+/** Parameters after the `?`. Throws ERR_VMPULSE_ARGUMENT naming each wrong one. */
+export function readQuery<T>(query: Readonly<Record<string, string>>, schema: z.ZodType<T>): T {
+  const checked = schema.safeParse(query);
+  if (checked.success) return checked.data;
+  const problems = checked.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `?${path.join('.')}= ${message}`,
+  );
+  throw new VmpulseError('ERR_VMPULSE_ARGUMENT', problems.join('; '));
 }
 
 function check<T>(body: unknown, schema: z.ZodType<T>): T {
@@ -54,7 +79,7 @@ function check<T>(body: unknown, schema: z.ZodType<T>): T {
   throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the body does not fit: ${problems.join('; ')}`);
 }
 
-function readText(request: IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<string> {
+function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

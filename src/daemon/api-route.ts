@@ -1,10 +1,11 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import { z } from 'zod';
 import type { LifecycleApi } from '../lifecycle/index.js';
-import { VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
 import type { ReloadView, RuntimeApi } from '../runtime/views.js';
+import { readCommand, readQuery } from './api-bodies.js';
 
 /** What the API needs. */
 export interface ApiOptions {
@@ -28,20 +29,134 @@ export interface ApiEnv {
 
 export type Handler = (c: Context<ApiEnv>) => Response | Promise<Response>;
 
+/** What a caller may do; each includes those before it. */
+export type Scope = 'read' | 'operate' | 'admin';
+
+/** One route: what it takes and answers, for the server and for its description. */
 export interface Route {
   readonly method: 'GET' | 'POST';
+  /** As hono has it: `/v1/status/:name`. */
   readonly path: string;
+  /** What its caller must be allowed to do; null: it knows by itself who may ask. */
+  readonly scope: Scope | null;
+  /** One sentence. */
+  readonly summary: string;
+  /** Parameters after the `?`; any other is refused. */
+  readonly query: z.ZodType;
+  /** JSON, beside `author`; undefined: none. */
+  readonly body: z.ZodType | undefined;
+  /** Headers that it reads, each with what it is for. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON of that schema, or text of that media type. */
+  readonly answer: z.ZodType | string;
+  /** Longest time for it, ms; undefined: that of the API, null: none. */
+  readonly deadlineMs: number | null | undefined;
   readonly handle: Handler;
-  /** Longest time for it, ms; default that of the API, null: none. */
+}
+
+/** What a route is asked. */
+export interface ApiRequest<Query, Body> {
+  /** Parts of the path by name, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly body: Body;
+  /** Who asks, as the journal records it. */
+  readonly author: string;
+  header(name: string): string | undefined;
+}
+
+/** What every route says of itself. */
+interface Described {
+  readonly path: string;
+  readonly scope: Scope | null;
+  readonly summary: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly deadlineMs?: number | null;
 }
 
-export function get(path: string, handle: Handler): Route {
-  return { method: 'GET', path, handle };
+type Schema = z.ZodType | undefined;
+type Parsed<S extends Schema> = S extends z.ZodType ? z.output<S> : Record<never, never>;
+
+/** A value as JSON carries it: the members that a schema names, and nothing to be written to. */
+type Wire<T> = T extends readonly (infer Element)[]
+  ? readonly Wire<Element>[]
+  : T extends object
+    ? { readonly [Key in keyof T as string extends Key ? never : Key]: Wire<T[Key]> }
+    : T;
+type Reply<S extends z.ZodType> = Wire<z.input<S>> | Promise<Wire<z.input<S>>>;
+
+const NOTHING = z.strictObject({});
+
+/** A question; it changes nothing. */
+export function get<Answer extends z.ZodType, Query extends Schema = undefined>(
+  route: Described & {
+    /** Default: there are no parameters. */
+    readonly query?: Query;
+    readonly answer: Answer;
+    readonly handle: (request: ApiRequest<Parsed<Query>, undefined>) => Reply<Answer>;
+  },
+): Route {
+  return answering('GET', route);
 }
 
-export function post(path: string, handle: Handler): Route {
-  return { method: 'POST', path, handle };
+/** A command. Its body may name an author, which is not in the schema: `request.author` says who it is. */
+export function post<Answer extends z.ZodType, Body extends Schema = undefined>(
+  route: Described & {
+    /** Default: an object without members. */
+    readonly body?: Body;
+    /** Default 64 KiB. */
+    readonly maxBodyBytes?: number;
+    readonly answer: Answer;
+    readonly handle: (request: ApiRequest<Record<never, never>, Parsed<Body>>) => Reply<Answer>;
+  },
+): Route {
+  return answering('POST', route);
+}
+
+/** A question whose answer is no JSON. */
+export function getText(
+  route: Described & {
+    readonly query?: z.ZodType;
+    readonly mediaType: string;
+    readonly handle: Handler;
+  },
+): Route {
+  return { ...shape('GET', route), body: undefined, answer: route.mediaType, handle: route.handle };
+}
+
+interface Answering extends Described {
+  readonly query?: Schema;
+  readonly body?: Schema;
+  readonly maxBodyBytes?: number;
+  readonly answer: z.ZodType;
+  // A method, so that each route may ask for what its own schemas give.
+  handle(request: ApiRequest<unknown, unknown>): unknown;
+}
+
+function answering(method: Route['method'], route: Answering): Route {
+  const { answer, maxBodyBytes } = route;
+  const described = shape(method, route);
+  const body = method === 'POST' ? (route.body ?? NOTHING) : undefined;
+  const handle: Handler = async (c) => {
+    const query = readQuery(c.req.query(), described.query);
+    const command = body && (await readCommand(c.env.incoming, body, maxBodyBytes));
+    const request = {
+      params: c.req.param(),
+      query,
+      body: command?.body,
+      author: command?.author ?? 'unknown',
+      header: (name: string) => c.req.header(name),
+    };
+    return c.body(JSON.stringify(await route.handle(request)), 200, { 'content-type': JSON_TYPE });
+  };
+  return { ...described, body, answer, handle };
+}
+
+const JSON_TYPE = 'application/json';
+
+function shape(method: Route['method'], route: Described & { readonly query?: Schema }) {
+  const { path, scope, summary, headers = {}, deadlineMs, query = NOTHING } = route;
+  return { method, path, scope, summary, headers, deadlineMs, query };
 }
 
 /** A route about one VM, which is named with or without its namespace. `path` has `:vm` where the VM stands. */
@@ -49,27 +164,19 @@ export function aboutVm(route: Route): Route[] {
   return [':name', ':namespace/:name'].map((vm) => ({ ...route, path: route.path.replace(':vm', vm) }));
 }
 
+type Params = Pick<ApiRequest<unknown, unknown>, 'params'>;
+
 /** The VM as the path names it: `namespace/name`, or a name that only one has. */
-export function nameInPath(c: Context<ApiEnv>): string {
-  const [namespace, name = ''] = [c.req.param('namespace'), c.req.param('name')];
+export function nameInPath({ params: { namespace, name = '' } }: Params): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
 /** The VM of the path. Throws ERR_VMPULSE_VM_UNKNOWN, or ERR_VMPULSE_ARGUMENT where the name is ambiguous. */
-export function vmInPath(c: Context<ApiEnv>, runtime: RuntimeApi): VmId {
-  return runtime.resolveVm(nameInPath(c));
+export function vmInPath(request: Params, runtime: RuntimeApi): VmId {
+  return runtime.resolveVm(nameInPath(request));
 }
 
-/** The VM of a body; left out: null, all VMs. */
+/** The VM of a body or a query; left out: null, all VMs. */
 export function vmOrAll(vm: string | undefined, runtime: RuntimeApi): VmId | null {
   return vm === undefined ? null : runtime.resolveVm(vm);
-}
-
-/** A whole number of the query. Throws ERR_VMPULSE_ARGUMENT for anything else, and above `max`. */
-export function wholeQuery(c: Context<ApiEnv>, name: string, usual: number, max: number): number {
-  const text = c.req.query(name);
-  if (text === undefined) return usual;
-  const value = Number(text);
-  if (/^\d{1,16}$/.test(text) && value <= max) return value;
-  throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `?${name}= must be a whole number up to ${max}`);
 }

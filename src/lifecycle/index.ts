@@ -2,4 +2,4 @@ export { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } f
 export type { ExecutionView } from './execution.js';
 export type { Leftover } from './leftovers.js';
 export { type ActionPreview, Lifecycle, type LifecycleApi, type LifecycleOptions } from './lifecycle.js';
-export { type Plan, parsePlan } from './plan.js';
+export { type Plan, parsePlan, planSchema } from './plan.js';

@@ -52,7 +52,7 @@ const action = z.discriminatedUnion('operation', [
   }),
 ]);
 
-const plan = z
+export const planSchema = z
   .strictObject({
     plan_id: name(128).optional(),
     idempotency_key: name(256),
@@ -65,13 +65,13 @@ const plan = z
   });
 
 /** What is to be done, in order; docs/reference/plan.md has every member. */
-export type Plan = z.output<typeof plan>;
+export type Plan = z.output<typeof planSchema>;
 export type PlanAction = Plan['actions'][number];
 export type CreateAction = z.output<typeof create>;
 
 /** Throws ERR_VMPULSE_ARGUMENT naming each wrong member. */
 export function parsePlan(value: unknown): Plan {
-  const checked = plan.safeParse(value);
+  const checked = planSchema.safeParse(value);
   if (checked.success) return checked.data;
   const problems = checked.error.issues.map(({ path, message }) => `${path.join('.') || 'plan'}: ${message}`);
   throw new VmpulseError(

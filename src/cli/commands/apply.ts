@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { applyAnswer, planPreviewAnswer } from '../../daemon/answers/lifecycle.js';
 import { VmpulseError } from '../../model/errors.js';
-import { applyAnswer, planPreviewAnswer } from '../answers.js';
 import { author, type Cli, type CliCommand, json, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { readDocumentFiles, readJsonFile } from '../document-files.js';

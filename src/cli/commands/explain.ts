@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { explainAnswer } from '../answers.js';
+import { explainAnswer } from '../../daemon/answers/explain.js';
 import { type CliCommand, json, paintOf, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { explainText } from '../text/explain-text.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { leftoversAnswer } from '../answers.js';
+import { leftoversAnswer } from '../../daemon/answers/lifecycle.js';
 import { author, type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 

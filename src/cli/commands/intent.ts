@@ -1,4 +1,4 @@
-import { intentsAnswer } from '../answers.js';
+import { intentsAnswer } from '../../daemon/answers/recovery.js';
 import { author, type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { holdText } from '../text/status-text.js';

@@ -1,4 +1,4 @@
-import { journalAnswer } from '../answers.js';
+import { journalAnswer } from '../../daemon/answers/journal.js';
 import { type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';

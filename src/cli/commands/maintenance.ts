@@ -1,4 +1,4 @@
-import { maintenanceAnswer } from '../answers.js';
+import { maintenanceAnswer } from '../../daemon/answers/recovery.js';
 import { type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { maintenanceText } from '../text/maintenance-text.js';

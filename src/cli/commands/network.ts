@@ -1,4 +1,4 @@
-import { networkAnswer, repairAnswer } from '../answers.js';
+import { networkAnswer, repairAnswer } from '../../daemon/answers/network.js';
 import { author, type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { recoveryPolicyAnswer } from '../answers.js';
+import { recoveryPolicyAnswer } from '../../daemon/answers/recovery.js';
 import { type CliCommand, json, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { recoveryPolicyText } from '../text/recovery-policy-text.js';

@@ -1,4 +1,5 @@
-import { type HoldAnswer, holdsAnswer } from '../answers.js';
+import { holdsAnswer } from '../../daemon/answers/recovery.js';
+import type { HoldAnswer } from '../../daemon/answers/status.js';
 import { author, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ReloadAnswer, reloadAnswer } from '../answers.js';
+import { type ReloadAnswer, reloadAnswer } from '../../daemon/answers/lifecycle.js';
 import { type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 

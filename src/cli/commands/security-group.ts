@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { groupsAnswer } from '../../daemon/answers/network.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { groupsAnswer } from '../answers.js';
 import { author, type Cli, type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { groupsText } from '../text/network-text.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hostAnswer, vmAnswer } from '../answers.js';
+import { hostAnswer, vmAnswer } from '../../daemon/answers/status.js';
 import { type Cli, type CliCommand, json, paintOf, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { applyAnswer } from '../../daemon/answers/lifecycle.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { applyAnswer } from '../answers.js';
 import { author, type Cli, withDaemon } from '../cli.js';
 import { discoverHere, only } from '../discover-here.js';
 import { examples } from '../examples.js';

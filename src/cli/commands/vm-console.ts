@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
+import { consoleAnswer } from '../../daemon/answers/guests.js';
 import { author, type Cli, vmPath, withDaemon } from '../cli.js';
 import { attachConsole, ESCAPE_KEY, runOnConsole } from '../console.js';
 import { examples } from '../examples.js';
@@ -7,8 +7,6 @@ import { parseTime } from '../parse-time.js';
 import { lines } from './vm-exec.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-
-const consoleAnswer = z.looseObject({ vm: z.string(), socket: z.string() });
 
 interface ConsoleOptions {
   readonly command?: string;

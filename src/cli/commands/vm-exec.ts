@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { z } from 'zod';
+import { type ExecAnswer, execAnswer } from '../../daemon/answers/guests.js';
+import { type HostAnswer, hostAnswer } from '../../daemon/answers/status.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { matchesGlob } from '../../model/glob.js';
 import { plainText } from '../../model/plain-text.js';
-import { hostAnswer } from '../answers.js';
 import { author, type Cli, json, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
@@ -19,11 +19,6 @@ const MAX_SCRIPT_BYTES = 64 * 1024;
 const MAX_PARALLEL = 16;
 /** What a script is given to where its first line names no program. */
 const SHELL = '/bin/sh';
-
-/** Shown line by line, so that only lines are left of a guest's control characters. */
-const output = z.string();
-const execAnswer = z.looseObject({ vm: z.string(), exitCode: z.int(), stdout: output, stderr: output });
-type ExecAnswer = z.output<typeof execAnswer>;
 
 interface ExecOptions {
   readonly script?: string;
@@ -151,17 +146,16 @@ function row(result: BatchResult): string[] {
 }
 
 function isChosen(
-  vm: z.output<typeof hostAnswer>['vms'][number],
+  vm: HostAnswer['vms'][number],
   { vm: globs = ['*'], healthStatus, tag = [] }: BatchOptions,
 ): boolean {
   const name = vm.id.split('/')[1] ?? vm.id;
-  const labels = z.record(z.string(), z.string()).safeParse(vm.labels).data ?? {};
   return (
     globs.some((glob) => matchesGlob(glob, glob.includes('/') ? vm.id : name)) &&
     (healthStatus === undefined || healthStatus.includes(vm.health)) &&
     tag.every((text) => {
       const [key = '', value = ''] = splitTag(text);
-      return labels[key] === value;
+      return vm.labels[key] === value;
     })
   );
 }

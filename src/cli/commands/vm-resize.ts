@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
+import { resizeAnswer } from '../../daemon/answers/guests.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { author, type Cli, vmPath, withDaemon } from '../cli.js';
@@ -7,8 +7,6 @@ import { examples } from '../examples.js';
 
 /** MiB of a unit; two-letter units are those of 1024, as `+2GB` is meant. */
 const UNITS: Readonly<Record<string, number>> = { m: 1, mi: 1, mb: 1, g: 1024, gi: 1024, gb: 1024 };
-
-const resizeAnswer = z.looseObject({ vm: z.string(), memoryMiB: z.number() });
 
 /** `vmpulse vm resize`. */
 export function addResize(vm: Command, cli: Cli): void {
@@ -24,7 +22,7 @@ export function addResize(vm: Command, cli: Cli): void {
         const path = `${vmPath('/v1/vms', name)}/resize`;
         const body = { ...readAmount(options.memory), author: author() };
         const { vm: id, memoryMiB } = await client.post(path, body, resizeAnswer);
-        cli.stdout.write(`${plainText(id)} has ${memoryMiB} MiB\n`);
+        cli.stdout.write(`${id} has ${memoryMiB} MiB\n`);
       }),
     );
 }

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { statsAnswer } from '../../daemon/answers/guests.js';
 import { type Cli, json, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
-import { statsAnswer, statsText } from '../text/stats-text.js';
+import { statsText } from '../text/stats-text.js';
 
 /** `vmpulse vm stats`. */
 export function addStats(vm: Command, cli: Cli): void {

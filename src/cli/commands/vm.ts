@@ -1,6 +1,7 @@
 import { Argument, type Command } from 'commander';
+import { tokenAnswer } from '../../daemon/answers/guests.js';
+import { vmAnswer } from '../../daemon/answers/status.js';
 import { SCHEDULABLE } from '../../policy/index.js';
-import { tokenAnswer, vmAnswer } from '../answers.js';
 import { author, type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';

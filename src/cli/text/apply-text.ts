@@ -1,4 +1,4 @@
-import type { ApplyAnswer } from '../answers.js';
+import type { ApplyAnswer } from '../../daemon/answers/lifecycle.js';
 
 /** What an apply changed, or would: a line a VM and a policy, then the sum. */
 export function applyText({ dryRun, documents, vms, warnings }: ApplyAnswer): string {

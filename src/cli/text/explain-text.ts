@@ -1,4 +1,4 @@
-import type { EpisodeAnswer, ExplainAnswer } from '../answers.js';
+import type { EpisodeAnswer, ExplainAnswer } from '../../daemon/answers/explain.js';
 import { type Paint, paintState } from './paint.js';
 import { degradationLines, probeTable } from './status-text.js';
 import { table } from './table.js';

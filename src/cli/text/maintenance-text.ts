@@ -1,4 +1,4 @@
-import type { MaintenanceAnswer } from '../answers.js';
+import type { MaintenanceAnswer } from '../../daemon/answers/recovery.js';
 import { table } from './table.js';
 import { moment } from './time.js';
 

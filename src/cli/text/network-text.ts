@@ -1,4 +1,4 @@
-import type { GroupsAnswer, NetworkAnswer } from '../answers.js';
+import type { GroupsAnswer, NetworkAnswer } from '../../daemon/answers/network.js';
 import { table } from './table.js';
 
 /** What is wrong, a line a problem. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { formatDuration } from '../../config/duration.js';
-import type { recoveryPolicyAnswer } from '../answers.js';
+import type { recoveryPolicyAnswer } from '../../daemon/answers/recovery.js';
 import { table } from './table.js';
 
 type RecoveryPolicy = z.output<typeof recoveryPolicyAnswer>;

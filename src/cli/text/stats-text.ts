@@ -1,27 +1,9 @@
-import { z } from 'zod';
-import { plainText } from '../../model/plain-text.js';
+import type { StatsAnswer } from '../../daemon/answers/guests.js';
 import { table } from './table.js';
 
 const GIB = 1024 ** 3;
 
-const shown = z.string().transform((text) => plainText(text, 256));
-
-/** What `GET /v1/vms/VM/stats` answers, as far as it is shown. */
-export const statsAnswer = z.looseObject({
-  vm: shown,
-  source: shown,
-  cpu_usage: z.number().nullable(),
-  memory_usage: z.number().nullable(),
-  disk_usage: z.number().nullable(),
-  cpu: z.looseObject({ ioWaitPercent: z.number(), stealPercent: z.number() }).optional(),
-  memory: z.looseObject({ totalBytes: z.number(), availableBytes: z.number() }).optional(),
-  load: z.array(z.number()).optional(),
-  disks: z.array(
-    z.looseObject({ mount: shown, fsType: shown, totalBytes: z.number(), usedBytes: z.number() }),
-  ),
-});
-
-export function statsText(stats: z.output<typeof statsAnswer>): string {
+export function statsText(stats: StatsAnswer): string {
   const { cpu, memory, load, disks } = stats;
   const waits = cpu === undefined ? '' : `, ${cpu.ioWaitPercent} % I/O wait, ${cpu.stealPercent} % stolen`;
   const available =

@@ -1,4 +1,4 @@
-import type { HoldAnswer, HostAnswer, VmAnswer } from '../answers.js';
+import type { HoldAnswer, HostAnswer, VmAnswer } from '../../daemon/answers/status.js';
 import { type Paint, paintState } from './paint.js';
 import { type Cell, table } from './table.js';
 import { moment, span } from './time.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { authorField, readBody } from '../api-bodies.js';
+import { applyAnswer } from '../answers/lifecycle.js';
 import { type ApiOptions, post, type Route } from '../api-route.js';
 
 /** Documents of many VMs come in one body. */
@@ -11,17 +11,20 @@ const applyBody = z.strictObject({
   files: z.array(z.strictObject({ path: z.string().min(1).max(4096), text: z.string() })).max(10_000),
   prune: z.boolean().default(false),
   dryRun: z.boolean().default(false),
-  author: authorField,
 });
 
 /** Stores documents and has them take effect, or tells what that would change. */
 export function applyRoutes({ lifecycle }: ApiOptions): Route[] {
   return [
-    {
-      ...post('/v1/apply', async (c) =>
-        c.json(await lifecycle.apply(await readBody(c.env.incoming, applyBody, MAX_BYTES))),
-      ),
+    post({
+      path: '/v1/apply',
+      scope: 'admin',
+      summary: 'Stores documents and has them take effect, all or none.',
+      body: applyBody,
+      maxBodyBytes: MAX_BYTES,
+      answer: applyAnswer,
       deadlineMs: APPLY_MS,
-    },
+      handle: ({ body }) => lifecycle.apply(body),
+    }),
   ];
 }

@@ -1,6 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
-import { type ApiOptions, get, type Handler, type Route } from '../api-route.js';
+import { readQuery, vmQuery } from '../api-bodies.js';
+import { type ApiOptions, getText, type Handler, type Route } from '../api-route.js';
 import { resumeAfter, streamEvents } from '../event-stream.js';
 
 const MAX_STREAMS = 64;
@@ -12,7 +13,7 @@ export function eventRoutes({ runtime, run, signal, logger }: ApiOptions): Route
     if (streams >= MAX_STREAMS) {
       throw new VmpulseError('ERR_VMPULSE_CLOSED', `${MAX_STREAMS} clients listen already; end one of them`);
     }
-    const name = c.req.query('vm');
+    const { vm: name } = readQuery(c.req.query(), vmQuery);
     const vm = name === undefined ? undefined : runtime.resolveVm(name);
     const afterId = resumeAfter(c.req.header('last-event-id'), run);
     streams += 1;
@@ -23,5 +24,16 @@ export function eventRoutes({ runtime, run, signal, logger }: ApiOptions): Route
       });
     return RESPONSE_ALREADY_SENT;
   };
-  return [{ ...get('/v1/events', handle), deadlineMs: null }];
+  return [
+    getText({
+      path: '/v1/events',
+      scope: 'read',
+      summary: 'Events as they happen (server-sent events).',
+      query: vmQuery,
+      headers: { 'last-event-id': 'The last `id:` seen: what came after it is sent first.' },
+      mediaType: 'text/event-stream',
+      deadlineMs: null,
+      handle,
+    }),
+  ];
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Deadline } from '../../model/deadline.js';
 import type { GuestDisk, GuestResources } from '../../model/guest.js';
 import type { VmId } from '../../model/vm.js';
-import { authorBody, authorField, readBody } from '../api-bodies.js';
+import { consoleAnswer, execAnswer, resizeAnswer, statsAnswer } from '../answers/guests.js';
 import { type ApiOptions, aboutVm, get, post, type Route, vmInPath } from '../api-route.js';
 
 /** Beside the command: its record, and the way. */
@@ -20,53 +20,69 @@ const execBody = z.strictObject({
   argv: z.array(word).min(1).max(256),
   input: z.string().max(65_536).optional(),
   timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS),
-  author: authorField,
 });
 
 const resizeBody = z.strictObject({
   memoryMiB: z.int().min(1).max(67_108_864),
   relative: z.boolean(),
-  author: authorField,
 });
 
 /** Commands, figures, memory and consoles of guests. */
 export function guestRoutes({ runtime }: ApiOptions): Route[] {
-  const exec = post('/v1/vms/:vm/exec', async (c) => {
-    const { timeoutMs, ...command } = await readBody(c.env.incoming, execBody, MAX_BODY_BYTES);
-    const vm = vmInPath(c, runtime);
-    // A client that goes away waits for nothing; the command in the guest ends at its time.
-    const result = await runtime.guests.exec({ vm, ...command, deadlineMs: timeoutMs });
-    return c.json({ vm, ...result });
-  });
+  const { guests } = runtime;
   return [
-    ...aboutVm({ ...exec, deadlineMs: MAX_TIMEOUT_MS + SLACK_MS }),
-    ...aboutVm(
-      get('/v1/vms/:vm/stats', async (c) => {
-        const vm = vmInPath(c, runtime);
+    post({
+      path: '/v1/vms/:vm/exec',
+      scope: 'admin',
+      summary: 'Runs a command in the guest, without a shell; on record before it begins.',
+      body: execBody,
+      maxBodyBytes: MAX_BODY_BYTES,
+      answer: execAnswer,
+      deadlineMs: MAX_TIMEOUT_MS + SLACK_MS,
+      handle: async (request) => {
+        const { timeoutMs, ...command } = request.body;
+        const vm = vmInPath(request, runtime);
+        // A client that goes away waits for nothing; the command in the guest ends at its time.
+        const run = { vm, ...command, author: request.author, deadlineMs: timeoutMs };
+        return { vm, ...(await guests.exec(run)) };
+      },
+    }),
+    get({
+      path: '/v1/vms/:vm/stats',
+      scope: 'read',
+      summary: 'What the guest has used up, by its own account.',
+      answer: statsAnswer,
+      handle: async (request) => {
+        const vm = vmInPath(request, runtime);
         const deadline = new Deadline(`resources of ${vm}`, { deadlineMs: STATS_MS });
-        return c.json(statsView(vm, await runtime.guests.stats(vm, deadline.step())));
-      }),
-    ),
-    ...aboutVm(
-      post('/v1/vms/:vm/resize', async (c) => {
-        const { memoryMiB: mib, relative, author } = await readBody(c.env.incoming, resizeBody);
-        const vm = vmInPath(c, runtime);
+        return statsView(vm, await guests.stats(vm, deadline.step()));
+      },
+    }),
+    post({
+      path: '/v1/vms/:vm/resize',
+      scope: 'operate',
+      summary: 'Gives the running VM more memory; on record.',
+      body: resizeBody,
+      answer: resizeAnswer,
+      handle: async (request) => {
+        const { memoryMiB: mib, relative } = request.body;
+        const vm = vmInPath(request, runtime);
         const options = { deadlineMs: STATS_MS };
-        const memoryMiB = await runtime.guests.resize(vm, { mib, relative }, author, options);
-        return c.json({ vm, memoryMiB });
-      }),
-    ),
-    ...aboutVm(
-      post('/v1/vms/:vm/console', async (c) => {
-        const { author } = await readBody(c.env.incoming, authorBody);
-        return c.json(await runtime.guests.console(vmInPath(c, runtime), author));
-      }),
-    ),
-  ];
+        return { vm, memoryMiB: await guests.resize(vm, { mib, relative }, request.author, options) };
+      },
+    }),
+    post({
+      path: '/v1/vms/:vm/console',
+      scope: 'admin',
+      summary: 'Where the serial console is; on record.',
+      answer: consoleAnswer,
+      handle: (request) => guests.console(vmInPath(request, runtime), request.author),
+    }),
+  ].flatMap(aboutVm);
 }
 
 /** Percent of the processors, of the memory, and of the fullest file system that can be written; null: not told. */
-function statsView(vm: VmId, resources: GuestResources): object {
+function statsView(vm: VmId, resources: GuestResources) {
   const { cpu, memory, disks } = resources;
   const used = memory === undefined ? undefined : memory.totalBytes - memory.availableBytes;
   return {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
-import { readBodyOrNothing } from '../api-bodies.js';
+import { receivedAnswer } from '../answers/guests.js';
 import { type ApiOptions, aboutVm, nameInPath, post, type Route } from '../api-route.js';
 
 const BEARER = /^Bearer +([A-Za-z0-9_-]{1,128})$/i;
@@ -15,17 +15,24 @@ const heartbeatBody = z.strictObject({
 /** Where guests send their heartbeats, each with the token of its VM. */
 export function heartbeatRoutes({ runtime }: Pick<ApiOptions, 'runtime'>): Route[] {
   return aboutVm(
-    post('/v1/vms/:vm/heartbeat', async (c) => {
-      const token = BEARER.exec(c.req.header('authorization') ?? '')?.[1];
-      if (token === undefined) {
-        throw new VmpulseError(
-          'ERR_VMPULSE_UNAUTHORIZED',
-          "a heartbeat needs the header Authorization: Bearer with the VM's token",
-        );
-      }
-      const beat = await readBodyOrNothing(c.env.incoming, heartbeatBody);
-      await runtime.receiveHeartbeat(nameInPath(c), token, beat);
-      return c.json({ received: true });
+    post({
+      path: '/v1/vms/:vm/heartbeat',
+      scope: null,
+      summary: 'Takes a heartbeat of a VM.',
+      headers: { authorization: "Bearer and the VM's token for heartbeats." },
+      body: heartbeatBody,
+      answer: receivedAnswer,
+      handle: async (request) => {
+        const token = BEARER.exec(request.header('authorization') ?? '')?.[1];
+        if (token === undefined) {
+          throw new VmpulseError(
+            'ERR_VMPULSE_UNAUTHORIZED',
+            "a heartbeat needs the header Authorization: Bearer with the VM's token",
+          );
+        }
+        await runtime.receiveHeartbeat(nameInPath(request), token, request.body);
+        return { received: true as const };
+      },
     }),
   );
 }

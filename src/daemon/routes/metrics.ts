@@ -1,11 +1,15 @@
-import { type ApiOptions, get, type Route } from '../api-route.js';
+import { type ApiOptions, getText, type Route } from '../api-route.js';
 
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function metricsRoutes({ runtime }: Pick<ApiOptions, 'runtime'>): Route[] {
   return [
-    get('/metrics', async (c) =>
-      c.body(await runtime.metricsText(), 200, { 'content-type': PROMETHEUS_TEXT }),
-    ),
+    getText({
+      path: '/metrics',
+      scope: 'read',
+      summary: 'Metrics for Prometheus.',
+      mediaType: PROMETHEUS_TEXT,
+      handle: async (c) => c.body(await runtime.metricsText(), 200, { 'content-type': PROMETHEUS_TEXT }),
+    }),
   ];
 }

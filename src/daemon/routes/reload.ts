@@ -1,3 +1,4 @@
+import { reloadAnswer } from '../answers/lifecycle.js';
 import { type ApiOptions, post, type Route } from '../api-route.js';
 
 /** A reload reads all documents first, which has a deadline of its own. */
@@ -5,5 +6,14 @@ const RELOAD_MS = 60_000;
 
 /** Reads the configuration anew. */
 export function reloadRoutes({ reload }: ApiOptions): Route[] {
-  return [{ ...post('/v1/reload', async (c) => c.json(await reload())), deadlineMs: RELOAD_MS }];
+  return [
+    post({
+      path: '/v1/reload',
+      scope: 'admin',
+      summary: 'Reads the configuration again.',
+      answer: reloadAnswer,
+      deadlineMs: RELOAD_MS,
+      handle: () => reload(),
+    }),
+  ];
 }

@@ -1,49 +1,71 @@
-import type { Context } from 'hono';
 import { z } from 'zod';
-import type { VmId } from '../../model/vm.js';
 import { SCHEDULABLE } from '../../policy/index.js';
-import { authorBody, authorField, holdFields, readBody, reasonField } from '../api-bodies.js';
-import {
-  type ApiEnv,
-  type ApiOptions,
-  aboutVm,
-  type Handler,
-  post,
-  type Route,
-  vmInPath,
-} from '../api-route.js';
+import { tokenAnswer } from '../answers/guests.js';
+import { vmAnswer } from '../answers/status.js';
+import { holdFields, reasonField } from '../api-bodies.js';
+import { type ApiOptions, aboutVm, post, type Route, vmInPath } from '../api-route.js';
 
-const scheduleBody = z.strictObject({ step: z.enum(SCHEDULABLE), reason: reasonField, author: authorField });
+const scheduleBody = z.strictObject({ step: z.enum(SCHEDULABLE), reason: reasonField });
 
 /** Commands about one VM; most answer the VM as it then is. */
 export function vmRoutes({ runtime }: ApiOptions): Route[] {
-  const command = (verb: string, handle: Handler): Route[] => aboutVm(post(`/v1/vms/:vm/${verb}`, handle));
-  const changing = (verb: string, run: (c: Context<ApiEnv>, vm: VmId) => Promise<void>): Route[] =>
-    command(verb, async (c) => {
-      const vm = vmInPath(c, runtime);
-      await run(c, vm);
-      return c.json(runtime.viewVm(vm));
-    });
   return [
-    ...command('heartbeat-token', async (c) => {
-      const { author } = await readBody(c.env.incoming, authorBody);
-      const vm = vmInPath(c, runtime);
-      return c.json({ vm, token: await runtime.issueHeartbeatToken({ vm, author }) });
+    post({
+      path: '/v1/vms/:vm/heartbeat-token',
+      scope: 'admin',
+      summary: "Makes a new token for the VM's heartbeats.",
+      answer: tokenAnswer,
+      handle: async (request) => {
+        const vm = vmInPath(request, runtime);
+        return { vm, token: await runtime.issueHeartbeatToken({ vm, author: request.author }) };
+      },
     }),
-    ...changing('release', async (c, vm) => {
-      const { author } = await readBody(c.env.incoming, authorBody);
-      await runtime.release({ vm, author });
+    post({
+      path: '/v1/vms/:vm/release',
+      scope: 'operate',
+      summary: 'Lets a VM out of quarantine.',
+      answer: vmAnswer,
+      handle: async (request) => {
+        const vm = vmInPath(request, runtime);
+        await runtime.release({ vm, author: request.author });
+        return runtime.viewVm(vm);
+      },
     }),
-    ...changing('maintenance', async (c, vm) => {
-      const { reason, author, forMs } = await readBody(c.env.incoming, holdFields);
-      await runtime.beginMaintenance({ vm, reason, author, forMs: forMs ?? null });
+    post({
+      path: '/v1/vms/:vm/maintenance',
+      scope: 'operate',
+      summary: 'A person works on the VM: nothing is done to it.',
+      body: holdFields,
+      answer: vmAnswer,
+      handle: async (request) => {
+        const vm = vmInPath(request, runtime);
+        const { reason, forMs = null } = request.body;
+        await runtime.beginMaintenance({ vm, reason, author: request.author, forMs });
+        return runtime.viewVm(vm);
+      },
     }),
-    ...changing('schedule', async (c, vm) => {
-      await runtime.schedule({ vm, ...(await readBody(c.env.incoming, scheduleBody)) });
+    post({
+      path: '/v1/vms/:vm/schedule',
+      scope: 'operate',
+      summary: 'Maintenance to be done once, in an action window.',
+      body: scheduleBody,
+      answer: vmAnswer,
+      handle: async (request) => {
+        const vm = vmInPath(request, runtime);
+        await runtime.schedule({ vm, ...request.body, author: request.author });
+        return runtime.viewVm(vm);
+      },
     }),
-    ...changing('end-maintenance', async (c, vm) => {
-      const { author } = await readBody(c.env.incoming, authorBody);
-      await runtime.endMaintenance({ vm, author });
+    post({
+      path: '/v1/vms/:vm/end-maintenance',
+      scope: 'operate',
+      summary: 'Recovery of the VM goes on.',
+      answer: vmAnswer,
+      handle: async (request) => {
+        const vm = vmInPath(request, runtime);
+        await runtime.endMaintenance({ vm, author: request.author });
+        return runtime.viewVm(vm);
+      },
     }),
-  ];
+  ].flatMap(aboutVm);
 }

@@ -135,6 +135,11 @@ describe('what the API refuses', () => {
       json: error('ERR_VMPULSE_VM_UNKNOWN'),
     });
     expect(await get('/v1/status/%ff%00')).toMatchObject({ status: 404 });
+    for (const path of ['/v1/intents?vm=db', '/v1/network?vms=db', '/v1/journal?limit=1001'])
+      expect(await get(path)).toMatchObject({
+        status: 400,
+        json: error('ERR_VMPULSE_ARGUMENT', expect.stringMatching(/vm|limit/)),
+      });
   });
 
   const author = 'ann@1000';
@@ -142,7 +147,7 @@ describe('what the API refuses', () => {
     ['no reason', { author }, 'reason'],
     ['an empty reason', { author, reason: '  ' }, 'reason'],
     ['a reason that is too long', { author, reason: 'x'.repeat(501) }, 'reason'],
-    ['no author', { reason: 'r' }, 'author'],
+    ['an empty author', { reason: 'r', author: ' ' }, 'author'],
     ['a member it does not know', { author, reason: 'r', forr: 1 }, 'forr'],
     ['a time that is no number', { author, reason: 'r', forMs: '10m' }, 'forMs'],
     ['a time that is over', { author, reason: 'r', forMs: 0 }, 'forMs'],

@@ -15,7 +15,8 @@ describe('POST /v1/apply', () => {
   });
 
   it.each([
-    ['no author', { files: [] }],
+    ['an empty author', { files: [], author: '' }],
+    ['no files', { author: 'ann@1' }],
     ['a member that there is not', { files: [], author: 'ann@1', force: true }],
     ['a file without its text', { files: [{ path: 'a.yaml' }], author: 'ann@1' }],
   ])('refuses a body with %s', async (_, body) => {
