@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { missingSteps, setup } from '../scripts/setup.mjs';
 import { writeCharts } from './charts.mjs';
 import { judge } from './goals.mjs';
 import { machine, versions } from './machine.mjs';
@@ -21,6 +22,7 @@ async function main() {
   const { json, quick } = parseArgs({
     options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
   }).values;
+  await buildAll();
   const report = {
     startedAt: new Date().toISOString(),
     quick,
@@ -45,6 +47,12 @@ async function main() {
   await writeFile(json, `${JSON.stringify(body, null, 2)}\n`);
   const charts = await writeCharts(json.replace(/\.json$/, ''), run);
   console.log(`written: ${[json, ...charts].join(', ')}`);
+}
+
+/** An addon that is older than its source would be measured for the source. */
+async function buildAll() {
+  const missing = missingSteps(await setup({ groups: ['build'] }));
+  if (missing.length > 0) throw new Error(`not all is built: ${missing.join('; ')}`);
 }
 
 /** Which of the two ways of counting (meter.mjs) holds for this run. */
