@@ -13,7 +13,8 @@ import { StandInDriver } from './stand-in-driver.mjs';
 const PATIENCE_MS = 120_000;
 /** One recovery after the other, as fast as they come, however many VMs fail at once. */
 const UNHELD = { maxBootsPerMinute: 1_000_000, brakeMinVms: 1_000_000, sharedCauseMinVms: 1_000_000 };
-const LOOK_EVERY_MS = 20;
+const LOOK_EVERY_MS = 5;
+const LOOKS_A_TURN = 250;
 
 /** A VM with readiness and liveness by TCP, and by process if it has a real one. */
 function vmOf(n, port, { periodMs, real, readyPort = port }) {
@@ -101,12 +102,17 @@ async function startFlapping() {
   return { port, flap: (periodMs) => child.send(periodMs), stop: () => child.disconnect() };
 }
 
-/** Resolves once `is` has held for every VM; each is looked at only until it did. */
+/** Resolves once `is` has held for every VM; each is looked at only until it did, and few in a turn, so that looking stalls nothing. */
 async function everyVm(vmpulse, specs, is) {
   const endsAt = performance.now() + PATIENCE_MS;
   const left = specs.map((vm) => vm.id);
   for (;;) {
-    for (let id = left.at(-1); id !== undefined && is(vmpulse.viewVm(id)); id = left.at(-1)) left.pop();
+    for (
+      let looked = 0;
+      looked < LOOKS_A_TURN && left.length > 0 && is(vmpulse.viewVm(left.at(-1)));
+      looked++
+    )
+      left.pop();
     const id = left.at(-1);
     if (id === undefined) return;
     if (performance.now() > endsAt) {

@@ -1,5 +1,5 @@
 /** How long things are handed over before the event loop gets its turn, ms. */
-export const TURN_MS = 10;
+export const TURN_MS = 5;
 /** How many answers are handed over between two looks at the clock. */
 const STEP = 16;
 
@@ -9,7 +9,8 @@ const STEP = 16;
  */
 export class Turns<T> {
   readonly #hand: (item: T) => void;
-  #waiting: readonly T[] = [];
+  /** What waits, as it came; of the first, those before `#next` have been handed over. */
+  readonly #waiting: (readonly T[])[] = [];
   #next = 0;
   #scheduled: NodeJS.Immediate | undefined;
   #busy = false;
@@ -20,14 +21,13 @@ export class Turns<T> {
 
   push(items: readonly T[]): void {
     if (items.length === 0) return;
-    this.#waiting = [...this.#waiting.slice(this.#next), ...items];
-    this.#next = 0;
+    this.#waiting.push(items);
     if (!this.#busy && this.#scheduled === undefined) void this.#turn();
   }
 
   /** Drops what waits. */
   end(): void {
-    this.#waiting = [];
+    this.#waiting.length = 0;
     this.#next = 0;
     clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
@@ -37,15 +37,23 @@ export class Turns<T> {
     this.#scheduled = undefined;
     this.#busy = true;
     const untilMs = performance.now() + TURN_MS;
-    while (this.#next < this.#waiting.length && performance.now() < untilMs) {
-      const end = Math.min(this.#waiting.length, this.#next + STEP);
-      const items = this.#waiting.slice(this.#next, end);
-      this.#next = end;
-      for (const item of items) this.#hand(item);
+    while (this.#waiting.length > 0 && performance.now() < untilMs) {
+      for (const item of this.#take()) this.#hand(item);
       // What is handed over resolves promises: what follows from that runs now, and is timed.
       await null;
     }
     this.#busy = false;
-    if (this.#next < this.#waiting.length) this.#scheduled = setImmediate(() => void this.#turn());
+    if (this.#waiting.length > 0) this.#scheduled = setImmediate(() => void this.#turn());
+  }
+
+  #take(): readonly T[] {
+    const [first = []] = this.#waiting;
+    const items = first.slice(this.#next, this.#next + STEP);
+    this.#next += STEP;
+    if (this.#next >= first.length) {
+      this.#waiting.shift();
+      this.#next = 0;
+    }
+    return items;
   }
 }

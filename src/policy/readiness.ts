@@ -6,12 +6,11 @@ import type { PolicyVmState } from './vm-state.js';
 /** Why a VM that is not ready stands in the list of endpoints all the same. */
 export type KeptBy = 'fleet-brake' | 'shared-cause' | 'max-eject';
 
-/** The place of one VM in the list of endpoints. */
-export interface Listing {
-  readonly vm: VmId;
-  readonly listed: boolean;
-  /** Null: it is ready, or not listed. */
-  readonly keptBy: KeptBy | null;
+/** The list of endpoints. */
+export interface ReadyList {
+  readonly listed: ReadonlySet<VmId>;
+  /** Those in it that are not ready. */
+  readonly kept: ReadonlyMap<VmId, KeptBy>;
 }
 
 /** Without a guest that runs nothing can serve: no brake keeps these. */
@@ -27,32 +26,43 @@ function serves(vm: PolicyVmState): boolean {
  * `maxEject` (a share of the VMs that run, at least one), who stood in it stays. A load balancer with few endpoints
  * that fail is better than one with none.
  */
-export function listReady(state: PolicyState, before: ReadonlySet<VmId>): Listing[] {
-  const vms = [...state.vms.values()].filter((vm) => vm.spec !== null);
-  const out = vms.filter((vm) => !vm.ready);
-  const running = vms.filter(serves).length;
-  // Those that are out stay out; who failed first leaves first.
-  const unready = out.filter(serves).sort((a, b) => leaving(a, before) - leaving(b, before));
-  let mayLeave = Math.max(1, Math.floor(state.config.maxEject * running));
-  const kept = new Map<VmId, KeptBy>();
-  for (const vm of unready) {
-    if (before.has(vm.id)) {
-      const keptBy = heldBy(state, vm) ?? (mayLeave <= 0 ? 'max-eject' : null);
-      if (keptBy !== null) {
-        kept.set(vm.id, keptBy);
-        continue;
-      }
-    }
-    mayLeave -= 1;
+export function listReady(state: PolicyState, before: ReadonlySet<VmId>): ReadyList {
+  const stood: PolicyVmState[] = [];
+  let running = 0;
+  let out = 0;
+  for (const vm of state.vms.values()) {
+    if (vm.spec === null || !serves(vm)) continue;
+    running += 1;
+    if (vm.ready) continue;
+    // Those that are out stay out.
+    if (before.has(vm.id)) stood.push(vm);
+    else out += 1;
   }
-  return vms.map(({ id, ready }) => {
-    const keptBy = kept.get(id) ?? null;
-    return { vm: id, listed: ready || keptBy !== null, keptBy };
-  });
+  const kept = keep(state, stood, Math.max(1, Math.floor(state.config.maxEject * running)) - out);
+  const listed = new Set<VmId>();
+  for (const vm of state.vms.values()) {
+    if (vm.spec !== null && (vm.ready || kept.has(vm.id))) listed.add(vm.id);
+  }
+  return { listed, kept };
 }
 
-function leaving(vm: PolicyVmState, before: ReadonlySet<VmId>): number {
-  return before.has(vm.id) ? vm.healthSinceMs : Number.NEGATIVE_INFINITY;
+/** Those who keep their place, given how many may lose it: who failed first leaves first. */
+function keep(
+  state: PolicyState,
+  stood: readonly PolicyVmState[],
+  mayLeave: number,
+): ReadonlyMap<VmId, KeptBy> {
+  const kept = new Map<VmId, KeptBy>();
+  const left: PolicyVmState[] = [];
+  for (const vm of stood) {
+    const keptBy = heldBy(state, vm);
+    if (keptBy === null) left.push(vm);
+    else kept.set(vm.id, keptBy);
+  }
+  if (left.length <= mayLeave) return kept;
+  left.sort((a, b) => a.healthSinceMs - b.healthSinceMs);
+  for (const { id } of left.slice(Math.max(0, mayLeave))) kept.set(id, 'max-eject');
+  return kept;
 }
 
 function heldBy(state: PolicyState, vm: PolicyVmState): KeptBy | null {

@@ -2,12 +2,19 @@ import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
-import { type Listing, listReady } from '../policy/index.js';
+import { type KeptBy, listReady, type ReadyList } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
 import { Later } from './later.js';
 
 /** Making the list looks at all VMs: with many that change it is a cost of its own, and a former list may be this old. */
 const SAVE_MS = 1_000;
+
+/** The place of one VM in the list of endpoints. */
+export interface Listing {
+  readonly listed: boolean;
+  /** Null: it is ready, or not listed. */
+  readonly keptBy: KeptBy | null;
+}
 
 export interface ReadinessOptions {
   readonly clock: Clock;
@@ -26,31 +33,32 @@ export interface ReadinessOptions {
 export class ReadinessList {
   readonly #options: ReadinessOptions;
   readonly #saveLater: Later;
-  #before: ReadonlySet<VmId>;
-  #list: ReadonlyMap<VmId, Listing> | undefined;
+  #list: ReadyList;
+  /** The state may have changed since the list was made. */
+  #isOld = true;
   #saved: string;
 
   constructor(options: ReadinessOptions) {
     this.#options = options;
-    this.#before = new Set(options.before);
+    this.#list = { listed: new Set(options.before), kept: new Map() };
     this.#saved = JSON.stringify(options.before);
     this.#saveLater = new Later(options.clock, SAVE_MS, () => void this.save());
   }
 
   /** The policy's state may have changed. */
   changed(): void {
-    this.#list = undefined;
+    this.#isOld = true;
     this.#saveLater.want();
   }
 
   of(vm: VmId): Listing {
-    return this.#current().get(vm) ?? { vm, listed: false, keptBy: null };
+    const { listed, kept } = this.#current();
+    return { listed: listed.has(vm), keptBy: kept.get(vm) ?? null };
   }
 
   /** Stores the list if it changed. Never rejects: the next change stores it again. */
   async save(): Promise<void> {
-    this.#current();
-    const listed = [...this.#before];
+    const listed = [...this.#current().listed];
     const text = JSON.stringify(listed);
     if (text === this.#saved) return;
     try {
@@ -65,11 +73,9 @@ export class ReadinessList {
     this.#saveLater.cancel();
   }
 
-  #current(): ReadonlyMap<VmId, Listing> {
-    if (this.#list) return this.#list;
-    const listings = listReady(this.#options.state(), this.#before);
-    this.#before = new Set(listings.filter(({ listed }) => listed).map(({ vm }) => vm));
-    this.#list = new Map(listings.map((listing) => [listing.vm, listing]));
+  #current(): ReadyList {
+    if (this.#isOld) this.#list = listReady(this.#options.state(), this.#list.listed);
+    this.#isOld = false;
     return this.#list;
   }
 }

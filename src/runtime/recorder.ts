@@ -6,10 +6,10 @@ import type { RuntimeEvent } from './views.js';
 const RING_SIZE = 1024;
 const SUBSCRIBER_LIMIT = 4096;
 /**
- * Entries of one append: encoding them takes a few milliseconds. What all VMs of a host say in one turn would outgrow
+ * Entries of one append: encoding them takes a millisecond or two. What all VMs of a host say in one turn would outgrow
  * its backlog, and be given up.
  */
-const APPEND_LIMIT = 500;
+const APPEND_LIMIT = 200;
 
 interface Waiting {
   readonly entry: JournalEntry;

@@ -6,7 +6,6 @@ import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Driver, NetworkPort, VmmEvent } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
-import type { Listing } from '../policy/index.js';
 import type { Decision, PolicyConfig, PolicyEffect, PolicyEvent, PolicyState } from '../policy/types.js';
 import type { ProbeHost } from '../probes/external.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
@@ -27,7 +26,7 @@ import { Maintenance } from './maintenance/maintenance.js';
 import { OomWatch } from './oom-watch.js';
 import { type ActRequest, type ActWork, PersonActs } from './person-acts.js';
 import { PolicyLoop } from './policy-loop.js';
-import { ReadinessList } from './readiness-list.js';
+import { type Listing, ReadinessList } from './readiness-list.js';
 import { Recorder } from './recorder.js';
 import { StateSaver } from './state-saver.js';
 import { StateStore } from './state-store.js';
@@ -311,7 +310,7 @@ export class Supervisor {
 
   /** The place of a VM in the list of endpoints. */
   listing(vm: VmId): Listing {
-    return this.#readiness?.of(vm) ?? { vm, listed: false, keptBy: null };
+    return this.#readiness?.of(vm) ?? { listed: false, keptBy: null };
   }
 
   get units(): ReadonlyMap<VmId, VmUnit> {

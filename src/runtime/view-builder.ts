@@ -1,9 +1,10 @@
 import type { VmId } from '../model/vm.js';
-import { holdsOf, type Listing, summarize } from '../policy/index.js';
+import { holdsOf, summarize } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
 import { complianceOf, customizationsOf } from './compliance.js';
 import { endpointOf } from './endpoint.js';
 import { lifeStateOf } from './life-state.js';
+import type { Listing } from './readiness-list.js';
 import type { Degradation, HoldView, HostFigures, HostView, VmFigures, VmView } from './views.js';
 import type { VmUnit } from './vm-unit.js';
 

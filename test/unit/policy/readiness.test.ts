@@ -18,19 +18,16 @@ const unready = (s: Stage, ...vms: string[]) => {
 
 /** Lists it as the runtime does, from one list to the next. */
 class Listed {
-  before = new Set<string>();
+  before: ReadonlySet<string> = new Set();
 
   next(s: Stage): string[] {
-    this.before = new Set(
-      listReady(s.state, this.before)
-        .filter(({ listed }) => listed)
-        .map(({ vm }) => vm),
-    );
+    this.before = listReady(s.state, this.before).listed;
     return [...this.before];
   }
 
   keptBy(s: Stage): Record<string, string | null> {
-    return Object.fromEntries(listReady(s.state, this.before).map(({ vm, keptBy }) => [vm, keptBy]));
+    const { kept } = listReady(s.state, this.before);
+    return Object.fromEntries([...s.state.vms.keys()].map((vm) => [vm, kept.get(vm) ?? null]));
   }
 }
 
