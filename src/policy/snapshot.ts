@@ -1,7 +1,7 @@
 import { Field } from './field.js';
 import { type Brake, type Incident, newHostState } from './host-state.js';
 import { readHold, readVm } from './snapshot-vm.js';
-import type { PolicyConfig, PolicyState } from './types.js';
+import type { Episode, PolicyConfig, PolicyState } from './types.js';
 import { type Facts, noFacts, type PolicyVmState, type ProbeRecord } from './vm-state.js';
 
 const FORMAT = 'vmpulse-policy';
@@ -33,8 +33,19 @@ export function hostText(state: PolicyState): string {
 
 /** Most VMs of a large host did not change since the last time: their text is kept. */
 export function vmText(vm: PolicyVmState): string {
-  vm.stored ??= JSON.stringify(plain(vm));
+  vm.stored ??= `${JSON.stringify(plain(vm)).slice(0, -1)},"past":[${vm.past.map(pastText).join(',')}]}`;
   return vm.stored;
+}
+
+const pastTexts = new WeakMap<Episode, string>();
+
+/** Nothing changes an episode that is over, and with their evidence they are most of a VM's text: made once. */
+function pastText(episode: Episode): string {
+  const known = pastTexts.get(episode);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(episode);
+  pastTexts.set(episode, text);
+  return text;
 }
 
 // Every field by name: an object that is put together by spreading is a dictionary to V8, slow to make and to write.
@@ -54,7 +65,6 @@ function plain(vm: PolicyVmState): Record<string, unknown> {
     facts: saidFacts(vm.facts),
     ended: vm.ended,
     episode: vm.episode,
-    past: vm.past,
     budget: vm.budget,
     quarantine: vm.quarantine,
     everRan: vm.everRan,
