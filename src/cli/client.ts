@@ -10,6 +10,7 @@ const DEADLINE_MS = 10_000;
 const SLOW_MS: ReadonlyMap<string, number> = new Map([
   ['/v1/reload', 60_000],
   ['/v1/apply', 120_000],
+  ['/v1/config', 120_000],
   ['/v1/plans', 120_000],
 ]);
 /** A stream of events has a sign of life every 15 s, ms. */

@@ -6,6 +6,7 @@ import { digestOf } from './canonical-json.js';
 import { buildCloudInit, seedDisk } from './cloud-init.js';
 import { type BoundHypervisor, buildHypervisor } from './hypervisors/registry.js';
 import { buildMaintenance } from './maintenance-schema.js';
+import type { ProbeDefaults } from './probe-timing.js';
 import { formatPlace, type ProblemList } from './problems.js';
 import {
   type LaidRecovery,
@@ -28,6 +29,7 @@ export interface HostDefaults {
   readonly policies: readonly RecoveryPolicy[];
   readonly architecture: Architecture;
   readonly stateDir: string;
+  readonly probes: ProbeDefaults;
 }
 
 /** A VM with the documents it came from. */
@@ -130,7 +132,7 @@ export function bindVm(
     ...(host.address === undefined ? {} : { address: host.address }),
     hypervisor,
     ...(cloudInit === undefined ? {} : { cloudInit }),
-    probes: buildProbes(manifest, host, bound, problems),
+    probes: buildProbes(manifest, host, bound, defaults.probes, problems),
     recovery,
     recoveryOrigins: { ...defaults.recoveryOrigins, ...origins },
     ...(maintenance.length === 0 ? {} : { maintenance }),

@@ -2,7 +2,8 @@ import type { NetworkInterface } from '../model/hypervisor.js';
 import type { ProbeCheck, ProbeSpec } from '../model/probe.js';
 import { PROBE_KINDS } from '../probes/registry.js';
 import type { BoundHypervisor } from './hypervisors/registry.js';
-import { DEFAULT_PROBES } from './probe-schema.js';
+import { DEFAULT_PROBES, type WrittenProbe } from './probe-schema.js';
+import { type ProbeDefaults, timingWithDefaults } from './probe-timing.js';
 import { formatPlace, type PathStep, type ProblemList } from './problems.js';
 import type { SourceDocument } from './source-document.js';
 import type { Manifest } from './virtual-machine.js';
@@ -10,7 +11,7 @@ import type { HostBinding } from './virtual-machine-host.js';
 
 /** A probe and where it was written. */
 interface Written {
-  readonly probe: ProbeSpec;
+  readonly probe: WrittenProbe;
   readonly document: SourceDocument;
   readonly path: readonly PathStep[];
   /** Which of several that were written there as one. */
@@ -95,12 +96,14 @@ export function buildProbes(
   manifest: Manifest,
   host: HostBinding,
   hypervisor: BoundHypervisor,
+  defaults: ProbeDefaults,
   problems: ProblemList,
 ): readonly ProbeSpec[] {
   const probes = written(manifest, host);
   refuseDuplicates(probes, problems);
   const reach = { address: host.address, interfaces: hypervisor.spec.interfaces };
-  const specs = probes.map(({ probe, document, path, which }): ProbeSpec => {
+  const specs = probes.map(({ probe: { written: timing, ...own }, document, path, which }): ProbeSpec => {
+    const probe = { ...own, timing: timingWithDefaults(timing, defaults, own.role) };
     const refuse = (message: string) =>
       problems.add(document.placeOf(path), path, which === undefined ? message : `${which} ${message}`);
     if (!probe.enabled) return probe;

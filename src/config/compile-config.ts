@@ -1,9 +1,14 @@
 import { VmpulseError } from '../model/errors.js';
-import type { VmSpec } from '../model/vm.js';
-import { bindVm, placeOfName } from './bind-vm.js';
+import type { VmId, VmSpec } from '../model/vm.js';
+import { type BoundVm, bindVm, type HostDefaults, placeOfName } from './bind-vm.js';
 import { checkAcrossVms } from './cross-checks.js';
 import { type DaemonConfig, readDaemonConfig } from './daemon-schema.js';
 import { describeValue } from './explain-issue.js';
+import { fitOverrides } from './overrides/fit-overrides.js';
+import { originsOf, recoveryOriginsOf } from './overrides/origins.js';
+import type { Override, OverrideState } from './overrides/override.js';
+import { overriddenDaemon } from './overrides/override-daemon.js';
+import { overriddenVm } from './overrides/override-vm.js';
 import { patchDocument } from './patch-document.js';
 import { formatPlace, ProblemList } from './problems.js';
 import { inOrder, type RecoveryPolicy, readRecoveryPolicy } from './recovery-policy.js';
@@ -26,6 +31,15 @@ export interface HostFacts {
 /** VMs that documents define, complete, sorted by id; and what a person should know although it is no error. */
 export interface CompiledVms {
   readonly vms: readonly VmSpec[];
+  readonly warnings: readonly string[];
+  /** Of the overrides of VMs. */
+  readonly overrides: OverrideState;
+}
+
+/** The daemon's configuration, and where each of its values is written, by path; what has no entry is a default. */
+export interface CompiledDaemon {
+  readonly config: DaemonConfig;
+  readonly origins: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
 }
 
@@ -192,7 +206,8 @@ function refuseUnpaired(inventory: Inventory, problems: ProblemList): void {
 export function compileDaemonConfig(
   file: SourceFile | UnreadableFile,
   facts: HostFacts,
-): { readonly config: DaemonConfig; readonly warnings: readonly string[] } {
+  overrides: readonly Override[] = [],
+): CompiledDaemon {
   const problems = new ProblemList();
   const { documents } = parseDocuments(file, problems);
   const [first, second] = documents;
@@ -210,18 +225,25 @@ export function compileDaemonConfig(
     placeOf: () => ({ file: file.path, line: 1, column: 1 }),
     placeOfKey: () => ({ file: file.path, line: 1, column: 1 }),
   };
-  const config = readDaemonConfig(first ?? empty, file.path, facts.hostName, problems);
+  const document = overriddenDaemon(first ?? empty, overrides);
+  const config = readDaemonConfig(document, file.path, facts.hostName, problems);
   problems.throwIfAny();
   if (config === undefined)
     throw new VmpulseError('ERR_VMPULSE_INTERNAL', `${file.path} has no problem and no value`);
-  return { config, warnings: problems.warnings() };
+  const origins = originsOf(document, overrides);
+  const recoveryOrigins = recoveryOriginsOf(config.recoveryOrigins, overrides);
+  return { config: { ...config, recoveryOrigins }, origins, warnings: problems.warnings() };
 }
 
-/** Turns the text of manifests and host documents into VMs. A pure function. Throws ERR_VMPULSE_CONFIG with every problem. */
+/**
+ * Turns the text of manifests and host documents into VMs, as overrides change them. A pure function. Throws
+ * ERR_VMPULSE_CONFIG with every problem of the files; overrides that do not fit are set aside.
+ */
 export function compileVms(
   files: readonly (SourceFile | UnreadableFile)[],
   config: DaemonConfig,
   facts: HostFacts,
+  overrides: readonly Override[] = [],
 ): CompiledVms {
   const problems = new ProblemList();
   const inventory: Inventory = {
@@ -244,14 +266,43 @@ export function compileVms(
   refuseUnpaired(inventory, problems);
   warnOfUnused(inventory, problems);
   const policies = inOrder(inventory.policies.values());
-  const { recovery, recoveryOrigins, stateDir } = config;
-  const defaults = { recovery, recoveryOrigins, policies, architecture: facts.architecture, stateDir };
+  const { recovery, recoveryOrigins, stateDir, probes } = config;
+  const defaults = {
+    recovery,
+    recoveryOrigins,
+    policies,
+    architecture: facts.architecture,
+    stateDir,
+    probes,
+  };
   const bound = [...inventory.manifests].flatMap(([id, manifest]) => {
     const host = inventory.hosts.get(id);
     return host === undefined ? [] : (bindVm(manifest, host, defaults, problems) ?? []);
   });
   checkAcrossVms(bound, config.metrics.listen, problems);
   problems.throwIfAny();
-  const vms = bound.map(({ spec }) => spec).sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { vms, warnings: problems.warnings() };
+  const { vms, state } = overrideVms(bound, overrides, defaults);
+  return { vms: vms.sort((a, b) => (a.id < b.id ? -1 : 1)), warnings: problems.warnings(), overrides: state };
+}
+
+/** Files that are valid alone, with what was set at run time over them. */
+function overrideVms(
+  bound: readonly BoundVm[],
+  overrides: readonly Override[],
+  defaults: HostDefaults,
+): { readonly vms: VmSpec[]; readonly state: OverrideState } {
+  const byVm = new Map<VmId | null, Override[]>();
+  for (const each of overrides) byVm.set(each.vm, [...(byVm.get(each.vm) ?? []), each]);
+  const fitted = bound.map((base) =>
+    fitOverrides(byVm.get(base.spec.id) ?? [], (taken) => overriddenVm(base, taken, defaults)),
+  );
+  const known = new Set<VmId | null>(bound.map(({ spec }) => spec.id));
+  return {
+    vms: fitted.map(({ value }) => value.spec),
+    state: {
+      inForce: fitted.flatMap(({ taken }) => taken),
+      setAside: fitted.flatMap(({ setAside }) => setAside),
+      idle: overrides.filter(({ vm }) => !known.has(vm)),
+    },
+  };
 }

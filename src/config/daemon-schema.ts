@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { HostNetwork } from '../model/link.js';
+import { DEFAULT_TIMING } from '../model/probe.js';
 import type { RecoverySpec } from '../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../policy/defaults.js';
 import type { PolicyConfig } from '../policy/types.js';
@@ -16,6 +17,7 @@ import {
 import { checkDocument } from './check-document.js';
 import { durationField } from './fields.js';
 import { buildNetworks, networksSchema } from './networks-schema.js';
+import type { ProbeDefaults } from './probe-timing.js';
 import type { ProblemList } from './problems.js';
 import { layRecovery, type RecoveryOrigins } from './recovery-layers.js';
 import { hostRecoverySchema, recoveryConflicts } from './recovery-schema.js';
@@ -68,6 +70,8 @@ export interface DaemonConfig {
     readonly blindAfter: number;
     readonly threads: number;
   };
+  /** What probes get that say nothing else. */
+  readonly probes: ProbeDefaults;
   /** Networks that vmpulse makes on the host. */
   readonly networks: readonly HostNetwork[];
   /** What VMs get that say nothing else. */
@@ -125,6 +129,7 @@ const manifestPathField = textField({ unit: 'path', example: 'vms.d' }, (text) =
     : undefined,
 );
 
+const DAY_MS = 86_400_000;
 const HOST_WATCHDOG_MS = 60_000;
 const MAX_HOST_WATCHDOG_MS = 3_600_000;
 
@@ -138,6 +143,21 @@ const engineSchema = z.strictObject({
   blindAfter: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
   threads: countField({ unit: 'count', example: '1' }, 1, 64).optional(),
 });
+
+const probesSchema = z
+  .strictObject({
+    period: durationField('10s', 50).optional(),
+    timeout: durationField('1s', 1).optional(),
+    successThreshold: countField({ unit: 'count', example: '1' }, 1, 1000).optional(),
+    failureThreshold: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
+    retryDelay: durationField('5s', 1).optional(),
+  })
+  .superRefine((written, ctx) => {
+    for (const field of ['period', 'timeout', 'retryDelay'] as const) {
+      if ((written[field] ?? 0) <= DAY_MS) continue;
+      ctx.addIssue({ code: 'custom', message: 'is more than a day; write a shorter one', path: [field] });
+    }
+  });
 
 const hostWatchdogSchema = z
   .strictObject({
@@ -175,6 +195,7 @@ export const daemonSchema = z.strictObject({
   metrics: z.strictObject({ listen: listenField.optional(), seedNames: booleanField.optional() }).optional(),
   readiness: z.strictObject({ agentCheck: listenField.optional() }).optional(),
   engine: engineSchema.optional(),
+  probes: probesSchema.optional(),
   recovery: hostRecoverySchema.optional(),
   limits: z
     .strictObject({
@@ -229,6 +250,7 @@ function fillIn(
       blindAfter: engine.blindAfter ?? 3,
       threads: engine.threads ?? 1,
     },
+    probes: probeDefaults(written.probes),
     networks: buildNetworks(written.networks),
     recovery: laid.recovery,
     recoveryOrigins: laid.origins,
@@ -242,6 +264,17 @@ function hostWatchdogOf({
   pretimeout,
 }: NonNullable<WrittenDaemon['hostWatchdog']>): NonNullable<DaemonConfig['hostWatchdog']> {
   return { device, timeoutMs: timeout, ...(pretimeout === undefined ? {} : { pretimeoutMs: pretimeout }) };
+}
+
+function probeDefaults(written: WrittenDaemon['probes'] = {}): ProbeDefaults {
+  const { period, timeout, successThreshold, failureThreshold, retryDelay } = written;
+  return {
+    periodMs: period ?? DEFAULT_TIMING.periodMs,
+    timeoutMs: timeout ?? DEFAULT_TIMING.timeoutMs,
+    successThreshold: successThreshold ?? DEFAULT_TIMING.successThreshold,
+    failureThreshold: failureThreshold ?? DEFAULT_TIMING.failureThreshold,
+    ...(retryDelay === undefined ? {} : { retryDelayMs: retryDelay }),
+  };
 }
 
 function fillInLimits(limits: NonNullable<WrittenDaemon['limits']>): DaemonConfig['limits'] {

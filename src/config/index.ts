@@ -2,10 +2,12 @@ export { canonicalJson, digestOf } from './canonical-json.js';
 export { problemOfDocuments } from './check-documents.js';
 export type { DaemonConfig } from './daemon-schema.js';
 export { type ConfigDiff, diffConfig } from './diff-config.js';
+export { MONITOR_SETTINGS, type MonitorSetting } from './health-monitor.js';
 export {
   appliedFolder,
   type ConfigSources,
   compileSources,
+  type FurtherDocuments,
   type LoadConfigOptions,
   type LoadedConfig,
   loadConfig,
@@ -18,5 +20,18 @@ export {
   type NamedDocument,
   namedDocuments,
 } from './named-document.js';
+export {
+  isAtOrBelow,
+  type Override,
+  type OverrideState,
+  overridePathField,
+  overridesPath,
+  overridesText,
+  readOverrides,
+  type SetAside,
+} from './overrides/override.js';
+export { FIXED_DAEMON_OPTIONS } from './overrides/override-daemon.js';
+export { VM_OPTIONS } from './overrides/override-vm.js';
 export { ProblemList } from './problems.js';
-export type { SourceFile } from './source-document.js';
+export { daemonSettings, type Setting, vmSettings } from './settings.js';
+export { MAX_FILE_BYTES, type SourceFile } from './source-document.js';

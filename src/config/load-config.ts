@@ -4,8 +4,11 @@ import { extname, join } from 'node:path';
 import { Deadline } from '../model/deadline.js';
 import { VmpulseError } from '../model/errors.js';
 import type { VmSpec } from '../model/vm.js';
-import { compileDaemonConfig, compileVms, type HostFacts } from './compile-config.js';
+import { type CompiledVms, compileDaemonConfig, compileVms, type HostFacts } from './compile-config.js';
 import type { DaemonConfig } from './daemon-schema.js';
+import { fitOverrides } from './overrides/fit-overrides.js';
+import { type Override, type OverrideState, readOverrides } from './overrides/override.js';
+import { ProblemList } from './problems.js';
 import { type ManifestSource, readManifestSource, readSourceFile } from './read-sources.js';
 import type { SourceFile, UnreadableFile } from './source-document.js';
 import type { Architecture } from './virtual-machine.js';
@@ -25,6 +28,9 @@ export interface LoadedConfig {
   /** `file:line:column path: what is worth knowing`, one a line. */
   readonly warnings: readonly string[];
   readonly sources: readonly ManifestSourceState[];
+  /** Where each value of the daemon's configuration is written, by its path in the file; the rest are defaults. */
+  readonly origins: Readonly<Record<string, string>>;
+  readonly overrides: OverrideState;
 }
 
 export interface LoadConfigOptions {
@@ -45,13 +51,18 @@ export type FurtherDocuments = (vms: readonly VmSpec[]) => readonly SourceFile[]
 
 /** Everything that a configuration is made of, read and not compiled yet. */
 export interface ConfigSources {
-  readonly config: DaemonConfig;
+  /** The daemon's own file. */
+  readonly file: SourceFile | UnreadableFile;
+  readonly stateDir: string;
+  /** Sources that are not as they should be. */
   readonly warnings: readonly string[];
   readonly sources: readonly ManifestSourceState[];
   /** Files that persons keep, from `manifests` of the configuration. */
   readonly byHand: readonly (SourceFile | UnreadableFile)[];
   /** Those of the daemon's own folder: what was applied. */
   readonly applied: readonly (SourceFile | UnreadableFile)[];
+  /** What was set at run time, in that order. */
+  readonly overrides: readonly Override[];
   readonly facts: HostFacts;
   readonly further?: FurtherDocuments;
 }
@@ -96,8 +107,8 @@ export async function readConfigSources(
   const file = isMissing
     ? { path, text: '' }
     : await readSourceFile(path, deadline, 'does not exist; create it, an empty file takes every default');
-  const { config: written, warnings } = compileDaemonConfig(file, facts);
-  const config = { ...written, stateDir: options.stateDir ?? written.stateDir };
+  const { config } = compileDaemonConfig(file, facts);
+  const stateDir = options.stateDir ?? config.stateDir;
   const sources: ManifestSource[] = [];
   for (const source of config.manifests) sources.push(await readManifestSource(source, deadline));
   const absent = sources
@@ -107,13 +118,18 @@ export async function readConfigSources(
       ({ path: where, state }) =>
         `${where}: ${state === 'missing' ? 'there is no such directory or file' : 'has no documents'}; no VM is watched from it`,
     );
-  const applied = await readManifestSource(appliedFolder(config.stateDir), deadline);
+  const applied = await readManifestSource(appliedFolder(stateDir), deadline);
+  const problems = new ProblemList();
+  const overrides = await readOverrides(stateDir, Date.now(), deadline, problems);
+  problems.throwIfAny();
   return {
-    config,
-    warnings: [...warnings, ...absent],
+    file,
+    stateDir,
+    warnings: absent,
     sources: sources.map(({ path: where, state, files }) => ({ path: where, state, files: files.length })),
     byHand: sources.flatMap(({ files }) => files),
     applied: applied.files,
+    overrides,
     facts,
     ...(options.further === undefined ? {} : { further: options.further }),
   };
@@ -128,17 +144,50 @@ function exists(path: string, deadline: Deadline): Promise<boolean> {
   );
 }
 
-/** The second half. Throws ERR_VMPULSE_CONFIG with every problem. */
+/**
+ * The second half. Throws ERR_VMPULSE_CONFIG with every problem of the files; overrides that do not fit are set aside,
+ * and warned of.
+ */
 export function compileSources(read: ConfigSources): LoadedConfig {
-  const documents = [...read.byHand, ...read.applied];
-  const own = compileVms(documents, read.config, read.facts);
-  const further = read.further?.(own.vms) ?? [];
-  const compiled =
-    further.length === 0 ? own : compileVms([...documents, ...further], read.config, read.facts);
-  return {
-    config: read.config,
-    vms: compiled.vms,
-    warnings: [...read.warnings, ...compiled.warnings],
-    sources: read.sources,
+  const isOfDaemon = ({ vm }: Override) => vm === null;
+  const ofVms = read.overrides.filter((each) => !isOfDaemon(each));
+  const { value, taken, setAside } = fitOverrides(read.overrides.filter(isOfDaemon), (ofDaemon) => {
+    const daemon = compileDaemonConfig(read.file, read.facts, ofDaemon);
+    const config = { ...daemon.config, stateDir: read.stateDir };
+    return { ...daemon, config, compiled: compileAll(read, config, ofVms) };
+  });
+  const { config, origins, warnings, compiled } = value;
+  const overrides: OverrideState = {
+    inForce: [...taken, ...compiled.overrides.inForce],
+    setAside: [...setAside, ...compiled.overrides.setAside],
+    idle: compiled.overrides.idle,
   };
+  return {
+    config,
+    vms: compiled.vms,
+    warnings: [...warnings, ...read.warnings, ...compiled.warnings, ...warningsOf(overrides)],
+    sources: read.sources,
+    origins,
+    overrides,
+  };
+}
+
+function compileAll(read: ConfigSources, config: DaemonConfig, overrides: readonly Override[]): CompiledVms {
+  const documents = [...read.byHand, ...read.applied];
+  const compile = (files: Parameters<typeof compileVms>[0]) =>
+    compileVms(files, config, read.facts, overrides);
+  const own = compile(documents);
+  const further = read.further?.(own.vms) ?? [];
+  return further.length === 0 ? own : compile([...documents, ...further]);
+}
+
+function warningsOf({ setAside, idle }: OverrideState): readonly string[] {
+  const name = ({ vm, path }: Override) => `the override of ${path}${vm === null ? '' : ` of ${vm}`}`;
+  return [
+    ...setAside.map(
+      ({ override, why }) =>
+        `${name(override)} is set aside, as it does not fit the files any more: ${why.replaceAll('\n', '; ')}`,
+    ),
+    ...idle.map((override) => `${name(override)} waits: no document defines that VM`),
+  ];
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import type { ProbeSpec } from '../model/probe.js';
 import { countField } from '../probes/fields.js';
-import { namedProbeSchema } from './probe-schema.js';
+import { namedProbeSchema, type WrittenProbe } from './probe-schema.js';
 
 /** What a level looks at, beside the hypervisor's process and run state that every VM's are. */
 const CHECKS = {
@@ -57,7 +56,7 @@ export const monitoringSchema = z
 export type WrittenMonitoring = z.output<typeof monitoringSchema>;
 
 /** The probes of a level. They are named `monitoring-…`, have no role, and decide nothing by themselves. */
-export function monitoringProbes({ level, periodSeconds, disable = [] }: WrittenMonitoring): ProbeSpec[] {
+export function monitoringProbes({ level, periodSeconds, disable = [] }: WrittenMonitoring): WrittenProbe[] {
   const profile: Level = LEVELS[level];
   const timing = { ...TIMING, periodSeconds: periodSeconds ?? profile.periodSeconds };
   return profile.checks

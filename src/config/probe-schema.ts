@@ -56,7 +56,12 @@ function theCheck(written: Written, refuse: Refuse): ProbeCheck | undefined {
   return check;
 }
 
-function toSpec(written: Written, name: string, role: ProbeRole, refuse: Refuse): ProbeSpec | undefined {
+/** A probe as it was written: what it does not say of its timing is the host's to say. */
+export interface WrittenProbe extends ProbeSpec {
+  readonly written: WrittenTiming;
+}
+
+function toSpec(written: Written, name: string, role: ProbeRole, refuse: Refuse): WrittenProbe | undefined {
   const check = theCheck(written, refuse);
   const timing = toTiming(written);
   for (const [field, message] of timingConflicts(written, timing, role)) refuse([field], message);
@@ -68,10 +73,17 @@ function toSpec(written: Written, name: string, role: ProbeRole, refuse: Refuse)
     role,
     check,
     timing,
+    written: pickTiming(written),
     enabled: written.enabled ?? true,
     weight: written.weight ?? 1,
     critical: written.critical ?? role === 'liveness',
   };
+}
+
+function pickTiming(written: WrittenTiming): WrittenTiming {
+  return Object.fromEntries(
+    Object.entries(written).filter(([key, value]) => Object.hasOwn(timingFields, key) && value !== undefined),
+  );
 }
 
 function refuseDeciding(written: Written, role: ProbeRole, kind: DocumentKind, refuse: Refuse): void {
@@ -88,7 +100,7 @@ function refuseInto(ctx: z.core.$RefinementCtx): Refuse {
 export function roleProbeSchema(role: Exclude<ProbeRole, 'check'>) {
   return z
     .strictObject(commonFields)
-    .transform((written, ctx): ProbeSpec => toSpec(written, role, role, refuseInto(ctx)) ?? z.NEVER);
+    .transform((written, ctx): WrittenProbe => toSpec(written, role, role, refuseInto(ctx)) ?? z.NEVER);
 }
 
 /** A probe in a list, with a name and by default no Kubernetes role. */
@@ -102,7 +114,7 @@ export const namedProbeSchema = z
     ...commonFields,
   })
   .transform(
-    (written, ctx): ProbeSpec =>
+    (written, ctx): WrittenProbe =>
       toSpec(written, written.name, written.role ?? 'check', refuseInto(ctx)) ?? z.NEVER,
   );
 

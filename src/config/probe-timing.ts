@@ -48,6 +48,45 @@ export function toTiming(written: WrittenTiming): ProbeTiming {
   };
 }
 
+/** What probes get of the host that say nothing themselves. */
+export interface ProbeDefaults {
+  readonly periodMs: number;
+  readonly timeoutMs: number;
+  readonly successThreshold: number;
+  readonly failureThreshold: number;
+  /** Pause between a failure and the next try while it is being confirmed; unset: the period. */
+  readonly retryDelayMs?: number;
+}
+
+/**
+ * As toTiming(), with the host's defaults. What is written stays: a default that does not go with it gives way, a
+ * time-out by half the period.
+ */
+export function timingWithDefaults(
+  written: WrittenTiming,
+  host: ProbeDefaults,
+  role: ProbeRole,
+): ProbeTiming {
+  const own = toTiming(written);
+  const timeout = inMs(written.timeoutSeconds, written.timeoutMs);
+  const hasPeriod = inMs(written.periodSeconds, written.periodMs) !== undefined;
+  const periodMs = hasPeriod || host.periodMs <= (timeout ?? 0) ? own.periodMs : host.periodMs;
+  const shortest = Math.min(periodMs, written.retryPeriodMs ?? periodMs, written.downPeriodMs ?? periodMs);
+  const timeoutMs = timeout ?? (host.timeoutMs < shortest ? host.timeoutMs : Math.floor(shortest / 2));
+  const retryMs = timeoutMs + (host.retryDelayMs ?? periodMs);
+  const isOneNeeded = role === 'liveness' || role === 'startup';
+  return {
+    ...own,
+    periodMs,
+    timeoutMs,
+    successThreshold: isOneNeeded
+      ? own.successThreshold
+      : (written.successThreshold ?? host.successThreshold),
+    failureThreshold: written.failureThreshold ?? host.failureThreshold,
+    ...(written.retryPeriodMs === undefined && retryMs < periodMs ? { retryPeriodMs: retryMs } : {}),
+  };
+}
+
 /** Rules of PROBES between the fields of one probe. */
 export function* timingConflicts(
   written: WrittenTiming,

@@ -20,7 +20,7 @@ function hasCode(error: unknown, code: string): boolean {
 }
 
 function whyUnreadable(error: unknown, missing: string): string {
-  if (hasCode(error, 'ENOENT')) return missing;
+  if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return missing;
   if (hasCode(error, 'ERR_ENCODING_INVALID_ENCODED_DATA')) return 'is not UTF-8; save it as UTF-8';
   return `cannot be read (${errorMessage(error)}); check the file and its permissions`;
 }

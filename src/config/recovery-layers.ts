@@ -45,7 +45,7 @@ export function layeredConflicts(
 }
 
 /** A written path such as `backoff.cap` is the effective `backoff.capMs`. */
-function isAt(path: string, below: readonly string[]): boolean {
+export function isAt(path: string, below: readonly string[]): boolean {
   const written = below.join('.');
   return path === written || path === `${written}Ms`;
 }

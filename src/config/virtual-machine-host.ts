@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { ProbeSpec } from '../model/probe.js';
 import { ipAddressField } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
 import { cloudInitSchema, type WrittenCloudInit } from './cloud-init.js';
@@ -7,7 +6,7 @@ import { namespaceField, uuidField, vmNameField } from './fields.js';
 import { hypervisorSchema, type WrittenHypervisor } from './hypervisors/registry.js';
 import { maintenanceSchema, type WrittenMaintenance } from './maintenance-schema.js';
 import { monitoringProbes, monitoringSchema } from './monitoring.js';
-import { namedProbeSchema, roleProbeSchema } from './probe-schema.js';
+import { namedProbeSchema, roleProbeSchema, type WrittenProbe } from './probe-schema.js';
 import type { ProblemList } from './problems.js';
 import { vmRecoverySchema, type WrittenRecovery } from './recovery-schema.js';
 import type { SourceDocument } from './source-document.js';
@@ -34,7 +33,7 @@ export const virtualMachineHostSchema = z.strictObject({
 
 /** A probe and where it was written, below `spec`. */
 interface PlacedProbe {
-  readonly probe: ProbeSpec;
+  readonly probe: WrittenProbe;
   readonly path: readonly (string | number)[];
   /** Which of several that were written there as one; unset: it is the only one. */
   readonly which?: string;

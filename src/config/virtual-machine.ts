@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import type { ProbeSpec } from '../model/probe.js';
 import type { RunStrategy } from '../model/vm.js';
 import { booleanField, countField } from '../probes/fields.js';
 import { readSteering, type Steering } from './annotations.js';
 import { checkDocument } from './check-document.js';
 import { memoryField, namespaceField, optionField, textMapField, uuidField, vmNameField } from './fields.js';
 import { checkNames } from './kubevirt-names.js';
-import { roleProbeSchema } from './probe-schema.js';
+import { roleProbeSchema, type WrittenProbe } from './probe-schema.js';
 import { formatPath, type ProblemList } from './problems.js';
 import { shapeAt, shapeOf } from './schema-shape.js';
 import type { SourceDocument } from './source-document.js';
@@ -119,7 +118,7 @@ export interface Manifest {
   readonly uuid: string | undefined;
   readonly acpi: boolean;
   readonly watchdog: ManifestWatchdog | undefined;
-  readonly probes: readonly ProbeSpec[];
+  readonly probes: readonly WrittenProbe[];
   readonly gracefulStopMs: number | undefined;
 }
 

@@ -67,6 +67,8 @@ export class Daemon {
   readonly #loading: Loading;
   readonly #logger: Pino;
   readonly #started: LoadedConfig;
+  /** What holds now. */
+  #loaded: LoadedConfig;
   readonly #notifier: ServiceNotifier;
   readonly #stop = new AbortController();
   /** What must be let go, latest first. */
@@ -78,6 +80,7 @@ export class Daemon {
   private constructor(options: DaemonOptions, loading: Loading, loaded: LoadedConfig) {
     this.#loading = loading;
     this.#started = loaded;
+    this.#loaded = loaded;
     this.config = withOverrides(loaded.config, options);
     const stderr = destination({ dest: 2, sync: true });
     // A full disk under the log does not end the daemon.
@@ -148,6 +151,7 @@ export class Daemon {
     await this.#serve(vmpulse, lifecycle);
     for (const warning of this.#started.warnings) this.#logger.warn({}, warning);
     for (const { what, why } of missingOnHost()) vmpulse.degrade(what, why);
+    this.#tellSetAside(vmpulse);
     await vmpulse.start();
     await this.#serveAgentCheck(vmpulse);
     this.#armWatchdog(vmpulse);
@@ -201,6 +205,8 @@ export class Daemon {
       stateDir: this.config.stateDir,
       runDir: this.config.runDir,
       reload: () => this.reload(),
+      loaded: () => this.#loaded,
+      ...(search === undefined ? {} : { further: (vms) => search.documents(vms) }),
       runtime,
       journal,
       clock: systemClock,
@@ -263,6 +269,8 @@ export class Daemon {
         stateDir: this.config.stateDir,
       });
       const applied = await this.#vmpulse.apply(next.vms);
+      this.#loaded = next;
+      this.#tellSetAside(this.#vmpulse);
       this.#logger.level = next.config.logLevel;
       const { restartRequired } = diffConfig(this.#started, next).daemon;
       const later = restartRequired.map((name) => `${name} changed: it holds after a restart of the daemon`);
@@ -272,6 +280,16 @@ export class Daemon {
     } finally {
       this.#notifier.ready(watching(this.#vmpulse.view().vms.length));
     }
+  }
+
+  /** Shows what was set at run time and does not fit the files any more. */
+  #tellSetAside(vmpulse: Vmpulse): void {
+    const paths = this.#loaded.overrides.setAside.map(({ override: { vm, path } }) =>
+      vm === null ? path : `${path} of ${vm}`,
+    );
+    const why = `what was set at run time does not fit the files any more and is set aside: ${paths.join(', ')}; vmpulse config show says why`;
+    if (paths.length === 0) vmpulse.mend('overrides');
+    else vmpulse.degrade('overrides', why);
   }
 
   async #close(): Promise<void> {

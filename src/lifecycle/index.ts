@@ -1,3 +1,8 @@
+export {
+  type ChangeRequest,
+  Configuration,
+  type ConfigurationApi,
+} from './configuration.js';
 export { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
 export type { ExecutionView } from './execution.js';
 export type { Leftover } from './leftovers.js';

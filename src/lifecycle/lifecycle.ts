@@ -4,6 +4,7 @@ import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
+import { Configuration, type ConfigurationApi, type ConfigurationOptions } from './configuration.js';
 import { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
 import type { ExecutionView } from './execution.js';
 import { folderLeftovers, type Leftover, removeLeftover } from './leftovers.js';
@@ -14,13 +15,24 @@ import { PlanExecutor } from './plan-executor.js';
 import type { PlanJournal } from './plan-store.js';
 
 export interface LifecycleOptions extends DocumentsOptions {
-  readonly runtime: LifecycleRuntime & LifeSource;
+  readonly runtime: LifecycleRuntime & LifeSource & ConfiguredRuntime;
+  /** The configuration that holds now. */
+  readonly loaded: ConfigurationOptions['loaded'];
+  readonly further?: ConfigurationOptions['further'];
   readonly runDir: string;
   readonly journal: PlanJournal;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Longest wait for one durable write, ms. */
   readonly journalDeadlineMs: number;
+}
+
+/** What changes of the configuration need of the runtime; Vmpulse has it. */
+interface ConfiguredRuntime {
+  spec: ConfigurationOptions['spec'];
+  record: ConfigurationOptions['record'];
+  degrade(what: string, why: string): void;
+  mend(what: string): void;
 }
 
 /** What an action of a plan would do, or what is wrong with it. */
@@ -31,6 +43,7 @@ export interface ActionPreview {
 
 /** What the daemon's API needs of the life cycle of VMs. */
 export interface LifecycleApi {
+  readonly configuration: ConfigurationApi;
   /** See Documents.apply. */
   apply(request: ApplyRequest): Promise<ApplyView>;
   /** See PlanExecutor.submit; a value that is no plan is refused with ERR_VMPULSE_ARGUMENT. */
@@ -49,6 +62,7 @@ export interface LifecycleApi {
 
 /** Makes, changes and removes VMs, beside a runtime that watches them. */
 export class Lifecycle implements LifecycleApi {
+  readonly configuration: Configuration;
   readonly #documents: Documents;
   readonly #operations: Operations;
   readonly #executor: PlanExecutor;
@@ -58,6 +72,13 @@ export class Lifecycle implements LifecycleApi {
   constructor(options: LifecycleOptions) {
     this.#documents = new Documents(options);
     this.#options = options;
+    const { runtime } = options;
+    this.configuration = new Configuration({
+      ...options,
+      spec: (vm) => runtime.spec(vm),
+      record: (vm, text, data) => runtime.record(vm, text, data),
+      degrade: (what, why) => (why === undefined ? runtime.mend(what) : runtime.degrade(what, why)),
+    });
     this.#watch = new LifeWatch({ ...options, source: options.runtime });
     this.#operations = new Operations({
       ...options,
@@ -74,6 +95,7 @@ export class Lifecycle implements LifecycleApi {
   /** Goes on with plans of former runs. The runtime watches its VMs by then. */
   async start(): Promise<void> {
     this.#watch.start();
+    await this.configuration.start();
     await this.#executor.start();
     const { logger } = this.#options;
     for (const { path, why } of await this.leftovers()) {
@@ -83,6 +105,7 @@ export class Lifecycle implements LifecycleApi {
 
   /** Withdraws plans; the next start goes on with them. */
   async close(): Promise<void> {
+    await this.configuration.close();
     await this.#executor.close();
     await this.#watch.close();
   }
@@ -104,6 +127,7 @@ export class Lifecycle implements LifecycleApi {
   }
 
   async #forget(vm: VmId): Promise<void> {
+    await this.configuration.forget(vm);
     await this.#watch.forget(vm);
     await this.#watch.folder(vm).remove();
     await rm(join(this.#options.runDir, 'vms', vm), { recursive: true, force: true });

@@ -397,6 +397,11 @@ export class Vmpulse implements RuntimeApi {
     return this.#supervisor.act(request, work);
   }
 
+  /** Journals what a person did beside the runtime; resolves once durable, rejects with ERR_VMPULSE_JOURNAL. */
+  record(vm: VmId | null, text: string, data: Readonly<Record<string, unknown>>): Promise<void> {
+    return this.#supervisor.recorder.durable({ vm, type: 'operator', actionId: null, text, data });
+  }
+
   intents(): readonly Intent[] {
     return intentsOf(this.#supervisor.state);
   }

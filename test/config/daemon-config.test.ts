@@ -23,6 +23,7 @@ const DEFAULTS = {
     blindAfter: 3,
     threads: 1,
   },
+  probes: { periodMs: 10_000, timeoutMs: 1000, successThreshold: 1, failureThreshold: 3 },
   networks: [],
   recovery: DEFAULT_RECOVERY,
   recoveryOrigins: {},
@@ -65,6 +66,7 @@ heartbeats: {listen: '192.0.2.1:9811'}
 metrics: {listen: '[::1]:9810', seedNames: true}
 readiness: {agentCheck: '127.0.0.1:9811'}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, maxPacketsPerSecond: 1000, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
+probes: {period: 30s, timeout: 5s, successThreshold: 2, failureThreshold: 4, retryDelay: 3s}
 networks: [{bridge: vmbr0, address: 10.77.0.1/24, nat: true, uplink: eth0}, {bridge: vmbr1}]
 recovery: {enabled: true, grace: 1m, backoff: {jitter: 0}, gracefulStop: 1m}
 limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h, sharedCauseWindow: 1m, sharedCauseFrom: 5, maxEject: 0.1}
@@ -88,6 +90,13 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
         lateMs: 500,
         blindAfter: 5,
         threads: 2,
+      },
+      probes: {
+        periodMs: 30_000,
+        timeoutMs: 5000,
+        successThreshold: 2,
+        failureThreshold: 4,
+        retryDelayMs: 3000,
       },
       networks: [
         { bridge: 'vmbr0', address: '10.77.0.1/24', nat: true, uplink: 'eth0' },

@@ -94,6 +94,7 @@ describe('docs/reference/configuration.md', () => {
       'networks[].uplink',
       'hostWatchdog.device',
       'hostWatchdog.pretimeout',
+      'probes.retryDelay',
     ]);
   });
 

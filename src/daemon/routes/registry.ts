@@ -1,5 +1,6 @@
 import type { ApiOptions, Route } from '../api-route.js';
 import { applyRoutes } from './apply.js';
+import { configurationRoutes } from './configuration.js';
 import { discoveryRoutes } from './discovery.js';
 import { eventRoutes } from './events.js';
 import { explainRoutes } from './explain.js';
@@ -35,6 +36,7 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   securityGroupRoutes,
   reloadRoutes,
   applyRoutes,
+  configurationRoutes,
   planRoutes,
   leftoverRoutes,
   vmRoutes,

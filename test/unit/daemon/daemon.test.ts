@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { runCommandLine } from '../cli/in-process.js';
 import { runCli, type Started, startCli } from '../cli/run-cli.js';
 import { tempDir } from './helpers.js';
 
@@ -90,6 +91,29 @@ describe('vmpulse run', () => {
     await start(here);
     expect((await ask(here, 'status')).stdout).toMatch(/! recovery held: all VMs by .*: firmware\n/);
   });
+
+  it('takes settings while it runs, keeps them over a restart, and ends by itself what was set for a time', async () => {
+    const here = place('logLevel: info\n');
+    const tell = (...args: string[]) => runCommandLine([...args, '--socket', here.socket]);
+    const { child, ended } = await start(here);
+    const why = ['--reason', 'slow switch'];
+    const set = await tell('config', 'set', 'health_monitor.timeout', '30s', '--for', '2h', ...why);
+    expect(set.stdout).toMatch(/^\+ probes\.timeout = 30s by \S+@\d+ until .*: slow switch\n/);
+    expect(await tell('config', 'set', 'logLevel', 'loud')).toMatchObject({ status: 78, stdout: '' });
+    child.kill('SIGKILL');
+    await ended;
+    await start(here);
+    expect((await tell('config', 'get', 'health_monitor')).stdout).toContain('timeout = 30s\n');
+    expect((await tell('config', 'show')).stdout).toMatch(/probes\.timeout +30s +override by .*\n/);
+    expect((await tell('config', 'unset', 'probes.timeout')).stdout).toMatch(/^- probes\.timeout = 30s by /);
+    expect((await tell('config', 'get', 'probes.timeout')).stdout).toBe('1s\n');
+    await tell('config', 'set', 'probes.failureThreshold', '9', '--for', '1s');
+    await vi.waitFor(
+      async () => expect((await tell('config', 'get', 'probes.failureThreshold')).stdout).toBe('3\n'),
+      PATIENCE,
+    );
+    expect(readFileSync(here.config, 'utf8')).toBe('logLevel: info\n');
+  }, 120_000);
 
   it('takes the place of a killed one', async () => {
     const here = place();

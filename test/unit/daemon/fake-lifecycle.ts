@@ -2,6 +2,8 @@ import {
   type ActionPreview,
   type ApplyRequest,
   type ApplyView,
+  type ChangeRequest,
+  type ConfigurationApi,
   type ExecutionView,
   type Leftover,
   type LifecycleApi,
@@ -12,6 +14,19 @@ import { VmpulseError } from '../../../src/model/errors.js';
 /** Records what the API asks for. */
 export class FakeLifecycle implements LifecycleApi {
   readonly applied: ApplyRequest[] = [];
+  readonly changes: ChangeRequest[] = [];
+  readonly configuration: ConfigurationApi = {
+    view: (vm) => ({
+      vm,
+      settings: [{ path: 'logLevel', value: 'info', origin: 'default' }],
+      overrides: [],
+      setAside: [],
+    }),
+    change: async (request) => {
+      this.changes.push(request);
+      return { dryRun: request.dryRun, set: [], withdrawn: [], vms: [], restartRequired: [] };
+    },
+  };
   readonly executions: ExecutionView[] = [];
 
   async apply(request: ApplyRequest): Promise<ApplyView> {

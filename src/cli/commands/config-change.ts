@@ -1,0 +1,102 @@
+import type { Command } from 'commander';
+import { changeAnswer } from '../../daemon/answers/configuration.js';
+import { VmpulseError } from '../../model/errors.js';
+import { author, type Cli, json, withDaemon } from '../cli.js';
+import type { DaemonClient } from '../client.js';
+import { examples } from '../examples.js';
+import { parseTime } from '../parse-time.js';
+import { readValue, settingNamed } from '../setting-names.js';
+import { changeText } from '../text/change-text.js';
+
+/** A value to be set, or what was set to be withdrawn; without `vm` of the daemon. */
+export type WantedChange =
+  | { readonly vm?: string | undefined; readonly path: string; readonly value: unknown }
+  | { readonly vm?: string | undefined; readonly path: string; readonly unset: true };
+
+/** Options of every command that changes settings. */
+export interface ChangeOptions {
+  readonly for?: number;
+  readonly reason?: string;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+/** Adds the options of ChangeOptions. */
+export function withChangeOptions(command: Command): Command {
+  return command
+    .option('--for <time>', 'end by itself after this, for example 10m or 2h', parseTime)
+    .option('--reason <text>', 'why; shown by config show and kept in the journal')
+    .option('--dry-run', 'only tell what would change')
+    .option('--json', 'print one line of JSON, as the API gives it');
+}
+
+/** Has the daemon make the changes, all or none, and tells what they did. */
+export async function changeSettings(
+  client: DaemonClient,
+  cli: Cli,
+  changes: readonly WantedChange[],
+  options: ChangeOptions,
+): Promise<void> {
+  const { for: forMs, reason, dryRun } = options;
+  const body = { changes, forMs, reason, dryRun, author: author() };
+  const answer = await client.post('/v1/config', body, changeAnswer);
+  cli.stdout.write(options.json ? json(answer) : changeText(answer));
+}
+
+/** `vmpulse config set` and `vmpulse config unset`. */
+export function addConfigChange(config: Command, cli: Cli): void {
+  withChangeOptions(
+    config
+      .command('set')
+      .description(
+        'Sets a value, of the daemon or of one VM, without touching a file. It holds at once and over restarts, until it is withdrawn or for a time. What does not fit is refused, and nothing of it holds.',
+      )
+      .argument('<path>', 'for example recovery.enabled; health_monitor.timeout and its like are known, too')
+      .argument('<value>', 'as a document has it: 30s, true, [a, b]; null: as if nothing were written there')
+      .option('--vm <vm>', 'name or namespace/name; without it the daemon'),
+  )
+    .addHelpText(
+      'after',
+      examples(
+        ['vmpulse config set probes.timeout 30s', 'for all probes that say nothing themselves'],
+        ['vmpulse config set --vm db recovery.enabled false --for 2h --reason "restore"', 'one VM'],
+        ['vmpulse config set health_monitor.retries 3', "in Blixard's words"],
+      ),
+    )
+    .action((name: string, text: string, options: ChangeOptions & { readonly vm?: string }, command) => {
+      const { path, theirs } = settingNamed(name);
+      const value = theirs === undefined ? readValue(text) : theirs.toOurs(readValue(text));
+      return withDaemon(command, cli, (client) =>
+        changeSettings(client, cli, [{ vm: options.vm, path, value }], options),
+      );
+    });
+  config
+    .command('unset')
+    .description('Withdraws what was set at a path or below it: what the files say holds again.')
+    .argument('[path]', 'as for config set')
+    .option('--vm <vm>', 'name or namespace/name; without it the daemon')
+    .option('--all', 'everything that was set, instead of a path')
+    .option('--reason <text>', 'why; kept in the journal')
+    .option('--dry-run', 'only tell what would change')
+    .option('--json', 'print one line of JSON, as the API gives it')
+    .addHelpText(
+      'after',
+      examples(
+        ['vmpulse config unset probes.timeout', 'as the file says'],
+        ['vmpulse config unset --vm db --all', 'all of one VM'],
+      ),
+    )
+    .action((name: string | undefined, options: UnsetOptions, command) => {
+      if ((name === undefined) === (options.all === undefined))
+        throw new VmpulseError('ERR_VMPULSE_USAGE', 'name a path, or withdraw everything with --all');
+      const path = name === undefined ? '' : settingNamed(name).path;
+      return withDaemon(command, cli, (client) =>
+        changeSettings(client, cli, [{ vm: options.vm, path, unset: true }], options),
+      );
+    });
+}
+
+interface UnsetOptions extends Omit<ChangeOptions, 'for'> {
+  readonly vm?: string;
+  readonly all?: true;
+}

@@ -1,0 +1,360 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { type LoadedConfig, loadConfig } from '../../../src/config/index.js';
+import { type ChangeRequest, Configuration } from '../../../src/lifecycle/index.js';
+import type { Clock } from '../../../src/model/clock.js';
+import { silentLogger } from '../../../src/model/logger.js';
+
+const VM = 'default/web-1';
+const DOCUMENTS = `apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: web-1}
+spec: {runStrategy: Manual, template: {spec: {}}}
+---
+apiVersion: vmpulse.dev/v1
+kind: VirtualMachineHost
+metadata: {name: web-1}
+spec:
+  address: 192.0.2.1
+  hypervisor: {qemu: {memory: 128Mi}}
+  probes: [{name: web, httpGet: {port: 80, httpHeaders: [{name: Authorization, value: Basic c2VjcmV0}]}}]
+`;
+
+/** Time that stands still until it is told to go on; never before the real one, which files are judged by. */
+class StoppedClock implements Clock {
+  #nowMs = Date.now();
+  readonly #timers = new Set<{ readonly atMs: number; readonly fn: () => void }>();
+  now = () => this.#nowMs;
+  at(atMs: number, fn: () => void): () => void {
+    const timer = { atMs, fn };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+  get waiting(): readonly number[] {
+    return [...this.#timers].map(({ atMs }) => atMs);
+  }
+  advanceTo(atMs: number): void {
+    this.#nowMs = atMs;
+    vi.setSystemTime(atMs);
+    for (const timer of [...this.#timers].filter((each) => each.atMs <= atMs)) {
+      this.#timers.delete(timer);
+      timer.fn();
+    }
+  }
+}
+
+async function place(documents = DOCUMENTS) {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-configuration-'));
+  onTestFinished(() => {
+    vi.useRealTimers();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const [configPath, stateDir] = [join(dir, 'config.yaml'), join(dir, 'state')];
+  mkdirSync(stateDir);
+  writeFileSync(join(dir, 'vms.yaml'), documents);
+  writeFileSync(configPath, `stateDir: ${stateDir}\nmanifests: [vms.yaml]\nlogLevel: warn\n`);
+  const clock = new StoppedClock();
+  const records: string[] = [];
+  const degradations = new Map<string, string>();
+  let loaded: LoadedConfig = await loadConfig(configPath);
+  let failing: Error | undefined;
+  const open = () => {
+    const configuration = new Configuration({
+      configPath,
+      stateDir,
+      loaded: () => loaded,
+      reload: async () => {
+        if (failing) throw failing;
+        loaded = await loadConfig(configPath);
+      },
+      spec: (id) => {
+        const found = loaded.vms.find((vm) => vm.id === id);
+        if (!found) throw new Error(`no ${id}`);
+        return found;
+      },
+      record: async (vm, text) => void records.push(`${vm}: ${text}`),
+      degrade: (what, why) => {
+        if (why === undefined) degradations.delete(what);
+        else degradations.set(what, why);
+      },
+      clock,
+      logger: silentLogger,
+    });
+    onTestFinished(() => configuration.close());
+    return configuration;
+  };
+  const configuration = open();
+  await configuration.start();
+  const request = (changes: ChangeRequest['changes'], more: Partial<ChangeRequest> = {}) =>
+    ({ changes, forMs: null, reason: '', author: 'ann@0', dryRun: false, ...more }) satisfies ChangeRequest;
+  return {
+    dir,
+    stateDir,
+    configPath,
+    clock,
+    records,
+    degradations,
+    configuration,
+    open,
+    vm: () => loaded.vms[0],
+    loaded: () => loaded,
+    fail: (error: Error | undefined) => {
+      failing = error;
+    },
+    reload: async () => {
+      loaded = await loadConfig(configPath);
+    },
+    change: (changes: ChangeRequest['changes'], more?: Partial<ChangeRequest>) =>
+      configuration.change(request(changes, more)),
+  };
+}
+
+const enable = { vm: VM, path: 'recovery.enabled', value: true };
+
+describe('changes at run time', () => {
+  it('hold, over a restart, without touching a file of a person', async () => {
+    const here = await place();
+    const files = [here.configPath, join(here.dir, 'vms.yaml')].map((path) => readFileSync(path, 'utf8'));
+    const view = await here.change([enable, { vm: null, path: 'logLevel', value: 'debug' }], {
+      reason: 'try it',
+    });
+    expect(view).toMatchObject({
+      set: [{ vm: VM, path: 'recovery.enabled' }, { path: 'logLevel' }],
+      vms: [{ id: VM, restartRequired: false, what: ['recovery'] }],
+      restartRequired: [],
+    });
+    expect(here.vm()?.recovery.enabled).toBe(true);
+    const anew = await loadConfig(here.configPath);
+    expect(anew.config.logLevel).toBe('debug');
+    expect(anew.vms[0]?.recovery.enabled).toBe(true);
+    expect([here.configPath, join(here.dir, 'vms.yaml')].map((path) => readFileSync(path, 'utf8'))).toEqual(
+      files,
+    );
+    expect(here.records).toEqual([
+      `${VM}: recovery.enabled of ${VM} set to true by ann@0: try it`,
+      'null: logLevel set to "debug" by ann@0: try it',
+    ]);
+  });
+
+  it('are shown with their origin, and without secrets', async () => {
+    const here = await place();
+    await here.change([enable, { vm: null, path: 'probes.timeout', value: '3s' }]);
+    const shown = (vm: string | null) =>
+      Object.fromEntries(
+        here.configuration.view(vm).settings.map(({ path, value, origin }) => [path, [value, origin]]),
+      );
+    expect(shown(null)).toMatchObject({
+      'probes.timeout': ['3s', 'override by ann@0'],
+      'probes.period': ['10s', 'default'],
+      logLevel: ['warn', `${here.configPath}:3:11`],
+      manifests: [[join(here.dir, 'vms.yaml')], `${here.configPath}:2:13`],
+      socket: ['/run/vmpulse/vmpulse.sock', 'default'],
+      'limits.brakeFrom': [3, 'default'],
+      'engine.tickMs': [2, 'default'],
+    });
+    expect(shown(VM)).toMatchObject({
+      'recovery.enabled': [true, 'override by ann@0'],
+      'recovery.grace': ['2m', 'default'],
+      'probes.web.timeoutMs': [3000, 'documents'],
+    });
+    expect(JSON.stringify(shown(VM))).toContain('(redacted)');
+    expect(JSON.stringify(shown(VM))).not.toContain('c2VjcmV0');
+    expect(here.configuration.view(null).overrides).toHaveLength(2);
+    expect(here.configuration.view(VM).overrides).toHaveLength(1);
+  });
+
+  it('are withdrawn by their path, by one above it, or all', async () => {
+    const here = await place();
+    const grace = { vm: VM, path: 'recovery.grace', value: '5s' };
+    await here.change([enable, grace]);
+    expect((await here.change([{ vm: VM, path: 'recovery.grace' }])).withdrawn).toMatchObject([
+      { path: 'recovery.grace' },
+    ]);
+    expect(here.vm()?.recovery).toMatchObject({ enabled: true, graceMs: 120_000 });
+    await here.change([grace]);
+    expect((await here.change([{ vm: VM, path: 'recovery' }])).withdrawn).toHaveLength(2);
+    await here.change([enable]);
+    await here.change([{ vm: VM, path: '' }]);
+    expect(here.vm()?.recovery.enabled).toBe(false);
+    expect(existsSync(join(here.stateDir, 'overrides.json'))).toBe(false);
+    expect(here.records.at(-1)).toBe(`${VM}: what was set as recovery.enabled of ${VM} withdrawn by ann@0`);
+  });
+
+  it('take the place of those before at and below their path', async () => {
+    const here = await place();
+    await here.change([{ vm: VM, path: 'probes.web.timeoutMs', value: 300 }]);
+    await here.change([{ vm: VM, path: 'probes.web', value: { tcpSocket: { port: 81 } } }]);
+    expect(here.loaded().overrides.inForce).toHaveLength(1);
+    expect(here.vm()?.probes[0]).toMatchObject({ check: { kind: 'tcpSocket' }, timing: { timeoutMs: 1000 } });
+  });
+
+  it.each<[string, ChangeRequest['changes'], string, RegExp]>([
+    [
+      'one that does not fit',
+      [{ vm: null, path: 'logLevel', value: 'loud' }],
+      'ERR_VMPULSE_CONFIG',
+      /override logLevel by ann@0:1:1 logLevel/,
+    ],
+    [
+      'one of several',
+      [enable, { vm: VM, path: 'probes.web.timeoutMs', value: 'long' }],
+      'ERR_VMPULSE_CONFIG',
+      /timeoutMs/,
+    ],
+    [
+      'a default that a VM cannot have',
+      [{ vm: null, path: 'recovery.exec', value: ['true'] }],
+      'ERR_VMPULSE_CONFIG',
+      /recovery\.exec: is not a field/,
+    ],
+    [
+      'what says where files are',
+      [{ vm: null, path: 'stateDir', value: '/x' }],
+      'ERR_VMPULSE_ARGUMENT',
+      /restart/,
+    ],
+    [
+      'what the VMM is started with',
+      [{ vm: VM, path: 'hypervisor.qemu.memory', value: '1Gi' }],
+      'ERR_VMPULSE_ARGUMENT',
+      /of a VM these can/,
+    ],
+  ])('change nothing for %s', async (_, changes, code, message) => {
+    const here = await place();
+    await expect(here.change(changes)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+    expect(readdirSync(here.stateDir)).toEqual([]);
+    expect(here.vm()?.recovery.enabled).toBe(false);
+    expect(here.records).toEqual([]);
+  });
+
+  it('do nothing in a dry run', async () => {
+    const here = await place();
+    expect(await here.change([enable], { dryRun: true })).toMatchObject({ dryRun: true, vms: [{ id: VM }] });
+    expect(readdirSync(here.stateDir)).toEqual([]);
+  });
+
+  it('say what holds only after a restart of the daemon', async () => {
+    const here = await place();
+    const view = await here.change([{ vm: null, path: 'engine.maxInFlight', value: 10 }]);
+    expect(view.restartRequired).toEqual(['engine.maxInFlight']);
+  });
+
+  it('are as before when they cannot take effect', async () => {
+    const here = await place();
+    await here.change([enable]);
+    here.fail(new Error('the disk is full'));
+    await expect(here.change([{ vm: VM, path: '' }])).rejects.toThrow('the disk is full');
+    expect((await loadConfig(here.configPath)).vms[0]?.recovery.enabled).toBe(true);
+  });
+});
+
+describe('the end of what was set for a time', () => {
+  it('takes effect by itself, and is recorded', async () => {
+    const here = await place();
+    await here.change([enable], { forMs: 7_200_000 });
+    await here.change([{ vm: VM, path: 'recovery.grace', value: '5s' }]);
+    here.clock.advanceTo(here.clock.now() + 7_199_000);
+    expect(here.vm()?.recovery.enabled).toBe(true);
+    here.clock.advanceTo(here.clock.now() + 1_000);
+    await vi.waitFor(() =>
+      expect(here.records.at(-1)).toBe(`${VM}: recovery.enabled of ${VM}, set by ann@0, has ended`),
+    );
+    expect(here.vm()?.recovery).toMatchObject({ enabled: false, graceMs: 5000 });
+    await vi.waitFor(() =>
+      expect(readFileSync(join(here.stateDir, 'overrides.json'), 'utf8')).not.toContain('recovery.enabled'),
+    );
+  });
+
+  it('is seen by the next daemon where none ran', async () => {
+    const here = await place();
+    await here.change([enable], { forMs: 1000 });
+    await here.configuration.close();
+    here.clock.advanceTo(here.clock.now() + 2000);
+    expect((await loadConfig(here.configPath)).vms[0]?.recovery.enabled).toBe(false);
+    await here.reload();
+    const next = here.open();
+    await next.start();
+    expect(here.records.at(-1)).toContain('has ended');
+    expect(existsSync(join(here.stateDir, 'overrides.json'))).toBe(false);
+  });
+
+  it('is tried again while it cannot take effect, and shown', async () => {
+    const here = await place();
+    await here.change([enable], { forMs: 1000 });
+    here.fail(new Error('a file is wrong'));
+    here.clock.advanceTo(here.clock.now() + 1000);
+    await vi.waitFor(() => expect(here.degradations.get('override-end')).toContain('a file is wrong'));
+    await vi.waitFor(() => expect(here.clock.waiting).toHaveLength(1));
+    here.fail(undefined);
+    here.clock.advanceTo(here.clock.now() + 60_000);
+    await vi.waitFor(() => expect(here.degradations.size).toBe(0));
+    expect(here.vm()?.recovery.enabled).toBe(false);
+  });
+});
+
+describe('files that change under what was set', () => {
+  it('leave the rest in force', async () => {
+    const here = await place();
+    await here.change([enable, { vm: VM, path: 'probes.web.timeoutMs', value: 4000 }]);
+    writeFileSync(
+      join(here.dir, 'vms.yaml'),
+      DOCUMENTS.replace('{name: web, ', '{name: web, periodSeconds: 2, timeoutSeconds: 1, '),
+    );
+    await here.reload();
+    expect(here.vm()).toMatchObject({
+      recovery: { enabled: true },
+      probes: [{ timing: { timeoutMs: 1000 } }, {}, {}],
+    });
+    expect(here.loaded().warnings.join()).toMatch(
+      /override of probes\.web\.timeoutMs of default\/web-1 is set aside/,
+    );
+    expect(here.configuration.view(VM).setAside).toMatchObject([
+      { why: expect.stringContaining('must be shorter than the period') },
+    ]);
+    // Neither does it keep others from being set, and is withdrawn like them.
+    await here.change([{ vm: VM, path: 'recovery.grace', value: '5s' }]);
+    await here.change([{ vm: VM, path: 'probes.web.timeoutMs' }]);
+    expect(here.loaded().overrides.setAside).toEqual([]);
+  });
+
+  it('may take the VM away, and it waits', async () => {
+    const here = await place();
+    await here.change([enable]);
+    writeFileSync(join(here.dir, 'vms.yaml'), '');
+    await here.reload();
+    expect(here.loaded().overrides.idle).toHaveLength(1);
+    await here.configuration.forget(VM);
+    expect(existsSync(join(here.stateDir, 'overrides.json'))).toBe(false);
+  });
+
+  it.each([
+    ['no JSON', '{', /overrides\.json:1:1: is not JSON; put a copy of it back, or remove it/],
+    ['another version', '{"version":2,"overrides":[]}', /does not fit at version/],
+    [
+      'a path into the prototype',
+      '{"version":1,"overrides":[{"vm":null,"path":"a.__proto__.b","value":1,"author":"","reason":"","atMs":1,"untilMs":null}]}',
+      /does not fit at overrides\.0\.path/,
+    ],
+  ])('a file of them with %s is refused', async (_, text, message) => {
+    const here = await place();
+    writeFileSync(join(here.stateDir, 'overrides.json'), text);
+    await expect(loadConfig(here.configPath)).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_CONFIG',
+      message: expect.stringMatching(message),
+    });
+  });
+});
