@@ -82,7 +82,9 @@ export async function withHealthyFleet({ vms, real, changing = 0, periodMs, poli
     const all = (is) => everyVm(vmpulse, specs, is);
     await all((vm) => vm.health === 'healthy');
     const fleet = { specs, driver, all, startMs, stopResponder: stop };
-    return await use({ ...fleet, flap: (ms) => flapping.flap(ms), scrape: () => vmpulse.metricsText() });
+    const render = (encoding) => vmpulse.renderMetrics(encoding);
+    const scrape = async () => Buffer.from(await render('identity')).toString();
+    return await use({ ...fleet, flap: (ms) => flapping.flap(ms), render, scrape });
   } finally {
     await vmpulse.close();
     await journal.close();

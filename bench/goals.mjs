@@ -59,6 +59,14 @@ const GOALS = [
     atMost(5),
     (run) => run.figure('start lateness p99, core half loaded'),
   ],
+  ['scrape, 10,000 VMs, ms', '≤ 2,000', atMost(2_000), (run) => run.figure('scrape')],
+  ['bytes of a scrape', '≤ 20,000,000', atMost(20_000_000), (run) => run.figure('bytes of a scrape')],
+  [
+    'event loop delay p99 in scrapes, ms',
+    '≤ 50',
+    atMost(50),
+    (run) => run.figure('event loop delay in scrapes, p99'),
+  ],
   ['starved: healthy targets failed', '0', atMost(0), (run) => run.figure('starved, healthy targets failed')],
   [
     'starved: silent targets not failed',

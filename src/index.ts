@@ -38,6 +38,7 @@ export type { BeforeAction, Verdict } from './runtime/action-runner.js';
 export type { CustomProbe, CustomProbes } from './runtime/custom-probes.js';
 export type { Heartbeat } from './runtime/heartbeats.js';
 export { openJournal } from './runtime/journal/index.js';
+export { createMetrics, type Metrics, type MetricsOptions } from './runtime/metrics/metrics.js';
 export type { ActRequest, ActTarget, ActWork } from './runtime/person-acts.js';
 export type { ExplainView, HostView, RuntimeEvent, VmView } from './runtime/views.js';
 export { Vmpulse, type VmpulseOptions } from './runtime/vmpulse.js';

@@ -47,7 +47,7 @@ export interface DaemonConfig {
   readonly metrics: {
     /** Unset: metrics on the daemon's socket only. */
     readonly listen?: ListenAddress;
-    /** Also under the names `vm_health_checks_total` and `vm_health_check_failed`. */
+    /** Also under the names of older dashboards. */
     readonly seedNames: boolean;
   };
   readonly readiness: {

@@ -16,7 +16,7 @@ import { systemClock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import { type ObservableJournal, openJournal } from '../runtime/journal/index.js';
-import { createMetrics } from '../runtime/metrics.js';
+import { createMetrics } from '../runtime/metrics/metrics.js';
 import type { ReloadView } from '../runtime/views.js';
 import { Vmpulse } from '../runtime/vmpulse.js';
 import { createAgentCheck } from './agent-check.js';

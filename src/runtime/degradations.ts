@@ -6,6 +6,8 @@ import type { Degradation } from './views.js';
 export class Degradations {
   readonly #clock: Clock;
   readonly #byName = new Map<string, Degradation>();
+  /** Names by the VM that they are about: metrics ask for each of thousands of VMs. */
+  readonly #byVm = new Map<VmId, Set<string>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -14,12 +16,22 @@ export class Degradations {
   set(what: string, why: string): void {
     const known = this.#byName.get(what);
     this.#byName.set(what, { what, why, sinceMs: known?.sinceMs ?? this.#clock.now() });
+    const vm = vmOf(what);
+    this.#byVm.set(vm, (this.#byVm.get(vm) ?? new Set()).add(what));
   }
 
   /** Of this name, or of a name below it. */
   clear(what: string): void {
     for (const name of this.#byName.keys())
-      if (name === what || name.startsWith(`${what}/`)) this.#byName.delete(name);
+      if (name === what || name.startsWith(`${what}/`)) this.#remove(name);
+  }
+
+  #remove(name: string): void {
+    this.#byName.delete(name);
+    const vm = vmOf(name);
+    const names = this.#byVm.get(vm);
+    names?.delete(name);
+    if (names?.size === 0) this.#byVm.delete(vm);
   }
 
   list(): readonly Degradation[] {
@@ -28,7 +40,12 @@ export class Degradations {
 
   /** Those of one VM: their names have its id after the first part. */
   about(vm: VmId): readonly Degradation[] {
-    const isAbout = (below: string) => below === vm || below.startsWith(`${vm}/`);
-    return this.list().filter(({ what }) => isAbout(what.slice(what.indexOf('/') + 1)));
+    return [...(this.#byVm.get(vm) ?? [])].flatMap((name) => this.#byName.get(name) ?? []);
   }
+}
+
+/** The VM that a degradation is about, as its name says; empty: none. */
+function vmOf(what: string): VmId {
+  const [, namespace = '', name = ''] = what.split('/');
+  return name === '' ? '' : `${namespace}/${name}`;
 }

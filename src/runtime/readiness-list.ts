@@ -56,6 +56,11 @@ export class ReadinessList {
     return { listed: listed.has(vm), keptBy: kept.get(vm) ?? null };
   }
 
+  /** Who stands in it now. */
+  get listed(): ReadonlySet<VmId> {
+    return this.#current().listed;
+  }
+
   /** Stores the list if it changed. Never rejects: the next change stores it again. */
   async save(): Promise<void> {
     const listed = [...this.#current().listed];

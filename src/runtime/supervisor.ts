@@ -313,6 +313,11 @@ export class Supervisor {
     return this.#readiness?.of(vm) ?? { listed: false, keptBy: null };
   }
 
+  /** Who stands in the list of endpoints now. */
+  get listed(): ReadonlySet<VmId> {
+    return this.#readiness?.listed ?? new Set();
+  }
+
   get units(): ReadonlyMap<VmId, VmUnit> {
     return this.#inventory.units;
   }

@@ -1,7 +1,8 @@
+import type { HealthState } from '../model/health.js';
 import type { VmId } from '../model/vm.js';
 import { holdsOf, summarize } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
-import { complianceOf, customizationsOf } from './compliance.js';
+import { type Compliance, complianceOf, customizationsOf } from './compliance.js';
 import { endpointOf } from './endpoint.js';
 import { lifeStateOf } from './life-state.js';
 import type { Listing } from './readiness-list.js';
@@ -17,31 +18,39 @@ interface ViewSource {
 const MANAGED: VmView['mode'] = { kind: 'managed', reason: '' };
 
 /** What metrics tell of one VM: for thousands of them at each scrape, so nothing else is looked up. */
-function buildVmFigures(source: ViewSource, { spec, session, machineDrift }: VmUnit): VmFigures {
+function buildVmFigures(source: ViewSource, unit: VmUnit, ready: boolean): VmFigures {
+  const { spec } = unit;
   const vm = source.state.vms.get(spec.id);
   return {
     id: spec.id,
     health: vm?.health ?? 'unknown',
-    ready: source.listing(spec.id).listed,
-    editWarSinceMs: vm?.war.pausedAtMs ?? null,
-    mode: spec.mode ?? MANAGED,
-    compliance: complianceOf(spec, {
-      isRunning: session !== undefined,
-      machineDrift,
-      degradations: source.degradationsOf(spec.id),
-    }),
+    ready,
+    compliant: complianceOfUnit(source, unit).compliant,
+    paused: spec.mode?.kind === 'paused' || vm?.war.pausedAtMs != null,
     customizations: customizationsOf(spec),
   };
+}
+
+function complianceOfUnit(source: ViewSource, { spec, session, machineDrift }: VmUnit): Compliance {
+  const degradations = source.degradationsOf(spec.id);
+  return complianceOf(spec, { isRunning: session !== undefined, machineDrift, degradations });
 }
 
 /** One VM as views show it: configuration, what the policy knows, and the VMM it runs in. */
 export function buildVmView(source: ViewSource, unit: VmUnit): VmView {
   const { spec, session } = unit;
   const summary = summarize(source.state, spec.id);
+  const { listed, keptBy } = source.listing(spec.id);
   return {
-    ...buildVmFigures(source, unit),
+    id: spec.id,
+    health: summary.health,
     sinceMs: summary.sinceMs,
-    keptReadyBy: source.listing(spec.id).keptBy,
+    ready: listed,
+    keptReadyBy: keptBy,
+    editWarSinceMs: summary.editWarSinceMs,
+    mode: spec.mode ?? MANAGED,
+    compliance: complianceOfUnit(source, unit),
+    customizations: customizationsOf(spec),
     runStrategy: spec.runStrategy,
     lifeState: lifeStateOf(source.state, spec.id),
     recoveryEnabled: spec.recovery.enabled,
@@ -64,13 +73,37 @@ export function buildHostView(
   return { ...facts, holds: holdsOfHost(source.state), vms: vms.sort((a, b) => a.id.localeCompare(b.id)) };
 }
 
-/** What metrics are made of; `facts` as above. */
+/** What metrics tell of the host; `facts` as above. */
 export function buildHostFigures(
-  source: ViewSource & { readonly units: ReadonlyMap<VmId, VmUnit> },
-  facts: Omit<HostFigures, 'vms' | 'holds'>,
+  source: Pick<ViewSource, 'state'> & { readonly units: ReadonlyMap<VmId, VmUnit> },
+  facts: Pick<HostFigures, 'version' | 'startedAtMs' | 'nowMs' | 'degradations'>,
 ): HostFigures {
-  const vms = [...source.units.values()].map((unit) => buildVmFigures(source, unit));
-  return { ...facts, holds: holdsOfHost(source.state), vms };
+  const { state } = source;
+  const healthCounts = new Map<HealthState, number>();
+  let editWars = 0;
+  for (const id of source.units.keys()) {
+    const vm = state.vms.get(id);
+    const health = vm?.health ?? 'unknown';
+    healthCounts.set(health, (healthCounts.get(health) ?? 0) + 1);
+    if (vm?.war.pausedAtMs != null) editWars += 1;
+  }
+  const { brake, incident } = state.host;
+  return {
+    ...facts,
+    holds: holdsOfHost(state),
+    healthCounts,
+    editWars,
+    brakeSinceMs: brake?.sinceMs ?? null,
+    incidentSinceMs: incident?.sinceMs ?? null,
+  };
+}
+
+/** What metrics tell of each VM, made as it is asked for. The list of endpoints is that of the beginning. */
+export function* buildFigures(
+  source: ViewSource & { readonly units: ReadonlyMap<VmId, VmUnit> },
+  listed: ReadonlySet<VmId>,
+): Generator<VmFigures, void, undefined> {
+  for (const [id, unit] of source.units) yield buildVmFigures(source, unit, listed.has(id));
 }
 
 /** Persons' holds, and the one that a failed journal leaves until a person resumes. */

@@ -96,14 +96,24 @@ export interface HostView {
 }
 
 /** What metrics tell of one VM. */
-export type VmFigures = Pick<
-  VmView,
-  'id' | 'health' | 'ready' | 'editWarSinceMs' | 'mode' | 'compliance' | 'customizations'
->;
+export interface VmFigures extends Pick<VmView, 'id' | 'health' | 'ready' | 'customizations'> {
+  /** What runs is what the documents say. */
+  readonly compliant: boolean;
+  /** Automation is paused, by an annotation or because others undo what it does. */
+  readonly paused: boolean;
+}
 
-/** What metrics are made of. */
-export interface HostFigures extends Pick<HostView, 'version' | 'startedAtMs' | 'holds' | 'degradations'> {
-  readonly vms: readonly VmFigures[];
+/** What metrics tell of the host and of all its VMs together. */
+export interface HostFigures
+  extends Pick<HostView, 'version' | 'startedAtMs' | 'nowMs' | 'holds' | 'degradations'> {
+  /** VMs by state; a state that none is in is left out. */
+  readonly healthCounts: ReadonlyMap<HealthState, number>;
+  /** VMs that are left as others want them, because they undo what vmpulse does. */
+  readonly editWars: number;
+  /** The fleet brake holds all recovery since then; null: it does not. */
+  readonly brakeSinceMs: number | null;
+  /** VMs that failed together are left alone as one incident since then; null: none are. */
+  readonly incidentSinceMs: number | null;
 }
 
 /** What `vmpulse explain` shows: the policy's explanation and the VM's last journal entries. */
@@ -216,8 +226,8 @@ export interface RuntimeApi {
   }): Promise<readonly StoredJournalEntry[]>;
   /** What persons do in guests. */
   readonly guests: GuestApi;
-  /** Prometheus text of everything. */
-  metricsText(): Promise<string>;
+  /** All metrics in the text format of Prometheus, UTF-8. */
+  renderMetrics(encoding: 'identity' | 'gzip'): Promise<Uint8Array<ArrayBuffer>>;
   /** Events after `afterId` that are still in the ring (1,024), then live ones. */
   events(options: { afterId?: number; signal: AbortSignal }): AsyncIterableIterator<RuntimeEvent>;
 }

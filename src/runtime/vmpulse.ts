@@ -26,13 +26,13 @@ import { HostNetworking } from './host-networking.js';
 import { readHostSigns, readOomKills } from './host-signs.js';
 import { pollHost } from './host-watch.js';
 import { MemoryJournal, type ObservableJournal } from './journal/index.js';
-import { createMetrics, type Metrics } from './metrics.js';
+import { createMetrics, type Metrics } from './metrics/metrics.js';
 import type { ActRequest, ActWork } from './person-acts.js';
 import { readOwnStatus } from './raw-rights.js';
 import { vmStorage } from './storage/vm-storage.js';
 import { Supervisor } from './supervisor.js';
 import { VERSION } from './version.js';
-import { buildHostFigures, buildHostView, buildVmView } from './view-builder.js';
+import { buildFigures, buildHostFigures, buildHostView, buildVmView } from './view-builder.js';
 import type {
   ExplainView,
   HostFigures,
@@ -194,7 +194,12 @@ export class Vmpulse implements RuntimeApi {
     });
     this.guests = new Guests((vm) => this.#unit(vm), this.#supervisor.recorder);
     if (fallback !== undefined) this.degrade('engine', `the portable engine is used: ${fallback}`);
-    this.#metrics.bind({ engineStats: () => this.#engine.stats(), hostFigures: () => this.#figures() });
+    this.#metrics.bind({
+      engineStats: () => this.#engine.stats(),
+      hostFigures: () => this.#figures(),
+      vmFigures: () => buildFigures(this.#supervisor, this.#supervisor.listed),
+      degrade: (why) => this.#supervisor.degrade('metrics', why),
+    });
   }
 
   /** Looks at every VM, adopts those that run, starts those that should run (where recovery is enabled), probes. */
@@ -247,6 +252,7 @@ export class Vmpulse implements RuntimeApi {
     return buildHostFigures(this.#supervisor, {
       version: VERSION,
       startedAtMs: this.#startedAtMs,
+      nowMs: this.#clock.now(),
       degradations: this.#supervisor.degradations,
     });
   }
@@ -444,8 +450,8 @@ export class Vmpulse implements RuntimeApi {
     await this.#heartbeats.receive(id, token, beat);
   }
 
-  metricsText(): Promise<string> {
-    return this.#metrics.text();
+  renderMetrics(encoding: 'identity' | 'gzip'): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#metrics.render(encoding);
   }
 
   events(options: { afterId?: number; signal: AbortSignal }): AsyncIterableIterator<RuntimeEvent> {
@@ -464,7 +470,7 @@ export class Vmpulse implements RuntimeApi {
 
   async #close(): Promise<void> {
     await this.#supervisor.close();
-    await Promise.all([this.#pool.close(), this.#conversations.close()]);
+    await Promise.all([this.#pool.close(), this.#conversations.close(), this.#metrics.close()]);
     if (this.#ownsEngine) await this.#engine.close();
   }
 

@@ -8,8 +8,25 @@ export function metricsRoutes({ runtime }: Pick<ApiOptions, 'runtime'>): Route[]
       path: '/metrics',
       scope: 'read',
       summary: 'Metrics for Prometheus.',
+      headers: { 'Accept-Encoding': 'With `gzip` the answer is compressed.' },
       mediaType: PROMETHEUS_TEXT,
-      handle: async (c) => c.body(await runtime.metricsText(), 200, { 'content-type': PROMETHEUS_TEXT }),
+      handle: async (c) => {
+        const encoding = takesGzip(c.req.header('accept-encoding')) ? 'gzip' : 'identity';
+        const body = await runtime.renderMetrics(encoding);
+        return c.body(body, 200, {
+          'content-type': PROMETHEUS_TEXT,
+          vary: 'accept-encoding',
+          ...(encoding === 'gzip' ? { 'content-encoding': 'gzip' } : {}),
+        });
+      },
     }),
   ];
+}
+
+/** Whether an Accept-Encoding asks for it; `gzip;q=0` refuses it. */
+function takesGzip(accepted = ''): boolean {
+  return accepted
+    .toLowerCase()
+    .split(',')
+    .some((part) => /^\s*gzip\s*(;\s*q=(?!0(\.0*)?\s*$)|$)/.test(part));
 }

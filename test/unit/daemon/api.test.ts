@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { VmpulseError } from '../../../src/model/errors.js';
 import { explainView, vmView } from './fake-runtime.js';
@@ -96,6 +97,24 @@ describe('the API', () => {
       ['hold', { vm: null, reason: 'all', author: 'ann@1000', forMs: null }],
       ['clearIntents', { vm: null, author: 'ann@1000' }],
     ]);
+  });
+
+  it.each([
+    ['gzip, deflate', 'gzip'],
+    ['deflate, GZIP;q=0.5', 'gzip'],
+    ['gzip;q=0', undefined],
+    ['gzip;q=0.000', undefined],
+    ['identity', undefined],
+  ])('compresses the metrics where Accept-Encoding %s asks for it', async (accepted, encoding) => {
+    const { client } = await serve();
+    const answer = await client.request({
+      method: 'GET',
+      path: '/metrics',
+      headers: { 'accept-encoding': accepted },
+    });
+    const body = Buffer.from(await answer.body.arrayBuffer());
+    expect(answer.headers['content-encoding']).toBe(encoding);
+    expect((encoding === 'gzip' ? gunzipSync(body) : body).toString()).toContain('vmpulse_up 1');
   });
 
   it('serves the metrics as Prometheus expects them', async () => {

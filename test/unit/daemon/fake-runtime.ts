@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { VmpulseError } from '../../../src/model/errors.js';
 import type { StoredJournalEntry } from '../../../src/model/ports.js';
 import type { VmId } from '../../../src/model/vm.js';
@@ -245,8 +246,9 @@ export class FakeRuntime implements RuntimeApi {
   };
   consoleSocket = '/nowhere.sock';
 
-  async metricsText(): Promise<string> {
-    return '# TYPE vmpulse_up gauge\nvmpulse_up 1\n';
+  async renderMetrics(encoding: 'identity' | 'gzip'): Promise<Uint8Array<ArrayBuffer>> {
+    const text = '# TYPE vmpulse_up gauge\nvmpulse_up 1\n';
+    return encoding === 'gzip' ? gzipSync(text) : Uint8Array.from(Buffer.from(text));
   }
 
   emit(event: Partial<RuntimeEvent>): void {

@@ -1,82 +1,24 @@
+import { gunzipSync } from 'node:zlib';
 import { Counter, Registry, register } from 'prom-client';
-import { describe, expect, it } from 'vitest';
-import type { EngineStats } from '../../../src/engine/probe-engine.js';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { VmpulseError } from '../../../src/model/errors.js';
-import { createMetrics } from '../../../src/runtime/metrics.js';
-import type { HostView, VmView } from '../../../src/runtime/views.js';
+import { createMetrics, type Metrics } from '../../../src/runtime/metrics/metrics.js';
+import { host, lines, linesOf, STATS, source, VMS, vm } from './source.js';
 
-const STATS: EngineStats = {
-  targets: 3,
-  inFlight: 1,
-  probesStarted: 120,
-  outcomes: [
-    { kind: 'httpGet', reason: 'ok', count: 90 },
-    { kind: 'httpGet', reason: 'connection-refused', count: 4 },
-    { kind: 'httpGet', reason: 'connection-reset', count: 3 },
-    { kind: 'httpGet', reason: 'bad-status', count: 2 },
-    { kind: 'httpGet', reason: 'prober-late', count: 1 },
-    { kind: 'tcpSocket', reason: 'ok', count: 20 },
-  ],
-  durations: [{ kind: 'httpGet', bounds: [0.001, 0.25], counts: [60, 95, 100], sumSeconds: 4.5 }],
-  latenessMs: { p50: 0.5, p99: 2, max: 250 },
-  coalesced: 7,
-  reactorPanics: 2,
-  reactorsDown: 1,
-  backend: 'native',
-  reactor: 'epoll',
-};
-
-function vm(id: string, more: Partial<VmView> = {}): VmView {
-  return {
-    id,
-    health: 'healthy',
-    sinceMs: 0,
-    ready: true,
-    keptReadyBy: null,
-    runStrategy: 'Always',
-    lifeState: 'RUNNING',
-    recoveryEnabled: true,
-    address: null,
-    endpoint: { host: '192.0.2.7', port: 8080 },
-    labels: { app: 'web' },
-    vmm: null,
-    note: '',
-    editWarSinceMs: null,
-    probes: [],
-    mode: { kind: 'managed', reason: '' },
-    compliance: { compliant: true, drift: [] },
-    customizations: [],
-    restartRequired: false,
-    ...more,
-  };
-}
-
-function view(more: Partial<HostView> = {}): HostView {
-  return {
-    version: '1.2.3',
-    host: 'host-1',
-    pid: 1,
-    startedAtMs: 1_700_000_000_500,
-    nowMs: 0,
-    engine: 'native',
-    holds: [],
-    degradations: [],
-    vms: [vm('default/web-1'), vm('lab/db "1"', { health: 'unhealthy', ready: false })],
-    ...more,
-  };
-}
-
-function lines(text: string): string[] {
-  return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+/** Metrics that end with the test. */
+function make(options: Parameters<typeof createMetrics>[0] = {}): Metrics {
+  const metrics = createMetrics(options);
+  onTestFinished(() => metrics.close());
+  return metrics;
 }
 
 async function scrape(
   options: Parameters<typeof createMetrics>[0] = {},
-  hostView: HostView = view(),
+  more: Parameters<typeof source>[0] = {},
 ): Promise<string[]> {
-  const metrics = createMetrics(options);
-  metrics.bind({ engineStats: () => STATS, hostFigures: () => hostView });
-  return lines(await metrics.text());
+  const metrics = make(options);
+  metrics.bind(source(more));
+  return linesOf(metrics);
 }
 
 describe('createMetrics', () => {
@@ -117,13 +59,17 @@ describe('createMetrics', () => {
         'vmpulse_engine_lateness_seconds{quantile="1"} 0.25',
         'vmpulse_journal_available 1',
         'vmpulse_recovery_holds 0',
+        'vmpulse_fleet_brake_held_seconds 0',
+        'vmpulse_shared_cause_held_seconds 0',
+        'vmpulse_vm_series_available 1',
+        'vmpulse_metrics_thread_restarts_total 0',
       ]),
     );
   });
 
   it('tells each VM’s state and readiness with its name escaped, and counts every state', async () => {
     const found = await scrape();
-    expect(found.filter((line) => line.startsWith('vmpulse_vm_'))).toEqual([
+    expect(found.filter((line) => /^vmpulse_vm_(?!series)|^vmpulse_thrashing/.test(line))).toEqual([
       'vmpulse_vm_health{namespace="default",vm="web-1",state="healthy"} 1',
       'vmpulse_vm_health{namespace="lab",vm="db \\"1\\"",state="unhealthy"} 1',
       'vmpulse_vm_ready{namespace="default",vm="web-1"} 1',
@@ -132,25 +78,53 @@ describe('createMetrics', () => {
       'vmpulse_vm_compliance{namespace="lab",vm="db \\"1\\""} 1',
       'vmpulse_vm_paused{namespace="default",vm="web-1"} 0',
       'vmpulse_vm_paused{namespace="lab",vm="db \\"1\\""} 0',
+      'vmpulse_thrashing_total{namespace="default",vm="web-1"} 0',
+      'vmpulse_thrashing_total{namespace="lab",vm="db \\"1\\""} 0',
     ]);
     expect(found).toContain('vmpulse_vms{state="unhealthy"} 1');
     expect(found).toContain('vmpulse_vms{state="quarantined"} 0');
   });
 
-  it('forgets VMs that are gone and states that are over', async () => {
-    let current = view();
-    const metrics = createMetrics();
-    metrics.bind({ engineStats: () => STATS, hostFigures: () => current });
-    await metrics.text();
-    current = view({ vms: [vm('default/web-1', { health: 'degraded' })] });
-    expect(lines(await metrics.text()).filter((line) => line.startsWith('vmpulse_vm_health'))).toEqual([
+  it('forgets VMs that are gone and states that are over, and has what is new', async () => {
+    let vms = VMS;
+    const metrics = make();
+    metrics.bind(source({ vmFigures: () => vms }));
+    await linesOf(metrics);
+    vms = [vm('default/web-1', { health: 'degraded' }), vm('lab/new')];
+    expect((await linesOf(metrics)).filter((line) => line.startsWith('vmpulse_vm_health'))).toEqual([
       'vmpulse_vm_health{namespace="default",vm="web-1",state="degraded"} 1',
+      'vmpulse_vm_health{namespace="lab",vm="new",state="healthy"} 1',
     ]);
+  });
+
+  it('is the same compressed, and one text for all who wait for their turn', async () => {
+    const metrics = make();
+    let reads = 0;
+    metrics.bind(source({ hostFigures: () => ({ ...host(), editWars: ++reads }) }));
+    const [first, second, zipped] = await Promise.all([
+      metrics.render('identity'),
+      metrics.render('identity'),
+      metrics.render('gzip'),
+    ]);
+    expect(second).toBe(first);
+    expect(reads).toBe(2);
+    const plain = Buffer.from(first).toString();
+    expect(gunzipSync(zipped).toString()).toBe(plain.replace('vmpulse_edit_wars 1', 'vmpulse_edit_wars 2'));
+  });
+
+  it('tells how long brake and incident have held', async () => {
+    const { nowMs } = host();
+    const found = await scrape(
+      {},
+      { hostFigures: () => host({ brakeSinceMs: nowMs - 90_000, incidentSinceMs: nowMs - 1_500 }) },
+    );
+    expect(found).toContain('vmpulse_fleet_brake_held_seconds 90');
+    expect(found).toContain('vmpulse_shared_cause_held_seconds 1.5');
   });
 
   it('shows a journal that is unavailable, and degradations without the names of VMs', async () => {
     const degradations = ['journal', 'look/a/b', 'look/a/c'].map((what) => ({ what, why: 'w', sinceMs: 0 }));
-    const found = await scrape({}, view({ degradations }));
+    const found = await scrape({}, { hostFigures: () => host({ degradations }) });
     expect(found).toContain('vmpulse_journal_available 0');
     expect(found.filter((line) => line.startsWith('vmpulse_degradations'))).toEqual([
       'vmpulse_degradations{what="journal"} 1',
@@ -160,19 +134,23 @@ describe('createMetrics', () => {
 
   it('tells what differs from the documents, what is customized or paused, and what is missing', async () => {
     const vms = [
-      vm('a/drifts', { compliance: { compliant: false, drift: ['runStrategy'] } }),
-      vm('a/held', { mode: { kind: 'paused', reason: 'r' }, customizations: ['reconcile-paused'] }),
-      vm('a/war', { editWarSinceMs: 1 }),
+      vm('a/drifts', { compliant: false }),
+      vm('a/held', { paused: true, customizations: ['reconcile-paused'] }),
     ];
-    const found = await scrape({}, view({ vms, degradations: [{ what: 'kvm', why: 'w', sinceMs: 0 }] }));
+    const degradations = ['kvm', 'privileges/a/drifts/ping'].map((what) => ({ what, why: 'w', sinceMs: 0 }));
+    const found = await scrape(
+      {},
+      { vmFigures: () => vms, hostFigures: () => host({ degradations, editWars: 3 }) },
+    );
     expect(found).toEqual(
       expect.arrayContaining([
         'vmpulse_vm_compliance{namespace="a",vm="drifts"} 0',
         'vmpulse_vm_compliance{namespace="a",vm="held"} 1',
         'vmpulse_vm_paused{namespace="a",vm="drifts"} 0',
         'vmpulse_vm_paused{namespace="a",vm="held"} 1',
-        'vmpulse_vm_paused{namespace="a",vm="war"} 1',
+        'vmpulse_edit_wars 3',
         'vmpulse_dependency_missing{what="kvm"} 1',
+        'vmpulse_dependency_missing{what="privileges"} 1',
         'vmpulse_dependency_missing{what="engine"} 0',
       ]),
     );
@@ -182,59 +160,50 @@ describe('createMetrics', () => {
   });
 
   it('counts wars over changes, and times how long a reload took', async () => {
-    const metrics = createMetrics();
+    const metrics = make();
+    metrics.bind(source({ vmFigures: () => [vm('a/vm')] }));
     metrics.thrash('a/vm');
     metrics.thrash('a/vm');
     metrics.reconciled(0.2);
-    const found = lines(await metrics.text());
+    const found = await linesOf(metrics);
     expect(found).toContain('vmpulse_thrashing_total{namespace="a",vm="vm"} 2');
     expect(found).toContain('vmpulse_reconcile_duration_seconds_bucket{le="0.1"} 0');
     expect(found).toContain('vmpulse_reconcile_duration_seconds_bucket{le="0.5"} 1');
   });
 
   it('counts recoveries by step and result, from 0 on', async () => {
-    const metrics = createMetrics();
+    const metrics = make();
     metrics.recovery('reset', 'done');
     metrics.recovery('reset', 'done');
     metrics.recovery('start', 'impossible');
-    const found = lines(await metrics.text());
+    const found = await linesOf(metrics);
     expect(found).toContain('vmpulse_recoveries_total{step="reset",result="done"} 2');
     expect(found).toContain('vmpulse_recoveries_total{step="start",result="impossible"} 1');
     expect(found).toContain('vmpulse_recoveries_total{step="power-cycle",result="failed"} 0');
   });
 
-  it('has the older names only when asked, with labels that divide', async () => {
-    expect((await scrape()).some((line) => line.startsWith('vm_'))).toBe(false);
-    expect((await scrape({ seedNames: true })).filter((line) => line.startsWith('vm_'))).toEqual([
-      'vm_health_checks_total{kind="httpGet"} 100',
-      'vm_health_checks_total{kind="tcpSocket"} 20',
-      'vm_health_check_failed{kind="httpGet"} 9',
-      'vm_health_check_failed{kind="tcpSocket"} 0',
-    ]);
-  });
-
   it('reads the engine once a scrape, also when the host program scrapes its own registry', async () => {
     const registry = new Registry();
     new Counter({ name: 'host_program_total', help: 'h', registers: [registry] });
-    const metrics = createMetrics({ registry });
+    const metrics = make({ registry });
     let reads = 0;
-    metrics.bind({ engineStats: () => ({ ...STATS, probesStarted: ++reads }), hostFigures: () => view() });
+    metrics.bind(source({ engineStats: () => ({ ...STATS, probesStarted: ++reads }) }));
     expect(lines(await registry.metrics())).toEqual(
       expect.arrayContaining(['host_program_total 0', 'vmpulse_engine_probes_started_total 1']),
     );
-    expect(lines(await registry.metrics())).toContain('vmpulse_engine_probes_started_total 2');
+    expect(await linesOf(metrics)).toContain('vmpulse_engine_probes_started_total 2');
     expect(reads).toBe(2);
   });
 
   it('does not fail the scrape of a host program before the start and after the end', async () => {
     const registry = new Registry();
-    const metrics = createMetrics({ registry });
+    const metrics = make({ registry });
     expect(lines(await registry.metrics())).toContain('vmpulse_up 0');
     const closed = () => {
       throw new VmpulseError('ERR_VMPULSE_CLOSED', 'closed');
     };
-    metrics.bind({ engineStats: closed, hostFigures: closed });
-    expect(lines(await registry.metrics())).toContain('vmpulse_up 0');
+    metrics.bind(source({ engineStats: closed, hostFigures: closed, vmFigures: closed }));
+    expect(await linesOf(metrics)).toContain('vmpulse_up 0');
   });
 
   it('leaves the global registry alone', async () => {

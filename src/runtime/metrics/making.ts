@@ -1,7 +1,6 @@
 import { Counter, Gauge, type PrometheusContentType, type Registry } from 'prom-client';
-import type { EngineStats } from '../engine/probe-engine.js';
-import type { VmId } from '../model/vm.js';
-import type { HostFigures } from './views.js';
+import type { EngineStats } from '../../engine/probe-engine.js';
+import type { HostFigures } from '../views.js';
 
 export interface Reading {
   readonly stats: EngineStats;
@@ -56,15 +55,4 @@ export function gauge<L extends string>(
       if (reading) measure(reading, (labels, value) => this.set(labels, value));
     },
   });
-}
-
-export function vmLabels(id: VmId): { namespace: string; vm: string } {
-  const slash = id.indexOf('/');
-  return { namespace: id.slice(0, Math.max(0, slash)), vm: id.slice(slash + 1) };
-}
-
-export function countBy<T>(items: readonly T[], key: (item: T) => string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1);
-  return counts;
 }

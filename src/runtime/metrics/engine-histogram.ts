@@ -1,5 +1,5 @@
 import { Histogram, type PrometheusContentType, type Registry } from 'prom-client';
-import type { EngineStats } from '../engine/probe-engine.js';
+import type { EngineStats } from '../../engine/probe-engine.js';
 
 export interface EngineHistogramOptions {
   readonly name: string;

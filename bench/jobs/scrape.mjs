@@ -1,0 +1,47 @@
+// What a scrape of a large host takes, and how long it keeps the host program's own loop from anything else.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { withHealthyFleet } from '../fleet.mjs';
+
+const PERIOD_MS = 10_000;
+const FLAP_MS = 1_000;
+const BETWEEN_MS = 500;
+/** A stall is noticed once it is over, ms. */
+const AFTER_MS = 5;
+
+/** `changing` VMs change their readiness every second. The loop's delay is that of the time in which a scrape runs. */
+export function scrapes({ vms, changing, count, dir }) {
+  return withHealthyFleet({ dir, vms, real: 0, periodMs: PERIOD_MS, changing }, async (fleet) => {
+    fleet.flap(FLAP_MS);
+    const first = await timed(() => fleet.render('identity'));
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const [plain, zipped] = [[], []];
+    for (let n = 0; n < count; n++) {
+      for (const [encoding, list] of [
+        ['identity', plain],
+        ['gzip', zipped],
+      ]) {
+        await sleep(BETWEEN_MS);
+        delay.enable();
+        list.push(await timed(() => fleet.render(encoding)));
+        await sleep(AFTER_MS);
+        delay.disable();
+      }
+    }
+    return {
+      firstMs: first.ms,
+      plainMs: plain.map(({ ms }) => ms),
+      zippedMs: zipped.map(({ ms }) => ms),
+      plainBytes: plain.at(-1).bytes,
+      zippedBytes: zipped.at(-1).bytes,
+      delayP99Ms: delay.percentile(99) / 1e6,
+      delayMaxMs: delay.max / 1e6,
+    };
+  });
+}
+
+async function timed(render) {
+  const startedAt = performance.now();
+  const body = await render();
+  return { ms: performance.now() - startedAt, bytes: body.byteLength };
+}

@@ -1,0 +1,28 @@
+import type { HealthState } from '../../model/health.js';
+import type { VmId } from '../../model/vm.js';
+
+/** Everything that metrics tell of one VM. Plain data: it travels to the thread that keeps the text. */
+export interface VmRow {
+  readonly id: VmId;
+  readonly health: HealthState;
+  readonly ready: boolean;
+  readonly compliant: boolean;
+  /** Automation is paused, by an annotation or because others undo what it does. */
+  readonly paused: boolean;
+  /** Annotations in force. */
+  readonly customizations: readonly string[];
+  /** Times that vmpulse waited, or gave in, because others undid what it did. */
+  readonly thrashes: number;
+}
+
+export function sameRow(a: VmRow, b: VmRow): boolean {
+  return (
+    a.health === b.health &&
+    a.ready === b.ready &&
+    a.compliant === b.compliant &&
+    a.paused === b.paused &&
+    a.thrashes === b.thrashes &&
+    a.customizations.length === b.customizations.length &&
+    a.customizations.every((name, i) => name === b.customizations[i])
+  );
+}
