@@ -10,7 +10,7 @@ Brings everything that vmpulse's tests and demonstration need: npm dependencies,
 TypeScript build, and, as root on Debian or Ubuntu, QEMU and the image of the lab VMs. What is there and up
 to date is left alone, so a second run ends at once.
 
-  --ci     also the tools for checks and native tests (clang-format, GoogleTest)
+  --ci     also the tools for checks and native tests (clang-format, GoogleTest, Prometheus)
   --quiet  no progress, only what is missing
 
 VMPULSE_NO_APT=1 keeps it from installing or downloading Debian packages; it then names what is missing.

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { buildLabImage, labImageFresh, partsFresh } from '../../lab/image/build.mjs';
 import { aptInstall, aptRefusal, installCommand } from './apt.mjs';
 import { hashFiles, isFresh, listFiles, writeStamp } from './fresh.mjs';
+import { prometheusPresent, unpackPrometheus } from './prometheus.mjs';
 import { findProgram, run } from './run.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -148,6 +149,19 @@ export const STEPS = [
     needs: [],
     fresh: () => missingPackages(CI_TOOLS).length === 0,
     make: (log) => installPrograms(CI_TOOLS, log),
+  },
+  {
+    name: 'prometheus',
+    title: 'Prometheus, unpacked, for the tests of alerts',
+    group: 'ci',
+    needs: [],
+    fresh: prometheusPresent,
+    make: (log) => {
+      const refusal = aptRefusal({ asRoot: false });
+      if (refusal !== undefined)
+        throw new StepMissing(`Prometheus is not unpacked, and ${refusal}`, installCommand(['prometheus']));
+      return unpackPrometheus(log);
+    },
   },
 ];
 

@@ -122,10 +122,9 @@ export class Daemon {
   reload(): Promise<ReloadView> {
     const reloaded = this.#reloads.then(() => this.#reload());
     this.#reloads = reloaded.catch((error: unknown) => {
-      this.#logger.error(
-        { error: errorMessage(error) },
-        'the configuration was not reloaded; the former one stays',
-      );
+      const why = `the configuration was not reloaded; the former one stays: ${errorMessage(error)}`;
+      if (this.#closing) this.#logger.error({}, why);
+      else this.#vmpulse?.degrade('configuration', why);
     });
     return reloaded;
   }
@@ -271,6 +270,7 @@ export class Daemon {
       const applied = await this.#vmpulse.apply(next.vms);
       this.#loaded = next;
       this.#tellSetAside(this.#vmpulse);
+      this.#vmpulse.mend('configuration');
       this.#logger.level = next.config.logLevel;
       const { restartRequired } = diffConfig(this.#started, next).daemon;
       const later = restartRequired.map((name) => `${name} changed: it holds after a restart of the daemon`);

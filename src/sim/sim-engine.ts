@@ -1,3 +1,4 @@
+import { Stats } from '../engine/portable/stats.js';
 import { idHash } from '../engine/portable/timing.js';
 import type {
   Channel,
@@ -39,6 +40,7 @@ export class SimEngine implements ProbeEngine {
   readonly #targets = new Map<number, SimTarget>();
   readonly #byVm = new Map<string, Set<SimTarget>>();
   readonly #saved = new Map<bigint, SavedThresholds>();
+  readonly #stats = new Stats();
   #batch: EngineEvent[] = [];
   #wake: () => void = () => {};
   readonly #gone = new Set<string>();
@@ -53,6 +55,10 @@ export class SimEngine implements ProbeEngine {
       blindAfter: BLIND_AFTER,
       maySleep,
       emit: (target, change, durationMs) => this.#emit(target, change, durationMs),
+      ended: ({ target }, { outcome, durationMs }) => {
+        this.#stats.started(0);
+        this.#stats.finished(target.check.kind, outcome, durationMs);
+      },
     };
   }
 
@@ -161,20 +167,9 @@ export class SimEngine implements ProbeEngine {
     return { epoch, state, suspended, ...counts, lastAtMs, lastOkMs, lastDurationMs: 0 };
   }
 
+  /** Of the probes that were run one by one. */
   stats(): EngineStats {
-    return {
-      targets: this.#targets.size,
-      inFlight: 0,
-      probesStarted: 0,
-      outcomes: [],
-      durations: [],
-      latenessMs: { p50: 0, p99: 0, max: 0 },
-      coalesced: 0,
-      reactorPanics: 0,
-      reactorsDown: 0,
-      backend: 'portable',
-      reactor: 'node',
-    };
+    return this.#stats.read({ targets: this.#targets.size, inFlight: 0, coalesced: 0 });
   }
 
   /** A name of what the host's memory holds: writing it out would cost more than everything else. */

@@ -22,6 +22,8 @@ export interface TargetPorts {
   /** False: every probe is run one by one, as an engine does; the reference that sleeping is compared with. */
   readonly maySleep: boolean;
   readonly emit: (target: SimTarget, change: Change, durationMs: number) => void;
+  /** A probe has ended; those that are slept through are not told. */
+  readonly ended: (target: SimTarget, seen: Seen) => void;
 }
 
 /** Nothing but this outcome follows. True times. */
@@ -175,8 +177,9 @@ export class SimTarget {
   }
 
   #verdict(seen: Seen): void {
-    const { timeline, wallMs, blindAfter, maySleep, emit } = this.#ports;
+    const { timeline, wallMs, blindAfter, maySleep, emit, ended } = this.#ports;
     this.#frozen = null;
+    ended(this, seen);
     const change = this.thresholds.observe(seen.outcome, wallMs(), this.timing, blindAfter);
     const periodMs = this.thresholds.periodMs(this.timing);
     const next = this.#phase.nextStart(this.timing, periodMs, this.#scheduledMs, timeline.nowMs);

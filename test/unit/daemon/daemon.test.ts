@@ -133,13 +133,16 @@ describe('vmpulse run', () => {
     expect(bad).toMatchObject({ status: 78, stdout: '' });
     expect(bad.stderr).toContain(`${here.config}:1:`);
     expect(bad.stderr).toContain(`${here.config}:2:`);
-    expect((await ask(here, 'status')).status).toBe(0);
+    const degraded = async () => JSON.parse((await ask(here, 'status', '--json')).stdout).degradations;
+    const shown = { what: 'configuration', why: expect.stringContaining(`${here.config}:1:`) };
+    expect(await degraded()).toContainEqual(expect.objectContaining(shown));
     writeFileSync(here.config, 'logLevel: debug\nhostName: other\n');
     const good = await ask(here, 'reload');
     expect(good).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('! hostName changed: it holds after a restart of the daemon\n'),
     });
+    expect(await degraded()).not.toContainEqual(expect.objectContaining({ what: 'configuration' }));
     const applied = () =>
       logLines(output.stderr).filter(({ msg }) => msg.startsWith('configuration applied')).length;
     expect(applied()).toBe(1);

@@ -54,6 +54,7 @@ async function tell(
     blindAfter: 3,
     maySleep,
     emit: (from, change) => told.push({ ...change, epoch: from.epoch }),
+    ended: () => {},
   });
   for (const change of changes) {
     // Between two whole milliseconds, so that no probe starts at the very moment of a change.
