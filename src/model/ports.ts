@@ -1,5 +1,6 @@
 import type { LadderStep } from './action.js';
 import type { GuestCommandOptions, GuestCommandResult, GuestResources } from './guest.js';
+import type { JournalPage, JournalQuery } from './journal-query.js';
 import type { LinkFault } from './link.js';
 import type { Machine } from './machine.js';
 import type { VcpuReading } from './vcpu.js';
@@ -202,7 +203,12 @@ export interface StoredJournalEntry extends JournalEntry {
 /** Durable record of what happened and why. `append` resolves once the entry is on disk. */
 export interface Journal {
   append(entries: readonly JournalEntry[], options: CallOptions): Promise<void>;
-  read(query: { vm?: VmId; afterSeq?: number; limit: number }): Promise<readonly StoredJournalEntry[]>;
+  /** In the order in which they were written: the entries after `afterSeq`, or without it the newest; oldest first. */
+  read(query: { afterSeq?: number; limit: number }): Promise<readonly StoredJournalEntry[]>;
+  /** By VM, type, class and time. Rejects with ERR_VMPULSE_ARGUMENT for a cursor that no page gave. */
+  query(query: JournalQuery): Promise<JournalPage>;
+  /** Everything about these actions (at most 1000), oldest first. */
+  ofActions(ids: readonly string[]): Promise<readonly StoredJournalEntry[]>;
   /** Actions with a durable start and no end: a daemon died in between. */
   unfinished(): Promise<readonly StoredJournalEntry[]>;
   /** Durable values by key (policy and engine snapshots): all are written, `null` removes one, or none is. */

@@ -72,10 +72,12 @@ export function noteFine(ctx: StepContext, vm: PolicyVmState): void {
     if (!healthBack(vm, ctx.now, inGrace(vm, ctx.now))) return;
     episode.healedAtMs = ctx.now;
     const after = span(ctx.now - episode.startedAtMs);
+    const last = episode.attempts.at(-1);
     say(ctx, {
       vm,
       kind: 'note',
       rule: 'healed',
+      ...(last === undefined ? {} : { actionId: last.actionId }),
       text: `health is back ${after} after the first evidence; it must stay for ${span(stableForMs(vm))}`,
     });
   }

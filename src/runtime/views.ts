@@ -10,6 +10,7 @@ import type { Compliance } from './compliance.js';
 import type { Endpoint } from './endpoint.js';
 import type { GuestApi } from './guests.js';
 import type { Heartbeat } from './heartbeats.js';
+import type { HistoryApi } from './history.js';
 import type { LifeState } from './life-state.js';
 import type { NetworkApi } from './network-api.js';
 
@@ -224,6 +225,8 @@ export interface RuntimeApi {
     readonly afterSeq: number;
     readonly limit: number;
   }): Promise<readonly StoredJournalEntry[]>;
+  /** What happened, by VM, type, class and time. */
+  readonly history: HistoryApi;
   /** What persons do in guests. */
   readonly guests: GuestApi;
   /** All metrics in the text format of Prometheus, UTF-8. */

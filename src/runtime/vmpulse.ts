@@ -21,6 +21,7 @@ import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
 import { type GuestApi, Guests } from './guests.js';
 import { type Heartbeat, Heartbeats } from './heartbeats.js';
+import { History, type HistoryApi } from './history.js';
 import { hostLinkSource } from './host-links.js';
 import { HostNetworking } from './host-networking.js';
 import { readHostSigns, readOomKills } from './host-signs.js';
@@ -105,6 +106,7 @@ export class Vmpulse implements RuntimeApi {
   readonly #heartbeats: Heartbeats;
   readonly network: HostNetworking;
   readonly guests: GuestApi;
+  readonly history: HistoryApi;
   readonly #startedAtMs: number;
   #closing: Promise<void> | undefined;
 
@@ -192,6 +194,7 @@ export class Vmpulse implements RuntimeApi {
       recorder: this.#supervisor.recorder,
       units: this.#supervisor.units,
     });
+    this.history = new History(this.#journal, () => this.#supervisor.recorder.settled());
     this.guests = new Guests((vm) => this.#unit(vm), this.#supervisor.recorder);
     if (fallback !== undefined) this.degrade('engine', `the portable engine is used: ${fallback}`);
     this.#metrics.bind({
@@ -270,13 +273,14 @@ export class Vmpulse implements RuntimeApi {
     const unit = this.#unit(vm);
     await this.#supervisor.recorder.settled();
     // A journal that cannot be read is a degradation of its own; the explanation does not depend on it.
-    const entries = await this.#journal.read({ vm, limit: EXPLAIN_JOURNAL_ENTRIES }).catch(() => []);
+    const newest = this.#journal.query({ vm, order: 'newest', limit: EXPLAIN_JOURNAL_ENTRIES });
+    const { entries } = await newest.catch(() => ({ entries: [] }));
     const explanation = explain(this.#supervisor.state, vm, this.#clock.now());
     return {
       ...explanation,
       vmm: buildVmView(this.#supervisor, unit).vmm,
       degradations: this.#supervisor.degradationsOf(vm),
-      journal: entries.map(({ seq, atMs, type, text }) => ({ seq, atMs, type, text })),
+      journal: entries.map(({ seq, atMs, type, text }) => ({ seq, atMs, type, text })).reverse(),
     };
   }
 

@@ -1,4 +1,5 @@
 import { VmpulseError } from '../model/errors.js';
+import type { JournalPage } from '../model/journal-query.js';
 import type { JournalEntry, StoredJournalEntry } from '../model/ports.js';
 import type { Availability, ObservableJournal } from '../runtime/journal/index.js';
 import type { Timeline } from './timeline.js';
@@ -131,6 +132,14 @@ export class SimJournal implements ObservableJournal {
   }
 
   async read(): Promise<readonly StoredJournalEntry[]> {
+    return [];
+  }
+
+  async query(): Promise<JournalPage> {
+    return { entries: [], next: null };
+  }
+
+  async ofActions(): Promise<readonly StoredJournalEntry[]> {
     return [];
   }
 

@@ -125,7 +125,8 @@ describe('examples/daemon.ts', () => {
     expect(await ended).toBe(0);
     expect(vmms()).toHaveLength(1);
     const journal = await openJournal({ path: join(dir, 'state', 'journal.db') });
-    const texts = (await journal.read({ vm: 'demo/a', limit: 1_000 })).map(({ text }) => text);
+    const { entries } = await journal.query({ vm: 'demo/a', order: 'oldest', limit: 1_000 });
+    const texts = entries.map(({ text }) => text);
     await journal.close();
     expect(texts).toContain('start held: beforeAction: backup of demo/a runs');
   });

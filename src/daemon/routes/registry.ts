@@ -6,6 +6,7 @@ import { eventRoutes } from './events.js';
 import { explainRoutes } from './explain.js';
 import { guestRoutes } from './guests.js';
 import { heartbeatRoutes } from './heartbeats.js';
+import { historyRoutes } from './history.js';
 import { intentRoutes } from './intents.js';
 import { journalRoutes } from './journal.js';
 import { leftoverRoutes } from './leftovers.js';
@@ -28,6 +29,7 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   policyRoutes,
   readinessRoutes,
   journalRoutes,
+  historyRoutes,
   eventRoutes,
   intentRoutes,
   maintenanceRoutes,

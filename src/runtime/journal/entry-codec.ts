@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
+import { JOURNAL_TYPES } from '../../model/journal-query.js';
 import type { JournalEntry, StoredJournalEntry } from '../../model/ports.js';
+import { isReason, REASON_CLASS, type ReasonClass } from '../../model/reasons.js';
 
 /** A longer text is cut. */
 export const MAX_TEXT_CHARS = 4096;
@@ -15,19 +17,9 @@ export interface EntryRow {
   readonly actionId: string | null;
   readonly text: string;
   readonly data: string;
+  /** See classOf. */
+  readonly class: ReasonClass | null;
 }
-
-const ENTRY_TYPES = [
-  'transition',
-  'health',
-  'decision',
-  'action-start',
-  'action-end',
-  'vmm-event',
-  'operator',
-  'input',
-  'daemon',
-] as const satisfies readonly JournalEntry['type'][];
 
 /** Makes the row of an entry. Throws ERR_VMPULSE_ARGUMENT for data that is no JSON. */
 export function encodeEntry(entry: JournalEntry): EntryRow {
@@ -40,7 +32,17 @@ export function encodeEntry(entry: JournalEntry): EntryRow {
       entry.text.length > MAX_TEXT_CHARS ? `${entry.text.slice(0, MAX_TEXT_CHARS)}…` : entry.text,
     ),
     data: encodeData(entry),
+    class: classOf(entry),
   };
+}
+
+/** The class of the reason for which a probe turned `failed` or `blind`; null for every other entry. */
+export function classOf({
+  type,
+  data: { to, reason },
+}: Pick<JournalEntry, 'type' | 'data'>): ReasonClass | null {
+  const isFailure = type === 'transition' && (to === 'failed' || to === 'blind');
+  return isFailure && typeof reason === 'string' && isReason(reason) ? REASON_CLASS[reason] : null;
 }
 
 /** What the row will take in memory and on disk, roughly, in bytes. */
@@ -72,11 +74,14 @@ const storedRow = z.object({
   seq: z.number(),
   at_ms: z.number(),
   vm: z.string().nullable(),
-  type: z.enum(ENTRY_TYPES),
+  type: z.enum(JOURNAL_TYPES),
   action_id: z.string().nullable(),
   text: z.string(),
   data: z.string(),
 });
+
+/** A row of the table `state`. */
+export const stateRow = z.object({ key: z.string(), value: z.string() });
 
 const jsonObject = z.record(z.string(), z.unknown());
 
@@ -85,24 +90,44 @@ export function decodeData(data: string): Record<string, unknown> {
   return jsonObject.parse(JSON.parse(data));
 }
 
-/** Reads rows of the table `entries`. Throws ERR_VMPULSE_JOURNAL for one that vmpulse did not write. */
+/**
+ * Reads rows of the table `entries`. Throws ERR_VMPULSE_JOURNAL for one that vmpulse did not write, or that the disk
+ * has changed.
+ */
 export function decodeRows(rows: readonly unknown[]): StoredJournalEntry[] {
   try {
-    return rows.map((raw) => {
-      const row = storedRow.parse(raw);
-      return {
-        seq: row.seq,
-        atMs: row.at_ms,
-        vm: row.vm,
-        type: row.type,
-        actionId: row.action_id,
-        text: row.text,
-        data: decodeData(row.data),
-      };
-    });
+    return rows.map(decodeRow);
   } catch (cause) {
     throw new VmpulseError('ERR_VMPULSE_JOURNAL', 'the journal holds an entry that vmpulse did not write', {
       cause,
     });
   }
+}
+
+const placeOfRow = z.object({ seq: z.number(), at_ms: z.number() });
+
+/** As decodeRows, for people: in place of a row that cannot be read stands an entry that says so, and the rest is told. */
+export function decodeReadable(rows: readonly unknown[]): StoredJournalEntry[] {
+  return rows.map((row) => {
+    try {
+      return decodeRow(row);
+    } catch {
+      const { seq, at_ms: atMs } = placeOfRow.parse(row);
+      const text = 'this entry cannot be read: it was changed on the disk, or vmpulse did not write it';
+      return { seq, atMs, vm: null, type: 'daemon', actionId: null, text, data: {} };
+    }
+  });
+}
+
+function decodeRow(raw: unknown): StoredJournalEntry {
+  const row = storedRow.parse(raw);
+  return {
+    seq: row.seq,
+    atMs: row.at_ms,
+    vm: row.vm,
+    type: row.type,
+    actionId: row.action_id,
+    text: row.text,
+    data: decodeData(row.data),
+  };
 }

@@ -22,6 +22,11 @@ export class JournalMark {
     }
   }
 
+  /** The journal that belongs here is gone, whichever it was: from now on none passes for it. */
+  noteLoss(): void {
+    if (this.read() === undefined) this.write('lost');
+  }
+
   /** On disk when it returns, and whole whenever the host goes down. Throws what the file system does. */
   write(id: string): void {
     const partial = `${this.path}.partial`;

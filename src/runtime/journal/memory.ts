@@ -1,7 +1,11 @@
 import { VmpulseError } from '../../model/errors.js';
+import type { JournalPage, JournalQuery } from '../../model/journal-query.js';
 import type { CallOptions, JournalEntry, StoredJournalEntry } from '../../model/ports.js';
 import type { Availability, ObservableJournal } from './availability.js';
-import { decodeData, encodeEntry } from './entry-codec.js';
+import { classOf, decodeData, encodeEntry } from './entry-codec.js';
+import { pageOf, placeOf } from './query.js';
+
+type Place = Pick<StoredJournalEntry, 'atMs' | 'seq'>;
 
 /**
  * A journal for host programs that give no state directory: nothing survives the process. Holds at most `maxEntries`
@@ -37,17 +41,36 @@ export class MemoryJournal implements ObservableJournal {
       this.#entries = this.#entries.slice(-this.#maxEntries);
   }
 
-  async read(query: {
-    vm?: string;
-    afterSeq?: number;
-    limit: number;
-  }): Promise<readonly StoredJournalEntry[]> {
+  async read(query: { afterSeq?: number; limit: number }): Promise<readonly StoredJournalEntry[]> {
     this.#assertOpen();
-    const { vm, afterSeq, limit } = query;
-    const found = this.#entries.filter(
-      (entry) => (vm === undefined || entry.vm === vm) && (afterSeq === undefined || entry.seq > afterSeq),
-    );
-    return afterSeq === undefined ? found.slice(Math.max(0, found.length - limit)) : found.slice(0, limit);
+    const { afterSeq, limit } = query;
+    if (afterSeq === undefined) return this.#entries.slice(Math.max(0, this.#entries.length - limit));
+    return this.#entries.filter((entry) => entry.seq > afterSeq).slice(0, limit);
+  }
+
+  async query(query: JournalQuery): Promise<JournalPage> {
+    this.#assertOpen();
+    const { vm, types, classes, fromMs, untilMs, cursor, order } = query;
+    const after = cursor === undefined ? undefined : placeOf(cursor);
+    const sign = order === 'newest' ? -1 : 1;
+    const compare = (a: Place, b: Place) => sign * (a.atMs - b.atMs || a.seq - b.seq);
+    const found = this.#entries.filter((entry) => {
+      const failure = classOf(entry);
+      return (
+        (vm === undefined || entry.vm === vm) &&
+        (types === undefined || types.includes(entry.type)) &&
+        (classes === undefined || (failure !== null && classes.includes(failure))) &&
+        (fromMs === undefined || entry.atMs >= fromMs) &&
+        (untilMs === undefined || entry.atMs < untilMs) &&
+        (after === undefined || compare(entry, after) > 0)
+      );
+    });
+    return pageOf(query, found.sort(compare));
+  }
+
+  async ofActions(ids: readonly string[]): Promise<readonly StoredJournalEntry[]> {
+    this.#assertOpen();
+    return this.#entries.filter(({ actionId }) => actionId !== null && ids.includes(actionId));
   }
 
   async unfinished(): Promise<readonly StoredJournalEntry[]> {

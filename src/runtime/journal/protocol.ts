@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../model/errors.js';
+import type { JournalPage, JournalQuery } from '../../model/journal-query.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
 import type { EntryRow } from './entry-codec.js';
 
@@ -9,12 +10,10 @@ export type JournalCommand =
   | { readonly op: 'append'; readonly batch: string; readonly rows: readonly EntryRow[] }
   | {
       readonly op: 'read';
-      readonly query: {
-        readonly vm?: string | undefined;
-        readonly afterSeq?: number | undefined;
-        readonly limit: number;
-      };
+      readonly query: { readonly afterSeq?: number | undefined; readonly limit: number };
     }
+  | { readonly op: 'query'; readonly query: JournalQuery }
+  | { readonly op: 'ofActions'; readonly ids: readonly string[] }
   | { readonly op: 'unfinished' }
   | { readonly op: 'saveState'; readonly values: ReadonlyMap<string, string | null> }
   | { readonly op: 'loadState'; readonly prefix: string }
@@ -26,11 +25,13 @@ export type JournalCommand =
 
 /** What each command is answered with. */
 export interface JournalResults {
-  /** True: another journal was here before. */
-  readonly open: boolean;
+  /** Why what was written before is gone; null: it is not. */
+  readonly open: string | null;
   /** As `open`. */
-  readonly append: boolean;
+  readonly append: string | null;
   readonly read: readonly StoredJournalEntry[];
+  readonly query: JournalPage;
+  readonly ofActions: readonly StoredJournalEntry[];
   readonly unfinished: readonly StoredJournalEntry[];
   readonly saveState: null;
   readonly loadState: ReadonlyMap<string, string>;

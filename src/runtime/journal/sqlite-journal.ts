@@ -1,20 +1,22 @@
 import { Deadline } from '../../model/deadline.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
+import type { JournalPage, JournalQuery } from '../../model/journal-query.js';
 import { type Logger, silentLogger } from '../../model/logger.js';
 import type { CallOptions, JournalEntry, StoredJournalEntry } from '../../model/ports.js';
 import type { Availability, ObservableJournal } from './availability.js';
 import { Backlog, type Batch } from './backlog.js';
 import type { JournalCommand, JournalResults } from './protocol.js';
 import { Pruner } from './pruner.js';
+import { MAX_READ, pageSize, placeOf } from './query.js';
 import { WorkerLink } from './worker-link.js';
 
 export interface SqliteJournalOptions {
   /** The SQLite file; made when missing, its folder must exist. */
   readonly path: string;
-  /** Entries kept; default 200,000. */
-  readonly maxEntries?: number;
   /** Age at which entries go, ms, except the newest 10,000; default 30 days. */
   readonly maxAgeMs?: number;
+  /** Size of the file from which on the oldest entries go, bytes, except the newest 1000; default 1 GiB. */
+  readonly maxBytes?: number;
   /** Entries that wait for the disk while it fails, bytes; default 16 MiB. */
   readonly maxBacklogBytes?: number;
   /** Longest wait of open(), reads and close(), ms; default 5000. */
@@ -25,7 +27,7 @@ export interface SqliteJournalOptions {
 const DAY_MS = 24 * 3_600_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 10_000;
-const MAX_READ = 10_000;
+const MAX_ACTIONS = 1_000;
 
 /**
  * The journal in an SQLite file, on a Worker of its own. Appends of one moment share a commit (synchronous=FULL).
@@ -51,23 +53,24 @@ export class SqliteJournal implements ObservableJournal {
 
   private constructor(options: SqliteJournalOptions) {
     this.#options = {
-      maxEntries: 200_000,
       maxAgeMs: 30 * DAY_MS,
+      maxBytes: 1024 ** 3,
       maxBacklogBytes: 16 * 1024 * 1024,
       deadlineMs: 5_000,
       logger: silentLogger,
       ...options,
     };
-    const { path, maxEntries, maxAgeMs } = this.#options;
-    this.#link = new WorkerLink({ path, maxEntries, maxAgeMs });
+    const { path, maxAgeMs, maxBytes } = this.#options;
+    this.#link = new WorkerLink({ path, maxAgeMs, maxBytes });
     this.#backlog = new Backlog(this.#options.maxBacklogBytes);
     this.#pruner = new Pruner(() => this.#ask({ op: 'prune', nowMs: Date.now() }));
   }
 
   /**
-   * Opens the journal. Rejects with ERR_VMPULSE_JOURNAL_VERSION when a newer vmpulse wrote it. Any other trouble (a full
-   * disk, a damaged file, missing rights) gives a journal that is unavailable with its cause and goes on trying: probing
-   * must not depend on a disk.
+   * Opens the journal. Rejects with ERR_VMPULSE_JOURNAL_VERSION when a newer vmpulse wrote it. A damaged one is moved
+   * aside (`<path>.damaged-<time>`) and another begun, whose `availability` says what was lost. Any other trouble (a full
+   * disk, missing rights) gives a journal that is unavailable with its cause and goes on trying: probing must not depend
+   * on a disk.
    */
   static async open(options: SqliteJournalOptions): Promise<SqliteJournal> {
     const journal = new SqliteJournal(options);
@@ -103,14 +106,20 @@ export class SqliteJournal implements ObservableJournal {
     await this.#within(promise, options, (late) => this.#unavailable(late));
   }
 
-  /** With `afterSeq` the entries after it; without, the newest. At most `limit` (10,000), oldest first. */
-  async read(query: {
-    vm?: string;
-    afterSeq?: number;
-    limit: number;
-  }): Promise<readonly StoredJournalEntry[]> {
+  /** In the order of writing: with `afterSeq` the entries after it; without, the newest. At most 10,000, oldest first. */
+  async read(query: { afterSeq?: number; limit: number }): Promise<readonly StoredJournalEntry[]> {
     const limit = Math.max(0, Math.min(MAX_READ, Math.trunc(query.limit)));
-    return this.#ask({ op: 'read', query: { vm: query.vm, afterSeq: query.afterSeq, limit } });
+    return this.#ask({ op: 'read', query: { afterSeq: query.afterSeq, limit } });
+  }
+
+  async query(query: JournalQuery): Promise<JournalPage> {
+    // A wrong cursor is told here: an error of the Worker is one of the file.
+    if (query.cursor !== undefined) placeOf(query.cursor);
+    return this.#ask({ op: 'query', query: { ...query, limit: pageSize(query) } });
+  }
+
+  async ofActions(ids: readonly string[]): Promise<readonly StoredJournalEntry[]> {
+    return this.#ask({ op: 'ofActions', ids: ids.slice(0, MAX_ACTIONS) });
   }
 
   async unfinished(): Promise<readonly StoredJournalEntry[]> {
@@ -128,7 +137,7 @@ export class SqliteJournal implements ObservableJournal {
   async acceptLoss(options: CallOptions): Promise<void> {
     if (lostOf(this.#availability) === undefined) return;
     await this.#ask({ op: 'acceptLoss' }, options);
-    this.#works(false);
+    this.#works(null);
   }
 
   /** Writes what waits, as long as the disk takes it, and frees the Worker. Idempotent; ends in bounded time. */
@@ -176,10 +185,10 @@ export class SqliteJournal implements ObservableJournal {
       while (!this.#idle) {
         this.#batch ??= this.#nextBatch();
         const { name: batch, rows } = this.#batch;
-        const isAnother = await this.#link.request({ op: 'append', batch, rows });
+        const lost = await this.#link.request({ op: 'append', batch, rows });
         this.#batch.settle();
         this.#batch = undefined;
-        this.#works(isAnother);
+        this.#works(lost);
       }
       this.#retries = 0;
       if (!this.#closing) this.#pruner.soon();
@@ -191,11 +200,8 @@ export class SqliteJournal implements ObservableJournal {
     }
   }
 
-  /** `isAnother`: than the journal that was here before. */
-  #works(isAnother: boolean): void {
-    const { path } = this.#options;
-    const lost = `${path} is not the journal that was here before; what that one knew is gone`;
-    this.#setAvailability({ available: true, sinceMs: Date.now(), ...(isAnother ? { lost } : {}) });
+  #works(lost: string | null): void {
+    this.#setAvailability({ available: true, sinceMs: Date.now(), ...(lost === null ? {} : { lost }) });
   }
 
   #nextBatch(): Batch & { readonly name: string } {
@@ -224,7 +230,13 @@ export class SqliteJournal implements ObservableJournal {
     options: CallOptions = { deadlineMs: this.#options.deadlineMs },
   ): Promise<JournalResults[C['op']]> {
     this.#assertOpen();
-    return this.#within(this.#link.request(command), options);
+    try {
+      return await this.#within(this.#link.request(command), options);
+    } catch (error) {
+      // Perhaps the file is another one now, which nobody has written to yet.
+      if (isVmpulseError(error, 'ERR_VMPULSE_JOURNAL') && !this.#closing) void this.#pump();
+      throw error;
+    }
   }
 
   async #within<T>(

@@ -2,30 +2,35 @@ import { statSync } from 'node:fs';
 import Database from 'libsql';
 import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
+import type { JournalPage, JournalQuery } from '../../model/journal-query.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
-import { decodeRows, type EntryRow } from './entry-codec.js';
+import { damagedBeside } from './aside.js';
+import { decodeReadable, decodeRows, type EntryRow, stateRow } from './entry-codec.js';
 import { JournalMark } from './mark.js';
+import { pageOf, querySql } from './query.js';
+import { pruneStep, type Retention } from './retention.js';
 import { migrate } from './schema.js';
 
-export interface StoreOptions {
+export interface StoreOptions extends Retention {
   /** Path of the SQLite file; its folder exists. */
   readonly path: string;
-  /** Older entries go first once there are more. */
-  readonly maxEntries: number;
-  /** Entries older than this go, except the newest 10,000. */
-  readonly maxAgeMs: number;
 }
 
+/** The file is no journal any more: what was found. */
+export class JournalDamage extends Error {
+  override readonly name = 'JournalDamage';
+}
+
+/** A file up to this size is read through when it is opened, bytes: less than a second. */
+const CHECKED_WHOLE_BYTES = 64 * 1024 * 1024;
 /** How long a statement waits for another writer, ms. */
 const BUSY_TIMEOUT_MS = 2_000;
 /** Pages of the write-ahead log before they go into the file: 1 MiB, so that a nearly full disk is not taken up by it. */
 const WAL_PAGES = 256;
-const PRUNE_STEP = 500;
 
+const checkRow = z.object({ quick_check: z.string() });
 const identityRow = z.object({ name: z.string().min(1) });
-const stateRow = z.object({ key: z.string(), value: z.string() });
-/** The newest entries stay whatever their age: a wall clock that is wrong for a moment must not empty the journal. */
-const KEPT_AT_ANY_AGE = 10_000;
+const MAX_ACTIONS = 1_000;
 
 /**
  * The journal's SQLite file: synchronous, so it lives on its own Worker. Every commit is on disk when it returns
@@ -38,14 +43,16 @@ export class JournalStore {
   readonly #mark: JournalMark;
   /** Names this file, whatever its path. */
   readonly #id: string;
-  /** It is not the journal that was here before. */
-  readonly isAnother: boolean;
+  /** It is not the journal that was here before: what a person has to know of that. Undefined: it is. */
+  readonly lost: string | undefined;
 
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#mark = new JournalMark(options.path);
     this.#db = new Database(options.path, { timeout: BUSY_TIMEOUT_MS });
     try {
+      // Before anything is written: it holds for new files only.
+      this.#db.exec('PRAGMA auto_vacuum = INCREMENTAL');
       this.#db.exec('PRAGMA journal_mode = WAL');
       this.#db.exec('PRAGMA synchronous = FULL');
       this.#db.exec(`PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);
@@ -55,7 +62,7 @@ export class JournalStore {
       this.#id = this.#ownId();
       const marked = this.#mark.read();
       if (marked === undefined) this.#mark.write(this.#id);
-      this.isAnother = marked !== undefined && marked !== this.#id;
+      this.lost = marked === undefined || marked === this.#id ? undefined : lostText(options.path);
     } catch (error) {
       this.#db.close();
       throw error;
@@ -71,9 +78,10 @@ export class JournalStore {
     this.#transaction(() => {
       if (this.#lastBatch() === batch) return;
       const insert = this.#db.prepare(
-        'INSERT INTO entries (at_ms, vm, type, action_id, text, data) VALUES (?, ?, ?, ?, ?, ?)',
+        'INSERT INTO entries (at_ms, vm, type, action_id, text, data, class) VALUES (?, ?, ?, ?, ?, ?, ?)',
       );
-      for (const row of rows) insert.run([row.atMs, row.vm, row.type, row.actionId, row.text, row.data]);
+      for (const row of rows)
+        insert.run([row.atMs, row.vm, row.type, row.actionId, row.text, row.data, row.class]);
       this.#db
         .prepare(
           'INSERT INTO writer (id, batch) VALUES (1, ?) ON CONFLICT DO UPDATE SET batch = excluded.batch',
@@ -82,28 +90,29 @@ export class JournalStore {
     });
   }
 
-  /** Entries after `afterSeq`, oldest first; without it the newest `limit`, also oldest first. */
-  read(query: {
-    vm?: string | undefined;
-    afterSeq?: number | undefined;
-    limit: number;
-  }): StoredJournalEntry[] {
-    const where: string[] = [];
-    const params: (string | number)[] = [];
-    if (query.vm !== undefined) {
-      where.push('vm = ?');
-      params.push(query.vm);
+  /** In the order of writing: the entries after `afterSeq`, or without it the newest; oldest first. */
+  read({ afterSeq, limit }: { afterSeq?: number | undefined; limit: number }): StoredJournalEntry[] {
+    if (afterSeq !== undefined) {
+      const rows = this.#db.prepare('SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?');
+      return decodeReadable(rows.all([afterSeq, limit]));
     }
-    if (query.afterSeq !== undefined) {
-      where.push('seq > ?');
-      params.push(query.afterSeq);
-    }
-    const filter = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
-    const order = query.afterSeq === undefined ? 'DESC' : 'ASC';
+    const newest = this.#db.prepare('SELECT * FROM entries ORDER BY seq DESC LIMIT ?').all([limit]);
+    return decodeReadable(newest.reverse());
+  }
+
+  /** A page by VM, type, class and time. */
+  query(query: JournalQuery): JournalPage {
+    const { text, values } = querySql(query);
+    return pageOf(query, decodeReadable(this.#db.prepare(text).all(values)));
+  }
+
+  /** Everything about these actions, oldest first. */
+  ofActions(ids: readonly string[]): StoredJournalEntry[] {
+    const asked = ids.slice(0, MAX_ACTIONS);
     const rows = this.#db
-      .prepare(`SELECT * FROM entries ${filter} ORDER BY seq ${order} LIMIT ?`)
-      .all([...params, query.limit]);
-    return decodeRows(order === 'DESC' ? rows.reverse() : rows);
+      .prepare(`SELECT * FROM entries WHERE action_id IN (${asked.map(() => '?').join()}) ORDER BY seq`)
+      .all(asked);
+    return decodeReadable(rows);
   }
 
   /** Starts of actions that have no end, oldest first. */
@@ -140,25 +149,9 @@ export class JournalStore {
     return new Map(rows.map((row) => this.#stateRow(row)));
   }
 
-  /**
-   * Removes the oldest entries that are over the bounds, a small step at a time; starts without an end stay.
-   * True: there is more to remove.
-   */
+  /** A small step of pruning. True: there is more to do. */
   prune(nowMs: number): boolean {
-    const info = this.#db
-      .prepare(
-        `DELETE FROM entries WHERE seq IN (
-           SELECT oldest.seq
-           FROM (SELECT seq, at_ms, type, action_id FROM entries ORDER BY seq LIMIT ${PRUNE_STEP}) AS oldest,
-                (SELECT max(seq) AS seq FROM entries) AS newest
-           WHERE (oldest.seq <= newest.seq - ?
-                  OR (oldest.seq <= newest.seq - ${KEPT_AT_ANY_AGE} AND oldest.at_ms < ?))
-             AND NOT (oldest.type = 'action-start' AND NOT EXISTS (
-               SELECT 1 FROM entries AS ended
-               WHERE ended.type = 'action-end' AND ended.action_id = oldest.action_id AND ended.seq > oldest.seq)))`,
-      )
-      .run([this.#options.maxEntries, nowMs - this.#options.maxAgeMs]);
-    return info.changes > 0;
+    return pruneStep(this.#db, this.#options, nowMs);
   }
 
   /** From now on this is the journal that belongs here. */
@@ -172,8 +165,7 @@ export class JournalStore {
 
   #ownId(): string {
     const { data } = identityRow.safeParse(this.#db.prepare('SELECT name FROM identity').get([]));
-    if (data === undefined)
-      throw new VmpulseError('ERR_VMPULSE_JOURNAL', damaged(this.#options.path, 'it has no name'));
+    if (data === undefined) throw new JournalDamage('it has no name');
     return data.name;
   }
 
@@ -203,15 +195,13 @@ export class JournalStore {
     }
   }
 
+  /** Throws JournalDamage, or what SQLite does. Of a large file only what every start needs is looked at. */
   #check(): void {
-    const found: unknown = this.#db.prepare('PRAGMA quick_check(1)').get([]);
-    if (typeof found === 'object' && found !== null && 'quick_check' in found && found.quick_check === 'ok')
-      return;
-    const what =
-      typeof found === 'object' && found !== null && 'quick_check' in found
-        ? String(found.quick_check)
-        : 'no answer';
-    throw new VmpulseError('ERR_VMPULSE_JOURNAL', damaged(this.#options.path, what));
+    const isSmall = statSync(this.#options.path).size <= CHECKED_WHOLE_BYTES;
+    for (const what of isSmall ? ['1'] : ["'state'", "'writer'", "'identity'"]) {
+      const { data } = checkRow.safeParse(this.#db.prepare(`PRAGMA quick_check(${what})`).get([]));
+      if (data?.quick_check !== 'ok') throw new JournalDamage(data?.quick_check ?? 'no answer');
+    }
   }
 
   // SQLite goes on writing into a file that was removed or replaced under it; those entries would be lost unseen.
@@ -225,7 +215,8 @@ export class JournalStore {
   }
 }
 
-/** What to tell of a damaged file. */
-export function damaged(path: string, what: string): string {
-  return `${path} is damaged (${what}); move it and its -wal and -shm files away to begin a new journal, or restore a copy`;
+function lostText(path: string): string {
+  const damaged = damagedBeside(path).at(-1);
+  const where = damaged === undefined ? '' : `; the one before was damaged and is now ${damaged}`;
+  return `${path} is not the journal that was here before; what that one knew is gone${where}`;
 }

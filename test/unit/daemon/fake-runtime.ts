@@ -6,6 +6,8 @@ import type { Intent } from '../../../src/policy/index.js';
 import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 import type { GuestApi } from '../../../src/runtime/guests.js';
 import type { Heartbeat } from '../../../src/runtime/heartbeats.js';
+import { History, type HistoryApi } from '../../../src/runtime/history.js';
+import { MemoryJournal } from '../../../src/runtime/journal/index.js';
 import type { GroupsView, NetworkApi, NetworkView, RepairView } from '../../../src/runtime/network-api.js';
 import type {
   ExplainView,
@@ -134,6 +136,18 @@ export class FakeRuntime implements RuntimeApi {
 
   async journal({ afterSeq, limit }: { readonly afterSeq: number; readonly limit: number }) {
     return this.entries.filter(({ seq }) => seq > afterSeq).slice(0, limit);
+  }
+
+  /** The real history over `entries`. */
+  readonly history: HistoryApi = {
+    entries: (query) => this.#historyOf((history) => history.entries(query)),
+    recoveries: (query) => this.#historyOf((history) => history.recoveries(query)),
+  };
+
+  async #historyOf<T>(ask: (history: HistoryApi) => Promise<T>): Promise<T> {
+    const journal = new MemoryJournal();
+    await journal.append(this.entries, { deadlineMs: 1_000 });
+    return ask(new History(journal, async () => {}));
   }
 
   async explain(vm: VmId): Promise<ExplainView> {

@@ -11,8 +11,6 @@ describe('MemoryJournal', () => {
       (await journal.read(query)).map(({ text }) => text);
     expect(await texts({ limit: 2 })).toEqual(['3', '4']);
     expect(await texts({ limit: 2, afterSeq: 1 })).toEqual(['2', '3']);
-    expect(await texts({ limit: 2, vm: 'a/x' })).toEqual(['3', '4']);
-    expect(await texts({ limit: 9, vm: 'a/x', afterSeq: 3 })).toEqual(['4']);
     expect(await texts({ limit: 0 })).toEqual([]);
   });
 

@@ -86,7 +86,7 @@ describe('heartbeats', () => {
     await h.clock.advance(1_000);
     await codeOf(heartbeats.receive('test/web', 'guess', {}));
     await h.supervisor.recorder.settled();
-    const entries = await h.journal.read({ vm: 'test/web', limit: 1000 });
+    const { entries } = await h.journal.query({ vm: 'test/web', order: 'oldest', limit: 1000 });
     const told = entries.filter(({ text }) => text.includes('refused: their token'));
     expect(told.map(({ data }) => data)).toEqual([{ refused: 1 }, { refused: 200 }]);
   });

@@ -20,6 +20,10 @@ async function recovers(h: Harness, vm: VmSpec): Promise<void> {
   expect(pastEpisodes.at(-1)?.outcome).toBe('recovered');
 }
 
+async function entriesOf(h: Harness, vm: string) {
+  return (await h.journal.query({ vm, order: 'oldest', limit: 100 })).entries;
+}
+
 function lastDiagnosis(h: Harness, vm: VmSpec) {
   const diagnosis = h.explain(vm).pastEpisodes.at(-1)?.diagnosis;
   return [diagnosis?.kind, diagnosis?.cause];
@@ -107,7 +111,7 @@ describe('what keeps a recovery back', () => {
     h.driver.emit(web, { type: 'panicked', action: 'pause' });
     await h.clock.advance(1000);
     expect(h.driver.calls).not.toContain('reset test/web');
-    const entries = await h.journal.read({ vm: web.id, limit: 100 });
+    const entries = await entriesOf(h, web.id);
     expect(entries.some((entry) => entry.text.includes('backup runs'))).toBe(true);
     allowed = true;
     await h.clock.advance(30_000);
@@ -147,7 +151,7 @@ describe('what keeps a recovery back', () => {
     h.driver.emit(quiet, { type: 'panicked', action: 'pause' });
     await h.clock.advance(60_000);
     expect(h.driver.calls.filter((call) => call.startsWith('reset'))).toEqual([]);
-    const entries = await h.journal.read({ vm: quiet.id, limit: 100 });
+    const entries = await entriesOf(h, quiet.id);
     expect(entries.some((entry) => entry.data.kind === 'would')).toBe(true);
   });
 

@@ -1,0 +1,53 @@
+import type { SqlConnection } from './schema.js';
+import { numberOf } from './schema.js';
+
+export interface Retention {
+  /** Entries older than this go, ms, except the newest 10,000. */
+  readonly maxAgeMs: number;
+  /** The oldest entries go once file and what is kept in it are larger, bytes; the newest 1000 stay. */
+  readonly maxBytes: number;
+}
+
+/** Entries of one step: a write that comes meanwhile waits for it. */
+const STEP_ROWS = 500;
+/** Pages that one step gives back to the file system. */
+const STEP_PAGES = 256;
+/** The newest entries stay whatever their age: a wall clock that is wrong for a moment must not empty the journal. */
+const KEPT_AT_ANY_AGE = 10_000;
+/** The newest entries stay whatever the size of the rest (the state of the VMs of a large host). */
+const KEPT_AT_ANY_SIZE = 1_000;
+
+/**
+ * Removes the oldest entries that are over the bounds, a small step at a time; starts of actions without an end stay.
+ * True: there is more to do.
+ *
+ * A step is not made durable by itself, which would cost a wait for the disk: after a crash it is done again.
+ */
+export function pruneStep(db: SqlConnection, { maxAgeMs, maxBytes }: Retention, nowMs: number): boolean {
+  const pages = numberOf(db, 'SELECT page_count AS n FROM pragma_page_count');
+  const free = numberOf(db, 'SELECT freelist_count AS n FROM pragma_freelist_count');
+  const pageBytes = numberOf(db, 'SELECT page_size AS n FROM pragma_page_size');
+  const isTooLarge = (pages - free) * pageBytes > maxBytes;
+  db.exec('PRAGMA synchronous = NORMAL');
+  try {
+    const { changes } = db
+      .prepare(
+        `DELETE FROM entries WHERE seq IN (
+           SELECT oldest.seq
+           FROM (SELECT seq, at_ms, type, action_id FROM entries ORDER BY seq LIMIT ${STEP_ROWS}) AS oldest,
+                (SELECT max(seq) AS seq FROM entries) AS newest
+           WHERE (oldest.seq <= newest.seq - ? OR (oldest.seq <= newest.seq - ${KEPT_AT_ANY_AGE} AND oldest.at_ms < ?))
+             AND NOT (oldest.type = 'action-start' AND NOT EXISTS (
+               SELECT 1 FROM entries AS ended
+               WHERE ended.type = 'action-end' AND ended.action_id = oldest.action_id AND ended.seq > oldest.seq)))`,
+      )
+      .run([isTooLarge ? KEPT_AT_ANY_SIZE : Number.MAX_SAFE_INTEGER, nowMs - maxAgeMs]);
+    if (changes > 0) return true;
+    if (free === 0 || pages * pageBytes <= maxBytes) return false;
+    db.exec(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
+    // A file of an older vmpulse cannot shrink; what is free in it is used again.
+    return numberOf(db, 'SELECT page_count AS n FROM pragma_page_count') < pages;
+  } finally {
+    db.exec('PRAGMA synchronous = FULL');
+  }
+}
