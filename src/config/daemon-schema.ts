@@ -15,7 +15,7 @@ import {
   textField,
 } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
-import { durationField } from './fields.js';
+import { durationField, memoryField } from './fields.js';
 import { buildNetworks, networksSchema } from './networks-schema.js';
 import type { ProbeDefaults } from './probe-timing.js';
 import type { ProblemList } from './problems.js';
@@ -50,6 +50,8 @@ export interface DaemonConfig {
     /** Also under the names of older dashboards. */
     readonly seedNames: boolean;
   };
+  /** What goes from the journal, oldest first. */
+  readonly journal: { readonly maxAgeMs: number; readonly maxBytes: number };
   readonly readiness: {
     /** Where HAProxy's agent-check is answered; unset: nowhere. */
     readonly agentCheck?: ListenAddress;
@@ -133,6 +135,18 @@ const DAY_MS = 86_400_000;
 const HOST_WATCHDOG_MS = 60_000;
 const MAX_HOST_WATCHDOG_MS = 3_600_000;
 
+const MIB = 1024 ** 2;
+/** A journal also has the state of the VMs, which stays. */
+const MIN_JOURNAL_MIB = 64;
+
+const journalSchema = z.strictObject({
+  maxAge: durationField('30d', 3_600_000).optional(),
+  maxSize: memoryField
+    .refine((mib) => mib >= MIN_JOURNAL_MIB, 'is less than 64Mi; write one such as 1Gi')
+    .meta({ unit: 'quantity', example: '1Gi' })
+    .optional(),
+});
+
 const engineSchema = z.strictObject({
   backend: z.enum(['auto', 'native', 'portable']).meta({ unit: 'choice', example: 'auto' }).optional(),
   maxInFlight: countField({ unit: 'count', example: '4096' }, 1, 1_000_000).optional(),
@@ -212,7 +226,10 @@ export const daemonSchema = z.strictObject({
     .optional(),
   networks: networksSchema.optional(),
   hostWatchdog: hostWatchdogSchema.optional(),
+  journal: journalSchema.optional(),
 });
+
+const DEFAULT_JOURNAL = { maxAgeMs: 30 * 86_400_000, maxBytes: 1024 * MIB };
 
 type WrittenDaemon = z.output<typeof daemonSchema>;
 
@@ -222,7 +239,7 @@ function fillIn(
   file: string,
   hostName: string,
 ): DaemonConfig {
-  const { engine = {}, heartbeats = {}, metrics = {}, readiness = {}, limits = {} } = written;
+  const { engine = {}, heartbeats = {}, metrics = {}, journal = {}, readiness = {}, limits = {} } = written;
   const runDir = written.runDir ?? '/run/vmpulse';
   const own = { origin: `host configuration (${file})`, written: written.recovery, document };
   const laid = layRecovery(DEFAULT_RECOVERY, [own]);
@@ -237,6 +254,10 @@ function fillIn(
     metrics: {
       ...(metrics.listen === undefined ? {} : { listen: metrics.listen }),
       seedNames: metrics.seedNames ?? false,
+    },
+    journal: {
+      maxAgeMs: journal.maxAge ?? DEFAULT_JOURNAL.maxAgeMs,
+      maxBytes: journal.maxSize === undefined ? DEFAULT_JOURNAL.maxBytes : journal.maxSize * MIB,
     },
     readiness: readiness.agentCheck === undefined ? {} : { agentCheck: readiness.agentCheck },
     ...(written.hostWatchdog === undefined ? {} : { hostWatchdog: hostWatchdogOf(written.hostWatchdog) }),

@@ -38,6 +38,36 @@ export function wholeField(usual: number, max: number) {
     .default(usual);
 }
 
+/** Words separated by commas, each one of `words`. */
+export function listField<T extends string>(words: readonly T[]) {
+  const message = `takes ${words.join(', ')}, separated by commas`;
+  return z
+    .string()
+    .max(512)
+    .transform((text, context): readonly T[] => {
+      const found = text.split(',').flatMap((word) => words.find((one) => one === word) ?? []);
+      if (found.length === text.split(',').length) return found;
+      context.issues.push({ code: 'custom', message, input: text });
+      return z.NEVER;
+    })
+    .optional();
+}
+
+const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
+
+/** A moment of a query, as wall-clock ms: those, or ISO 8601 with its zone. */
+export const momentField = z
+  .string()
+  .max(40)
+  .transform((text, context): number => {
+    const ms = /^\d{1,15}$/.test(text) ? Number(text) : MOMENT.test(text) ? Date.parse(text) : Number.NaN;
+    if (!Number.isNaN(ms)) return ms;
+    const message = 'must be milliseconds since 1970, or a moment such as 2026-01-31T08:00:00Z';
+    context.issues.push({ code: 'custom', message, input: text });
+    return z.NEVER;
+  })
+  .optional();
+
 /** Who gives a command, as every body may say. */
 export const authorSchema = z.object({ author: line(128).optional() });
 

@@ -143,7 +143,8 @@ export class Daemon {
     this.#own('lock', () => lock.close());
     const { search } = this.#loading;
     this.#own('search for VMs', () => search?.close());
-    const journal = await openJournal({ path: join(config.stateDir, 'journal.db'), logger: this.#logger });
+    const path = join(config.stateDir, 'journal.db');
+    const journal = await openJournal({ path, ...config.journal, logger: this.#logger });
     this.#own('journal', () => journal.close());
     const vmpulse = this.#createRuntime(journal);
     const lifecycle = this.#createLifecycle(vmpulse, journal);

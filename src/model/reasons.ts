@@ -59,6 +59,9 @@ export type Reason = keyof typeof REASON_CLASS;
 /** The class a reason belongs to, for example `refused`. */
 export type ReasonClass = (typeof REASON_CLASS)[Reason];
 
+/** Every class, each once. */
+export const REASON_CLASSES: readonly ReasonClass[] = [...new Set(Object.values(REASON_CLASS))];
+
 /** Reasons that say "could not probe"; they never move a threshold. */
 export type InconclusiveReason = {
   [R in Reason]: (typeof REASON_CLASS)[R] extends 'inconclusive' ? R : never;

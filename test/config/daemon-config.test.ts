@@ -12,6 +12,7 @@ const DEFAULTS = {
   logLevel: 'info',
   heartbeats: {},
   metrics: { seedNames: false },
+  journal: { maxAgeMs: 2_592_000_000, maxBytes: 1_073_741_824 },
   readiness: {},
   engine: {
     backend: 'auto',
@@ -64,6 +65,7 @@ manifests: [a.yaml, ../b, /c]
 logLevel: debug
 heartbeats: {listen: '192.0.2.1:9811'}
 metrics: {listen: '[::1]:9810', seedNames: true}
+journal: {maxAge: 7d, maxSize: 512Mi}
 readiness: {agentCheck: '127.0.0.1:9811'}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, maxPacketsPerSecond: 1000, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
 probes: {period: 30s, timeout: 5s, successThreshold: 2, failureThreshold: 4, retryDelay: 3s}
@@ -80,6 +82,7 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
       logLevel: 'debug',
       heartbeats: { listen: { host: '192.0.2.1', port: 9811 } },
       metrics: { listen: { host: '::1', port: 9810 }, seedNames: true },
+      journal: { maxAgeMs: 604_800_000, maxBytes: 536_870_912 },
       readiness: { agentCheck: { host: '127.0.0.1', port: 9811 } },
       engine: {
         backend: 'portable',
