@@ -3,6 +3,8 @@ export { problemOfDocuments } from './check-documents.js';
 export type { DaemonConfig } from './daemon-schema.js';
 export { type ConfigDiff, diffConfig } from './diff-config.js';
 export { MONITOR_SETTINGS, type MonitorSetting } from './health-monitor.js';
+export type { Imported } from './import/imported.js';
+export { IMPORTERS } from './import/registry.js';
 export {
   appliedFolder,
   type ConfigSources,

@@ -1,65 +1,97 @@
 import { z } from 'zod';
-import { countField } from '../probes/fields.js';
+import { booleanField, countField } from '../probes/fields.js';
+import { limitsField } from '../probes/guest/resource.js';
 import { namedProbeSchema, type WrittenProbe } from './probe-schema.js';
 
-/** What a level looks at, beside the hypervisor's process and run state that every VM's are. */
-const CHECKS = {
-  connectivity: { icmp: { count: 3 } },
-  ssh: { ssh: { level: 'banner' } },
-  disk: { resource: { checks: ['disk', 'inodes'] } },
-  resources: { resource: { checks: ['memory', 'cpu', 'ioWait', 'load'] } },
-  logs: {
-    console: { notSeen: 'Kernel panic|Out of memory: Killed|I/O error|EXT4-fs error|BUG: soft lockup' },
-  },
-} as const;
+/** What can be looked at, beside the hypervisor's process and run state that every VM's are. */
+export const MONITORING_CHECKS = ['connectivity', 'ssh', 'disk', 'memory', 'cpu', 'logs'] as const;
 
-type Check = keyof typeof CHECKS;
+type Check = (typeof MONITORING_CHECKS)[number];
 
 interface Level {
   readonly periodSeconds: number;
   readonly checks: readonly Check[];
 }
 
-const BASIC = ['connectivity'] as const;
-const STANDARD = [...BASIC, 'ssh', 'disk'] as const;
 const LEVELS = {
-  basic: { periodSeconds: 600, checks: BASIC },
-  standard: { periodSeconds: 300, checks: STANDARD },
-  advanced: { periodSeconds: 120, checks: [...STANDARD, 'resources', 'logs'] },
+  basic: { periodSeconds: 600, checks: ['connectivity'] },
+  standard: { periodSeconds: 300, checks: ['connectivity', 'ssh', 'disk'] },
+  advanced: { periodSeconds: 120, checks: MONITORING_CHECKS },
 } as const satisfies Readonly<Record<string, Level>>;
 
-/** A slow answer is an answer; a failure is looked at again soon. */
-const TIMING = { timeoutSeconds: 10, failureThreshold: 2, retryPeriodMs: 30_000 };
+const PANICS = 'Kernel panic|Out of memory: Killed|I/O error|EXT4-fs error|BUG: soft lockup';
+
 const MIN_PERIOD_S = 30;
 const DAY_S = 86_400;
+const TIMEOUT_S = 10;
+const RETRY_MS = 30_000;
 
 /** A named set of probes, as the host document asks for it. */
-export const monitoringSchema = z
-  .strictObject({
-    level: z.enum(['basic', 'standard', 'advanced']).meta({ unit: 'choice', example: 'standard' }),
-    periodSeconds: countField({ unit: 's', example: '300' }, MIN_PERIOD_S, DAY_S).optional(),
-    disable: z
-      .array(z.enum(['connectivity', 'ssh', 'disk', 'resources', 'logs']))
-      .max(8)
-      .meta({ unit: 'list of checks', example: '[ssh]' })
-      .optional(),
-  })
-  .superRefine(({ level, disable = [] }, ctx) => {
-    const { checks }: Level = LEVELS[level];
-    disable.forEach((name, index) => {
-      if (checks.includes(name)) return;
-      const message = `is no check of the level ${level} (${checks.join(', ')}); remove it`;
-      ctx.addIssue({ code: 'custom', message, path: ['disable', index] });
-    });
-  });
+export const monitoringSchema = z.strictObject({
+  level: z.enum(['basic', 'standard', 'advanced']).meta({ unit: 'choice', example: 'standard' }).optional(),
+  periodSeconds: countField({ unit: 's', example: '300' }, MIN_PERIOD_S, DAY_S).optional(),
+  checks: z
+    .strictObject({
+      connectivity: booleanField.optional(),
+      ssh: booleanField.optional(),
+      disk: booleanField.optional(),
+      memory: booleanField.optional(),
+      cpu: booleanField.optional(),
+      logs: booleanField.optional(),
+    })
+    .optional(),
+  connectivityTimeoutSeconds: countField({ unit: 's', example: '10' }, 1, MIN_PERIOD_S * 2).optional(),
+  disk: limitsField('disk', 'percent', 100),
+  memory: limitsField('memory', 'percent', 100),
+  cpu: limitsField('cpu', 'percent', 100),
+});
 
 export type WrittenMonitoring = z.output<typeof monitoringSchema>;
 
 /** The probes of a level. They are named `monitoring-…`, have no role, and decide nothing by themselves. */
-export function monitoringProbes({ level, periodSeconds, disable = [] }: WrittenMonitoring): WrittenProbe[] {
+export function monitoringProbes(written: WrittenMonitoring): WrittenProbe[] {
+  const { level = 'standard', periodSeconds, checks = {}, connectivityTimeoutSeconds = TIMEOUT_S } = written;
   const profile: Level = LEVELS[level];
-  const timing = { ...TIMING, periodSeconds: periodSeconds ?? profile.periodSeconds };
-  return profile.checks
-    .filter((name) => !disable.includes(name))
-    .map((name) => namedProbeSchema.parse({ name: `monitoring-${name}`, ...timing, ...CHECKS[name] }));
+  const period = periodSeconds ?? profile.periodSeconds;
+  const isOn = (name: Check) => checks[name] ?? profile.checks.includes(name);
+  const { disk, memory, cpu } = written;
+  const used = [...(isOn('memory') ? ['memory'] : []), ...(isOn('cpu') ? ['cpu', 'ioWait', 'load'] : [])];
+  const pingSeconds = Math.min(connectivityTimeoutSeconds, Math.floor(period / 2));
+  return [
+    ...(isOn('connectivity')
+      ? [
+          {
+            name: 'connectivity',
+            icmp: { count: 3 },
+            timeoutSeconds: pingSeconds,
+            retryPeriodMs: retry(pingSeconds),
+          },
+        ]
+      : []),
+    ...(isOn('ssh') ? [{ name: 'ssh', ssh: { level: 'banner' } }] : []),
+    ...(isOn('disk') ? [{ name: 'disk', resource: { checks: ['disk', 'inodes'], ...given({ disk }) } }] : []),
+    ...(used.length > 0
+      ? [{ name: 'resources', resource: { checks: used, ...given({ memory, cpu }) } }]
+      : []),
+    ...(isOn('logs') ? [{ name: 'logs', console: { notSeen: PANICS } }] : []),
+  ].map(({ name, ...probe }) =>
+    namedProbeSchema.parse({
+      name: `monitoring-${name}`,
+      // A slow answer is an answer; a failure is looked at again soon.
+      timeoutSeconds: TIMEOUT_S,
+      failureThreshold: 2,
+      retryPeriodMs: RETRY_MS,
+      periodSeconds: period,
+      ...probe,
+    }),
+  );
+}
+
+/** Longer than the time-out. */
+function retry(timeoutSeconds: number): number {
+  return Math.max(RETRY_MS, timeoutSeconds * 1000 + 1000);
+}
+
+function given<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

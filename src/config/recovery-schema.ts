@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LADDER_STEPS } from '../model/action.js';
 import type { RecoverySpec } from '../model/vm.js';
 import { booleanField, countField } from '../probes/fields.js';
 import { windowField } from './action-window.js';
@@ -37,6 +38,11 @@ export const hostRecoverySchema = z.strictObject({
   gracefulStop: durationField('30s', 0).optional(),
   startPriority: countField({ unit: 'count', example: '0' }, 0, 1_000_000).optional(),
   recreate: booleanField.optional(),
+  skip: z
+    .array(z.enum(LADDER_STEPS))
+    .max(LADDER_STEPS.length)
+    .meta({ unit: 'list of steps', example: '[reset-network]' })
+    .optional(),
   actionWindows: z
     .array(windowField)
     .max(64)
@@ -80,6 +86,7 @@ export function mergeRecovery(base: RecoverySpec, written: WrittenRecovery = {})
       holdMs: written.breaker?.hold ?? base.breaker.holdMs,
     },
     ...guestCommands(base, written),
+    ...skipped(written.skip ?? base.skip),
     // A step waits for the graceful stop; a longer one makes room for itself unless the step's own time is given.
     stepTimeoutMs: written.stepTimeout ?? Math.max(base.stepTimeoutMs, gracefulStopMs + AFTER_STOP_MS),
     gracefulStopMs,
@@ -99,6 +106,10 @@ function guestCommands(base: RecoverySpec, written: WrittenRecovery): Partial<Re
       return command === undefined ? [] : [[name, command]];
     }),
   );
+}
+
+function skipped(skip: RecoverySpec['skip']): Pick<RecoverySpec, 'skip'> {
+  return skip === undefined || skip.length === 0 ? {} : { skip };
 }
 
 /** Rules between the merged values: the field that is wrong, below `recovery`, and the message. */

@@ -1,3 +1,4 @@
+import type { LadderStep } from './action.js';
 import type { CloudInit } from './cloud-init.js';
 import type { CloudHypervisorSpec } from './hypervisors/cloud-hypervisor.js';
 import type { FirecrackerSpec } from './hypervisors/firecracker.js';
@@ -57,6 +58,8 @@ export interface RecoverySpec {
   readonly exec?: readonly string[];
   /** Guest command that frees what a resource probe found used up; through the guest agent, no shell. */
   readonly cleanup?: readonly string[];
+  /** Steps that are not taken; unset: none. */
+  readonly skip?: readonly LadderStep[];
   /** The VM may be made anew, with its disks, MAC and UUID, where nothing else helps and its driver can. */
   readonly recreate: boolean;
   /** When scheduled maintenance may begin; none: at any time. Recovery does not wait for them. */

@@ -4,8 +4,9 @@ import { startState } from '../model/probe.js';
 import type { VmSpec } from '../model/vm.js';
 import type { PolicyVm } from '../policy/types.js';
 
-/** Steps that are taken only where the configuration has what they need. */
+/** Steps that the configuration has what they need for, and does not leave out. */
 function isConfigured({ recovery }: VmSpec, step: LadderStep): boolean {
+  if (recovery.skip?.includes(step)) return false;
   switch (step) {
     case 'restart-service':
       return recovery.restartService !== undefined;

@@ -36,12 +36,31 @@ describe('monitoring levels', () => {
     expect(checks(`{level: ${level}}`)).toEqual(probes);
   });
 
-  it('take another period, and leave out what is disabled', () => {
-    const monitoring = '{level: advanced, periodSeconds: 60, disable: [disk, resources, logs]}';
-    expect(checks(monitoring)).toEqual([
+  it('take another period, and switch single checks on and off', () => {
+    const off = '{disk: false, memory: false, cpu: false, logs: false}';
+    expect(checks(`{level: advanced, periodSeconds: 60, checks: ${off}}`)).toEqual([
       ['connectivity', 60],
       ['ssh', 60],
     ]);
+    expect(checks('{level: basic, checks: {cpu: true}}')).toEqual([
+      ['connectivity', 600],
+      ['resources', 600],
+    ]);
+    expect(checks('{}')).toEqual(checks('{level: standard}'));
+  });
+
+  it('pass limits and the time-out of the ping on', () => {
+    const { probes } = withMonitoring(
+      '{level: advanced, connectivityTimeoutSeconds: 60, disk: {warning: 70}, memory: {critical: 99}, checks: {cpu: false}}',
+    );
+    const probe = (name: string) => probes.find((each) => each.name === `monitoring-${name}`);
+    expect(probe('connectivity')?.timing).toMatchObject({ timeoutMs: 60_000, retryPeriodMs: 61_000 });
+    expect(probe('disk')?.check).toMatchObject({
+      resource: { limits: { disk: { warning: 70, critical: 95 } } },
+    });
+    expect(probe('resources')?.check).toMatchObject({
+      resource: { checks: ['memory'], limits: { memory: { warning: 85, critical: 99 } } },
+    });
   });
 
   it('decide nothing, and stand beside the probes of the VM', () => {

@@ -141,7 +141,10 @@ describe('docs/reference/manifests.md', () => {
 
   it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
     const [, other] = /^spec\.hypervisor\.(cloudHypervisor|firecracker)\./.exec(path) ?? [];
-    const base = host({ hypervisor: other === undefined ? { qemu } : { [other]: built } });
+    const hypervisor = other === undefined ? { qemu } : { [other]: built };
+    const monitoring = path === 'spec.monitoring.level' ? {} : { level: 'advanced' };
+    const isMonitored = path.startsWith('spec.monitoring.');
+    const base = host({ hypervisor, ...(isMonitored ? { address: '192.0.2.1', monitoring } : {}) });
     expect(compileOne(MANIFEST, withValue(base, path, text))).toEqual(compileOne(MANIFEST, stringify(base)));
   });
 

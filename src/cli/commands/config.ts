@@ -2,6 +2,7 @@ import { plainText } from '../../model/plain-text.js';
 import { type Cli, type CliCommand, json } from '../cli.js';
 import { examples } from '../examples.js';
 import { addConfigChange } from './config-change.js';
+import { addConfigImport } from './config-import.js';
 import { addConfigShow } from './config-show.js';
 
 /** `vmpulse config …`. */
@@ -21,6 +22,7 @@ export const configCommand: CliCommand = {
           ['vmpulse config check /etc/vmpulse/config.yaml', 'is it valid?'],
         ),
       );
+    addConfigImport(config, cli);
     addConfigShow(config, cli);
     addConfigChange(config, cli);
     config

@@ -25,7 +25,8 @@ const DEFAULT_LIMITS: ResourceOptions['limits'] = {
 };
 const DEFAULT_CHECKS: readonly Resource[] = ['disk', 'inodes', 'memory', 'cpu'];
 
-function limitsField(resource: Resource, unit: string, max: number) {
+/** Limits of one resource as documents write them; what is not written has its default. */
+export function limitsField(resource: Resource, unit: string, max: number) {
   const { warning, critical } = DEFAULT_LIMITS[resource];
   const value = (example: number) =>
     z

@@ -1,0 +1,106 @@
+import type { PathStep } from '../problems.js';
+import type { SourceDocument } from '../source-document.js';
+import type { NotTaken } from './imported.js';
+
+/** The host document of a manifest, and what of the manifest it has no words for. */
+export interface HostDocument {
+  readonly value: object;
+  readonly notTaken: readonly NotTaken[];
+  /** The first host port that is free after it. */
+  readonly nextPort: number;
+}
+
+const SPEC: readonly PathStep[] = ['spec', 'template', 'spec'];
+/** For a VM whose manifest says none. */
+const MEMORY = '1Gi';
+
+/** Writes it for QEMU: recovery off, disks of this host, and a forward of each port that is probed. */
+export function hostDocumentOf(document: SourceDocument, firstPort: number): HostDocument {
+  const notTaken: NotTaken[] = [];
+  const refuse = (path: readonly PathStep[], why: string) =>
+    notTaken.push({ place: document.placeOf(path), path: path.join('.'), why });
+  const { metadata, spec } = mapping(document.value);
+  const { name, namespace } = mapping(metadata);
+  const instance = mapping(mapping(mapping(spec).template).spec);
+  const ports = probedPorts(instance);
+  const forwards = ports.map((guestPort, index) => ({ hostPort: firstPort + index, guestPort }));
+  for (const { hostPort, guestPort } of forwards)
+    refuse(
+      [...SPEC, 'networks'],
+      `port ${guestPort} of the guest is reached by port ${hostPort} of this host; write spec.address instead where the VM has one`,
+    );
+  const disks = disksOf(instance, refuse);
+  const qemu = {
+    ...(hasMemory(instance) ? {} : { memory: MEMORY }),
+    ...(disks.length === 0 ? {} : { disks }),
+    ...(forwards.length === 0 ? {} : { interfaces: [{ user: { forwards } }] }),
+  };
+  if (!hasMemory(instance)) refuse([...SPEC, 'domain'], `says no memory; ${MEMORY} was written, correct it`);
+  const cloudInit = cloudInitOf(instance);
+  return {
+    value: {
+      apiVersion: 'vmpulse.dev/v1',
+      kind: 'VirtualMachineHost',
+      metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+      spec: { hypervisor: { qemu }, recovery: { enabled: false }, ...cloudInit },
+    },
+    notTaken,
+    nextPort: firstPort + forwards.length,
+  };
+}
+
+/** Ports of the VM's own address that its probes ask. */
+function probedPorts(instance: Mapping): readonly number[] {
+  const ports = ['readinessProbe', 'livenessProbe'].flatMap((name) => {
+    const probe = mapping(instance[name]);
+    return [mapping(probe.httpGet), mapping(probe.tcpSocket)].flatMap(({ host, port }) =>
+      host === undefined && typeof port === 'number' ? [port] : [],
+    );
+  });
+  return [...new Set(ports)];
+}
+
+type Refuse = (path: readonly PathStep[], why: string) => void;
+
+function disksOf(instance: Mapping, refuse: Refuse): readonly object[] {
+  return list(instance.volumes).flatMap((volume, index) => {
+    const { name, hostDisk, cloudInitNoCloud, ...others } = mapping(volume);
+    const { path } = mapping(hostDisk);
+    if (typeof path === 'string') return [{ name, path, format: 'raw' }];
+    if (cloudInitNoCloud !== undefined && mapping(cloudInitNoCloud).userData !== undefined) return [];
+    const kind = Object.keys(others)[0] ?? 'cloudInitNoCloud';
+    refuse(
+      [...SPEC, 'volumes', index],
+      `${kind} lies in a cluster; bring the disk to this host and name it in spec.hypervisor.qemu.disks`,
+    );
+    return [];
+  });
+}
+
+function cloudInitOf(instance: Mapping): object {
+  for (const volume of list(instance.volumes)) {
+    const { userData, networkData } = mapping(mapping(volume).cloudInitNoCloud);
+    if (userData === undefined) continue;
+    return { cloudInit: { userData, ...(networkData === undefined ? {} : { networkConfig: networkData }) } };
+  }
+  return {};
+}
+
+function hasMemory(instance: Mapping): boolean {
+  const domain = mapping(instance.domain);
+  const { guest } = mapping(domain.memory);
+  const { memory } = mapping(mapping(domain.resources).requests);
+  return guest !== undefined || memory !== undefined;
+}
+
+type Mapping = Readonly<Record<string, unknown>>;
+
+function mapping(value: unknown): Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value))
+    : {};
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
