@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { chaosObstacle } from '../../chaos/obstacle.mjs';
+import { systemdObstacle } from '../../lab/systemd.mjs';
 import { labAvailable } from '../../lab/vm.mjs';
 import { aptRefusal } from './apt.mjs';
 import { listFiles } from './fresh.mjs';
@@ -63,6 +64,11 @@ export const GROUPS = [
     },
   },
   vitestGroup('vm', ['test/lab', 'test/e2e'], vmObstacle),
+  vitestGroup('systemd', ['test/systemd'], (_report, { ci }) => {
+    const why = systemdObstacle();
+    if (why === undefined) return vmObstacle();
+    return ci && process.getuid?.() === 0 ? fatal(why) : leftOut(why);
+  }),
   {
     name: 'chaos',
     commands: [

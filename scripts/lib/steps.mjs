@@ -186,6 +186,8 @@ const CI_TOOLS = {
   genisoimage: 'genisoimage',
   // Reads the snapshots inside disks.
   'qemu-img': 'qemu-utils',
+  // A real service manager for the tests of the unit; they run it in a container.
+  '/lib/systemd/systemd': 'systemd',
   // What begins the tracking of connections in a test's own namespace.
   nft: 'nftables',
 };

@@ -158,6 +158,7 @@ export class Daemon {
     this.#vmpulse = vmpulse;
     await lifecycle.start();
     this.#notifier.ready(watching(this.#started.vms.length));
+    this.#notifier.watch(() => vmpulse.stuck());
     this.#logger.info({ socket: config.socketPath, vms: this.#started.vms.length }, 'ready');
     if (search === undefined) return;
     this.#logger.info(

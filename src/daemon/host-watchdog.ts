@@ -2,6 +2,7 @@ import { Watchdog } from '../kernel/index.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
+import { type Stuck, whyStuck } from './progress.js';
 
 /** Fed so often within its time. */
 const FEEDS = 4;
@@ -10,8 +11,7 @@ export interface HostWatchdogOptions {
   readonly device: string;
   readonly timeoutMs: number;
   readonly pretimeoutMs?: number | undefined;
-  /** Why nothing is done any more, or undefined while all goes on. */
-  readonly stuck: () => string | undefined;
+  readonly stuck: Stuck;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -56,7 +56,7 @@ export class HostWatchdog {
 
   #feed(): void {
     const { stuck, logger } = this.#options;
-    const why = stuckOr(stuck);
+    const why = whyStuck(stuck);
     if (why === undefined) {
       this.#starving = false;
       try {
@@ -69,13 +69,5 @@ export class HostWatchdog {
     if (!this.#starving)
       logger.error({ why }, 'the host watchdog is not fed any more: vmpulse makes no progress');
     this.#starving = true;
-  }
-}
-
-function stuckOr(stuck: () => string | undefined): string | undefined {
-  try {
-    return stuck();
-  } catch (error) {
-    return errorMessage(error);
   }
 }

@@ -1,6 +1,7 @@
 import { sdNotify } from '../kernel/index.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
+import { type Stuck, whyStuck } from './progress.js';
 
 /** Where a service manager listens, as its variables say. */
 export interface NotifyOptions {
@@ -16,6 +17,7 @@ export class ServiceNotifier {
   readonly #logger: Logger;
   readonly #notify: typeof sdNotify;
   #watchdog: NodeJS.Timeout | undefined;
+  #starving = false;
   #failed = false;
 
   constructor(options: NotifyOptions | undefined, logger: Logger, notify = sdNotify) {
@@ -24,12 +26,16 @@ export class ServiceNotifier {
     this.#notify = notify;
   }
 
-  /** Start-up or reload is over. From then on the main loop gives signs of life where they are asked for. */
+  /** Start-up or reload is over. */
   ready(status: string): void {
     this.#send(`READY=1\nSTATUS=${status}`);
+  }
+
+  /** From now on gives signs of life, where they are asked for, and only while it is not stuck. */
+  watch(stuck: Stuck): void {
     const { watchdogUsec } = this.#options ?? {};
-    if (watchdogUsec === undefined || this.#watchdog) return;
-    this.#watchdog = setInterval(() => this.#send('WATCHDOG=1'), watchdogUsec / 2_000).unref();
+    if (watchdogUsec === undefined) return;
+    this.#watchdog = setInterval(() => this.#signOfLife(stuck), watchdogUsec / 2_000).unref();
   }
 
   reloading(): void {
@@ -39,6 +45,20 @@ export class ServiceNotifier {
   stopping(): void {
     clearInterval(this.#watchdog);
     this.#send('STOPPING=1');
+  }
+
+  #signOfLife(stuck: Stuck): void {
+    const why = whyStuck(stuck);
+    if (why === undefined) {
+      this.#send('WATCHDOG=1');
+    } else if (!this.#starving) {
+      this.#logger.error(
+        { why },
+        'the service manager gets no sign of life any more: vmpulse makes no progress',
+      );
+      this.#send(`STATUS=no progress: ${why}`);
+    }
+    this.#starving = why !== undefined;
   }
 
   #send(message: string): void {

@@ -21,7 +21,7 @@ describe('ServiceNotifier', () => {
     ]);
   });
 
-  it('gives signs of life twice as often as asked, from ready to stopping', () => {
+  it('gives signs of life twice as often as asked, while it is not stuck, until the end', () => {
     vi.useFakeTimers();
     try {
       const send = vi.fn();
@@ -31,15 +31,42 @@ describe('ServiceNotifier', () => {
         silentLogger,
         send,
       );
+      let stuck: string | undefined;
+      notifier.ready('');
       vi.advanceTimersByTime(10_000);
       expect(alive()).toBe(0);
-      notifier.ready('');
-      notifier.ready('');
+      notifier.watch(() => stuck);
       vi.advanceTimersByTime(5_000);
       expect(alive()).toBe(5);
+      stuck = 'the policy is not asked any more';
+      vi.advanceTimersByTime(5_000);
+      expect(alive()).toBe(5);
+      const statuses = send.mock.calls.filter(([, text]) => text.startsWith('STATUS='));
+      expect(statuses.map(([, text]) => text)).toEqual([
+        'STATUS=no progress: the policy is not asked any more',
+      ]);
+      stuck = undefined;
+      vi.advanceTimersByTime(1_000);
+      expect(alive()).toBe(6);
       notifier.stopping();
       vi.advanceTimersByTime(5_000);
-      expect(alive()).toBe(5);
+      expect(alive()).toBe(6);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('takes it for stuck where it cannot be asked', () => {
+    vi.useFakeTimers();
+    try {
+      const send = vi.fn();
+      const notifier = new ServiceNotifier({ socket: '/run/n', watchdogUsec: 2_000_000 }, silentLogger, send);
+      notifier.watch(() => {
+        throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the engine is closed');
+      });
+      vi.advanceTimersByTime(5_000);
+      expect(send.mock.calls.map(([, text]) => text)).toEqual(['STATUS=no progress: the engine is closed']);
+      notifier.stopping();
     } finally {
       vi.useRealTimers();
     }

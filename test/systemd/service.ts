@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import type { HostView, VmView } from '../../src/runtime/views.js';
+import { poll } from '../lab/poll.js';
+import { tinyFirmware } from '../lab/tiny-guest.js';
+import type { SystemdMachine } from './machine.js';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const FIRMWARE = '/var/lib/images/idle.bin';
+export const SERVICE = 'vmpulse.service';
+export const MINUTE = 60_000;
+
+/** Installs the built tree and its units, as a package would. */
+export function installTree(machine: SystemdMachine): void {
+  machine.write(
+    '/usr/bin/vmpulse',
+    `#!/bin/sh\nexec ${process.execPath} ${ROOT}dist/cli/main.js "$@"\n`,
+    '0755',
+  );
+  const unit = readFileSync(`${ROOT}packaging/systemd/${SERVICE}`, 'utf8');
+  machine.write(`/etc/systemd/system/${SERVICE}`, unit);
+  machine.run('systemctl', 'daemon-reload');
+}
+
+/** A configuration with recovery switched on, and what a VM's own documents say of its QEMU. */
+export function writeVms(
+  machine: SystemdMachine,
+  vms: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+): void {
+  machine.write(FIRMWARE, tinyFirmware('idle', 5));
+  machine.write('/etc/vmpulse/config.yaml', stringify({ manifests: ['vms.d'], recovery: { enabled: true } }));
+  for (const [name, qemu] of Object.entries(vms)) {
+    const metadata = { name };
+    const documents = [
+      {
+        apiVersion: 'kubevirt.io/v1',
+        kind: 'VirtualMachine',
+        metadata,
+        spec: { runStrategy: 'Always', template: { spec: {} } },
+      },
+      {
+        apiVersion: 'vmpulse.dev/v1',
+        kind: 'VirtualMachineHost',
+        metadata,
+        spec: {
+          hypervisor: {
+            qemu: {
+              accel: 'tcg',
+              machine: 'pc,smm=off,hpet=off',
+              cpu: 'qemu64,-apic',
+              memory: '32Mi',
+              guestAgent: false,
+              pvpanic: false,
+              ...qemu,
+              extraArgs: ['-bios', FIRMWARE, ...((qemu.extraArgs as string[] | undefined) ?? [])],
+            },
+          },
+          probes: [{ name: 'process', vmmProcess: {}, periodMs: 500, timeoutMs: 400, failureThreshold: 1 }],
+        },
+      },
+    ];
+    machine.write(
+      `/etc/vmpulse/vms.d/${name}.yaml`,
+      documents.map((document) => stringify(document)).join('---\n'),
+    );
+  }
+}
+
+export function status(machine: SystemdMachine): HostView {
+  return JSON.parse(machine.run('vmpulse', 'status', '--json'));
+}
+
+/** Resolves with the VMs once so many are there and run. */
+export function allRun(machine: SystemdMachine, count: number): Promise<readonly VmView[]> {
+  return poll(`${count} VMs run`, 2 * MINUTE, () => {
+    const { vms } = status(machine);
+    return vms.length === count && vms.every(({ vmm }) => vmm !== null) ? vms : undefined;
+  });
+}
+
+/** The control group of a process, by a controller that is always there. */
+export function groupOf(machine: SystemdMachine, pid: number): string {
+  const text = machine.read(`/proc/${pid}/cgroup`);
+  return /^\d+:pids:(.*)$/m.exec(text)?.[1] ?? /^0::(.*)$/m.exec(text)?.[1] ?? '';
+}
