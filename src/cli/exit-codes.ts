@@ -10,6 +10,8 @@ export const EXIT = {
   inconclusive: 2,
   /** The command line does not fit. */
   usage: 64,
+  /** What is stored was written by a newer vmpulse. */
+  newer: 65,
   /** No daemon answers. */
   unreachable: 69,
   /** An error of vmpulse itself. */
@@ -24,6 +26,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 const BY_CODE: { readonly [C in ErrorCode]?: ExitCode } = {
   ERR_VMPULSE_USAGE: EXIT.usage,
+  ERR_VMPULSE_JOURNAL_VERSION: EXIT.newer,
   ERR_VMPULSE_DAEMON_UNREACHABLE: EXIT.unreachable,
   ERR_VMPULSE_INTERNAL: EXIT.internal,
   ERR_VMPULSE_LOCKED: EXIT.busy,

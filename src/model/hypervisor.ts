@@ -60,11 +60,31 @@ export interface HardwareSpec {
   readonly adopt?: { readonly [field: string]: string | undefined };
 }
 
+/** Whom a VMM runs as: names, or numbers as text. */
+export interface RunAs {
+  readonly user: string;
+  /** Unset: the user's own. */
+  readonly group?: string;
+}
+
+/** What a VMM may use of the host; the kernel holds it to that. */
+export interface VmmLimits {
+  /** Guest and VMM together; the kernel ends a VMM that needs more. */
+  readonly memoryMiB?: number;
+  /** Processors' worth of time, for example 2.5. */
+  readonly cpus?: number;
+  /** Threads and processes. */
+  readonly tasks?: number;
+}
+
 /** A VM whose VMM is a process that vmpulse itself starts. */
 export interface VmmSpec extends HardwareSpec {
   /** Program, looked up in PATH unless absolute. */
   readonly binary: string;
   readonly kernel?: KernelSpec;
+  /** Unset: whom vmpulse runs as. */
+  readonly runAs?: RunAs;
+  readonly limits?: VmmLimits;
   /** Further arguments, passed as they are after ours. */
   readonly extraArgs: readonly string[];
 }

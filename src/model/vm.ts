@@ -1,5 +1,6 @@
 import type { LadderStep } from './action.js';
 import type { CloudInit } from './cloud-init.js';
+import type { RunAs } from './hypervisor.js';
 import type { CloudHypervisorSpec } from './hypervisors/cloud-hypervisor.js';
 import type { FirecrackerSpec } from './hypervisors/firecracker.js';
 import type { ObservedSpec } from './hypervisors/observed.js';
@@ -108,6 +109,11 @@ export interface VmSpec<Hypervisor extends HypervisorSpec = HypervisorSpec> {
   readonly maintenance?: readonly MaintenanceEntry[];
   /** Digest of everything above that needs a restart of the VM to change. */
   readonly machineDigest: string;
+}
+
+/** Whom its VMM runs as, where that is somebody else than vmpulse. */
+export function runAsOf({ hypervisor }: Pick<VmSpec, 'hypervisor'>): RunAs | undefined {
+  return 'runAs' in hypervisor ? hypervisor.runAs : undefined;
 }
 
 /** The VM if that driver runs it, with the driver's own specification. */

@@ -26,15 +26,23 @@ export function ensureBridge(network: HostNetwork, hostName: string, links: Link
   return done;
 }
 
-/** Makes what is missing of a VM's device: itself (where it may), its bridge, and that it is up. Says what it did. */
-export function ensureTap(tap: Tap, links: Links): readonly string[] {
+/**
+ * Makes what is missing of a VM's device: itself (where it may), its bridge, and that it is up. `user`: whom its VMM runs
+ * as, where that is somebody else. Says what it did.
+ */
+export function ensureTap(tap: Tap, user: number | undefined, links: Links): readonly string[] {
   const { device, bridge } = tap;
   const done: string[] = [];
   let link = links.info(device);
+  if (tap.create === true && user !== undefined && link?.tun && link.tun.owner !== user && !link.carrier) {
+    links.remove(device);
+    done.push(`${device} of another user removed`);
+    link = undefined;
+  }
   if (link === undefined) {
     if (tap.create !== true)
       throw networkError(`there is no device ${device}; make it, or write create: true`);
-    links.createTap(device);
+    links.createTap(device, user);
     done.push(`${device} made`);
     link = links.info(device);
   }

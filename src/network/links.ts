@@ -4,6 +4,7 @@ import {
   createTap,
   linkAddresses,
   linkInfo,
+  removeLink,
   setLinkMaster,
   setLinkUp,
 } from '../kernel/index.js';
@@ -17,7 +18,9 @@ export interface Links {
   /** Undefined: on no bridge. */
   setMaster(name: string, bridge: string | undefined): void;
   createBridge(name: string, mac: string): void;
-  createTap(name: string): void;
+  /** `user`: who may attach to it without privileges; unset: nobody in particular. */
+  createTap(name: string, user: number | undefined): void;
+  remove(name: string): void;
   addAddress(name: string, address: string): void;
 }
 
@@ -28,6 +31,7 @@ export const hostLinks: Links = {
   setUp: setLinkUp,
   setMaster: setLinkMaster,
   createBridge,
-  createTap: (name) => createTap(name),
+  createTap: (name, user) => createTap(name, user === undefined ? {} : { user }),
+  remove: removeLink,
   addAddress,
 };

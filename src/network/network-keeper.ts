@@ -1,8 +1,9 @@
 import { access, constants } from 'node:fs/promises';
+import { resolveAccount } from '../kernel/users.js';
 import { errorMessage, isVmpulseError, type VmpulseError } from '../model/errors.js';
 import { type HostNetwork, isManaged, type Tap, tapsOf } from '../model/link.js';
 import type { CallOptions, NetworkPort } from '../model/ports.js';
-import type { VmId, VmSpec } from '../model/vm.js';
+import { runAsOf, type VmId, type VmSpec } from '../model/vm.js';
 import { bounceTap, ensureBridge, ensureTap, networkError } from './ensure.js';
 import type { Forwarding } from './forwarding.js';
 import { inspectNetwork, inspectVm, type NetworkProblem, type Remedy } from './inspect.js';
@@ -71,7 +72,7 @@ export class NetworkKeeper implements NetworkPort {
   async prepare(vm: VmSpec): Promise<void> {
     const taps = tapsOf(vm).filter(isManaged);
     if (taps.length > 0) this.#requireAvailable();
-    for (const tap of taps) await this.#makeTap(tap);
+    for (const tap of taps) await this.#makeTap(vm, tap);
   }
 
   async reset(vm: VmSpec, options: CallOptions): Promise<readonly string[]> {
@@ -79,7 +80,7 @@ export class NetworkKeeper implements NetworkPort {
     const { links, rules } = this.#options;
     const done: string[] = [];
     for (const tap of tapsOf(vm).filter(isManaged)) {
-      const made = await this.#makeTap(tap);
+      const made = await this.#makeTap(vm, tap);
       // What was wrong is put right; where nothing was, its bridge forgets what it has learned.
       done.push(...(made.length > 0 ? made : bounceTap(tap, links)));
     }
@@ -124,7 +125,7 @@ export class NetworkKeeper implements NetworkPort {
           await Promise.all(
             tapsOf(remedy.vm)
               .filter(({ device }) => device === remedy.device)
-              .map((tap) => this.#makeTap(tap)),
+              .map((tap) => this.#makeTap(remedy.vm, tap)),
           )
         ).flat();
       case 'forwarding':
@@ -137,11 +138,13 @@ export class NetworkKeeper implements NetworkPort {
   }
 
   /** The device with its bridge, where that is one of ours. Says what it did. */
-  async #makeTap(tap: Tap): Promise<readonly string[]> {
+  async #makeTap(vm: VmSpec, tap: Tap): Promise<readonly string[]> {
     const { networks, links } = this.#options;
     const network = networks.find(({ bridge }) => bridge === tap.bridge);
     const bridge = network === undefined ? [] : await this.#makeNetwork(network);
-    return [...bridge, ...ensureTap(tap, links)];
+    const runAs = runAsOf(vm);
+    const user = runAs === undefined ? undefined : (await resolveAccount(runAs)).uid;
+    return [...bridge, ...ensureTap(tap, user, links)];
   }
 
   async #makeNetwork(network: HostNetwork): Promise<readonly string[]> {

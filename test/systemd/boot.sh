@@ -20,6 +20,11 @@ mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+# The tree that is tested, wherever it lies.
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+mkdir -p "$root$tree"
+mount --bind "$tree" "$root$tree"
+mount -o remount,bind,ro "$root$tree"
 # Units of this host do not run in it.
 mount -t tmpfs -o mode=755 tmpfs "$root/etc/systemd/system"
 

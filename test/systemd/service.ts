@@ -71,6 +71,13 @@ export function status(machine: SystemdMachine): HostView {
   return JSON.parse(machine.run('vmpulse', 'status', '--json'));
 }
 
+/** One VM in status, by its name. */
+export function vmOf({ vms }: HostView, name: string): VmView {
+  const vm = vms.find(({ id }) => id === `default/${name}`);
+  if (vm === undefined) throw new Error(`no VM ${name} in the status`);
+  return vm;
+}
+
 /** Resolves with the VMs once so many are there and run. */
 export function allRun(machine: SystemdMachine, count: number): Promise<readonly VmView[]> {
   return poll(`${count} VMs run`, 2 * MINUTE, () => {

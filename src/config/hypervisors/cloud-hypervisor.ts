@@ -7,6 +7,7 @@ import {
   disksOf,
   kernelOf,
   memoryOf,
+  processOf,
   refuseGuestDevices,
   tapOf,
   warnIfBootless,
@@ -15,6 +16,7 @@ import {
   diskField,
   extraArgumentsField,
   kernelField,
+  processFields,
   programField,
   refuseBesideAdopt,
   tapField,
@@ -50,6 +52,7 @@ const schema = z
     vsock: vsockField.optional(),
     watchdog: booleanField.optional(),
     pvpanic: booleanField.optional(),
+    ...processFields,
     extraArgs: extraArgumentsField(OWN_ARGUMENTS).optional(),
     adopt: z
       .strictObject({
@@ -90,6 +93,7 @@ function build(written: Written, context: BuildContext): CloudHypervisorSpec | u
     watchdog: written.watchdog ?? false,
     pvpanic: adopt === undefined && (written.pvpanic ?? true),
     ...(vsock === undefined ? {} : { vsockCid: vsock.cid }),
+    ...processOf(written, memoryMiB, context),
     extraArgs: written.extraArgs ?? [],
     ...(adopt === undefined ? {} : { adopt: adoptOf(adopt) }),
   };

@@ -2,11 +2,20 @@ import { z } from 'zod';
 import type { FirecrackerSpec } from '../../model/hypervisors/firecracker.js';
 import { absolutePathField, socketPathField } from '../../probes/fields.js';
 import { memoryField } from '../fields.js';
-import { type BuildContext, disksOf, kernelOf, memoryOf, refuseGuestDevices, tapOf } from './hardware.js';
+import {
+  type BuildContext,
+  disksOf,
+  kernelOf,
+  memoryOf,
+  processOf,
+  refuseGuestDevices,
+  tapOf,
+} from './hardware.js';
 import {
   diskField,
   extraArgumentsField,
   kernelField,
+  processFields,
   programField,
   refuseBesideAdopt,
   tapField,
@@ -41,6 +50,7 @@ const schema = z
       .max(16)
       .optional(),
     vsock: vsockField.optional(),
+    ...processFields,
     extraArgs: extraArgumentsField(OWN_ARGUMENTS).optional(),
     adopt: z.strictObject({ apiSocket: socketPathField, pidFile: absolutePathField.optional() }).optional(),
   })
@@ -72,6 +82,7 @@ function build(written: Written, context: BuildContext): FirecrackerSpec | undef
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
     guestAgent: false,
     ...(vsock === undefined ? {} : { vsockCid: vsock.cid }),
+    ...processOf(written, memoryMiB, context),
     extraArgs: written.extraArgs ?? [],
     ...(adopt === undefined ? {} : { adopt: adoptOf(adopt) }),
   };

@@ -7,7 +7,7 @@ import {
   deviceField,
   textField,
 } from '../../probes/fields.js';
-import { argumentField } from '../fields.js';
+import { argumentField, memoryField } from '../fields.js';
 
 /** What the host document says of a VM in the same words for every hypervisor. */
 
@@ -66,6 +66,51 @@ export const tapField = z
     const message = 'is the TAP device itself; name the bridge that it is a port of';
     ctx.addIssue({ code: 'custom', message, path: ['bridge'], input: tap });
   });
+
+const ACCOUNT_NAME = /^[a-z_][a-z0-9_.-]{0,31}\$?$/i;
+const MAX_ID = 4_294_967_294;
+
+/** A user or group, by name or number, as text. */
+function accountField(unit: 'user' | 'group', example: string) {
+  return z
+    .union([z.string(), z.int()])
+    .transform((value, ctx): string => {
+      const text = String(value);
+      const problem = accountProblem(unit, text);
+      if (problem === undefined) return text;
+      ctx.issues.push({ code: 'custom', message: problem, input: value });
+      return z.NEVER;
+    })
+    .meta({ unit, example });
+}
+
+function accountProblem(unit: 'user' | 'group', text: string): string | undefined {
+  if (unit === 'user' && (text === 'root' || text === '0'))
+    return 'is root, which a VMM runs as anyway where runAs is left out; name a user of its own';
+  const isId = /^\d+$/.test(text) && Number(text) <= MAX_ID;
+  return isId || ACCOUNT_NAME.test(text)
+    ? undefined
+    : `is not a ${unit} ("${text}"); write its name or its number`;
+}
+
+const cpusField = z.number().min(0.01).max(1024).meta({ unit: 'number of processors', example: '2.5' });
+
+/** Whom a VMM runs as, and what it may use. */
+export const processFields = {
+  runAs: z
+    .strictObject({
+      user: accountField('user', 'vm-web-1'),
+      group: accountField('group', 'vm-web-1').optional(),
+    })
+    .optional(),
+  limits: z
+    .strictObject({
+      memory: memoryField.optional(),
+      cpus: cpusField.optional(),
+      tasks: countField({ unit: 'count', example: '64' }, 4, 1_000_000).optional(),
+    })
+    .optional(),
+};
 
 /** Further arguments; those that vmpulse sets itself would take the VMM out of its hands. */
 export function extraArgumentsField(own: ReadonlySet<string>) {

@@ -1,5 +1,5 @@
 import { normalize } from 'node:path';
-import type { DiskSpec, KernelSpec, NetworkInterface } from '../../model/hypervisor.js';
+import type { DiskSpec, KernelSpec, NetworkInterface, VmmSpec } from '../../model/hypervisor.js';
 import type { PathStep, ProblemList } from '../problems.js';
 import type { Architecture, Manifest } from '../virtual-machine.js';
 
@@ -77,6 +77,45 @@ export function memoryOf(written: WrittenHardware, { manifest, refuse }: BuildCo
   if (memoryMiB === undefined)
     refuse([], 'has no memory, nor has the manifest; add memory, for example memory: 2Gi');
   return memoryMiB;
+}
+
+interface WrittenProcess {
+  readonly runAs?: { readonly user: string; readonly group?: string | undefined } | undefined;
+  readonly limits?:
+    | {
+        readonly memory?: number | undefined;
+        readonly cpus?: number | undefined;
+        readonly tasks?: number | undefined;
+      }
+    | undefined;
+}
+
+/** Whom the VMM runs as, and what it may use. */
+export function processOf(
+  { runAs, limits }: WrittenProcess,
+  memoryMiB: number,
+  { refuse }: BuildContext,
+): Pick<VmmSpec, 'runAs' | 'limits'> {
+  const { memory, cpus, tasks } = limits ?? {};
+  if (memory !== undefined && memory <= memoryMiB)
+    refuse(
+      ['limits', 'memory'],
+      `is ${memory} MiB, and the guest alone may have ${memoryMiB} MiB; leave room for the VMM, 128 MiB or more`,
+    );
+  return {
+    ...(runAs === undefined
+      ? {}
+      : { runAs: { user: runAs.user, ...(runAs.group === undefined ? {} : { group: runAs.group }) } }),
+    ...(limits === undefined
+      ? {}
+      : {
+          limits: {
+            ...(memory === undefined ? {} : { memoryMiB: memory }),
+            ...(cpus === undefined ? {} : { cpus }),
+            ...(tasks === undefined ? {} : { tasks }),
+          },
+        }),
+  };
 }
 
 export function warnIfBootless(written: WrittenHardware, { warn }: BuildContext): void {

@@ -12,6 +12,7 @@ import {
   diskField,
   extraArgumentsField,
   kernelField,
+  processFields,
   programField,
   refuseBesideAdopt,
   tapField,
@@ -80,6 +81,7 @@ export const qemuSchema = z
     vmpulseAgent: booleanField.optional(),
     pvpanic: booleanField.optional(),
     watchdog: watchdog.optional(),
+    ...processFields,
     extraArgs: extraArgumentsField(OWN_ARGUMENTS).optional(),
     adopt: adopt.optional(),
   })

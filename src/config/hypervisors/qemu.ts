@@ -7,6 +7,7 @@ import {
   disksOf,
   kernelOf,
   memoryOf,
+  processOf,
   type Refuse,
   tapOf,
   warnIfBootless,
@@ -120,6 +121,7 @@ function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
     ...agentsOf(qemu),
     pvpanic: qemu.adopt === undefined && (qemu.pvpanic ?? architecture !== 's390x'),
     ...(watchdog === undefined ? {} : { watchdog }),
+    ...processOf(qemu, Math.max(memoryMiB, qemu.maxMemory ?? 0), context),
     extraArgs: qemu.extraArgs ?? [],
     ...(qemu.adopt === undefined ? {} : { adopt: adoptOf(qemu.adopt) }),
   };

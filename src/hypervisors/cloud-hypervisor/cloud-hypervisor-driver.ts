@@ -70,6 +70,7 @@ export class CloudHypervisorDriver extends VmmDriver<Kinds> {
         ...unspeakable.map(({ name }) => `disk ${name}: Cloud Hypervisor takes no path with "; rename it`),
       ],
       files: { kernel: kernel?.image, initrd: kernel?.initrd, firmware },
+      devices: ['/dev/kvm'],
       overheadMiB: VMM_OVERHEAD_MIB,
     };
     const plan = await proveStart(vm, context, own, deadline);

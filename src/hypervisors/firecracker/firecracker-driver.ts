@@ -60,6 +60,7 @@ export class FirecrackerDriver extends VmmDriver<Kinds> {
         ...(kernel === undefined ? ['kernel: Firecracker boots nothing else; name one'] : []),
       ],
       files: { kernel: kernel?.image, initrd: kernel?.initrd },
+      devices: ['/dev/kvm'],
       overheadMiB: VMM_OVERHEAD_MIB,
     };
     return proveStart(vm, context, own, deadline);

@@ -27,6 +27,7 @@ export async function proveQemuStart(
   const own = {
     problems: [...('problem' in choice ? [choice.problem] : []), ...portProblems],
     files: { kernel: kernel?.image, initrd: kernel?.initrd },
+    devices: accelerator === 'kvm' ? ['/dev/kvm'] : [],
     overheadMiB: VMM_OVERHEAD_MIB + (accelerator === 'tcg' ? tcgCacheMiB(memoryMiB) : 0),
   };
   return { ...(await proveStart(vm, context, own, deadline)), accelerator };

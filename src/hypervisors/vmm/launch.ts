@@ -1,14 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { constants, existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Account } from '../../kernel/users.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
+import type { VmmLimits } from '../../model/hypervisor.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import { identify } from '../process.js';
 import { printable, readTail } from './logs.js';
 import type { VmPaths } from './paths.js';
+import type { ProcessSpec } from './process-spec.js';
+import { asAccount } from './vmm-account.js';
 
 const SYSTEMD_RUNS = '/run/systemd/system';
+/** Never through a link. */
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 const LOG_TAIL_BYTES = 4096;
 const LOG_TAIL_LINES = 12;
 
@@ -19,17 +26,44 @@ export interface LaunchedVmm {
   readonly ended: Promise<never>;
 }
 
-/** The program and arguments, in a transient scope of their own where systemd runs: a stop of the daemon's unit leaves them alone. */
-export function launchCommand(vm: VmSpec, argv: readonly string[], systemdRun: string | undefined): string[] {
-  if (systemdRun === undefined) return [...argv];
+/** Whom a VMM runs as, and what keeps it within its limits. */
+export interface Confinement {
+  /** Undefined: as this process. */
+  readonly account: Account | undefined;
+  /** systemd-run, where VMMs get scopes. */
+  readonly systemdRun: string | undefined;
+}
+
+/**
+ * The program and arguments, in a transient scope of their own where systemd runs: a stop of the daemon's unit leaves them
+ * alone, and the scope holds them to their limits. What comes before the program becomes it, so that the PID stays.
+ */
+export function launchCommand(
+  vm: VmSpec<ProcessSpec>,
+  argv: readonly string[],
+  { account, systemdRun }: Confinement,
+): string[] {
+  const own = account === undefined ? [...argv] : [...asAccount(account), ...argv];
+  if (systemdRun === undefined) return own;
   const options = [
     '--scope',
+    // Another one with each start: systemd may know the former one for a moment longer.
+    `--unit=vmpulse-${vm.namespace}-${vm.name}-${randomUUID().slice(0, 8)}`,
     '--slice=vmpulse.slice',
     '--collect',
     '--quiet',
     `--description=vmpulse VM ${vm.id}`,
+    ...limitProperties(vm.hypervisor.limits).flatMap((property) => ['--property', property]),
   ];
-  return [systemdRun, ...options, '--', ...argv];
+  return [systemdRun, ...options, '--', ...own];
+}
+
+function limitProperties({ memoryMiB, cpus, tasks }: VmmLimits = {}): string[] {
+  return [
+    ...(memoryMiB === undefined ? [] : [`MemoryMax=${memoryMiB}M`]),
+    ...(cpus === undefined ? [] : [`CPUQuota=${Math.round(cpus * 100)}%`]),
+    ...(tasks === undefined ? [] : [`TasksMax=${tasks}`]),
+  ];
 }
 
 /** systemd-run, if this process may and should use it. */
@@ -53,7 +87,7 @@ export async function launch(
 ): Promise<LaunchedVmm> {
   const files: FileHandle[] = [];
   try {
-    for (const path of [output.stdout, output.stderr]) files.push(await open(path, 'a', 0o600));
+    for (const path of [output.stdout, output.stderr]) files.push(await open(path, APPEND, 0o600));
     const [out, err] = files.map(({ fd }) => fd);
     const [program = '', ...args] = command;
     const child = spawn(program, args, {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { plainText } from '../../model/plain-text.js';
 
 const MAX_LOG_BYTES = 8 * 1024 * 1024;
@@ -63,8 +63,8 @@ export class LogKeeper {
     for (const path of this.#paths) {
       const tail = await tailIfLong(path);
       if (tail === undefined) continue;
-      await writeFile(`${path}.1`, tail, { mode: 0o600 });
-      await truncate(path);
+      await replaceContent(`${path}.1`, tail);
+      await replaceContent(path, '');
     }
   }
 
@@ -81,6 +81,17 @@ async function tailIfLong(path: string): Promise<Buffer | undefined> {
   await file?.close();
   // Not its length: who writes at a place of its own leaves a hole before it once the file was emptied.
   return bytes !== undefined && bytes > MAX_LOG_BYTES ? readTail(path, KEPT_TAIL_BYTES) : undefined;
+}
+
+/** Never through a link: a VMM that runs as somebody else had the folder while it started. */
+async function replaceContent(path: string, content: Buffer | string): Promise<void> {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  try {
+    await file.writeFile(content);
+  } finally {
+    await file.close();
+  }
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import type { Account } from '../../kernel/users.js';
 import type { Deadline } from '../../model/deadline.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
@@ -11,6 +12,8 @@ import type { FoundVmm } from './find-vmm.js';
 import { socketPathProblem, type VmPaths } from './paths.js';
 import type { ProcScanner } from './proc-scan/proc-scanner.js';
 import type { ProcessSpec } from './process-spec.js';
+import { proveConfinement } from './prove-confinement.js';
+import type { NeededFile } from './vmm-account.js';
 
 /** What any start uses of the host. */
 export interface StartPlan {
@@ -20,6 +23,8 @@ export interface StartPlan {
   readonly diskKeys: readonly string[];
   /** Those of the disks' paths that are block devices. */
   readonly blockDevices: ReadonlySet<string>;
+  /** Whom the VMM runs as; undefined: as this process. */
+  readonly account: Account | undefined;
 }
 
 export interface ProofContext {
@@ -37,6 +42,8 @@ export interface DriverProof {
   readonly problems: readonly string[];
   /** Files that the VM is booted from, by what they are. */
   readonly files: Readonly<Record<string, string | undefined>>;
+  /** Character devices that the VMM opens, but for those of its network. */
+  readonly devices: readonly string[];
   /** What the VMM needs beside the guest's memory. */
   readonly overheadMiB: number;
 }
@@ -75,12 +82,19 @@ export async function proveStart(
     inspectNetwork(vm, context.network, deadline),
     inspectMemory(memoryMiB, own.overheadMiB, context.replacing, deadline),
   ]);
+  const confined = await proveConfinement(
+    vm,
+    { files: neededFiles(program, disks, own.files), devices: own.devices },
+    context.searchPath,
+    deadline,
+  );
   const problems = [
     ...(program === undefined
       ? [`program ${binary} not found in ${context.searchPath}; install it or name its path`]
       : []),
     ...own.problems,
     ...[inspected, ...others].flatMap((finding) => finding.problems),
+    ...confined.problems,
     ...context.paths.endpoints.flatMap((path) => socketPathProblem(path) ?? []),
   ];
   const taken = await diskHolders(disks, context, deadline);
@@ -88,7 +102,26 @@ export async function proveStart(
     const code = taken.length > 0 ? 'ERR_VMPULSE_DISK_IN_USE' : 'ERR_VMPULSE_START_IMPOSSIBLE';
     throw new VmpulseError(code, `VM ${vm.id} cannot be started: ${[...taken, ...problems].join('; ')}`);
   }
-  return { program, blockDevices: inspected.blockDevices, diskKeys: inspected.keys };
+  const { account } = confined;
+  return { program, blockDevices: inspected.blockDevices, diskKeys: inspected.keys, account };
+}
+
+/** What the VMM itself has to open. */
+function neededFiles(
+  program: string | undefined,
+  disks: readonly DiskSpec[],
+  files: DriverProof['files'],
+): Omit<NeededFile, 'remedy'>[] {
+  const named = Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [{ what, path }]));
+  return [
+    ...(program === undefined ? [] : [{ what: 'program', path: program, rights: ['x'] as const }]),
+    ...named.map((file) => ({ ...file, rights: ['r'] as const })),
+    ...disks.map(({ name, path, readOnly }) => ({
+      what: `disk ${name}`,
+      path,
+      rights: readOnly ? (['r'] as const) : (['r', 'w'] as const),
+    })),
+  ];
 }
 
 async function findProgram(

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { machineOf } from '../../model/machine.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
@@ -49,7 +49,9 @@ export function digestOf(argv: readonly string[], firstArg: string): string {
 
 /** Replaces the record whole. */
 export async function writeRecord(path: string, record: VmmRecord): Promise<void> {
-  await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  // Whatever may lie there is not written through.
+  await rm(`${path}.new`, { force: true });
+  await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600, flag: 'wx' });
   await rename(`${path}.new`, path);
 }
 

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { LadderStep } from '../../model/action.js';
 import { Deadline } from '../../model/deadline.js';
@@ -11,6 +10,7 @@ import type { DriverHost } from '../host.js';
 import { startedAtMs } from '../process.js';
 import { type FoundVmm, findVmm, leftoversOf, type VmmMark } from './find-vmm.js';
 import { findSystemdRun, type LaunchedVmm, launch, launchCommand, withLogTail } from './launch.js';
+import { lendFolder, makeFolder, takeFolderBack } from './lent-folder.js';
 import { removeFiles, rotateLogs } from './logs.js';
 import type { VmPaths } from './paths.js';
 import { ProcScanner } from './proc-scan/proc-scanner.js';
@@ -151,6 +151,8 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     try {
       const vmm = await this.#verify(vm, paths, process, deadline);
       const own = vm.hypervisor.adopt ? undefined : paths;
+      // A daemon that died in the middle of the start left it lent.
+      if (own && vm.hypervisor.runAs) await deadline.race(takeFolderBack(own.folder));
       return this.open({ vm, vmm, handle, paths: own, evidenceDir: join(this.stateDir, 'evidence') }, paths);
     } catch (error) {
       handle.close();
@@ -201,21 +203,25 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
   ): Promise<ProcessIdentity> {
     const args = this.commandLine(vm, paths, plan);
     const argv = [plan.program, ...args];
-    await deadline.race(mkdir(paths.folder, { recursive: true, mode: 0o700 }));
+    const { account } = plan;
+    await deadline.race(makeFolder(paths.folder));
     await deadline.race(removeFiles([...paths.endpoints, paths.record]));
     await deadline.race(rotateLogs([paths.consoleLog, paths.vmmLog]));
     deadline.check();
     await deadline.race(Promise.resolve(this.host.network?.prepare(vm)));
     await deadline.race(this.prepare(vm, paths, plan));
+    if (account !== undefined) await deadline.race(lendFolder(paths.folder, account));
     let vmm: LaunchedVmm | undefined;
     try {
-      const command = launchCommand(vm, argv, findSystemdRun(this.#searchPath));
+      const systemdRun = findSystemdRun(this.#searchPath);
+      const command = launchCommand(vm, argv, { account, systemdRun });
       vmm = await launch(vm, command, this.output(paths), this.#searchPath);
       // A daemon that dies before this line finds the VMM again by its mark.
       const startedAt = startedAtMs(vmm.process.startTimeTicks);
       const record = newRecord(vmm.process, argv, vm, startedAt, args[0] ?? '');
       await deadline.race(writeRecord(paths.record, record));
       await this.#untilUp(vm, paths, vmm, deadline);
+      if (account !== undefined) await deadline.race(takeFolderBack(paths.folder));
       return vmm.process;
     } catch (error) {
       // Withdrawn is not failed: the VMM goes on, and the next look finds it.
@@ -253,6 +259,7 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     } catch {
       // It has ended by itself, or the next look finds it.
     }
+    await cleanUp.race(takeFolderBack(paths.folder)).catch(() => {});
     // What stays is cleared by the next start.
     await cleanUp.race(removeFiles([...paths.endpoints, paths.record])).catch(() => {});
   }

@@ -1,31 +1,14 @@
-import { readFile } from 'node:fs/promises';
+import { findUser, type HostUser } from '../../kernel/users.js';
 import { VmpulseError } from '../../model/errors.js';
 
 /** Whom a command runs as when root starts it and nothing else is said. */
 const DEFAULT_USER = 'nobody';
 
-export interface User {
-  readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** A user of /etc/passwd, by name. Other sources of users (LDAP, systemd) are not asked. */
-async function findUser(name: string): Promise<User | undefined> {
-  const passwd = await readFile('/etc/passwd', 'utf8');
-  for (const line of passwd.split('\n')) {
-    const [entry, , uid = '', gid = ''] = line.split(':');
-    if (entry === name && /^\d+$/.test(uid) && /^\d+$/.test(gid))
-      return { name, uid: Number(uid), gid: Number(gid) };
-  }
-  return undefined;
-}
-
 /**
  * Whom a command runs as; undefined: as this process does. A process that is not root cannot become somebody else.
  * UID 0 only under the name root. Throws ERR_VMPULSE_ARGUMENT, ERR_VMPULSE_UNSUPPORTED.
  */
-export async function chooseUser(wanted: string | undefined): Promise<User | undefined> {
+export async function chooseUser(wanted: string | undefined): Promise<HostUser | undefined> {
   const own = process.geteuid?.() ?? 0;
   if (own !== 0 && wanted === undefined) return undefined;
   const name = wanted ?? DEFAULT_USER;

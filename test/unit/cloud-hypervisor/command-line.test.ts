@@ -22,7 +22,7 @@ function line(changes: Partial<CloudHypervisorSpec>, can: typeof NEW | typeof OL
     ...changes,
   };
   const vm = { ...testVm(), hypervisor };
-  const plan = { program: '/bin/ch', diskKeys: [], blockDevices: new Set<string>(), can };
+  const plan = { program: '/bin/ch', diskKeys: [], blockDevices: new Set<string>(), account: undefined, can };
   return commandLine(vm, cloudHypervisorPaths('/run', vm), plan).join(' ');
 }
 

@@ -44,9 +44,14 @@ export class FakeLinks implements Links {
     this.bridge(name, { up: false, mac });
   }
 
-  createTap(name: string): void {
-    this.changes.push(`${name} tap`);
+  createTap(name: string, user: number | undefined): void {
+    this.changes.push(`${name} tap${user === undefined ? '' : ` of ${user}`}`);
     this.tap(name, { up: false, carrier: false });
+  }
+
+  remove(name: string): void {
+    this.changes.push(`${name} removed`);
+    this.all.delete(name);
   }
 
   addAddress(name: string, address: string): void {

@@ -216,15 +216,32 @@ describe('starting', () => {
 
   it('goes through systemd where it runs', () => {
     const argv = ['/usr/bin/qemu', '-uuid', 'x'];
-    expect(launchCommand(testVm(), argv, undefined)).toEqual(argv);
-    expect(launchCommand(testVm(), argv, '/usr/bin/systemd-run')).toEqual([
+    const here = { account: undefined, systemdRun: undefined };
+    expect(launchCommand(testVm(), argv, here)).toEqual(argv);
+    expect(launchCommand(testVm(), argv, { ...here, systemdRun: '/usr/bin/systemd-run' })).toEqual([
       '/usr/bin/systemd-run',
       '--scope',
+      expect.stringMatching(/^--unit=vmpulse-default-web-1-[0-9a-f]{8}$/),
       '--slice=vmpulse.slice',
       '--collect',
       '--quiet',
       '--description=vmpulse VM default/web-1',
       '--',
+      ...argv,
+    ]);
+    const confined = testVm({ limits: { memoryMiB: 512, cpus: 1.5, tasks: 40 } });
+    const account = { uid: 5001, gid: 5001, groups: [107] };
+    expect(launchCommand(confined, argv, { account, systemdRun: '/usr/bin/systemd-run' })).toEqual([
+      '/usr/bin/systemd-run',
+      '--scope',
+      expect.any(String),
+      '--slice=vmpulse.slice',
+      '--collect',
+      '--quiet',
+      '--description=vmpulse VM default/web-1',
+      ...['--property', 'MemoryMax=512M', '--property', 'CPUQuota=150%', '--property', 'TasksMax=40'],
+      '--',
+      ...['setpriv', '--reuid=5001', '--regid=5001', '--groups=107', '--inh-caps=-all', '--no-new-privs'],
       ...argv,
     ]);
     expect(findSystemdRun('/nowhere')).toBeUndefined();
