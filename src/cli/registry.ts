@@ -6,6 +6,7 @@ import { discoverCommand } from './commands/discover.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { gcCommand } from './commands/gc.js';
+import { hooksCommand } from './commands/hooks.js';
 import { intentCommand } from './commands/intent.js';
 import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
@@ -32,6 +33,7 @@ export const COMMANDS: readonly CliCommand[] = [
   vmCommand,
   intentCommand,
   maintenanceCommand,
+  hooksCommand,
   policyCommand,
   networkCommand,
   securityGroupCommand,

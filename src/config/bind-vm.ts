@@ -136,6 +136,7 @@ export function bindVm(
     recovery,
     recoveryOrigins: { ...defaults.recoveryOrigins, ...origins },
     ...(maintenance.length === 0 ? {} : { maintenance }),
+    ...(host.hooks.length === 0 ? {} : { hooks: host.hooks }),
     machineDigest: digestOf(
       machineOf({ hypervisor, uuid, ...(cloudInit === undefined ? {} : { cloudInit }) }),
     ),

@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import type { HookSettings } from '../model/hook.js';
 import type { HostNetwork } from '../model/link.js';
 import { DEFAULT_TIMING } from '../model/probe.js';
 import type { RecoverySpec } from '../model/vm.js';
@@ -16,6 +17,7 @@ import {
 } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
 import { durationField, memoryField } from './fields.js';
+import { buildHookSettings, hostHooksSchema } from './hooks-schema.js';
 import { buildNetworks, networksSchema } from './networks-schema.js';
 import type { ProbeDefaults } from './probe-timing.js';
 import type { ProblemList } from './problems.js';
@@ -76,6 +78,8 @@ export interface DaemonConfig {
   readonly probes: ProbeDefaults;
   /** Networks that vmpulse makes on the host. */
   readonly networks: readonly HostNetwork[];
+  /** Run at events of every VM, and how. */
+  readonly hooks: HookSettings;
   /** What VMs get that say nothing else. */
   readonly recovery: RecoverySpec;
   /** Which of it the file says; the rest are defaults. */
@@ -225,6 +229,7 @@ export const daemonSchema = z.strictObject({
     })
     .optional(),
   networks: networksSchema.optional(),
+  hooks: hostHooksSchema.optional(),
   hostWatchdog: hostWatchdogSchema.optional(),
   journal: journalSchema.optional(),
 });
@@ -273,6 +278,7 @@ function fillIn(
     },
     probes: probeDefaults(written.probes),
     networks: buildNetworks(written.networks),
+    hooks: buildHookSettings(written.hooks),
     recovery: laid.recovery,
     recoveryOrigins: laid.origins,
     limits: fillInLimits(limits),

@@ -27,7 +27,7 @@ export interface ConfigDiff {
 }
 
 /** Settings of the daemon that a reload takes over while it runs. */
-const LIVE: ReadonlySet<string> = new Set(['logLevel', 'manifests', 'probes', 'recovery']);
+const LIVE: ReadonlySet<string> = new Set(['logLevel', 'manifests', 'probes', 'recovery', 'hooks']);
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,6 +3,7 @@ export { problemOfDocuments } from './check-documents.js';
 export type { DaemonConfig } from './daemon-schema.js';
 export { type ConfigDiff, diffConfig } from './diff-config.js';
 export { MONITOR_SETTINGS, type MonitorSetting } from './health-monitor.js';
+export { buildHook, hookFields, hookProblem } from './hooks-schema.js';
 export type { Imported } from './import/imported.js';
 export { IMPORTERS } from './import/registry.js';
 export {

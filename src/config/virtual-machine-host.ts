@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import type { Hook } from '../model/hook.js';
 import { ipAddressField } from '../probes/fields.js';
 import { checkDocument } from './check-document.js';
 import { cloudInitSchema, type WrittenCloudInit } from './cloud-init.js';
 import { namespaceField, uuidField, vmNameField } from './fields.js';
+import { buildHooks, hooksSchema } from './hooks-schema.js';
 import { hypervisorSchema, type WrittenHypervisor } from './hypervisors/registry.js';
 import { maintenanceSchema, type WrittenMaintenance } from './maintenance-schema.js';
 import { monitoringProbes, monitoringSchema } from './monitoring.js';
@@ -28,6 +30,7 @@ export const virtualMachineHostSchema = z.strictObject({
     recovery: vmRecoverySchema.optional(),
     maintenance: maintenanceSchema.optional(),
     cloudInit: cloudInitSchema.optional(),
+    hooks: hooksSchema.optional(),
   }),
 });
 
@@ -51,6 +54,7 @@ export interface HostBinding {
   readonly recovery: WrittenRecovery | undefined;
   readonly maintenance: WrittenMaintenance;
   readonly cloudInit: WrittenCloudInit | undefined;
+  readonly hooks: readonly Hook[];
 }
 
 type WrittenSpec = z.output<typeof virtualMachineHostSchema>['spec'];
@@ -87,5 +91,6 @@ export function readHostBinding(document: SourceDocument, problems: ProblemList)
     recovery: spec.recovery,
     maintenance: spec.maintenance ?? [],
     cloudInit: spec.cloudInit,
+    hooks: buildHooks(spec.hooks),
   };
 }

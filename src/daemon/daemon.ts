@@ -190,6 +190,7 @@ export class Daemon {
       journal,
       policy: config.limits,
       networks: config.networks,
+      hooks: config.hooks,
       metrics: createMetrics({ seedNames: config.metrics.seedNames }),
       logger,
     });
@@ -273,6 +274,7 @@ export class Daemon {
       this.#loaded = next;
       this.#tellSetAside(this.#vmpulse);
       this.#vmpulse.mend('configuration');
+      this.#vmpulse.hooks.configure(next.config.hooks);
       this.#logger.level = next.config.logLevel;
       const { restartRequired } = diffConfig(this.#started, next).daemon;
       const later = restartRequired.map((name) => `${name} changed: it holds after a restart of the daemon`);

@@ -78,6 +78,8 @@ export class Operations {
       }
       case 'RECREATE':
         return this.#act('recreate', action, context, async (target, deadline) => {
+          // A VM that may not be started is not stopped for it.
+          await target.beforeStart(deadline);
           const ended = await this.#end(target, action, deadline);
           await rm(join(this.#options.runDir, 'vms', target.spec.id), { recursive: true, force: true });
           return `${ended}; ${await startVm(target, deadline)}`;

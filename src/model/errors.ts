@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   ERR_VMPULSE_DISK_IN_USE: 'Another process holds a writable disk of the VM open.',
   ERR_VMPULSE_START_IMPOSSIBLE: 'A start would fail: a disk, helper, accelerator or memory is missing.',
   ERR_VMPULSE_STORAGE: 'A disk, image or seed of a VM could not be made or is not what it should be.',
+  ERR_VMPULSE_HOOK:
+    'A pre-start hook did not let the VM be started; the message has which one and what it said.',
   ERR_VMPULSE_NO_SPACE: 'A disk of the VM lies where no space is left.',
   ERR_VMPULSE_START_FAILED: 'The VMM was started but did not come up; its log has the cause.',
   ERR_VMPULSE_PROCESS_STUCK:

@@ -1,5 +1,6 @@
 import type { LadderStep } from './action.js';
 import type { CloudInit } from './cloud-init.js';
+import type { Hook } from './hook.js';
 import type { RunAs } from './hypervisor.js';
 import type { CloudHypervisorSpec } from './hypervisors/cloud-hypervisor.js';
 import type { FirecrackerSpec } from './hypervisors/firecracker.js';
@@ -107,6 +108,8 @@ export interface VmSpec<Hypervisor extends HypervisorSpec = HypervisorSpec> {
   readonly recoveryOrigins?: Readonly<Record<string, string>>;
   /** Recurring maintenance; unset: none. */
   readonly maintenance?: readonly MaintenanceEntry[];
+  /** Run at events of this VM, before those of the host; unset: none. */
+  readonly hooks?: readonly Hook[];
   /** Digest of everything above that needs a restart of the VM to change. */
   readonly machineDigest: string;
 }

@@ -1,5 +1,5 @@
 import { type ActionResult, NEW_VMM_STEPS } from '../model/action.js';
-import { countFailure, refund } from './budget.js';
+import { backoffMs, countFailure, nextActionId, refund } from './budget.js';
 import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import { endedUnseen } from './exits.js';
@@ -105,17 +105,32 @@ function notCarriedOut(ctx: StepContext, vm: PolicyVmState, record: ActionRecord
 export function noteActionHeld(
   ctx: StepContext,
   vm: PolicyVmState,
-  event: { readonly actionId: string; readonly reason: string; readonly retryAtMs: number },
+  event: {
+    readonly actionId: string;
+    readonly rule: 'action-held' | 'pre-start';
+    readonly reason: string;
+    readonly retryAtMs: number;
+  },
 ): void {
   const record = inFlight(ctx, vm, event.actionId);
   if (!record) return;
   vm.action = null;
   freeSlot(ctx.state, vm);
+  const { tries } = vm.budget;
   notCarriedOut(ctx, vm, record);
+  // It counts for the distance to the next attempt, and for nothing else.
+  if (event.rule === 'pre-start') vm.budget.tries = tries;
   if (vm.episode) vm.episode.attempts = vm.episode.attempts.filter((a) => a.actionId !== event.actionId);
   const soonestMs = ctx.now + LIMITS.heldRetryMs;
-  const untilMs = Math.min(Math.max(event.retryAtMs, soonestMs), ctx.now + LIMITS.dayMs);
-  vm.actionHeld = { reason: bounded(event.reason), untilMs };
+  const retryAtMs = event.rule === 'pre-start' ? ctx.now + distanceMs(vm, ctx.now) : event.retryAtMs;
+  const untilMs = Math.min(Math.max(retryAtMs, soonestMs), ctx.now + LIMITS.dayMs);
+  vm.actionHeld = { rule: event.rule, reason: bounded(event.reason), untilMs };
+}
+
+/** To the next attempt, by the back-off. */
+function distanceMs(vm: PolicyVmState, now: number): number {
+  const id = nextActionId(vm, vm.episode?.startedAtMs ?? now);
+  return vm.spec ? backoffMs(vm.spec.recovery.backoff, vm.budget.tries, id) : 0;
 }
 
 /** A daemon died with the action in flight. What is there now tells what became of it; it is never just repeated. */

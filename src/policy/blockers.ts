@@ -54,7 +54,7 @@ export function blockersOf(
   const war = warBlocker(vm.war, step, now);
   if (war !== null) list.push(war);
   const { actionHeld } = vm;
-  if (actionHeld && actionHeld.untilMs > now) add('action-held', actionHeld.reason, actionHeld.untilMs);
+  if (actionHeld && actionHeld.untilMs > now) add(actionHeld.rule, actionHeld.reason, actionHeld.untilMs);
   addPause(list, vm, now);
   if (verdict && mustLast(vm, step, verdict)) {
     const untilMs = (vm.episode?.startedAtMs ?? now) + (vm.spec?.recovery.wedgedAfterMs ?? 0);

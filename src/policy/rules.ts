@@ -48,6 +48,7 @@ export const RULES = {
   'back-off': 'Repeated attempts keep a growing distance.',
   breaker: 'Too many recoveries failed; one trial after a pause.',
   'action-held': 'Something outside the policy held the action.',
+  'pre-start': 'A pre-start hook did not let the VM be started; it is asked again after a growing distance.',
   'fleet-brake': 'Too large a part of the fleet fails at once; recovery of all holds.',
   'shared-cause': 'One incident: what shares its cause is left alone, and people are told.',
   'host-memory': 'The host is short of memory: no VMM is started until there is some.',

@@ -37,6 +37,7 @@ const OUTCOMES: readonly Episode['outcome'][] = [
   'resolved-itself',
   'intended',
 ];
+const HELD_BY = ['action-held', 'pre-start'] as const;
 const QUARANTINES = ['budget-consecutive', 'budget-24h'] as const;
 const WANTED: readonly WantedBack[] = ['ours', 'failure', 'clean', 'never'];
 const MONITORS = ['connected', 'lost', 'busy', 'foreign'] as const;
@@ -76,6 +77,7 @@ export function readVm(f: Field): PolicyVmState {
   if (f.has('off')) vm.off = f.get('off').orNull(readHold);
   if (f.has('maintenance')) vm.maintenance = f.get('maintenance').orNull(readHold);
   vm.actionHeld = f.get('actionHeld').orNull((h) => ({
+    rule: h.has('rule') ? h.get('rule').oneOf(HELD_BY) : 'action-held',
     reason: h.get('reason').string(),
     untilMs: h.get('untilMs').whole(),
   }));

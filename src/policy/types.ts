@@ -121,7 +121,10 @@ export type PolicyEvent =
       readonly type: 'action-held';
       readonly vm: VmId;
       readonly actionId: string;
+      /** `pre-start`: a hook of the VM does not want it started; it is asked again after a growing distance. */
+      readonly rule: 'action-held' | 'pre-start';
       readonly reason: string;
+      /** Not before then; a `pre-start` keeps the distance of the back-off instead. */
       readonly retryAtMs: number;
     }
   /** A person holds recovery. `vm` null: all. `untilMs` null: until withdrawn. */

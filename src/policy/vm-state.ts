@@ -221,7 +221,7 @@ export interface PolicyVmState {
   /** Maintenance that waits for its window, or for the VM to be well. */
   scheduled: Scheduled | null;
   /** The runtime held the last action. */
-  actionHeld: { reason: string; untilMs: number } | null;
+  actionHeld: { rule: 'action-held' | 'pre-start'; reason: string; untilMs: number } | null;
   impossible: Partial<Record<LadderStep, number>>;
   action: ActionRecord | null;
   /** Actions so far; never goes back, so that no id is used twice. */

@@ -8,6 +8,8 @@ import type { VmId } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { heldByFile } from './hold-file.js';
+import type { HookPort } from './hooks/hook-views.js';
+import type { HookReason } from './hooks/occasion.js';
 import type { Recorder } from './recorder.js';
 import type { VmUnit } from './vm-unit.js';
 
@@ -30,6 +32,9 @@ export interface ActionRunnerOptions {
   readonly beforeAction: BeforeAction | undefined;
   /** Looked at before every action; while it exists nothing is done. Its first line is the reason. */
   readonly holdFile: string | undefined;
+  /** Asked before a VMM is started; unset: nobody is. */
+  readonly hooks: HookPort | undefined;
+  readonly why: (vm: VmId) => HookReason;
   readonly post: (event: PolicyEvent) => void;
   /** Finds the VMM that a step has started and attaches to it. Never rejects. */
   readonly look: (unit: VmUnit) => Promise<void>;
@@ -60,11 +65,12 @@ export class ActionRunner {
   }
 
   async #carryOut(action: RecoveryAction, unit: VmUnit): Promise<void> {
-    const held = (await this.#heldBy(action)) ?? (await this.#recordStart(action));
-    if (held !== undefined) {
-      this.#hold(action, held);
-      return;
-    }
+    const held = await this.#heldBy(action);
+    if (held !== undefined) return this.#hold(action, 'action-held', held);
+    const refused = await this.#refusedByHook(action, unit);
+    if (refused !== undefined) return this.#hold(action, 'pre-start', refused);
+    const unrecorded = await this.#recordStart(action);
+    if (unrecorded !== undefined) return this.#hold(action, 'action-held', unrecorded);
     const result = await this.#act(action, unit);
     if (this.#abort.signal.aborted) return;
     // The VMM is another one now; after a failure, whatever there is. The policy hears of it before the result.
@@ -100,6 +106,14 @@ export class ActionRunner {
     }
   }
 
+  /** Before anything that ends a guest: a VM that may not be started is not stopped for it. */
+  async #refusedByHook(action: RecoveryAction, unit: VmUnit): Promise<string | undefined> {
+    const { hooks, why } = this.#options;
+    if (hooks === undefined || !NEW_VMM_STEPS.has(action.step)) return undefined;
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(action.timeoutMs)]);
+    return hooks.beforeStart(unit.spec, why(action.vm), signal);
+  }
+
   async #recordStart(action: RecoveryAction): Promise<string | undefined> {
     try {
       await this.#options.persist(action.vm);
@@ -116,7 +130,7 @@ export class ActionRunner {
     }
   }
 
-  #hold(action: RecoveryAction, reason: string): void {
+  #hold(action: RecoveryAction, rule: 'action-held' | 'pre-start', reason: string): void {
     if (this.#abort.signal.aborted) return;
     const { clock, recorder, post } = this.#options;
     recorder.note({
@@ -124,12 +138,13 @@ export class ActionRunner {
       type: 'action-end',
       actionId: action.id,
       text: `${action.step} held: ${reason}`,
-      data: { step: action.step, result: 'held', reason },
+      data: { step: action.step, result: 'held', rule, reason },
     });
     post({
       type: 'action-held',
       vm: action.vm,
       actionId: action.id,
+      rule,
       reason,
       retryAtMs: clock.now() + HELD_RETRY_MS,
     });

@@ -36,7 +36,7 @@ export interface InventoryOptions {
   readonly post: (event: PolicyEvent) => void;
   readonly onVmmEvent: (unit: VmUnit, event: VmmEvent, atMs: number) => void;
   /** The policy knows of the VMM by then. */
-  readonly onAttached: (unit: VmUnit) => void;
+  readonly onAttached: (unit: VmUnit, fresh: boolean) => void;
   /** An action of ours is under way, which looks by itself. */
   readonly isActedOn: (vm: VmId) => boolean;
 }
@@ -96,7 +96,7 @@ export class Inventory {
             shares: sharesOf(unit.spec),
             counters: session.counters !== undefined,
           });
-          this.#options.onAttached(unit);
+          this.#options.onAttached(unit, fresh);
         },
         vmmEvent: (event, atMs) => {
           this.#options.onVmmEvent(unit, event, atMs);

@@ -5,6 +5,7 @@ import type { Driver, VmmSession } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { ActVerb } from '../policy/index.js';
 import type { PolicyEvent } from '../policy/types.js';
+import type { HookPort } from './hooks/hook-views.js';
 import type { Recorder } from './recorder.js';
 import type { VmUnit } from './vm-unit.js';
 
@@ -29,6 +30,10 @@ export interface ActTarget {
   session(): VmmSession | undefined;
   /** Finds the VMM and attaches to it, or learns that there is none. `fresh`: one found has just been started. */
   look(fresh: boolean): Promise<void>;
+  /** Runs the pre-start hooks, once however often it is called. Throws ERR_VMPULSE_HOOK when they do not want a start. */
+  beforeStart(deadline: Deadline): Promise<void>;
+  /** Runs the pre-stop hooks; a stop goes on whatever becomes of them. */
+  beforeStop(deadline: Deadline): Promise<void>;
 }
 
 /** Resolves with what was done, in a few words for a person. */
@@ -42,6 +47,8 @@ export interface PersonActsOptions {
   readonly look: (unit: VmUnit, fresh: boolean) => Promise<void>;
   /** Stores the policy's state of a VM, so that the next daemon knows of the act. */
   readonly persist: (vm: VmId) => Promise<void>;
+  /** Asked before a VMM is started or stopped; unset: nobody is. */
+  readonly hooks: HookPort | undefined;
 }
 
 /** An act that is not heard of for so long after its deadline belonged to a daemon that died. */
@@ -94,7 +101,7 @@ export class PersonActs {
     const deadline = new Deadline(`${verb} of ${vm}`, { deadlineMs, signal: withdrawn });
     try {
       await this.#begin(request, deadline);
-      const text = plainText(await deadline.race(work(this.#target(unit), deadline)), 500);
+      const text = plainText(await deadline.race(work(this.#target(unit, request), deadline)), 500);
       await this.#end(request, true, text);
       return text;
     } catch (error) {
@@ -139,12 +146,31 @@ export class PersonActs {
     await persist(vm).catch(() => {});
   }
 
-  #target(unit: VmUnit): ActTarget {
+  #target(unit: VmUnit, { verb, author, reason, id }: ActRequest): ActTarget {
+    const { hooks } = this.#options;
+    const why = { reason: `${verb} for ${author}`, detail: reason, actionId: id };
+    let asked: Promise<string | undefined> | undefined;
     return {
       spec: unit.spec,
       driver: unit.driver,
       session: () => unit.session,
       look: (fresh) => this.#options.look(unit, fresh),
+      beforeStart: async (deadline) => {
+        asked ??= hooks?.beforeStart(unit.spec, why, signalOf(deadline));
+        const refused = await asked;
+        deadline.check();
+        if (refused !== undefined)
+          throw new VmpulseError('ERR_VMPULSE_HOOK', `${unit.spec.id} is not started: ${refused}`);
+      },
+      beforeStop: async (deadline) => {
+        await hooks?.beforeStop(unit.spec, why, signalOf(deadline));
+      },
     };
   }
+}
+
+function signalOf(deadline: Deadline): AbortSignal {
+  const { deadlineMs, signal } = deadline.step();
+  const late = AbortSignal.timeout(deadlineMs);
+  return signal === undefined ? late : AbortSignal.any([late, signal]);
 }

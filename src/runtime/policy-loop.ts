@@ -92,7 +92,14 @@ export class PolicyLoop {
       }
       const { vm, id } = effect.action;
       const retryAtMs = now + VIOLATION_RETRY_MS;
-      this.#queue.push({ type: 'action-held', vm, actionId: id, reason: violation, retryAtMs });
+      this.#queue.push({
+        type: 'action-held',
+        vm,
+        actionId: id,
+        rule: 'action-held',
+        reason: violation,
+        retryAtMs,
+      });
     }
   }
 

@@ -3,6 +3,7 @@ import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { ActionResult, RecoveryAction } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
+import type { HookEvent } from '../model/hook.js';
 import type { Logger } from '../model/logger.js';
 import type { Driver, NetworkPort, VmmEvent } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
@@ -16,6 +17,8 @@ import { Degradations } from './degradations.js';
 import { EngineEvents } from './engine-events.js';
 import { ExternalRunner } from './external-runner.js';
 import { readFormerRun } from './former-run.js';
+import type { HookPort } from './hooks/hook-views.js';
+import { hookOf, whyNow } from './hooks/why.js';
 import type { WatchHost } from './host-watch.js';
 import { InputLog } from './input-log.js';
 import { Inventory } from './inventory.js';
@@ -65,6 +68,8 @@ export interface SupervisorOptions {
   readonly journalDeadlineMs: number;
   readonly beforeAction?: BeforeAction;
   readonly holdFile?: string;
+  /** Told of starts, stops, failures and recoveries, and asked before the first two; unset: nobody is. */
+  readonly hooks?: HookPort;
   readonly onDecision?: (decision: Decision) => void;
   readonly onRecovery?: (action: RecoveryAction, result: ActionResult) => void;
 }
@@ -123,7 +128,10 @@ export class Supervisor {
       signal: this.#abort.signal,
       post: (event) => this.#post(event),
       onVmmEvent: (unit, event, atMs) => this.#onVmmEvent(unit, event, atMs),
-      onAttached: (unit) => this.#links?.attached(unit),
+      onAttached: (unit, fresh) => {
+        this.#links?.attached(unit);
+        if (fresh) this.#runHooks(unit, 'post-start', 'started by others');
+      },
       isActedOn: (vm) => this.#isActedOn(vm),
     });
     this.#saver = new StateSaver({
@@ -166,6 +174,8 @@ export class Supervisor {
       network: options.network,
       beforeAction: options.beforeAction,
       holdFile: options.holdFile,
+      hooks: options.hooks,
+      why: (vm) => whyNow(this.#policyLoop.state.vms.get(vm), 'started'),
       post: (event) => this.#post(event),
       look: (unit) => this.#inventory.look(unit, true),
       persist: (vm) => this.#store.saveVm(this.#policyLoop.state, vm),
@@ -181,6 +191,7 @@ export class Supervisor {
       post: (event) => this.#post(event),
       look: (unit, fresh) => this.#inventory.look(unit, fresh),
       persist: (vm) => this.#store.saveVm(this.#policyLoop.state, vm),
+      hooks: options.hooks,
     });
     this.#maintenance = new Maintenance({
       clock,
@@ -406,10 +417,17 @@ export class Supervisor {
     const { id } = unit.spec;
     const text = vmmEventText(event);
     this.#recorder.note({ vm: id, type: 'vmm-event', actionId: null, atMs, text, data: { ...event } });
-    if (event.type === 'exited') this.#degradations.clear(`monitor/${id}`);
+    if (event.type === 'exited') {
+      this.#degradations.clear(`monitor/${id}`);
+      this.#runHooks(unit, 'post-stop', 'ended by itself');
+    }
     if (event.type === 'monitor') this.#noteMonitor(id, event);
     this.#maintenance.noteVmmEvent(id, event);
     this.#post({ type: 'vmm-event', vm: id, event, atMs });
+  }
+
+  #runHooks(unit: VmUnit, event: HookEvent, otherwise: string): void {
+    this.#options.hooks?.note(event, unit.spec, whyNow(this.#loop?.state.vms.get(unit.spec.id), otherwise));
   }
 
   #noteMonitor(id: VmId, event: VmmEvent & { readonly type: 'monitor' }): void {
@@ -424,6 +442,9 @@ export class Supervisor {
       this.#options.onDecision?.(decision);
       const type = kind === 'health' ? 'health' : 'decision';
       this.#recorder.note({ vm, type, actionId, text, data: { kind, rule, ...data } });
+      const hook = hookOf(decision);
+      const unit = vm === null ? undefined : this.#inventory.units.get(vm);
+      if (hook && unit) this.#options.hooks?.note(hook.event, unit.spec, hook.why);
     }
     this.#saver.policyChanged();
   }

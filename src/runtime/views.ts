@@ -11,6 +11,7 @@ import type { Endpoint } from './endpoint.js';
 import type { GuestApi } from './guests.js';
 import type { Heartbeat } from './heartbeats.js';
 import type { HistoryApi } from './history.js';
+import type { HookApi } from './hooks/hook-views.js';
 import type { LifeState } from './life-state.js';
 import type { NetworkApi } from './network-api.js';
 
@@ -227,6 +228,8 @@ export interface RuntimeApi {
   }): Promise<readonly StoredJournalEntry[]>;
   /** What happened, by VM, type, class and time. */
   readonly history: HistoryApi;
+  /** Programs that are run at events of VMs. */
+  readonly hooks: HookApi;
   /** What persons do in guests. */
   readonly guests: GuestApi;
   /** All metrics in the text format of Prometheus, UTF-8. */

@@ -18,6 +18,7 @@ export async function startVm(target: ActTarget, deadline: Deadline): Promise<st
     const text = `${spec.id} cannot be started by vmpulse; start it the way it was started before`;
     throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
   }
+  await target.beforeStart(deadline);
   try {
     await driver.start(spec, deadline.step());
   } catch (error) {
@@ -37,6 +38,7 @@ export async function stopVm(
 ): Promise<string> {
   const session = await attached(target);
   if (!session) return 'it does not run';
+  await target.beforeStop(deadline);
   const graceMs = target.spec.recovery.gracefulStopMs + FORCE_MS;
   await session.stop(mode, deadline.step(graceMs));
   await deadline.part(HEARD_MS).until(POLL_MS, () => target.session() !== session || undefined);

@@ -7,6 +7,7 @@ import { kernelMissing } from '../kernel/index.js';
 import type { ActionResult, RecoveryAction } from '../model/action.js';
 import { type Clock, systemClock } from '../model/clock.js';
 import { VmpulseError } from '../model/errors.js';
+import { DEFAULT_HOOK_SETTINGS, type HookSettings } from '../model/hook.js';
 import type { HostNetwork } from '../model/link.js';
 import { type Logger, silentLogger } from '../model/logger.js';
 import type { Driver, StoredJournalEntry } from '../model/ports.js';
@@ -22,6 +23,7 @@ import type { CustomProbes } from './custom-probes.js';
 import { type GuestApi, Guests } from './guests.js';
 import { type Heartbeat, Heartbeats } from './heartbeats.js';
 import { History, type HistoryApi } from './history.js';
+import { Hooks } from './hooks/hooks.js';
 import { hostLinkSource } from './host-links.js';
 import { HostNetworking } from './host-networking.js';
 import { readHostSigns, readOomKills } from './host-signs.js';
@@ -68,6 +70,8 @@ export interface VmpulseOptions {
   readonly journal?: ObservableJournal;
   /** Kinds of probe of the host program, by the name that a check of kind `custom` gives. */
   readonly probes?: CustomProbes;
+  /** Programs run at events of VMs; default none but those of the VMs and those that were added. */
+  readonly hooks?: HookSettings;
   /** Networks that are made on this host; default none. */
   readonly networks?: readonly HostNetwork[];
   /** Drivers by name, beside or instead of the built-in ones. */
@@ -107,6 +111,7 @@ export class Vmpulse implements RuntimeApi {
   readonly network: HostNetworking;
   readonly guests: GuestApi;
   readonly history: HistoryApi;
+  readonly hooks: Hooks;
   readonly #startedAtMs: number;
   #closing: Promise<void> | undefined;
 
@@ -144,6 +149,18 @@ export class Vmpulse implements RuntimeApi {
       recorder: () => this.#supervisor.recorder,
       degrade: (what, why) => this.#supervisor.degrade(what, why),
     });
+    this.hooks = new Hooks({
+      settings: options.hooks ?? DEFAULT_HOOK_SETTINGS,
+      stateDir,
+      runDir,
+      host: this.#host,
+      clock: this.#clock,
+      recorder: () => this.#supervisor.recorder,
+      spec: (vm) => this.#unit(vm).spec,
+      specs: () => this.specs(),
+      degrade: (what, why) => this.degrade(what, why),
+      onRun: (event, result) => this.#metrics.hook(event, result),
+    });
     this.#supervisor = new Supervisor({
       host: this.#host,
       version: VERSION,
@@ -179,6 +196,7 @@ export class Vmpulse implements RuntimeApi {
       clock: this.#clock,
       logger,
       journalDeadlineMs: options.journalDeadlineMs ?? 5_000,
+      hooks: this.hooks,
       holdFile: options.holdFile ?? `${runDir}/hold`,
       ...(options.beforeAction === undefined ? {} : { beforeAction: options.beforeAction }),
       onDecision: ({ vm, kind, rule }) => {
@@ -209,6 +227,7 @@ export class Vmpulse implements RuntimeApi {
   async start(): Promise<void> {
     const missing = kernelMissing();
     if (missing !== undefined) this.degrade('kernel-addon', `${WITHOUT_KERNEL}: ${missing.message}`);
+    await this.hooks.start();
     await this.network.start(this.#options.vms);
     await this.#supervisor.start(this.#options.vms);
   }
@@ -474,6 +493,7 @@ export class Vmpulse implements RuntimeApi {
 
   async #close(): Promise<void> {
     await this.#supervisor.close();
+    await this.hooks.close();
     await Promise.all([this.#pool.close(), this.#conversations.close(), this.#metrics.close()]);
     if (this.#ownsEngine) await this.#engine.close();
   }

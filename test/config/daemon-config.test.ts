@@ -26,6 +26,7 @@ const DEFAULTS = {
   },
   probes: { periodMs: 10_000, timeoutMs: 1000, successThreshold: 1, failureThreshold: 3 },
   networks: [],
+  hooks: { timeoutMs: 30_000, concurrency: 4, hooks: [] },
   recovery: DEFAULT_RECOVERY,
   recoveryOrigins: {},
   limits: {
@@ -70,6 +71,7 @@ readiness: {agentCheck: '127.0.0.1:9811'}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, maxPacketsPerSecond: 1000, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
 probes: {period: 30s, timeout: 5s, successThreshold: 2, failureThreshold: 4, retryDelay: 3s}
 networks: [{bridge: vmbr0, address: 10.77.0.1/24, nat: true, uplink: eth0}, {bridge: vmbr1}]
+hooks: {timeout: 10s, concurrency: 2, global: [{event: pre-start, file: /x, user: nobody}, {event: on-failure, command: 'logger x', shell: true, timeout: 1s}]}
 recovery: {enabled: true, grace: 1m, backoff: {jitter: 0}, gracefulStop: 1m}
 limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h, sharedCauseWindow: 1m, sharedCauseFrom: 5, maxEject: 0.1}
 `;
@@ -105,6 +107,14 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
         { bridge: 'vmbr0', address: '10.77.0.1/24', nat: true, uplink: 'eth0' },
         { bridge: 'vmbr1', nat: false },
       ],
+      hooks: {
+        timeoutMs: 10_000,
+        concurrency: 2,
+        hooks: [
+          { event: 'pre-start', run: { file: '/x' }, user: 'nobody' },
+          { event: 'on-failure', run: { shell: 'logger x' }, timeoutMs: 1000 },
+        ],
+      },
       recovery: {
         ...DEFAULT_RECOVERY,
         enabled: true,

@@ -95,6 +95,13 @@ describe('docs/reference/configuration.md', () => {
       'hostWatchdog.device',
       'hostWatchdog.pretimeout',
       'probes.retryDelay',
+      'hooks.global[].event',
+      'hooks.global[].file',
+      'hooks.global[].argv',
+      'hooks.global[].command',
+      'hooks.global[].shell',
+      'hooks.global[].user',
+      'hooks.global[].timeout',
     ]);
   });
 

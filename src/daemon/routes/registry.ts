@@ -7,6 +7,7 @@ import { explainRoutes } from './explain.js';
 import { guestRoutes } from './guests.js';
 import { heartbeatRoutes } from './heartbeats.js';
 import { historyRoutes } from './history.js';
+import { hookRoutes } from './hooks.js';
 import { intentRoutes } from './intents.js';
 import { journalRoutes } from './journal.js';
 import { leftoverRoutes } from './leftovers.js';
@@ -44,6 +45,7 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   vmRoutes,
   guestRoutes,
   heartbeatRoutes,
+  hookRoutes,
   metricsRoutes,
   discoveryRoutes,
 ];

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { VmpulseError } from '../../model/errors.js';
 
 /** What is kept of each output where nobody says otherwise. */
 const KEPT_BYTES = 4 * 1024;
@@ -22,6 +23,10 @@ export interface ChildOptions {
   readonly signal: AbortSignal;
   /** What is kept of each output, at most 1 MiB; default 4 KiB. */
   readonly keptBytes?: number;
+  /** What it reads from its standard input; default nothing. */
+  readonly input?: string;
+  /** It runs now; its process group has the same number. */
+  readonly onSpawn?: (pid: number) => void;
 }
 
 export interface ChildEnd {
@@ -45,11 +50,15 @@ export async function runChild(options: ChildOptions): Promise<ChildEnd> {
     cwd,
     env,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
   });
-  const stdout = new Output(child.stdout, keptBytes);
-  const stderr = new Output(child.stderr, keptBytes);
+  // One that ends without reading is none of our business.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(options.input);
+  if (child.pid !== undefined) options.onSpawn?.(child.pid);
+  const stdout = new Output(piped(child.stdout), keptBytes);
+  const stderr = new Output(piped(child.stderr), keptBytes);
   let killLater: NodeJS.Timeout | undefined;
   const end = () => {
     killGroup(child, 'SIGTERM');
@@ -70,9 +79,15 @@ export async function runChild(options: ChildOptions): Promise<ChildEnd> {
   } finally {
     signal.removeEventListener('abort', end);
     clearTimeout(killLater);
+    child.stdin?.destroy();
     stdout.close();
     stderr.close();
   }
+}
+
+function piped(stream: Readable | null): Readable {
+  if (stream !== null) return stream;
+  throw new VmpulseError('ERR_VMPULSE_INTERNAL', 'the output of a program that was started is not there');
 }
 
 function exitOf(child: ChildProcess): Promise<readonly [number | null, NodeJS.Signals | null]> {

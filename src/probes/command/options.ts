@@ -36,22 +36,27 @@ const variable = z
   })
   .transform(({ name, value }): readonly [string, string] => [name, value]);
 
+/** A program by its absolute path, with its arguments. */
+export const argvField = z
+  .array(z.string())
+  .min(1)
+  .max(MAX_ARGUMENTS)
+  .superRefine((argv, ctx) => {
+    const [at, message] = argvProblem(argv) ?? [];
+    if (at !== undefined && message !== undefined)
+      ctx.addIssue({ code: 'custom', message, path: [at], input: argv[at] });
+  })
+  .meta({ unit: 'list of arguments', example: '[/usr/local/bin/check, web-1]' });
+
+export const userField = textField({ unit: 'user', example: 'nobody' }, (text) =>
+  USER.test(text) ? undefined : `is not the name of a user ("${text}"); write one of /etc/passwd`,
+);
+
 /** Options of a command as documents write them. */
 export const commandSchema = z
   .strictObject({
-    argv: z
-      .array(z.string())
-      .min(1)
-      .max(MAX_ARGUMENTS)
-      .superRefine((argv, ctx) => {
-        const [at, message] = argvProblem(argv) ?? [];
-        if (at !== undefined && message !== undefined)
-          ctx.addIssue({ code: 'custom', message, path: [at], input: argv[at] });
-      })
-      .meta({ unit: 'list of arguments', example: '[/usr/local/bin/check, web-1]' }),
-    user: textField({ unit: 'user', example: 'nobody' }, (text) =>
-      USER.test(text) ? undefined : `is not the name of a user ("${text}"); write one of /etc/passwd`,
-    ).optional(),
+    argv: argvField,
+    user: userField.optional(),
     cwd: absolutePathField.optional(),
     env: z.array(variable).max(64).meta({ unit: 'list of name and value' }).optional(),
   })

@@ -1,11 +1,13 @@
 import { Counter, type PrometheusContentType, Registry } from 'prom-client';
 import type { EngineStats } from '../../engine/probe-engine.js';
 import type { ActionResult, LadderStep } from '../../model/action.js';
+import type { HookEvent } from '../../model/hook.js';
 import type { VmId } from '../../model/vm.js';
 import type { HostFigures, VmFigures } from '../views.js';
 import { makeCheckMetrics } from './check-metrics.js';
 import { makeEngineMetrics } from './engine-metrics.js';
 import { makeFleetMetrics, makeRecoveries } from './fleet-metrics.js';
+import { type HookOutcome, makeHookMetrics } from './hook-metrics.js';
 import type { Making, Read, Reading } from './making.js';
 import type { Encoding } from './pages-thread.js';
 import { makeProcessMetrics, makeReconcileDurations } from './process-metrics.js';
@@ -35,6 +37,8 @@ export interface Metrics {
   bind(source: MetricsSource): void;
   /** Counts one recovery that ended. */
   recovery(step: LadderStep, result: ActionResult['result']): void;
+  /** Counts one run of a hook, or one that was left out because too many waited. */
+  hook(event: HookEvent, result: HookOutcome): void;
   /** Counts one time that vmpulse waited, or gave in, because others undid what it did. */
   thrash(vm: VmId): void;
   /** Notes how long it took to bring a changed configuration into force. */
@@ -69,6 +73,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const durations = makeReconcileDurations(making);
   const seedDuration = seedNames ? makeSeedMetrics(making) : () => {};
   const recoveries = makeRecoveries(making);
+  const hooks = makeHookMetrics(making);
   const renderer = new Renderer({
     head: () => registry.metrics(),
     rows: () => rowsOf(source, thrashes),
@@ -82,6 +87,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       source = next;
     },
     recovery: (step, result) => recoveries.inc({ step, result }),
+    hook: (event, result) => hooks.inc({ event, result }),
     thrash: (vm) => thrashes.set(vm, (thrashes.get(vm) ?? 0) + 1),
     reconciled: (seconds) => {
       durations.observe(seconds);

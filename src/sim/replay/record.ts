@@ -93,7 +93,15 @@ const input = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('confirmed'), vm, confirmId: short, outcomes: z.record(short, outcome) }),
   z.object({ type: z.literal('activity'), vm, moved: z.array(short), atMs: z.number() }),
-  z.object({ type: z.literal('action-held'), vm, actionId: short, reason: short, retryAtMs: z.number() }),
+  z.object({
+    type: z.literal('action-held'),
+    vm,
+    actionId: short,
+    // Journals of before there were hooks have none.
+    rule: z.enum(['action-held', 'pre-start']).default('action-held'),
+    reason: short,
+    retryAtMs: z.number(),
+  }),
   z.object({ type: z.literal('hold'), vm: vm.nullable(), reason: short, author: short, untilMs: until }),
   z.object({ type: z.literal('unhold'), vm: vm.nullable(), author: short }),
   z.object({

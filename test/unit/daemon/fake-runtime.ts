@@ -7,6 +7,7 @@ import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 import type { GuestApi } from '../../../src/runtime/guests.js';
 import type { Heartbeat } from '../../../src/runtime/heartbeats.js';
 import { History, type HistoryApi } from '../../../src/runtime/history.js';
+import type { HookApi } from '../../../src/runtime/hooks/hook-views.js';
 import { MemoryJournal } from '../../../src/runtime/journal/index.js';
 import type { GroupsView, NetworkApi, NetworkView, RepairView } from '../../../src/runtime/network-api.js';
 import type {
@@ -92,9 +93,13 @@ export function explainView(vm: VmId): ExplainView {
   };
 }
 
+const none = () => Promise.reject(new Error('this runtime has no hooks'));
+const noHooks: HookApi = { list: () => [], add: none, remove: none, test: none, logs: async () => [] };
+
 /** A runtime that remembers what it was told and says what it was given. */
 export class FakeRuntime implements RuntimeApi {
   readonly network = new FakeNetwork(this);
+  hooks: HookApi = noHooks;
   readonly calls: unknown[] = [];
   entries: StoredJournalEntry[] = [];
   vms: VmView[] = [

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 import { policyVm, Stage, WEB } from './stage.js';
 
 /** A VM with conclusive evidence against it, kept back by whatever `before` did. */
@@ -124,7 +125,14 @@ describe('a rule that holds', () => {
     const action = s.inFlight();
     if (!action) throw new Error('nothing in flight');
     const retryAtMs = s.now + 10_000;
-    s.send({ type: 'action-held', vm: WEB, actionId: action.id, reason: 'backup runs', retryAtMs });
+    s.send({
+      type: 'action-held',
+      vm: WEB,
+      actionId: action.id,
+      rule: 'action-held',
+      reason: 'backup runs',
+      retryAtMs,
+    });
     expect(held(s)).toEqual(['action-held']);
     expect(s.explain().budget).toMatchObject({ consecutiveUsed: 0, rolling24hUsed: 0 });
     expect(s.explain().episode?.attempts).toEqual([]);
@@ -136,11 +144,52 @@ describe('a rule that holds', () => {
     expect(s.actions[1]?.attempt).toBe(1);
   });
 
+  it('a pre-start hook that does not want a start costs nothing, and is asked at a growing distance', () => {
+    const s = panicked(() => {});
+    const refuse = () => {
+      const action = s.inFlight();
+      if (!action) throw new Error('nothing in flight');
+      const why = 'pre-start hook /x: exit status 1';
+      s.send({
+        type: 'action-held',
+        vm: WEB,
+        actionId: action.id,
+        rule: 'pre-start',
+        reason: why,
+        retryAtMs: s.now,
+      });
+      expect(s.explain().holds).toMatchObject([{ rule: 'pre-start', text: why }]);
+      const { holds, budget, episode } = s.explain();
+      expect(budget).toMatchObject({ consecutiveUsed: 0, rolling24hUsed: 0 });
+      expect(episode?.attempts).toEqual([]);
+      return (holds[0]?.untilMs ?? 0) - s.now;
+    };
+    const distances: number[] = [];
+    for (let n = 0; n < 8; n++) {
+      const before = s.steps.length;
+      distances.push(refuse());
+      s.advance(distances.at(-1) ?? 0);
+      expect(s.steps).toHaveLength(before + 1);
+    }
+    const { baseMs, capMs } = DEFAULT_RECOVERY.backoff;
+    expect(distances[0]).toBeGreaterThanOrEqual(Math.min(baseMs, capMs));
+    expect(distances[1]).toBeGreaterThan(distances[0] ?? 0);
+    expect(distances.at(-1)).toBe(capMs);
+    expect(s.explain().health).not.toBe('quarantined');
+  });
+
   it('a runtime that holds without a pause makes no busy loop', () => {
     const s = panicked(() => {});
     const action = s.inFlight();
     if (!action) throw new Error('nothing in flight');
-    s.send({ type: 'action-held', vm: WEB, actionId: action.id, reason: 'no', retryAtMs: 0 });
+    s.send({
+      type: 'action-held',
+      vm: WEB,
+      actionId: action.id,
+      rule: 'action-held',
+      reason: 'no',
+      retryAtMs: 0,
+    });
     expect(s.steps).toHaveLength(1);
     s.advance(1_000);
     expect(s.steps).toHaveLength(2);

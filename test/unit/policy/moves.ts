@@ -124,7 +124,7 @@ function end(s: Stage, vm: string, how: (Move & { move: 'end' })['how']): void {
   if (how === 'done') s.boot(vm);
   else if (how === 'held') {
     const retryAtMs = s.now + 5_000;
-    s.send({ type: 'action-held', vm, actionId: action.id, reason: 'veto', retryAtMs });
+    s.send({ type: 'action-held', vm, actionId: action.id, rule: 'action-held', reason: 'veto', retryAtMs });
   } else s.end({ result: how, code: 'X', message: 'no' }, vm);
 }
 

@@ -6,6 +6,7 @@ import type { Explanation } from '../../../src/policy/types.js';
 import { createRecoveries } from '../../../src/recovery/registry.js';
 import type { BeforeAction } from '../../../src/runtime/action-runner.js';
 import type { CustomProbes } from '../../../src/runtime/custom-probes.js';
+import type { HookPort } from '../../../src/runtime/hooks/hook-views.js';
 import { MemoryJournal, type ObservableJournal } from '../../../src/runtime/journal/index.js';
 import { Supervisor } from '../../../src/runtime/supervisor.js';
 import { ManualClock, settle } from '../../fakes/manual-clock.js';
@@ -18,6 +19,7 @@ export interface HarnessOptions {
   readonly holdFile?: string;
   readonly hostBootId?: string;
   readonly probes?: CustomProbes;
+  readonly hooks?: HookPort;
   /** Text of /proc/self/status. */
   readonly ownStatus?: string;
   /** Shared with a former harness: a daemon that was restarted sees the same VMMs. */
@@ -61,6 +63,7 @@ export class Harness {
       journalDeadlineMs: 1000,
       onRecovery: (action) => this.actions.push(action),
       ...(options.beforeAction === undefined ? {} : { beforeAction: options.beforeAction }),
+      ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
       ...(options.holdFile === undefined ? {} : { holdFile: options.holdFile }),
     });
   }

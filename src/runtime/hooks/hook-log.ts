@@ -1,0 +1,72 @@
+import { appendFile, readFile, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { VmId } from '../../model/vm.js';
+
+const MAX_BYTES = 4 * 1024 * 1024;
+
+const line = z.object({
+  atMs: z.number(),
+  vm: z.string(),
+  event: z.string(),
+  program: z.string(),
+  origin: z.string(),
+  reason: z.string(),
+  result: z.string(),
+  text: z.string(),
+  tookMs: z.number(),
+  stdout: z.string(),
+  stderr: z.string(),
+});
+
+/** One run of a hook, with what it wrote. */
+export type HookRun = z.output<typeof line>;
+
+/** The last runs of all hooks: a file of the state directory, and the one before it; 8 MiB together. */
+export class HookLog {
+  readonly #path: string;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(stateDir: string) {
+    this.#path = join(stateDir, 'hook-runs.jsonl');
+  }
+
+  /** Rejects with what the file system says. */
+  add(run: HookRun): Promise<void> {
+    const added = this.#last.then(() => this.#append(`${JSON.stringify(run)}\n`));
+    this.#last = added.catch(() => {});
+    return added;
+  }
+
+  /** The last `limit` of the VM (undefined: of all), oldest first. */
+  async read(vm: VmId | undefined, limit: number): Promise<readonly HookRun[]> {
+    await this.#last;
+    const texts = await Promise.all([`${this.#path}.1`, this.#path].map(readOrNothing));
+    const runs = texts.flatMap((text) => text.split('\n').flatMap(parse));
+    return runs.filter((run) => vm === undefined || run.vm === vm).slice(-limit);
+  }
+
+  async #append(text: string): Promise<void> {
+    const bytes = await stat(this.#path).then(
+      ({ size }) => size,
+      () => 0,
+    );
+    if (bytes > MAX_BYTES) await rename(this.#path, `${this.#path}.1`);
+    await appendFile(this.#path, text, { mode: 0o600 });
+  }
+}
+
+async function readOrNothing(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}
+
+/** A daemon that died may have left half a line. */
+function parse(text: string): HookRun[] {
+  if (text === '') return [];
+  try {
+    const run = line.safeParse(JSON.parse(text));
+    return run.success ? [run.data] : [];
+  } catch {
+    return [];
+  }
+}

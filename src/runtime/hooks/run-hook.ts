@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage } from '../../model/errors.js';
+import { type Hook, hookText } from '../../model/hook.js';
+import { plainText } from '../../model/plain-text.js';
+import { type ChildEnd, runChild } from '../../probes/command/child.js';
+import { chooseUser } from '../../probes/command/user.js';
+import type { HookOccasion } from './occasion.js';
+import { untrusted } from './trusted-file.js';
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const SHELL = '/bin/sh';
+const MESSAGE_CHARS = 300;
+/** After its limit it is told to end, and then killed; one that hangs in the kernel is left behind. */
+const LEFT_BEHIND_MS = 2_000;
+
+/** How one run of a hook ended. */
+export interface HookResult {
+  /** `refused`: it was not run. */
+  readonly result: 'done' | 'failed' | 'timeout' | 'refused';
+  /** For a person, for example `exit status 1: ERROR: Shared storage not mounted`. */
+  readonly text: string;
+  readonly tookMs: number;
+  /** The first 4 KiB of each. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface HookCall {
+  readonly occasion: HookOccasion;
+  readonly timeoutMs: number;
+  /** Withdraws it. */
+  readonly signal: AbortSignal;
+  readonly onSpawn: (pid: number) => void;
+}
+
+/**
+ * Runs one hook to its end or its limit, whichever comes first, and never rejects. It has a process group of its own,
+ * of which nobody is left after it.
+ */
+export async function runHook(hook: Hook, call: HookCall): Promise<HookResult> {
+  const startedAtMs = performance.now();
+  const ended = (part: Omit<HookResult, 'tookMs'>): HookResult => ({
+    ...part,
+    tookMs: Math.round(performance.now() - startedAtMs),
+  });
+  const quiet = { stdout: '', stderr: '' };
+  const late = AbortSignal.timeout(call.timeoutMs);
+  const signal = AbortSignal.any([late, call.signal]);
+  try {
+    const user = hook.user === undefined ? undefined : await chooseUser(hook.user);
+    const argv = argvOf(hook, call.occasion);
+    const refused = await untrusted(argv[0] ?? '', user?.uid);
+    if (refused !== undefined) return ended({ result: 'refused', text: plainText(refused, 500), ...quiet });
+    const env = { PATH, LANG: 'C.UTF-8', ...call.occasion.environment(call.timeoutMs) };
+    const { onSpawn } = call;
+    const end = await orLeft(runChild({ argv, cwd: '/', env, user, signal, onSpawn }), signal);
+    if (late.aborted) {
+      const text = `did not end within ${call.timeoutMs / 1000} s and was ended`;
+      return ended({ result: 'timeout', text, stdout: end?.stdout ?? '', stderr: end?.stderr ?? '' });
+    }
+    if (end === undefined || call.signal.aborted)
+      return ended({ result: 'failed', text: 'was withdrawn', ...quiet });
+    const { stdout, stderr } = end;
+    return ended({ result: end.code === 0 ? 'done' : 'failed', text: textOf(end), stdout, stderr });
+  } catch (error) {
+    const text = plainText(`cannot be run: ${errorMessage(error)}`, 500);
+    return ended({ result: call.signal.aborted ? 'failed' : 'refused', text, ...quiet });
+  }
+}
+
+/** Undefined once it is overdue and has not ended although it was killed. */
+async function orLeft(child: Promise<ChildEnd>, signal: AbortSignal): Promise<ChildEnd | undefined> {
+  const over = new AbortController();
+  const left = new Promise<undefined>((resolve) => {
+    const wait = () =>
+      void sleep(LEFT_BEHIND_MS, undefined, { signal: over.signal, ref: false }).then(resolve, () => {});
+    if (signal.aborted) wait();
+    else signal.addEventListener('abort', wait, { once: true, signal: over.signal });
+  });
+  child.catch(() => {});
+  try {
+    return await Promise.race([child, left]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** The program with its arguments, as it is executed. */
+function argvOf({ run }: Hook, { args }: HookOccasion): readonly string[] {
+  if ('file' in run) return [run.file, ...args];
+  return 'argv' in run ? run.argv : [SHELL, '-c', run.shell, 'vmpulse-hook', ...args];
+}
+
+function textOf({ code, endedBy, stdout, stderr }: ChildEnd): string {
+  const how = endedBy === null ? `exit status ${code}` : `ended by ${endedBy}`;
+  const said = (stderr.trim() || stdout.trim()).split('\n').at(-1) ?? '';
+  return code === 0 || said === '' ? how : plainText(`${how}: ${said}`, MESSAGE_CHARS);
+}
+
+/** Names a hook in messages: `pre-start hook /etc/vmpulse/hooks/mounted`. */
+export function hookName(hook: Hook): string {
+  return `${hook.event} hook ${hookText(hook.run)}`;
+}
