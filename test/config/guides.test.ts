@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { compile } from './compile.js';
+import { compile, daemonConfig } from './compile.js';
 
 it.each([
   ['qemu', 'qemu'],
@@ -13,4 +13,13 @@ it.each([
   const { vms, warnings } = compile(...examples);
   expect(warnings).toEqual([]);
   expect(vms.map(({ hypervisor }) => hypervisor.driver)).toEqual([driver]);
+});
+
+it('what the quickstart writes is valid: one VM, and configurations with and without recovery', () => {
+  const text = readFileSync(new URL('../../docs/guides/quickstart.md', import.meta.url), 'utf8');
+  const [vm = '', ...configs] = [...text.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, each = '']) => each);
+  const { vms, warnings } = compile(vm);
+  expect(warnings).toEqual([]);
+  expect(vms.map(({ id }) => id)).toEqual(['default/web-1']);
+  expect(configs.map((config) => daemonConfig(config).recovery.enabled)).toEqual([false, true]);
 });
