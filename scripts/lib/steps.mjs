@@ -188,6 +188,11 @@ const CI_TOOLS = {
   'qemu-img': 'qemu-utils',
   // A real service manager for the tests of the unit; they run it in a container.
   '/lib/systemd/systemd': 'systemd',
+  // What the libvirt driver is tested against; the tests start a libvirtd of their own.
+  '/usr/sbin/libvirtd': 'libvirt-daemon',
+  virsh: 'libvirt-clients',
+  [`/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so`]:
+    'libvirt-daemon-driver-qemu',
   // What begins the tracking of connections in a test's own namespace.
   nft: 'nftables',
 };

@@ -28,6 +28,8 @@ export interface Demand {
   readonly kvmOnly: readonly string[];
   /** VMs by the program that builds them. */
   readonly programs: ReadonlyMap<string, readonly string[]>;
+  /** VMs by the URI of the libvirt that runs them. */
+  readonly libvirts: ReadonlyMap<string, readonly string[]>;
   readonly diskFolders: readonly string[];
   readonly taps: readonly { readonly vm: string; readonly device: string }[];
   /** Memory of all guests together. */
@@ -54,6 +56,7 @@ const NOTHING: Demand = {
   vms: 0,
   kvmOnly: [],
   programs: new Map(),
+  libvirts: new Map(),
   diskFolders: [],
   taps: [],
   memoryMiB: 0,
@@ -87,12 +90,22 @@ export function demandOf(source: string, { config, vms }: LoadedConfig): Demand 
     runDir: config.runDir,
     vms: vms.length,
     ...machines(built),
+    libvirts: libvirtsOf(vms),
     openFiles: OWN_FILES + FILES_PER_VM * vms.length + connectionsAtOnce,
     connectionsPerSecond: connecting.reduce((sum, { timing }) => sum + 1000 / timing.periodMs, 0),
     connectionsAtOnce,
     rawProbes: probes.filter(({ probe }) => isRaw(probe)).map(({ id }) => id),
     vsockProbes: probes.filter(({ probe }) => usesVsock(probe)).map(({ id }) => id),
   };
+}
+
+function libvirtsOf(vms: LoadedConfig['vms']): Demand['libvirts'] {
+  const uris = new Map<string, string[]>();
+  for (const { id, hypervisor } of vms) {
+    if (hypervisor.driver !== 'libvirt') continue;
+    uris.set(hypervisor.uri, [...(uris.get(hypervisor.uri) ?? []), id]);
+  }
+  return uris;
 }
 
 /** What the VMs need that vmpulse builds. */
@@ -119,7 +132,7 @@ function machines(
 
 /** QEMU alone can emulate. */
 function needsKvm(hypervisor: BuiltSpec): boolean {
-  return hypervisor.driver === 'qemu' ? hypervisor.accel === 'kvm' : true;
+  return 'accel' in hypervisor ? hypervisor.accel === 'kvm' : true;
 }
 
 function connects({ check }: ProbeSpec): boolean {

@@ -1,3 +1,4 @@
+import type { LibvirtPlace } from '../hypervisors/libvirt/uri.js';
 import type { CallOptions } from '../model/ports.js';
 
 export interface HostFile {
@@ -23,6 +24,11 @@ export type CanaryState =
   | { readonly ok: true; readonly elapsedMs: number }
   | { readonly ok: false; readonly why: string };
 
+/** Whether a libvirt answers. */
+export type LibvirtState =
+  | { readonly answers: true; readonly version: string }
+  | { readonly answers: false; readonly why: string };
+
 /** The host as the checks see it. Nothing here changes it. Paths are absolute, as the host has them. */
 export interface DoctorHost {
   /** The beginning of a file (64 KiB); undefined: there is none, or it cannot be read. */
@@ -38,4 +44,5 @@ export interface DoctorHost {
   kernelAddon(): AddonState;
   engineAddon(): AddonState;
   kvmCanary(options: CallOptions): Promise<CanaryState>;
+  libvirt(place: LibvirtPlace, options: CallOptions): Promise<LibvirtState>;
 }

@@ -1,12 +1,14 @@
 import { access, constants, type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadNativeModule } from '../engine/native-module.js';
+import { Libvirt } from '../hypervisors/libvirt/rpc/libvirt.js';
+import type { LibvirtPlace } from '../hypervisors/libvirt/uri.js';
 import { kernelMissing, kvmCanary, loadKernel } from '../kernel/index.js';
 import { Deadline } from '../model/deadline.js';
 import { errorMessage } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
 import { runChild } from '../probes/command/child.js';
-import type { AddonState, CanaryState, DoctorHost, HostFile, ProgramRun } from './host.js';
+import type { AddonState, CanaryState, DoctorHost, HostFile, LibvirtState, ProgramRun } from './host.js';
 
 /** Where the drivers look for programs as well. */
 const PROGRAM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -28,6 +30,7 @@ export function realHost(root = '/'): DoctorHost {
     kernelAddon: () => addonState(() => loadKernel().path),
     engineAddon: () => addonState(() => loadNativeModule().path),
     kvmCanary: tryCanary,
+    libvirt: askLibvirt,
   };
 }
 
@@ -113,4 +116,17 @@ async function tryCanary(options: CallOptions): Promise<CanaryState> {
   return result.ok
     ? { ok: true, elapsedMs: result.elapsedMs }
     : { ok: false, why: `${result.reason}: ${result.detail}` };
+}
+
+async function askLibvirt(place: LibvirtPlace, options: CallOptions): Promise<LibvirtState> {
+  const libvirt = new Libvirt(place);
+  try {
+    const number = await libvirt.version(new Deadline('a question to libvirt', options));
+    const parts = [number / 1_000_000, (number / 1_000) % 1_000, number % 1_000].map(Math.floor);
+    return { answers: true, version: parts.join('.') };
+  } catch (error) {
+    return { answers: false, why: errorMessage(error) };
+  } finally {
+    libvirt.close();
+  }
 }

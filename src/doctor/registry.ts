@@ -17,6 +17,7 @@ import { ksm } from './checks/ksm.js';
 import { kvmCanary } from './checks/kvm-canary.js';
 import { kvmDevice } from './checks/kvm-device.js';
 import { kvmPermission } from './checks/kvm-permission.js';
+import { libvirt } from './checks/libvirt.js';
 import { limitMemlock } from './checks/limit-memlock.js';
 import { limitNofile } from './checks/limit-nofile.js';
 import { limitNproc } from './checks/limit-nproc.js';
@@ -46,6 +47,7 @@ export const CHECKS: readonly DoctorCheck[] = [
   nested,
   apicVirtualization,
   vmmPrograms,
+  libvirt,
   addons,
   serviceManager,
   foldersWritable,

@@ -1,8 +1,8 @@
-import type { Channel } from '../engine/probe-engine.js';
 import { Deadline } from '../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { GuestAccess, GuestCommandOptions, GuestCommandResult, GuestResources } from '../model/guest.js';
 import type { CallOptions } from '../model/ports.js';
+import type { AgentPort } from './agent-port.js';
 import { GuestExec } from './guest-exec.js';
 import { guestOsId } from './os-id.js';
 import { QgaResources } from './qga-resources.js';
@@ -11,9 +11,9 @@ import { vmpulseResources } from './vmpulse-resources.js';
 /** The agents of one guest, those that it has. Their channels belong to the caller. */
 export interface AgentChannels {
   /** The QEMU guest agent. */
-  readonly qemu?: Channel | undefined;
+  readonly qemu?: AgentPort | undefined;
   /** vmpulse's own. */
-  readonly vmpulse?: Channel | undefined;
+  readonly vmpulse?: AgentPort | undefined;
 }
 
 /** One way to the guest through whichever agents it has. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Channel } from '../engine/probe-engine.js';
 import type { Deadline } from '../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { GuestCommandResult } from '../model/guest.js';
+import type { AgentPort } from './agent-port.js';
 import { parseAnswer } from './answer.js';
 
 const MAX_OUTPUT_BYTES = 64 * 1024;
@@ -32,11 +32,11 @@ export interface GuestCommand {
 
 /** Runs programs through one agent. */
 export class GuestExec {
-  readonly #agent: Channel;
+  readonly #agent: AgentPort;
   /** Numbers of commands that went on after their deadline: a second one of the same would fill the guest. */
   readonly #overdue = new Map<string, number>();
 
-  constructor(agent: Channel) {
+  constructor(agent: AgentPort) {
     this.#agent = agent;
   }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Channel } from '../engine/probe-engine.js';
 import type { Deadline } from '../model/deadline.js';
+import type { AgentPort } from './agent-port.js';
 import { parseAnswer } from './answer.js';
 
 const OS_INFO = z.object({
@@ -11,6 +11,6 @@ const OS_INFO = z.object({
 });
 
 /** What the guest calls its system: os-release's ID, `mswindows`, or nothing where there is no such file. */
-export async function guestOsId(agent: Channel, deadline: Deadline): Promise<string | undefined> {
+export async function guestOsId(agent: AgentPort, deadline: Deadline): Promise<string | undefined> {
   return parseAnswer(OS_INFO, await agent.request('guest-get-osinfo', undefined, deadline.step())).id;
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Channel } from '../engine/probe-engine.js';
 import type { Deadline } from '../model/deadline.js';
 import { isVmpulseError } from '../model/errors.js';
 import type { GuestDisk, GuestResources } from '../model/guest.js';
 import { plainText } from '../model/plain-text.js';
+import type { AgentPort } from './agent-port.js';
 import { parseAnswer } from './answer.js';
 import type { GuestExec } from './guest-exec.js';
 import { type CpuTicks, cpuShares, cpuTicksIn, loadIn, memoryIn } from './proc-text.js';
@@ -31,11 +31,11 @@ const FILE_SYSTEMS = z
 
 /** Asks the QEMU guest agent of one VM; it remembers the last look, as processor shares need two. */
 export class QgaResources {
-  readonly #agent: Channel;
+  readonly #agent: AgentPort;
   readonly #exec: GuestExec;
   #last: { readonly ticks: CpuTicks; readonly atMs: number } | undefined;
 
-  constructor(agent: Channel, exec: GuestExec) {
+  constructor(agent: AgentPort, exec: GuestExec) {
     this.#agent = agent;
     this.#exec = exec;
   }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Channel } from '../engine/probe-engine.js';
 import type { Deadline } from '../model/deadline.js';
 import type { GuestDisk, GuestResources } from '../model/guest.js';
 import { plainText } from '../model/plain-text.js';
+import type { AgentPort } from './agent-port.js';
 import { parseAnswer } from './answer.js';
 
 /** A guest may write any number; none of these can be more. */
@@ -37,7 +37,7 @@ const RESOURCES = z.object({
 type ToldDisk = z.output<typeof RESOURCES>['disks'][number];
 
 /** Asks vmpulse's own agent. */
-export async function vmpulseResources(agent: Channel, deadline: Deadline): Promise<GuestResources> {
+export async function vmpulseResources(agent: AgentPort, deadline: Deadline): Promise<GuestResources> {
   const answer = await agent.request('vmpulse-resources', undefined, deadline.step());
   const { uptimeSeconds, cpu, memory, load, disks } = parseAnswer(RESOURCES, answer);
   return {

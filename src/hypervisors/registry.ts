@@ -5,6 +5,7 @@ import type { WorkerPool } from '../pool/index.js';
 import { CloudHypervisorDriver } from './cloud-hypervisor/index.js';
 import { FirecrackerDriver } from './firecracker/index.js';
 import type { DriverHost } from './host.js';
+import { LibvirtDriver } from './libvirt/index.js';
 import { nativeHost } from './native-host.js';
 import { ObservedDriver } from './observed/observed-driver.js';
 import { QemuDriver } from './qemu/index.js';
@@ -26,5 +27,6 @@ export function createDrivers(options: DriverOptions) {
     observed: new ObservedDriver(host),
     'cloud-hypervisor': new CloudHypervisorDriver(host, options),
     firecracker: new FirecrackerDriver(host, options),
+    libvirt: new LibvirtDriver(host, options),
   } satisfies Readonly<Record<DriverName, Driver>>;
 }

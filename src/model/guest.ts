@@ -50,6 +50,8 @@ export interface GuestResources {
 
 /** What can be asked of a guest through its agent. */
 export interface GuestAccess {
+  /** Resolves when the agent answers. Unset: the engine asks it over its channel. */
+  ping?(options: CallOptions): Promise<void>;
   /** Runs argv in the guest, without a shell; output bounded. */
   exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult>;
   resources(options: CallOptions): Promise<GuestResources>;

@@ -88,6 +88,8 @@ export interface VmmSession {
   readonly monitor?: ChannelRef;
   /** Unset: the VM has no agent channel. */
   readonly agent?: ChannelRef;
+  /** How long after the end of the process its last words may take, ms; unset: they come at once. */
+  readonly lastWordsMs?: number;
   /** File that the serial console is written to; unset where nobody knows it (adopted). */
   readonly consoleLog?: string;
   /** Unix socket of the serial console, for one client at a time; unset where it has none. */
@@ -128,6 +130,8 @@ export interface VmmSession {
    * Unset: it cannot be asked.
    */
   osId?(options: CallOptions): Promise<string | undefined>;
+  /** Resolves when the guest agent answers. Unset: it is asked through `agent`, or there is none. */
+  pingAgent?(options: CallOptions): Promise<void>;
   /** Saves what may explain the failure, best effort; `label` (an action's id) names the folder. Never throws for a hung VMM. */
   capture(options: CallOptions & { readonly label: string }): Promise<CapturedEvidence>;
   /** Closes channels and pidfd; the VMM runs on. Idempotent. */

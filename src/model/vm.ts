@@ -4,6 +4,7 @@ import type { Hook } from './hook.js';
 import type { RunAs } from './hypervisor.js';
 import type { CloudHypervisorSpec } from './hypervisors/cloud-hypervisor.js';
 import type { FirecrackerSpec } from './hypervisors/firecracker.js';
+import type { LibvirtSpec } from './hypervisors/libvirt.js';
 import type { ObservedSpec } from './hypervisors/observed.js';
 import type { QemuSpec } from './hypervisors/qemu.js';
 import type { MaintenanceEntry } from './maintenance.js';
@@ -22,7 +23,7 @@ export interface ProcessIdentity {
 }
 
 /** How the VM is run. One line a driver. */
-export type HypervisorSpec = QemuSpec | CloudHypervisorSpec | FirecrackerSpec | ObservedSpec;
+export type HypervisorSpec = QemuSpec | CloudHypervisorSpec | FirecrackerSpec | LibvirtSpec | ObservedSpec;
 
 /** A driver's name. */
 export type DriverName = HypervisorSpec['driver'];

@@ -72,6 +72,8 @@ export interface ExternalSetting extends ProbeHost {
   readonly consoleLog?: string | undefined;
   /** Looks at the vCPUs of the VM; unset: its driver cannot. */
   readonly vcpus?: ((options: CallOptions) => Promise<VcpuReading | undefined>) | undefined;
+  /** Asks whoever manages the VM for its run state; unset: the engine asks the VM's monitor over its channel. */
+  readonly runState?: ((options: CallOptions) => Promise<string>) | undefined;
   /** The VM's guest, where it can be asked. */
   readonly guest?: GuestAccess | undefined;
   /** A person wants to see the exchange, where there is one. */

@@ -87,6 +87,8 @@ interface CommonDefinition<C extends DocumentCheck> {
 /** A kind that the engine runs. */
 interface EngineDefinition<C extends DocumentCheck> extends CommonDefinition<C> {
   readonly lower: (check: C, context: LowerContext) => TargetCheck;
+  /** For VMs that can be asked only by their driver, and not over a channel of the engine; undefined: it can. */
+  readonly open?: (check: C, setting: ExternalSetting) => ExternalProbe | undefined;
 }
 
 /** A kind that runs outside the engine, which then only schedules and counts. */
@@ -109,7 +111,7 @@ export interface KindEntry {
   guestPort(check: ProbeCheck): GuestPort<ProbeCheck> | undefined;
   /** Throws ERR_VMPULSE_INTERNAL for a kind that runs outside the engine. */
   lower(check: ProbeCheck, context: LowerContext): TargetCheck;
-  /** The probe of a kind that runs outside the engine; undefined for others. */
+  /** The probe of a kind that runs outside the engine for this VM; undefined for others. */
   open(check: ProbeCheck, setting: ExternalSetting): ExternalProbe | undefined;
   label(check: ProbeCheck): string;
 }
@@ -138,7 +140,7 @@ export function defineKind<C extends DocumentCheck>(definition: KindDefinition<C
       if ('lower' in definition) return definition.lower(own(check), context);
       throw new VmpulseError('ERR_VMPULSE_INTERNAL', `${definition.kind} runs outside the engine`);
     },
-    open: (check, setting) => ('open' in definition ? definition.open(own(check), setting) : undefined),
+    open: (check, setting) => definition.open?.(own(check), setting),
     label: (check) => definition.label(own(check)),
   };
 }

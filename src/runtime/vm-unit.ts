@@ -148,7 +148,8 @@ export class VmUnit {
   #monitorLost(): Promise<void> {
     return new Promise((resolve) => {
       const { clock } = this.#options;
-      const cancel = clock.at(clock.now() + LAST_WORDS_MS, resolve);
+      const waitMs = this.#session?.lastWordsMs ?? LAST_WORDS_MS;
+      const cancel = clock.at(clock.now() + waitMs, resolve);
       this.#onMonitorLost = () => {
         cancel();
         resolve();
@@ -296,6 +297,7 @@ export class VmUnit {
         clock,
         consoleLog: session.consoleLog,
         vcpus: session.vcpus?.bind(session),
+        ...(session.monitor === undefined ? { runState: session.status.bind(session) } : {}),
         guest: guestOf(session),
         ...probeHost,
       },
@@ -326,8 +328,10 @@ export class VmUnit {
 
 /** What of the guest can be asked through this session. */
 function guestOf(session: VmmSession): GuestAccess | undefined {
-  if (session.agent === undefined) return undefined;
+  const ping = session.pingAgent?.bind(session);
+  if (session.agent === undefined && ping === undefined) return undefined;
   return {
+    ...(ping === undefined ? {} : { ping }),
     exec: (argv, options) => session.exec(argv, options),
     async resources(options) {
       if (session.resources !== undefined) return session.resources(options);

@@ -147,8 +147,9 @@ describe('docs/reference/manifests.md', () => {
   };
 
   it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
-    const [, other] = /^spec\.hypervisor\.(cloudHypervisor|firecracker)\./.exec(path) ?? [];
-    const hypervisor = other === undefined ? { qemu } : { [other]: built };
+    const [, other] = /^spec\.hypervisor\.(cloudHypervisor|firecracker|libvirt)\./.exec(path) ?? [];
+    const mapping = other === 'libvirt' ? { ...built, watchdog: {} } : built;
+    const hypervisor = other === undefined ? { qemu } : { [other]: mapping };
     const monitoring = path === 'spec.monitoring.level' ? {} : { level: 'advanced' };
     const isMonitored = path.startsWith('spec.monitoring.');
     const base = host({ hypervisor, ...(isMonitored ? { address: '192.0.2.1', monitoring } : {}) });

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ProbeEngine } from '../../src/engine/index.js';
 import { livingState } from '../../src/hypervisors/process.js';
 import { createDrivers } from '../../src/hypervisors/registry.js';
@@ -107,6 +107,8 @@ function commands(session: VmmSession, call: { readonly deadlineMs: number }): r
 }
 
 describe.each(subjects(folder))('$name', (subject) => {
+  beforeAll(async () => (subject.skip === undefined ? subject.prepare?.() : undefined));
+
   beforeEach((context) => {
     if (subject.skip !== undefined) context.skip(subject.skip);
   });
@@ -289,7 +291,7 @@ describe.each(subjects(folder))('$name', (subject) => {
     const bench = new Bench(subject, { kernel: { image, append: '' }, extraArgs: ['--no-such-option'] });
     await expect(bench.driver.start(bench.vm, SOON)).rejects.toMatchObject({
       code: 'ERR_VMPULSE_START_FAILED',
-      message: expect.stringMatching(/ended with status \d+; its log says/),
+      message: expect.stringMatching(subject.refusal ?? /ended with status \d+; its log says/),
     });
     expect(await bench.driver.look(bench.vm, SOON)).toMatchObject({ running: false });
   });

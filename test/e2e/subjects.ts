@@ -1,11 +1,13 @@
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { CloudHypervisorSpec } from '../../src/model/hypervisors/cloud-hypervisor.js';
 import type { FirecrackerSpec } from '../../src/model/hypervisors/firecracker.js';
+import type { LibvirtSpec } from '../../src/model/hypervisors/libvirt.js';
 import type { QemuSpec } from '../../src/model/hypervisors/qemu.js';
 import type { DriverName, HypervisorSpec } from '../../src/model/vm.js';
 import { buildFakePrograms, giveOrder } from '../fakes/programs/build.js';
+import { PrivateLibvirtd, whyNoLibvirt } from './libvirtd.js';
 import { whyNoQemu } from './qemu-program.js';
 import { writeTinyGuest } from './tiny-guest.js';
 
@@ -17,7 +19,11 @@ export interface Subject {
   readonly skip: string | undefined;
   /** A VM that does not heed the power button, where the guest can be told not to. */
   spec(folder: string, changes: Partial<HypervisorSpec>): HypervisorSpec;
-  /** The monitor's socket in the VM's folder. */
+  /** Brings up what its VMs need beside their program; the result ends it. */
+  readonly prepare?: () => Promise<() => Promise<void>>;
+  /** What the error of a start says where the program refused it; by default that it ended, and its log. */
+  readonly refusal?: RegExp;
+  /** The monitor's socket in the VM's folder; or, where that is elsewhere, another file that a VMM leaves there. */
   readonly socket: string;
   /** Occupies the monitor as other clients would; the result lets go of it. */
   hold(socket: string): Promise<() => void>;
@@ -75,6 +81,42 @@ const qemu: Subject = {
   tellsPauses: true,
   heeds: false,
 };
+
+/** QEMU under a libvirtd of the test's own. */
+function libvirt(folder: string): Subject {
+  const daemonFolder = join(folder, 'lv');
+  const libvirtd = new PrivateLibvirtd(daemonFolder);
+  return {
+    name: 'libvirt',
+    driver: 'libvirt',
+    skip: whyNoQemu() ?? whyNoLibvirt(),
+    prepare: async () => {
+      mkdirSync(daemonFolder, { recursive: true });
+      await libvirtd.start();
+      return () => libvirtd.stop();
+    },
+    spec: (_folder, changes): LibvirtSpec => ({
+      ...common,
+      driver: 'libvirt',
+      uri: libvirtd.uri,
+      binary: 'qemu-system-x86_64',
+      architecture: 'x86_64',
+      machine: 'pc',
+      accel: 'tcg',
+      pvpanic: false,
+      ...(changes as Partial<LibvirtSpec>),
+    }),
+    refusal: /was not started by libvirt: libvirt refuses .*no-such-option/,
+    socket: 'vmm.pid',
+    hold: async () => {
+      libvirtd.signal('SIGSTOP');
+      return () => libvirtd.signal('SIGCONT');
+    },
+    resets: true,
+    tellsPauses: true,
+    heeds: false,
+  };
+}
 
 /** `append` of the fakes: `deaf` does not heed the power button. */
 function kernel(folder: string, append: string) {
@@ -138,6 +180,7 @@ export function subjects(folder: string): readonly Subject[] {
   const realFirecracker = real('VMPULSE_TEST_FC');
   return [
     qemu,
+    libvirt(folder),
     {
       ...cloudHypervisor(fakes.cloudHypervisor, ''),
       name: 'a fake Cloud Hypervisor',
@@ -170,7 +213,7 @@ export function subjects(folder: string): readonly Subject[] {
 /** A program that waits before it becomes another one; questions are answered at once. */
 export function slowProgram(folder: string, binary: string, seconds: number): string {
   const path = join(folder, `slow-${crypto.randomUUID()}`);
-  const script = `#!/bin/sh\ncase "$*" in *--help*) ;; *) sleep ${seconds} ;; esac\nexec ${binary} "$@"\n`;
+  const script = `#!/bin/sh\ncase "$*" in *--help*|*"machine none"*) ;; *) sleep ${seconds} ;; esac\nexec ${binary} "$@"\n`;
   writeFileSync(path, script);
   chmodSync(path, 0o755);
   return path;

@@ -45,7 +45,7 @@ const networkInterface = z
     ctx.addIssue({ code: 'custom', message, input: written });
   });
 
-const watchdog = z.strictObject({
+export const watchdogField = z.strictObject({
   name: optionField({ unit: 'name', example: 'watchdog' }).optional(),
   model: z.enum(['i6300esb', 'diag288']).meta({ unit: 'choice', example: 'i6300esb' }).optional(),
   action: z
@@ -80,7 +80,7 @@ export const qemuSchema = z
     guestAgent: booleanField.optional(),
     vmpulseAgent: booleanField.optional(),
     pvpanic: booleanField.optional(),
-    watchdog: watchdog.optional(),
+    watchdog: watchdogField.optional(),
     ...processFields,
     extraArgs: extraArgumentsField(OWN_ARGUMENTS).optional(),
     adopt: adopt.optional(),

@@ -15,7 +15,9 @@ import {
 import type { HypervisorKind } from './kind.js';
 import { qemuSchema, type WrittenQemu } from './qemu-schema.js';
 
-const MACHINES: Readonly<Record<Architecture, { readonly program: string; readonly machine: string }>> = {
+export const MACHINES: Readonly<
+  Record<Architecture, { readonly program: string; readonly machine: string }>
+> = {
   amd64: { program: 'qemu-system-x86_64', machine: 'q35' },
   arm64: { program: 'qemu-system-aarch64', machine: 'virt' },
   s390x: { program: 'qemu-system-s390x', machine: 's390-ccw-virtio' },
@@ -27,9 +29,9 @@ function programArchitecture(binary: string | undefined): Architecture | undefin
   return found?.[0] as Architecture | undefined;
 }
 
-function architectureOf(
+export function architectureOf(
   manifest: Manifest,
-  qemu: WrittenQemu,
+  qemu: Pick<WrittenQemu, 'binary'>,
   hostArchitecture: Architecture,
   refuse: Refuse,
 ): Architecture {
@@ -55,8 +57,8 @@ function interfaceOf({ user, tap }: NonNullable<WrittenQemu['interfaces']>[numbe
 }
 
 /** The watchdog, from the manifest, changed by the host document; `refuse` where it cannot work. */
-function watchdogOf(
-  qemu: WrittenQemu,
+export function watchdogOf(
+  qemu: Pick<WrittenQemu, 'watchdog'>,
   machine: { readonly architecture: Architecture; readonly hasAcpi: boolean },
   { manifest, problems, refuse: refuseHost }: BuildContext,
 ): WatchdogDevice | undefined {
@@ -88,7 +90,7 @@ function watchdogOf(
   return { name: own?.name ?? asked?.name ?? 'watchdog', model, action };
 }
 
-function hasAcpi(manifest: Manifest, machine: string, qemu: WrittenQemu): boolean {
+export function hasAcpi(manifest: Manifest, machine: string, qemu: Pick<WrittenQemu, 'extraArgs'>): boolean {
   const isOff =
     /(^|,)acpi=off(,|$)/.test(machine) || (qemu.extraArgs ?? []).some((arg) => /^--?no-acpi$/.test(arg));
   return manifest.acpi && !isOff;

@@ -6,6 +6,7 @@ import type { Architecture, Manifest } from '../virtual-machine.js';
 import { cloudHypervisor } from './cloud-hypervisor.js';
 import { firecracker } from './firecracker.js';
 import type { HypervisorKind } from './kind.js';
+import { libvirt } from './libvirt.js';
 import { observed } from './observed.js';
 import { qemu } from './qemu.js';
 
@@ -13,6 +14,7 @@ const mappings = z.strictObject({
   qemu: qemu.schema.optional(),
   cloudHypervisor: cloudHypervisor.schema.optional(),
   firecracker: firecracker.schema.optional(),
+  libvirt: libvirt.schema.optional(),
   observed: observed.schema.optional(),
 });
 
@@ -53,6 +55,7 @@ export function buildHypervisor(written: WrittenHypervisor, sources: Sources): B
     return build('cloudHypervisor', cloudHypervisor, written.cloudHypervisor, sources);
   if (written.firecracker !== undefined)
     return build('firecracker', firecracker, written.firecracker, sources);
+  if (written.libvirt !== undefined) return build('libvirt', libvirt, written.libvirt, sources);
   return undefined;
 }
 

@@ -7,7 +7,7 @@ import { isRunBy, type VmSpec } from '../../model/vm.js';
 import type { VmmMark } from '../vmm/find-vmm.js';
 import { kvmProblem, type ProofContext, proveStart } from '../vmm/prove-start.js';
 import { lostAsUndefined } from '../vmm/rest-api.js';
-import { VmmDriver } from '../vmm/vmm-driver.js';
+import { SpawningDriver } from '../vmm/spawning-driver.js';
 import type { SessionParts } from '../vmm/vmm-session.js';
 import { capabilitiesOf } from './capabilities.js';
 import {
@@ -32,7 +32,7 @@ interface Kinds {
 }
 
 /** Builds, finds and drives VMs of Cloud Hypervisor. docs/internals/hypervisors/cloud-hypervisor.md has the design. */
-export class CloudHypervisorDriver extends VmmDriver<Kinds> {
+export class CloudHypervisorDriver extends SpawningDriver<Kinds> {
   readonly name = 'cloud-hypervisor';
 
   protected isOwn(vm: VmSpec): vm is CloudHypervisorVm {

@@ -7,7 +7,7 @@ import type { VmmMark } from '../vmm/find-vmm.js';
 import { removeFiles, rotateLogs } from '../vmm/logs.js';
 import { kvmProblem, type ProofContext, proveStart, type StartPlan } from '../vmm/prove-start.js';
 import { lostAsUndefined } from '../vmm/rest-api.js';
-import { VmmDriver } from '../vmm/vmm-driver.js';
+import { SpawningDriver } from '../vmm/spawning-driver.js';
 import type { SessionParts } from '../vmm/vmm-session.js';
 import { type FirecrackerPaths, type FirecrackerVm, firecrackerPaths } from './firecracker-vm.js';
 import { FirecrackerMonitor } from './monitor.js';
@@ -26,7 +26,7 @@ interface Kinds {
 }
 
 /** Builds, finds and drives microVMs of Firecracker. docs/internals/hypervisors/firecracker.md has the design. */
-export class FirecrackerDriver extends VmmDriver<Kinds> {
+export class FirecrackerDriver extends SpawningDriver<Kinds> {
   readonly name = 'firecracker';
 
   protected isOwn(vm: VmSpec): vm is FirecrackerVm {

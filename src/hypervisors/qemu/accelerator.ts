@@ -3,7 +3,12 @@ import { dirname, join } from 'node:path';
 import type { Deadline } from '../../model/deadline.js';
 import type { DriverHost } from '../host.js';
 import type { Accelerator } from './command-line.js';
-import type { QemuVm } from './qemu-vm.js';
+
+/** A VM of QEMU's, whoever starts it. */
+export interface AcceleratedVm {
+  readonly uuid: string;
+  readonly hypervisor: { readonly accel: 'auto' | 'kvm' | 'tcg' };
+}
 
 const CANARY_DEADLINE_MS = 2_000;
 /** The flags of the first CPU are within this. */
@@ -21,7 +26,7 @@ export class Accelerators {
     this.#folder = join(stateDir, 'ran-on-kvm');
   }
 
-  async choose(vm: QemuVm, deadline: Deadline): Promise<AcceleratorChoice> {
+  async choose(vm: AcceleratedVm, deadline: Deadline): Promise<AcceleratorChoice> {
     const wanted = vm.hypervisor.accel;
     if (wanted === 'tcg') return { accelerator: 'tcg' };
     const reason = await this.#whyNotKvm(wanted === 'auto', deadline);
@@ -41,13 +46,13 @@ export class Accelerators {
   }
 
   /** To be called before a start: what has been tried on KVM may have run on it. */
-  async remember(vm: QemuVm, accelerator: Accelerator): Promise<void> {
+  async remember(vm: AcceleratedVm, accelerator: Accelerator): Promise<void> {
     if (accelerator === 'tcg') return;
     await mkdir(dirname(this.#marker(vm)), { recursive: true, mode: 0o700 });
     await writeFile(this.#marker(vm), '');
   }
 
-  #marker(vm: QemuVm): string {
+  #marker(vm: AcceleratedVm): string {
     return join(this.#folder, vm.uuid);
   }
 

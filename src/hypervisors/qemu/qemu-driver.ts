@@ -5,7 +5,8 @@ import { isRunBy, type VmSpec } from '../../model/vm.js';
 import type { DriverHost } from '../host.js';
 import type { VmmMark } from '../vmm/find-vmm.js';
 import type { ProofContext } from '../vmm/prove-start.js';
-import { VmmDriver, type VmmDriverOptions } from '../vmm/vmm-driver.js';
+import { SpawningDriver } from '../vmm/spawning-driver.js';
+import type { VmmDriverOptions } from '../vmm/vmm-driver.js';
 import type { SessionParts } from '../vmm/vmm-session.js';
 import { Accelerators } from './accelerator.js';
 import { commandLine } from './command-line.js';
@@ -22,7 +23,7 @@ interface Kinds {
 }
 
 /** Builds, finds and drives QEMU VMs. docs/internals/hypervisors/qemu.md has the design. */
-export class QemuDriver extends VmmDriver<Kinds> {
+export class QemuDriver extends SpawningDriver<Kinds> {
   readonly name = 'qemu';
   readonly #accelerators: Accelerators;
 

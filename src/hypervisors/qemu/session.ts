@@ -1,5 +1,5 @@
 import type { Channel } from '../../engine/probe-engine.js';
-import { type AgentChannels, GuestAgents } from '../../guest-agent/guest-agents.js';
+import { GuestAgents } from '../../guest-agent/guest-agents.js';
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { GuestCommandOptions, GuestCommandResult, GuestResources } from '../../model/guest.js';
@@ -25,7 +25,7 @@ const QUESTIONS = ['query-status', 'query-cpus-fast', 'query-blockstats'];
 
 export interface QemuSessionParts extends SessionParts<QemuSpec, QemuPaths> {
   readonly monitor: QemuMonitor;
-  readonly agents: AgentChannels;
+  readonly agents: { readonly qemu?: Channel | undefined; readonly vmpulse?: Channel | undefined };
 }
 
 /** The attachment to one running QEMU. Owns its channels and its pidfd. */

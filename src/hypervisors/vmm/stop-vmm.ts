@@ -20,20 +20,22 @@ export type StopAttempt = (deadline: Deadline) => Promise<void>;
 
 /**
  * Ends the VMM and resolves only when its process is dead, so that nothing it held is held any more. The attempts come
- * one after another, the first, which asks the guest, with most of the time; then SIGKILL. By force: no attempts.
+ * one after another, the first, which asks the guest, with most of the time; then SIGKILL, or what `force` has in its
+ * place. By force: no attempts.
  * Throws ERR_VMPULSE_PROCESS_STUCK when even SIGKILL does not end it before the deadline.
  */
 export async function stopVmm(
   target: StopTarget,
   attempts: readonly StopAttempt[],
   deadline: Deadline,
+  force: StopAttempt = (within) => kill(target, within),
 ): Promise<void> {
   const reserveMs = Math.min(FORCE_RESERVE_MS, deadline.remainingMs() / 4);
   for (const [index, attempt] of attempts.entries()) {
     const ms = index === 0 ? deadline.remainingMs() - reserveMs : reserveMs / attempts.length;
     if (await endedWithin(ms, deadline, attempt)) return;
   }
-  await kill(target, deadline);
+  await force(deadline);
 }
 
 /** Whether the attempt ended the process within its time; only the caller's abort is an error. */
@@ -53,8 +55,13 @@ async function kill(target: StopTarget, deadline: Deadline): Promise<void> {
   } catch (error) {
     if (!isDead(target)) throw error;
   }
+  await deadOrStuck(target, untilDead(target, deadline));
+}
+
+/** Awaits what is to end with the death of the process; says so where the kernel keeps it. */
+export async function deadOrStuck(target: StopTarget, death: Promise<void>): Promise<void> {
   try {
-    await untilDead(target, deadline);
+    await death;
   } catch (error) {
     const state = livingState(target.process);
     if (state === undefined) return;

@@ -35,24 +35,24 @@ export abstract class BaseVmmSession<Spec extends ProcessSpec, Paths extends VmP
   readonly machineDigest?: string;
   readonly machine?: Machine;
   readonly pidfd: number | undefined;
-  readonly monitor: Channel;
+  readonly monitor?: Channel;
   readonly consoleLog?: string;
   protected readonly parts: SessionParts<Spec, Paths>;
-  readonly #others: readonly Channel[];
+  readonly #channels: readonly Channel[];
   readonly #logs: LogKeeper | undefined;
   #detached = false;
 
-  /** `logs`: further files that are kept short. */
+  /** `monitor`: unset where no socket of the VMM's own is opened. `logs`: further files that are kept short. */
   constructor(
     parts: SessionParts<Spec, Paths>,
-    monitor: Channel,
+    monitor: Channel | undefined,
     others: readonly Channel[],
     logs: readonly string[] = [],
   ) {
     const { vmm, handle, paths } = parts;
     this.parts = parts;
-    this.monitor = monitor;
-    this.#others = others;
+    if (monitor !== undefined) this.monitor = monitor;
+    this.#channels = monitor === undefined ? others : [monitor, ...others];
     this.process = { pid: vmm.pid, startTimeTicks: vmm.startTimeTicks };
     this.startedAtMs = vmm.startedAtMs;
     if (vmm.machineDigest !== undefined) this.machineDigest = vmm.machineDigest;
@@ -66,6 +66,11 @@ export abstract class BaseVmmSession<Spec extends ProcessSpec, Paths extends VmP
   protected abstract stopAttempts(target: StopTarget): readonly StopAttempt[];
   /** What evidence the VMM itself gives. */
   protected abstract get witness(): CaptureSource['monitor'];
+
+  /** How the VMM is ended where nothing else helped; undefined: SIGKILL. */
+  protected forcedEnd(_target: StopTarget): StopAttempt | undefined {
+    return undefined;
+  }
 
   /** What the VMM itself can tell of its vCPUs. */
   protected vcpuSources(_deadline: Deadline): VcpuSources {
@@ -88,7 +93,8 @@ export abstract class BaseVmmSession<Spec extends ProcessSpec, Paths extends VmP
     const deadline = this.deadline(`${mode} stop`, options);
     if (livingState(this.process) !== undefined) {
       const target = { name: this.name, process: this.process, handle };
-      await stopVmm(target, mode === 'graceful' ? this.stopAttempts(target) : [], deadline);
+      const attempts = mode === 'graceful' ? this.stopAttempts(target) : [];
+      await stopVmm(target, attempts, deadline, this.forcedEnd(target));
       // At once, while the path is still the dead VMM's; what stays is cleared by the next start.
       const files = paths ? [...paths.endpoints, paths.record] : [];
       await deadline.race(removeFiles(files)).catch(() => {});
@@ -106,17 +112,15 @@ export abstract class BaseVmmSession<Spec extends ProcessSpec, Paths extends VmP
     if (this.#detached) return;
     this.#detached = true;
     this.#logs?.close();
-    this.monitor.close();
-    for (const channel of this.#others) channel.close();
+    for (const channel of this.#channels) channel.close();
     this.parts.handle.close();
   }
 
   /** A channel would connect again, and hold the monitor of the next VMM. What the old one said last is heard before. */
   async #closeChannels(): Promise<void> {
     const lastWords = new Deadline('last words', { deadlineMs: LAST_WORDS_MS });
-    await lastWords.until(POLL_MS, () => !this.monitor.connected || undefined).catch(() => {});
-    this.monitor.close();
-    for (const channel of this.#others) channel.close();
+    await lastWords.until(POLL_MS, () => this.monitor?.connected !== true || undefined).catch(() => {});
+    for (const channel of this.#channels) channel.close();
   }
 
   protected get name(): string {

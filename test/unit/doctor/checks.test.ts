@@ -9,6 +9,8 @@ type Case = readonly [check: string, what: string, host: Described, ...found: Ex
 
 const KVM = { '/dev/kvm': { mode: 0o660, gid: 104 } };
 const GROUPS = { '/etc/group': 'root:x:0:\nkvm:x:104:ann\n' };
+const LIBVIRT_URI = 'qemu+unix:///system?socket=/run/lv.sock';
+const LIBVIRT_VMS = { demand: { libvirts: new Map([[LIBVIRT_URI, ['default/web-1']]]) } };
 const TAPS = [{ vm: 'default/web-1', device: 'tap0' }];
 const caps = (mask: string) => ({ '/proc/self/status': `Name:\tnode\nCapEff:\t${mask}\n` });
 const ALL = caps('000001ffffffffff');
@@ -586,6 +588,14 @@ const CASES: readonly Case[] = [
   ['vsock', 'there', { devices: { '/dev/vhost-vsock': { mode: 0o600 } } }, ['ok', 'is there']],
   ['vsock', 'missing', {}, ['info', 'no /dev/vhost-vsock']],
   ['vsock', 'missing and needed', { demand: { vsockProbes: ['a/b/c'] } }, ['error', 'needed by a/b/c']],
+  ['libvirt', 'nobody runs on it', {}, ['ok', 'no VM runs on libvirt']],
+  ['libvirt', 'it answers', LIBVIRT_VMS, ['ok', 'libvirt 9.0.0 answers at /run/lv.sock', LIBVIRT_URI]],
+  [
+    'libvirt',
+    'it does not',
+    { ...LIBVIRT_VMS, libvirt: { answers: false, why: 'libvirt at /run/lv.sock: ENOENT' } },
+    ['error', 'ENOENT; default/web-1 run on it', LIBVIRT_URI],
+  ],
   ['iso-tool', 'none', {}, ['info', 'no seed ISO']],
   ['iso-tool', 'one', { programs: ['genisoimage'] }, ['ok', '/usr/bin/genisoimage']],
 

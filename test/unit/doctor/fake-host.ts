@@ -4,7 +4,13 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Demand, demandOfDefaults } from '../../../src/doctor/demand.js';
 import type { ReportedFinding } from '../../../src/doctor/finding.js';
-import type { AddonState, CanaryState, DoctorHost, HostFile } from '../../../src/doctor/host.js';
+import type {
+  AddonState,
+  CanaryState,
+  DoctorHost,
+  HostFile,
+  LibvirtState,
+} from '../../../src/doctor/host.js';
 import { realHost } from '../../../src/doctor/real-host.js';
 import { CHECKS } from '../../../src/doctor/registry.js';
 import { runDoctor } from '../../../src/doctor/run-doctor.js';
@@ -24,6 +30,7 @@ export interface Described {
   readonly user?: DoctorHost['user'];
   readonly canary?: CanaryState;
   readonly addon?: AddonState;
+  readonly libvirt?: LibvirtState;
   readonly demand?: Partial<Demand>;
 }
 
@@ -53,6 +60,7 @@ export function fakeHost(described: Described): DoctorHost {
     user: described.user ?? ROOT_USER,
     kernelAddon: () => described.addon ?? LOADED,
     engineAddon: () => described.addon ?? LOADED,
+    libvirt: async () => described.libvirt ?? { answers: true, version: '9.0.0' },
     kvmCanary: async () => described.canary ?? { ok: true, elapsedMs: 1 },
   };
 }

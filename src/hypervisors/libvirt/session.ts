@@ -1,0 +1,163 @@
+import { GuestAgents } from '../../guest-agent/guest-agents.js';
+import type { Deadline } from '../../model/deadline.js';
+import { isVmpulseError, VmpulseError } from '../../model/errors.js';
+import type { GuestCommandOptions, GuestCommandResult, GuestResources } from '../../model/guest.js';
+import type { LibvirtSpec } from '../../model/hypervisors/libvirt.js';
+import type { CallOptions, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
+import { livingState } from '../process.js';
+import type { VcpuSources } from '../vcpu/read-vcpus.js';
+import type { CaptureSource } from '../vmm/capture.js';
+import { guestCounters } from '../vmm/guest-counters.js';
+import { deadOrStuck, STOP_POLL_MS, type StopAttempt, type StopTarget, untilDead } from '../vmm/stop-vmm.js';
+import { BaseVmmSession, type SessionParts } from '../vmm/vmm-session.js';
+import { libvirtAgent } from './agent.js';
+import type { LibvirtPaths } from './libvirt-vm.js';
+import type { LibvirtMonitor } from './monitor.js';
+
+/** What an agent gets of the time for a ping; the rest is for saying what came of it. */
+const AGENT_SHARE = 0.8;
+
+export interface LibvirtSessionParts extends SessionParts<LibvirtSpec, LibvirtPaths> {
+  readonly monitor: LibvirtMonitor;
+}
+
+/**
+ * The attachment to one running domain: a connection to libvirt of its own, and the pidfd of its QEMU, which is watched and
+ * never ended but by libvirt.
+ */
+export class LibvirtSession extends BaseVmmSession<LibvirtSpec, LibvirtPaths> implements VmmSession {
+  /** libvirt says why a domain ended once it has cleared up behind it. */
+  readonly lastWordsMs = 1_000;
+  readonly consoleSocket?: string;
+  readonly #domain: LibvirtMonitor;
+  readonly #guest: GuestAgents;
+
+  constructor(parts: LibvirtSessionParts) {
+    super(parts, undefined, []);
+    const { monitor, vm, paths } = parts;
+    this.#domain = monitor;
+    const agent = vm.hypervisor.guestAgent ? libvirtAgent(monitor.libvirt, monitor.domain) : undefined;
+    this.#guest = new GuestAgents(vm.id, { qemu: agent });
+    if (paths !== undefined) this.consoleSocket = paths.consoleSocket;
+  }
+
+  onEvent(listener: (event: VmmEvent, atMs: number) => void): void {
+    this.#domain.onEvent(listener);
+  }
+
+  async status(options: CallOptions): Promise<string> {
+    return this.#status(this.running('status', options));
+  }
+
+  async reset(options: CallOptions): Promise<void> {
+    await this.#domain.reset(this.running('reset', options));
+  }
+
+  async reboot(options: CallOptions): Promise<void> {
+    await this.#domain.reboot(this.running('reboot', options));
+  }
+
+  counters(options: CallOptions): Promise<readonly GuestCounter[]> {
+    const deadline = this.deadline('counters', options);
+    // libvirt counts the network, too.
+    return guestCounters(this.#domain.counters(deadline), [], this.parts.paths?.consoleLog, deadline);
+  }
+
+  async pause(options: CallOptions): Promise<void> {
+    const deadline = this.running('pause', options);
+    await this.#domain.libvirt.suspend(this.#domain.domain, deadline);
+  }
+
+  async resume(options: CallOptions): Promise<void> {
+    const deadline = this.running('resume', options);
+    const status = await this.#status(deadline);
+    if (status === 'watchdog' || status === 'guest-panicked') {
+      const text = `${this.name} is stopped (${status}), and a resume would not mend that; reset it`;
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+    }
+    await this.#domain.resume(deadline);
+  }
+
+  async exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult> {
+    this.running(`guest command ${argv[0]}`, options);
+    return this.#guest.exec(argv, options);
+  }
+
+  async resources(options: CallOptions): Promise<GuestResources> {
+    this.running('resources', options);
+    return this.#guest.resources(options);
+  }
+
+  async osId(options: CallOptions): Promise<string | undefined> {
+    this.running('question for the guest system', options);
+    return this.#guest.osId(options);
+  }
+
+  /** Tells a silent agent (ERR_VMPULSE_CHANNEL of the class `agent-unresponsive`) from a silent libvirt (ERR_VMPULSE_TIMEOUT). */
+  async pingAgent(options: CallOptions): Promise<void> {
+    const { libvirt, domain } = this.#domain;
+    const deadline = this.running('agent ping', options);
+    const part = deadline.part(deadline.remainingMs() * AGENT_SHARE);
+    const [ping, state] = await Promise.allSettled([
+      libvirtAgent(libvirt, domain).request('guest-ping', undefined, part.step()),
+      libvirt.state(domain, part),
+    ]);
+    if (ping.status === 'fulfilled') return;
+    if (state.status === 'rejected' || !isVmpulseError(ping.reason, 'ERR_VMPULSE_TIMEOUT')) throw ping.reason;
+    throw new VmpulseError('ERR_VMPULSE_CHANNEL', `the guest agent of ${this.name} does not answer`, {
+      details: { class: 'agent-unresponsive' },
+    });
+  }
+
+  override async detach(): Promise<void> {
+    this.#domain.close();
+    await super.detach();
+  }
+
+  protected stopAttempts(target: StopTarget): readonly StopAttempt[] {
+    const { libvirt, domain } = this.#domain;
+    return [
+      async (deadline) => {
+        const status = await this.#status(deadline);
+        // A guest that does not run cannot shut down: no use in waiting for it.
+        if (status !== 'running') throw new VmpulseError('ERR_VMPULSE_COMMAND', `the guest is ${status}`);
+        await libvirt.shutdown(domain, deadline);
+        await deadline.until(STOP_POLL_MS, () => livingState(target.process) === undefined || undefined);
+      },
+    ];
+  }
+
+  /** By libvirt, which owns the process: SIGTERM, after ten seconds SIGKILL. */
+  protected override forcedEnd(target: StopTarget): StopAttempt {
+    const { libvirt, domain } = this.#domain;
+    const ended = async (deadline: Deadline) => {
+      await libvirt.destroy(domain, deadline);
+      await untilDead(target, deadline);
+    };
+    return (deadline) => deadOrStuck(target, ended(deadline));
+  }
+
+  protected override vcpuSources(deadline: Deadline): VcpuSources {
+    return { injections: () => this.#domain.injections(deadline) };
+  }
+
+  protected get witness(): CaptureSource['monitor'] {
+    const { libvirt, domain } = this.#domain;
+    return {
+      status: (deadline) => this.#status(deadline),
+      questions: {
+        state: (deadline) => libvirt.state(domain, deadline),
+        control: (deadline) => libvirt.controlInfo(domain, deadline),
+        counters: (deadline) => this.#domain.counters(deadline),
+        xml: (deadline) => libvirt.xml(domain, deadline),
+      },
+    };
+  }
+
+  /** libvirt goes on saying what it knew last of a QEMU that was stopped. */
+  async #status(deadline: Deadline): Promise<string> {
+    if (livingState(this.process) !== 'T') return this.#domain.status(deadline);
+    const text = `${this.name}: its QEMU, process ${this.process.pid}, is stopped (state T); libvirt's word of it is old`;
+    throw new VmpulseError('ERR_VMPULSE_CHANNEL', text);
+  }
+}

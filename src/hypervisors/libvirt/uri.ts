@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where libvirt's daemon listens, and what it is asked for. */
+export interface LibvirtPlace {
+  readonly socketPath: string;
+  /** Without its transport. */
+  readonly uri: string;
+}
+
+const URI = /^qemu(?:\+unix)?:\/\/\/(system|session)(?:\?socket=(\/[^?&#\s]+))?$/;
+/** virtqemud in installations with one daemon a driver, else libvirtd. */
+const DAEMONS = ['virtqemud-sock', 'libvirt-sock'];
+
+/** Why this is no URI of a libvirt that can be driven; undefined: it is one. */
+export function libvirtUriProblem(text: string): string | undefined {
+  if (URI.test(text)) return undefined;
+  const remedy =
+    'write qemu:///system, qemu:///session or, for another socket, qemu+unix:///system?socket=/path';
+  return `is not a URI of this host's libvirt ("${text}"); ${remedy}`;
+}
+
+/** The socket behind a valid URI: the one that is there. */
+export function libvirtPlace(text: string): LibvirtPlace {
+  const [, scope = 'system', socket] = URI.exec(text) ?? [];
+  const uri = `qemu:///${scope}`;
+  if (socket !== undefined) return { uri, socketPath: socket };
+  const folder = scope === 'system' ? '/run/libvirt' : join(runtimeDir(), 'libvirt');
+  const [first = '', ...others] = DAEMONS.map((name) => join(folder, name));
+  return { uri, socketPath: [first, ...others].find((path) => existsSync(path)) ?? others.at(-1) ?? first };
+}
+
+function runtimeDir(): string {
+  return process.env.XDG_RUNTIME_DIR ?? `/run/user/${process.geteuid?.() ?? 0}`;
+}

@@ -1,0 +1,127 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ConnectionState } from '../../../src/hypervisors/libvirt/rpc/connection.js';
+import { Libvirt, type LibvirtOptions } from '../../../src/hypervisors/libvirt/rpc/libvirt.js';
+import { XdrWriter } from '../../../src/hypervisors/libvirt/rpc/xdr.js';
+import { Deadline } from '../../../src/model/deadline.js';
+import { UUID } from '../qemu/fixtures.js';
+import { FakeLibvirtd } from './fake-libvirtd.js';
+
+const DOMAIN = { name: 'web', uuid: UUID };
+const VERSION = 157;
+const STATE = 212;
+
+const soon = () => new Deadline('a call', { deadlineMs: 20_000 });
+const short = () => new Deadline('a call', { deadlineMs: 50 });
+
+function open(fake: FakeLibvirtd, options: Partial<LibvirtOptions> = {}) {
+  const states: ConnectionState['state'][] = [];
+  const libvirt = new Libvirt({
+    socketPath: fake.path,
+    uri: 'qemu:///system',
+    onState: ({ state }) => states.push(state),
+    ...options,
+  });
+  onTestFinished(() => libvirt.close());
+  return { libvirt, states };
+}
+
+describe('a connection to libvirt', () => {
+  it('authenticates, opens the driver, registers events, and gives answers to whom they belong', async () => {
+    const fake = await FakeLibvirtd.start();
+    fake.answers.set(STATE, () => new XdrWriter().int(3).int(6));
+    const { libvirt } = open(fake, { eventsOf: { domain: DOMAIN, ids: [0, 1] } });
+    expect(await libvirt.state(DOMAIN, soon())).toEqual({ state: 3, reason: 6 });
+    expect(fake.asked).toEqual([66, 1, 316, 316, STATE]);
+  });
+
+  it('names what libvirt refuses, with its reason made safe to show', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt } = open(fake);
+    for (const [number, code, name] of [
+      [42, 'ERR_VMPULSE_VM_NOT_RUNNING', 'no-domain'],
+      [55, 'ERR_VMPULSE_COMMAND', 'operation-invalid'],
+      [86, 'ERR_VMPULSE_CHANNEL', 'agent-unresponsive'],
+      [1, 'ERR_VMPULSE_COMMAND', 'libvirt-1'],
+    ] as const) {
+      fake.answers.set(STATE, () => number);
+      await expect(libvirt.state(DOMAIN, soon())).rejects.toMatchObject({
+        code,
+        message: 'libvirt refuses getState: it says\\u001b[2J why',
+        details: { class: name },
+      });
+    }
+  });
+
+  it('ends a call at its deadline, and makes a new connection when too many answers are owed', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt, states } = open(fake);
+    fake.answers.set(VERSION, () => new XdrWriter().uint(0).uint(9_000_000));
+    expect(await libvirt.version(soon())).toBe(9_000_000);
+    const late = [1, 2, 3].map(() => libvirt.state(DOMAIN, short()));
+    for (const result of await Promise.allSettled(late))
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'ERR_VMPULSE_TIMEOUT' } });
+    await expect.poll(() => states, { timeout: 20_000 }).toEqual(['connected', 'lost', 'connected']);
+    expect(await libvirt.version(soon())).toBe(9_000_000);
+    expect(fake.sockets).toHaveLength(2);
+  });
+
+  it('says that a daemon that accepts and does not greet is busy', async () => {
+    const fake = await FakeLibvirtd.start();
+    fake.answers.delete(66);
+    const { libvirt, states } = open(fake);
+    await expect(libvirt.version(soon())).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_CHANNEL',
+      message: expect.stringContaining('it accepts and does not answer'),
+    });
+    expect(states[0]).toBe('busy');
+  });
+
+  it('fails at once where nobody listens', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt, states } = open(fake, { socketPath: `${fake.path}-not` });
+    await expect(libvirt.version(soon())).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_CHANNEL',
+      message: expect.stringContaining('ENOENT'),
+    });
+    expect(states[0]).toBe('lost');
+  });
+
+  it('does not go on with what speaks another protocol', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt, states } = open(fake);
+    fake.answers.set(VERSION, () => {
+      fake.sockets.at(-1)?.write(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
+      return undefined;
+    });
+    await expect(libvirt.version(soon())).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_CHANNEL',
+      message: expect.stringContaining('another protocol'),
+    });
+    expect(states).toContain('foreign');
+  });
+
+  it('refuses an answer that ends before it should, or announces too much', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt } = open(fake);
+    fake.answers.set(STATE, () => new XdrWriter().int(1));
+    await expect(libvirt.state(DOMAIN, soon())).rejects.toMatchObject({ code: 'ERR_VMPULSE_CHANNEL' });
+    fake.answers.set(14, () => new XdrWriter().uint(0xffff_fff0));
+    await expect(libvirt.xml(DOMAIN, soon())).rejects.toMatchObject({ code: 'ERR_VMPULSE_CHANNEL' });
+  });
+
+  it('asks a password of nobody', async () => {
+    const fake = await FakeLibvirtd.start();
+    fake.answers.set(66, () => new XdrWriter().uint(1).int(1));
+    const { libvirt } = open(fake);
+    await expect(libvirt.version(soon())).rejects.toMatchObject({ message: expect.stringContaining('SASL') });
+  });
+
+  it('ends what is under way when it is closed', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt } = open(fake);
+    const call = libvirt.state(DOMAIN, soon());
+    await expect.poll(() => fake.asked.includes(STATE), { timeout: 20_000 }).toBe(true);
+    libvirt.close();
+    await expect(call).rejects.toMatchObject({ code: 'ERR_VMPULSE_CLOSED' });
+  });
+});
