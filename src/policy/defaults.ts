@@ -55,7 +55,7 @@ export const LIMITS = {
   /** Processes that were ended for want of memory within this of a VMM's end have to do with it. */
   oomMs: 10_000,
   /** How long the last words of a VMM whose process is gone are waited for. */
-  lastWordsMs: 1_000,
+  lastWordsMs: 5_000,
   /** How long the first comparison of the guest's counters is waited for. */
   firstComparisonMs: 10_000,
   /** People are told once a guest that still works has kept a step from being taken for this long. */

@@ -139,7 +139,8 @@ export class VmUnit {
   async exited(transition: Transition): Promise<void> {
     const session = this.#session;
     if (!session) return;
-    if (this.#monitorUp) await this.#monitorLost();
+    // Who may take long to say why is waited for also where the connection to it is made anew just then.
+    if (this.#monitorUp || session.lastWordsMs !== undefined) await this.#monitorLost();
     if (this.#session !== session) return;
     await this.detach();
     this.#options.events.vmmEvent({ type: 'exited' }, transition.atMs);

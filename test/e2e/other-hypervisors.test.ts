@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { giveOrder } from '../fakes/programs/build.js';
 import { poll } from '../lab/poll.js';
+import { Service } from './service.js';
 import { type Subject, subjects } from './subjects.js';
 import { DaemonUnderTest, MINUTE } from './world.js';
 
@@ -16,24 +16,6 @@ const KEYS: Readonly<Record<string, string>> = {
   'cloud-hypervisor': 'cloudHypervisor',
   firecracker: 'firecracker',
 };
-
-/** What the probes of the VMs ask, in place of a guest. */
-class Service {
-  #server: Server | undefined;
-  port = 0;
-
-  async open(): Promise<void> {
-    const server = createServer((socket) => socket.destroy());
-    this.#server = server;
-    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
-    const address = server.address();
-    this.port = typeof address === 'object' && address ? address.port : 0;
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => (this.#server ? this.#server.close(() => resolve()) : resolve()));
-  }
-}
 
 /** A manifest and a host document for a VM of the subject. */
 function documents(subject: Subject, port: number): string {

@@ -2,6 +2,7 @@ import { plainText } from '../../model/plain-text.js';
 import type { VmmEvent } from '../../model/ports.js';
 import { ResetBurst } from '../vmm/reset-burst.js';
 import { readDomain } from './rpc/domain.js';
+import type { DomainState } from './rpc/libvirt.js';
 import type { XdrReader } from './rpc/xdr.js';
 
 /** virDomainEventID of what is heard. */
@@ -34,6 +35,11 @@ const STOPPED_WHY: Readonly<Record<number, { readonly guest: boolean; readonly r
   3: { guest: false, reason: 'migrated' },
   4: { guest: false, reason: 'saved' },
 };
+/** virDomainShutoffReason: its reasons, as those of the event. */
+const SHUTOFF_WHY: Readonly<Record<number, number>> = { 1: 0, 2: 1, 3: 2, 4: 3, 5: 4 };
+const SHUTOFF = 5;
+const ENDED: VmmEvent = { type: 'monitor', state: 'lost', why: 'libvirt says that the domain ended' };
+
 /** virDomainEventShutdownDetailType. */
 const SHUTDOWN_WHY: Readonly<Record<number, { readonly guest: boolean; readonly reason: string }>> = {
   1: { guest: true, reason: 'guest-shutdown' },
@@ -80,11 +86,10 @@ export class EventMapper {
       }
       case STOPPED: {
         const why = STOPPED_WHY[detail];
-        const ended: VmmEvent = { type: 'monitor', state: 'lost', why: 'libvirt says that the domain ended' };
         // How it was shut down was said before; what ended it from outside is said only here.
         return why === undefined || (this.#saidWhy && why.guest)
-          ? [ended]
-          : [{ type: 'shutdown', ...why }, ended];
+          ? [ENDED]
+          : [{ type: 'shutdown', ...why }, ENDED];
       }
       case CRASHED:
         return [detail === 1 ? { type: 'crash-loaded' } : { type: 'panicked', action: 'pause' }];
@@ -92,6 +97,13 @@ export class EventMapper {
         return [];
     }
   }
+}
+
+/** What the state of a domain that libvirt keeps says of its end; nothing: it has not ended. */
+export function endingOf({ state, reason }: DomainState): readonly VmmEvent[] {
+  if (state !== SHUTOFF) return [];
+  const why = STOPPED_WHY[SHUTOFF_WHY[reason] ?? -1];
+  return why === undefined || why.reason === 'guest-panic' ? [ENDED] : [{ type: 'shutdown', ...why }, ENDED];
 }
 
 function ioError(body: XdrReader): VmmEvent {

@@ -1,9 +1,9 @@
-import type { Deadline } from '../../model/deadline.js';
+import { Deadline } from '../../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import type { GuestCounter, VmmEvent } from '../../model/ports.js';
 import { EventRelay } from '../vmm/event-relay.js';
-import { EVENT_IDS, EventMapper } from './domain-events.js';
+import { EVENT_IDS, EventMapper, endingOf } from './domain-events.js';
 import type { ConnectionState } from './rpc/connection.js';
 import type { DomainRef } from './rpc/domain.js';
 import { Libvirt, STATS } from './rpc/libvirt.js';
@@ -13,6 +13,7 @@ import type { LibvirtPlace } from './uri.js';
 const POLL_MS = 50;
 /** An answer that QEMU owes libvirt for longer shows that it hangs. */
 const OCCUPIED_MS = 10_000;
+const ASK_MS = 5_000;
 const MAX_WHY_CHARS = 200;
 
 /** Of one domain: its state, commands and events, over a connection of its own. */
@@ -153,6 +154,14 @@ export class LibvirtMonitor {
         ? { type: 'monitor', state: 'connected' }
         : { type: 'monitor', state: now.state, why: plainText(now.why, MAX_WHY_CHARS) };
     this.#tell(event, Date.now());
+    if (now.state === 'connected') void this.#askHowItEnded().catch(() => {});
+  }
+
+  /** Its end may have come while nobody listened. */
+  async #askHowItEnded(): Promise<void> {
+    const deadline = new Deadline(`state of ${this.domain.name}`, { deadlineMs: ASK_MS });
+    for (const event of endingOf(await this.libvirt.state(this.domain, deadline)))
+      this.#tell(event, Date.now());
   }
 }
 

@@ -27,7 +27,7 @@ export interface LibvirtSessionParts extends SessionParts<LibvirtSpec, LibvirtPa
  */
 export class LibvirtSession extends BaseVmmSession<LibvirtSpec, LibvirtPaths> implements VmmSession {
   /** libvirt says why a domain ended once it has cleared up behind it. */
-  readonly lastWordsMs = 1_000;
+  readonly lastWordsMs = 4_000;
   readonly consoleSocket?: string;
   readonly #domain: LibvirtMonitor;
   readonly #guest: GuestAgents;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EventMapper } from '../../../src/hypervisors/libvirt/domain-events.js';
+import { EventMapper, endingOf } from '../../../src/hypervisors/libvirt/domain-events.js';
 import { writeDomain } from '../../../src/hypervisors/libvirt/rpc/domain.js';
 import { XdrReader, XdrWriter } from '../../../src/hypervisors/libvirt/rpc/xdr.js';
 import { UUID } from '../qemu/fixtures.js';
@@ -30,6 +30,17 @@ describe('events of libvirt', () => {
     ['something new', 77, 7, []],
   ])('%s', (_what, event, detail, expected) => {
     expect(lifecycle(event, detail)).toEqual(expected);
+  });
+
+  it('are made up for by the state of a domain that ended unheard', () => {
+    expect(endingOf({ state: 1, reason: 1 })).toEqual([]);
+    expect(endingOf({ state: 5, reason: 2 })).toEqual([
+      { type: 'shutdown', guest: false, reason: 'destroyed' },
+      ENDED,
+    ]);
+    // Who was killed and who panicked looks the same afterwards.
+    expect(endingOf({ state: 5, reason: 3 })).toEqual([ENDED]);
+    expect(endingOf({ state: 5, reason: 6 })).toEqual([ENDED]);
   });
 
   it('says once how the guest was shut down', () => {

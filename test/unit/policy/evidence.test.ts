@@ -164,7 +164,7 @@ describe('conclusive evidence', () => {
   it('a gone process waits for the last words of its VMM, within bounds', () => {
     const s = new Stage().healthy();
     s.probe('process', 'failed', 'process-gone');
-    s.advance(999);
+    s.advance(4_999);
     expect(s.steps).toEqual([]);
     s.advance(1);
     expect(s.steps).toEqual(['start']);
