@@ -25,11 +25,8 @@ export function libvirtPlace(text: string): LibvirtPlace {
   const [, scope = 'system', socket] = URI.exec(text) ?? [];
   const uri = `qemu:///${scope}`;
   if (socket !== undefined) return { uri, socketPath: socket };
-  const folder = scope === 'system' ? '/run/libvirt' : join(runtimeDir(), 'libvirt');
+  const user = process.geteuid?.() ?? 0;
+  const folder = scope === 'system' ? '/run/libvirt' : `/run/user/${user}/libvirt`;
   const [first = '', ...others] = DAEMONS.map((name) => join(folder, name));
   return { uri, socketPath: [first, ...others].find((path) => existsSync(path)) ?? others.at(-1) ?? first };
-}
-
-function runtimeDir(): string {
-  return process.env.XDG_RUNTIME_DIR ?? `/run/user/${process.geteuid?.() ?? 0}`;
 }
