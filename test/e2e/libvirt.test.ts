@@ -66,7 +66,13 @@ function daemonWithKept(port: number): DaemonUnderTest {
   mkdirSync(join(dir, 'vms.d'));
   writeFileSync(join(dir, 'config.yaml'), stringify(config));
   writeFileSync(join(dir, 'vms.d', 'web.yaml'), `${stringify(manifest)}---\n${stringify(host)}`);
-  const vm = { id: 'demo/web', name: 'web', uuid: '', port, url: `http://127.0.0.1:${port}` };
+  const vm = {
+    id: 'demo/web',
+    name: 'web',
+    uuid: crypto.randomUUID(),
+    port,
+    url: `http://127.0.0.1:${port}`,
+  };
   const socket = join(dir, 'run', 'vmpulse.sock');
   return DaemonUnderTest.run({ dir, config: join(dir, 'config.yaml'), socket, vms: [vm] });
 }

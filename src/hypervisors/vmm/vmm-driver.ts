@@ -8,6 +8,7 @@ import type { CallOptions, Driver, Look, VmmSession } from '../../model/ports.js
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import type { DriverHost } from '../host.js';
 import { type FoundVmm, findVmm, leftoversOf, type VmmMark } from './find-vmm.js';
+import { takeFolderBack } from './lent-folder.js';
 import type { VmPaths } from './paths.js';
 import { ProcScanner } from './proc-scan/proc-scanner.js';
 import type { ProcessSpec } from './process-spec.js';
@@ -142,6 +143,8 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     try {
       const vmm = await this.#verify(vm, paths, process, deadline);
       const own = vm.hypervisor.adopt ? undefined : paths;
+      // A daemon that died in the middle of the start left it lent.
+      if (own && vm.hypervisor.runAs) await deadline.race(takeFolderBack(own.folder));
       return this.open({ vm, vmm, handle, paths: own, evidenceDir: join(this.stateDir, 'evidence') }, paths);
     } catch (error) {
       handle.close();
