@@ -28,6 +28,7 @@ export type { ActionResult, LadderStep, RecoveryAction } from './model/action.js
 export { type Clock, systemClock } from './model/clock.js';
 export { ERROR_CODES, type ErrorCode, isVmpulseError, VmpulseError } from './model/errors.js';
 export type { Diagnosis, HealthState } from './model/health.js';
+export type { Hook, HookEvent, HookSettings } from './model/hook.js';
 export type { Logger } from './model/logger.js';
 export type { Outcome, ProbeResult, ProbeState } from './model/outcome.js';
 export type { Driver, Journal, JournalEntry, Look, VmmEvent, VmmSession } from './model/ports.js';

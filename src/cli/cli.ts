@@ -19,6 +19,8 @@ export interface Cli {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly environment: Environment;
+  /** The value of a variable that the configuration names for a secret; unset: there are none. */
+  readonly variable?: (name: string) => string | undefined;
   /** Sets the status with which the process ends; 0 unless set. */
   setExitCode(code: ExitCode): void;
 }

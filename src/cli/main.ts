@@ -16,6 +16,7 @@ function main(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     environment: readEnvironment(process.env, process.pid),
+    variable: (name) => process.env[name],
     setExitCode: (code) => {
       process.exitCode = code;
     },

@@ -11,6 +11,7 @@ import { intentCommand } from './commands/intent.js';
 import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
 import { networkCommand } from './commands/network.js';
+import { notifyCommand } from './commands/notify.js';
 import { policyCommand } from './commands/policy.js';
 import { probeCommand } from './commands/probe.js';
 import { recoveryCommand } from './commands/recovery.js';
@@ -34,6 +35,7 @@ export const COMMANDS: readonly CliCommand[] = [
   intentCommand,
   maintenanceCommand,
   hooksCommand,
+  notifyCommand,
   policyCommand,
   networkCommand,
   securityGroupCommand,

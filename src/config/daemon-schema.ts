@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { HookSettings } from '../model/hook.js';
 import type { HostNetwork } from '../model/link.js';
+import type { NotifySettings, ReportSettings } from '../model/notification.js';
 import { DEFAULT_TIMING } from '../model/probe.js';
 import type { RecoverySpec } from '../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../policy/defaults.js';
@@ -19,6 +20,12 @@ import { checkDocument } from './check-document.js';
 import { durationField, memoryField } from './fields.js';
 import { buildHookSettings, hostHooksSchema } from './hooks-schema.js';
 import { buildNetworks, networksSchema } from './networks-schema.js';
+import {
+  buildNotifySettings,
+  buildReport,
+  notificationsSchema,
+  reportSchema,
+} from './notifications-schema.js';
 import type { ProbeDefaults } from './probe-timing.js';
 import type { ProblemList } from './problems.js';
 import { layRecovery, type RecoveryOrigins } from './recovery-layers.js';
@@ -80,6 +87,10 @@ export interface DaemonConfig {
   readonly networks: readonly HostNetwork[];
   /** Run at events of every VM, and how. */
   readonly hooks: HookSettings;
+  /** Who is told of what happens. */
+  readonly notifications: NotifySettings;
+  /** Unset: this host reports to nobody. */
+  readonly report?: ReportSettings;
   /** What VMs get that say nothing else. */
   readonly recovery: RecoverySpec;
   /** Which of it the file says; the rest are defaults. */
@@ -230,6 +241,8 @@ export const daemonSchema = z.strictObject({
     .optional(),
   networks: networksSchema.optional(),
   hooks: hostHooksSchema.optional(),
+  notifications: notificationsSchema.optional(),
+  report: reportSchema.optional(),
   hostWatchdog: hostWatchdogSchema.optional(),
   journal: journalSchema.optional(),
 });
@@ -247,6 +260,7 @@ function fillIn(
   const { engine = {}, heartbeats = {}, metrics = {}, journal = {}, readiness = {}, limits = {} } = written;
   const runDir = written.runDir ?? '/run/vmpulse';
   const own = { origin: `host configuration (${file})`, written: written.recovery, document };
+  const report = buildReport(written.report);
   const laid = layRecovery(DEFAULT_RECOVERY, [own]);
   return {
     hostName: written.hostName ?? hostName,
@@ -279,6 +293,8 @@ function fillIn(
     probes: probeDefaults(written.probes),
     networks: buildNetworks(written.networks),
     hooks: buildHookSettings(written.hooks),
+    notifications: buildNotifySettings(written.notifications),
+    ...(report === undefined ? {} : { report }),
     recovery: laid.recovery,
     recoveryOrigins: laid.origins,
     limits: fillInLimits(limits),

@@ -23,6 +23,7 @@ export {
   type NamedDocument,
   namedDocuments,
 } from './named-document.js';
+export { channelFields } from './notifications-schema.js';
 export {
   isAtOrBelow,
   type Override,

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { LifecycleApi } from '../lifecycle/index.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
+import type { NotifyApi } from '../notify/index.js';
 import type { ReloadView, RuntimeApi } from '../runtime/views.js';
 import { readCommand, readQuery } from './api-bodies.js';
 
@@ -11,6 +12,7 @@ import { readCommand, readQuery } from './api-bodies.js';
 export interface ApiOptions {
   readonly runtime: RuntimeApi;
   readonly lifecycle: LifecycleApi;
+  readonly notifier: NotifyApi;
   readonly reload: () => Promise<ReloadView>;
   readonly logger: Logger;
   /** False while the daemon starts: everything but the metrics is then answered with 503. */

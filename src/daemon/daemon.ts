@@ -15,8 +15,9 @@ import { Lifecycle } from '../lifecycle/index.js';
 import { systemClock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
+import type { NotifyApi } from '../notify/index.js';
 import { type ObservableJournal, openJournal } from '../runtime/journal/index.js';
-import { createMetrics } from '../runtime/metrics/metrics.js';
+import { createMetrics, type Metrics } from '../runtime/metrics/metrics.js';
 import type { ReloadView } from '../runtime/views.js';
 import { Vmpulse } from '../runtime/vmpulse.js';
 import { createAgentCheck } from './agent-check.js';
@@ -28,6 +29,7 @@ import { limitPerAddress } from './limit-per-address.js';
 import { listenLoopback, listenTcp, listenUnix } from './listen.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
 import { lockStateDir } from './state-lock.js';
+import { createTelling } from './telling.js';
 
 export interface DaemonOptions {
   /** The configuration file. */
@@ -40,6 +42,8 @@ export interface DaemonOptions {
   readonly socketPath?: string;
   /** The service manager that wants to be told, if any. */
   readonly notify?: NotifyOptions;
+  /** The value of a variable of the environment, where the configuration names one for a secret; default none. */
+  readonly variable?: (name: string) => string | undefined;
 }
 
 /** Where the configuration comes from. */
@@ -70,6 +74,7 @@ export class Daemon {
   /** What holds now. */
   #loaded: LoadedConfig;
   readonly #notifier: ServiceNotifier;
+  readonly #variable: (name: string) => string | undefined;
   readonly #stop = new AbortController();
   /** What must be let go, latest first. */
   readonly #owned: Owned[] = [];
@@ -86,6 +91,7 @@ export class Daemon {
     // A full disk under the log does not end the daemon.
     stderr.on('error', () => {});
     this.#logger = pino({ level: this.config.logLevel, base: null }, stderr);
+    this.#variable = options.variable ?? (() => undefined);
     this.#notifier = new ServiceNotifier(options.notify, this.#logger);
   }
 
@@ -146,13 +152,19 @@ export class Daemon {
     const path = join(config.stateDir, 'journal.db');
     const journal = await openJournal({ path, ...config.journal, logger: this.#logger });
     this.#own('journal', () => journal.close());
-    const vmpulse = this.#createRuntime(journal);
+    const metrics = createMetrics({ seedNames: config.metrics.seedNames });
+    const vmpulse = this.#createRuntime(journal, metrics);
     const lifecycle = this.#createLifecycle(vmpulse, journal);
-    await this.#serve(vmpulse, lifecycle);
+    const variable = this.#variable;
+    const telling = createTelling({ config, runtime: vmpulse, metrics, clock: systemClock, variable });
+    this.#own('notifications', () => telling.close());
+    await this.#serve(vmpulse, lifecycle, telling.notifier);
     for (const warning of this.#started.warnings) this.#logger.warn({}, warning);
     for (const { what, why } of missingOnHost()) vmpulse.degrade(what, why);
     this.#tellSetAside(vmpulse);
+    await telling.start();
     await vmpulse.start();
+    telling.started();
     await this.#serveAgentCheck(vmpulse);
     this.#armWatchdog(vmpulse);
     this.#vmpulse = vmpulse;
@@ -168,7 +180,7 @@ export class Daemon {
     search.follow(() => this.reload(), this.#logger);
   }
 
-  #createRuntime(journal: ObservableJournal): Vmpulse {
+  #createRuntime(journal: ObservableJournal, metrics: Metrics): Vmpulse {
     const { config } = this;
     const logger = this.#logger;
     const { backend, ...engineOptions } = config.engine;
@@ -191,7 +203,7 @@ export class Daemon {
       policy: config.limits,
       networks: config.networks,
       hooks: config.hooks,
-      metrics: createMetrics({ seedNames: config.metrics.seedNames }),
+      metrics,
       logger,
     });
     this.#own('runtime', () => vmpulse.close());
@@ -219,13 +231,22 @@ export class Daemon {
     return lifecycle;
   }
 
-  async #serve(vmpulse: Vmpulse, lifecycle: Lifecycle): Promise<void> {
+  async #serve(vmpulse: Vmpulse, lifecycle: Lifecycle, notifier: NotifyApi): Promise<void> {
     const { config } = this;
     const logger = this.#logger;
     const reload = () => this.reload();
     const isReady = () => this.#vmpulse !== undefined;
     const { signal } = this.#stop;
-    const api = createApi({ runtime: vmpulse, lifecycle, reload, logger, isReady, run: Date.now(), signal });
+    const api = createApi({
+      runtime: vmpulse,
+      lifecycle,
+      notifier,
+      reload,
+      logger,
+      isReady,
+      run: Date.now(),
+      signal,
+    });
     await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath);
     if (config.heartbeats.listen !== undefined) {
       const heartbeats = createHttpServer(createHeartbeatApi({ runtime: vmpulse, logger, isReady }));

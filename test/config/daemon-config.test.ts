@@ -27,6 +27,7 @@ const DEFAULTS = {
   probes: { periodMs: 10_000, timeoutMs: 1000, successThreshold: 1, failureThreshold: 3 },
   networks: [],
   hooks: { timeoutMs: 30_000, concurrency: 4, hooks: [] },
+  notifications: { groupMs: 10_000, perHour: 60, channels: [] },
   recovery: DEFAULT_RECOVERY,
   recoveryOrigins: {},
   limits: {
@@ -71,6 +72,16 @@ readiness: {agentCheck: '127.0.0.1:9811'}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, maxPacketsPerSecond: 1000, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
 probes: {period: 30s, timeout: 5s, successThreshold: 2, failureThreshold: 4, retryDelay: 3s}
 networks: [{bridge: vmbr0, address: 10.77.0.1/24, nat: true, uplink: eth0}, {bridge: vmbr1}]
+notifications:
+  group: 1m
+  perHour: 10
+  smtp: {host: mail.example.com, security: tls, from: a@example.com, user: u, passwordEnv: P, caFile: /ca}
+  channels:
+    - {name: ops, level: all, email: {to: [o@example.com]}}
+    - {name: chat, slack: {urlFile: /url}}
+    - {name: hook, vms: ['a/*'], webhook: {url: 'http://127.0.0.1:8080/x', tokenFile: /token}}
+    - {name: pager, level: critical, exec: {argv: [/bin/page], user: nobody}}
+report: {url: 'https://control.example.com/x', tokenEnv: T, interval: 1m}
 hooks: {timeout: 10s, concurrency: 2, global: [{event: pre-start, file: /x, user: nobody}, {event: on-failure, command: 'logger x', shell: true, timeout: 1s}]}
 recovery: {enabled: true, grace: 1m, backoff: {jitter: 0}, gracefulStop: 1m}
 limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom: 4, brakeCooldown: 1m, brakeEscalateAfter: 1h, sharedCauseWindow: 1m, sharedCauseFrom: 5, maxEject: 0.1}
@@ -107,6 +118,35 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
         { bridge: 'vmbr0', address: '10.77.0.1/24', nat: true, uplink: 'eth0' },
         { bridge: 'vmbr1', nat: false },
       ],
+      notifications: {
+        groupMs: 60_000,
+        perHour: 10,
+        smtp: {
+          host: 'mail.example.com',
+          port: 465,
+          security: 'tls',
+          from: 'a@example.com',
+          login: { user: 'u', password: { env: 'P' } },
+          caFile: '/ca',
+        },
+        channels: [
+          { name: 'ops', level: 'all', vms: [], way: { kind: 'email', to: ['o@example.com'] } },
+          { name: 'chat', level: 'warnings', vms: [], way: { kind: 'slack', url: { file: '/url' } } },
+          {
+            name: 'hook',
+            level: 'warnings',
+            vms: ['a/*'],
+            way: { kind: 'webhook', url: 'http://127.0.0.1:8080/x', token: { file: '/token' } },
+          },
+          {
+            name: 'pager',
+            level: 'critical',
+            vms: [],
+            way: { kind: 'exec', argv: ['/bin/page'], user: 'nobody' },
+          },
+        ],
+      },
+      report: { url: 'https://control.example.com/x', token: { env: 'T' }, intervalMs: 60_000 },
       hooks: {
         timeoutMs: 10_000,
         concurrency: 2,

@@ -73,6 +73,18 @@ function withValue(document: unknown, path: string, value: string): string {
 const withDefault = (rows: readonly Row[]) =>
   rows.flatMap(({ path, default: text }) => (text === undefined ? [] : [[path, text] as const]));
 
+/** What a section must have beside an option that may be left out. */
+const NEEDED_BESIDE: Readonly<Record<string, object>> = {
+  hostWatchdog: { hostWatchdog: { device: '/dev/watchdog' } },
+  notifications: {
+    notifications: {
+      smtp: { host: 'mail.example.com', from: 'vmpulse@example.com' },
+      channels: [{ name: 'ops', email: { to: ['ops@example.com'] } }],
+    },
+  },
+  report: { report: { url: 'https://control.example.com/', tokenFile: '/etc/vmpulse/token' } },
+};
+
 describe('docs/reference/configuration.md', () => {
   const rows = rowsOf('configuration.md');
   const options = optionsOf(shapeOf(daemonSchema));
@@ -102,11 +114,34 @@ describe('docs/reference/configuration.md', () => {
       'hooks.global[].shell',
       'hooks.global[].user',
       'hooks.global[].timeout',
+      'notifications.smtp.host',
+      'notifications.smtp.port',
+      'notifications.smtp.from',
+      'notifications.smtp.user',
+      'notifications.smtp.passwordFile',
+      'notifications.smtp.passwordEnv',
+      'notifications.smtp.caFile',
+      'notifications.channels[].name',
+      'notifications.channels[].email.to',
+      'notifications.channels[].slack.urlFile',
+      'notifications.channels[].slack.urlEnv',
+      'notifications.channels[].slack.caFile',
+      'notifications.channels[].webhook.url',
+      'notifications.channels[].webhook.tokenFile',
+      'notifications.channels[].webhook.tokenEnv',
+      'notifications.channels[].webhook.caFile',
+      'notifications.channels[].exec.argv',
+      'notifications.channels[].exec.user',
+      'report.url',
+      'report.tokenFile',
+      'report.tokenEnv',
+      'report.caFile',
     ]);
   });
 
   it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
-    const base = path.startsWith('hostWatchdog.') ? { hostWatchdog: { device: '/dev/watchdog' } } : {};
+    const [section = ''] = path.split('.');
+    const base = NEEDED_BESIDE[section] ?? {};
     const { recoveryOrigins: _, ...config } = daemonConfig(withValue(base, path, text));
     expect({ ...config, recoveryOrigins: {} }).toEqual(daemonConfig(stringify(base)));
   });

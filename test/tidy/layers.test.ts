@@ -10,7 +10,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['index.ts'],
   ['cli'],
   ['daemon', 'sim', 'doctor', 'bench'],
-  ['lifecycle'],
+  ['lifecycle', 'notify'],
   ['runtime'],
   ['discovery'],
   ['config'],

@@ -46,6 +46,7 @@ export const runCommand: CliCommand = {
           ...(runDir === undefined ? {} : { runDir: resolve(runDir) }),
           ...(socket === undefined ? {} : { socketPath: resolve(socket) }),
           ...(notify === undefined ? {} : { notify }),
+          ...(cli.variable === undefined ? {} : { variable: cli.variable }),
         });
       });
   },

@@ -59,7 +59,7 @@ const task =
     return [{ path, value: { schedule: all.get('maintenance.schedule') ?? NIGHTLY, do: does } }];
   };
 
-const NOTIFY = 'is set for the whole host; see notifications in the configuration of the daemon';
+const NOTIFY = 'is a channel of the daemon; add it with vmpulse notify add NAME --vm VM';
 
 /** The names of azlin's configuration file, each with what it is here. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {

@@ -14,6 +14,7 @@ import { leftoverRoutes } from './leftovers.js';
 import { maintenanceRoutes } from './maintenance.js';
 import { metricsRoutes } from './metrics.js';
 import { networkRoutes } from './network.js';
+import { notificationRoutes } from './notifications.js';
 import { planRoutes } from './plans.js';
 import { policyRoutes } from './policy.js';
 import { readinessRoutes } from './readiness.js';
@@ -46,6 +47,7 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   guestRoutes,
   heartbeatRoutes,
   hookRoutes,
+  notificationRoutes,
   metricsRoutes,
   discoveryRoutes,
 ];

@@ -9,6 +9,7 @@ import { makeEngineMetrics } from './engine-metrics.js';
 import { makeFleetMetrics, makeRecoveries } from './fleet-metrics.js';
 import { type HookOutcome, makeHookMetrics } from './hook-metrics.js';
 import type { Making, Read, Reading } from './making.js';
+import { makeNotifyMetrics, type NotifyMetrics } from './notify-metrics.js';
 import type { Encoding } from './pages-thread.js';
 import { makeProcessMetrics, makeReconcileDurations } from './process-metrics.js';
 import { Renderer } from './renderer.js';
@@ -32,7 +33,7 @@ interface MetricsSource {
 }
 
 /** The metrics of one runtime; docs/reference/metrics.md lists them. */
-export interface Metrics {
+export interface Metrics extends NotifyMetrics {
   /** Says where to read; until then, and once the source is closed, `vmpulse_up` is 0. */
   bind(source: MetricsSource): void;
   /** Counts one recovery that ended. */
@@ -74,6 +75,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const seedDuration = seedNames ? makeSeedMetrics(making) : () => {};
   const recoveries = makeRecoveries(making);
   const hooks = makeHookMetrics(making);
+  const telling = makeNotifyMetrics(making);
   const renderer = new Renderer({
     head: () => registry.metrics(),
     rows: () => rowsOf(source, thrashes),
@@ -88,6 +90,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     },
     recovery: (step, result) => recoveries.inc({ step, result }),
     hook: (event, result) => hooks.inc({ event, result }),
+    ...telling,
     thrash: (vm) => thrashes.set(vm, (thrashes.get(vm) ?? 0) + 1),
     reconciled: (seconds) => {
       durations.observe(seconds);

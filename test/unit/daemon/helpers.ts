@@ -10,6 +10,7 @@ import { closeHttpServer, createHttpServer } from '../../../src/daemon/http-serv
 import { listenUnix } from '../../../src/daemon/listen.js';
 import { silentLogger } from '../../../src/model/logger.js';
 import { FakeLifecycle } from './fake-lifecycle.js';
+import { noNotifier } from './fake-notifier.js';
 import { FakeRuntime } from './fake-runtime.js';
 
 /** A folder that goes with the test. */
@@ -46,6 +47,7 @@ export async function serve(options: Partial<ApiOptions> = {}): Promise<Served> 
   const app = createApi({
     runtime,
     lifecycle: new FakeLifecycle(),
+    notifier: noNotifier,
     reload,
     logger: silentLogger,
     isReady: () => true,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createApi } from '../../../src/daemon/api.js';
 import { silentLogger } from '../../../src/model/logger.js';
 import { FakeLifecycle } from './fake-lifecycle.js';
+import { noNotifier } from './fake-notifier.js';
 import { FakeRuntime } from './fake-runtime.js';
 
 const page = readFileSync(new URL('../../../docs/reference/api.md', import.meta.url), 'utf8');
@@ -15,6 +16,7 @@ describe('docs/reference/api.md', () => {
     const api = createApi({
       runtime: new FakeRuntime(),
       lifecycle: new FakeLifecycle(),
+      notifier: noNotifier,
       reload: () => Promise.reject(new Error('not asked for')),
       logger: silentLogger,
       isReady: () => true,

@@ -1,0 +1,60 @@
+import type { DaemonConfig } from '../config/index.js';
+import type { Clock } from '../model/clock.js';
+import { Notifier, type NotifyApi, Reporter, secretReader } from '../notify/index.js';
+import type { Metrics } from '../runtime/metrics/metrics.js';
+import type { Vmpulse } from '../runtime/vmpulse.js';
+
+/** What tells others of this host: notifications and the report. */
+export interface Telling {
+  readonly notifier: NotifyApi;
+  /** Before the runtime is started, so that nothing is missed. */
+  start(): Promise<void>;
+  /** The runtime is started. */
+  started(): void;
+  close(): Promise<void>;
+}
+
+export function createTelling(options: {
+  readonly config: DaemonConfig;
+  readonly runtime: Vmpulse;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** The value of a variable of the environment, which may be a secret. */
+  readonly variable: (name: string) => string | undefined;
+}): Telling {
+  const { config, runtime, metrics, clock, variable } = options;
+  const shared = {
+    stateDir: config.stateDir,
+    runtime,
+    clock,
+    secret: secretReader(variable),
+    degrade: (what: string, why: string) => runtime.degrade(what, why),
+    mend: (what: string) => runtime.mend(what),
+  };
+  const notifier = new Notifier({
+    ...shared,
+    settings: config.notifications,
+    host: config.hostName,
+    onDelivery: (channel, result) => metrics.delivery(channel, result),
+    onSpool: (channel, size) => metrics.spool(channel, size),
+  });
+  const reporter =
+    config.report &&
+    new Reporter({
+      ...shared,
+      settings: config.report,
+      onDelivery: (result) => metrics.delivery('report', result),
+    });
+  return {
+    notifier,
+    start: () => notifier.start(),
+    started: () => {
+      notifier.announce();
+      // Before that it would tell of VMs that nobody has looked at.
+      void reporter?.start();
+    },
+    close: async () => {
+      await Promise.all([notifier.close(), reporter?.close()]);
+    },
+  };
+}

@@ -1,0 +1,308 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../model/clock.js';
+import { errorMessage, VmpulseError } from '../model/errors.js';
+import type { NotifyChannel, NotifySettings } from '../model/notification.js';
+import { plainText } from '../model/plain-text.js';
+import { writeDurably } from '../runtime/durable-file.js';
+import type { RuntimeApi } from '../runtime/views.js';
+import { ChannelStore, type NewChannel } from './channel-store.js';
+import { sendBy } from './channels/registry.js';
+import { Incidents, incidentsSchema } from './incidents.js';
+import { type Message, messageSchema } from './message.js';
+import { type Notice, noticeOf } from './notices.js';
+import type { ChannelView, NotifyApi, TestView } from './notify-views.js';
+import { Outbox } from './outbox.js';
+import type { ReadSecret } from './secret.js';
+import { Spool } from './spool.js';
+
+const MAX_SPOOLED = 1000;
+const DAY_MS = 86_400_000;
+const TEST_MS = 15_000;
+
+export type Delivery = 'sent' | 'failed' | 'dropped';
+
+export interface NotifierOptions {
+  readonly settings: NotifySettings;
+  readonly stateDir: string;
+  readonly host: string;
+  readonly runtime: Pick<RuntimeApi, 'events' | 'view'>;
+  readonly clock: Clock;
+  readonly secret: ReadSecret;
+  readonly degrade: (what: string, why: string) => void;
+  readonly mend: (what: string) => void;
+  readonly onDelivery: (channel: string, result: Delivery) => void;
+  readonly onSpool: (channel: string, size: number) => void;
+}
+
+/** Tells people by their channels what happens: gathers, groups by incident, and delivers from a spool on disk. */
+export class Notifier implements NotifyApi {
+  readonly #options: NotifierOptions;
+  readonly #folder: string;
+  readonly #store: ChannelStore;
+  readonly #incidents = new Incidents();
+  readonly #outboxes = new Map<string, Outbox<Message>>();
+  /** What went wrong last, by channel; gone once something was delivered. */
+  readonly #troubles = new Map<string, string>();
+  readonly #abort = new AbortController();
+  readonly #timers = new Map<string, () => void>();
+  #saving: Promise<void> | undefined;
+  #saveAgain = false;
+  #listening: Promise<void> = Promise.resolve();
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+    this.#folder = join(options.stateDir, 'notify');
+    this.#store = new ChannelStore(this.#folder);
+  }
+
+  /** Goes on with what former runs left, and listens from now on. Never rejects. */
+  async start(): Promise<void> {
+    const { degrade } = this.#options;
+    await this.#store.load();
+    if (this.#store.problem !== undefined) degrade('notify', this.#store.problem);
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await this.#restore();
+      for (const channel of this.#channels) await this.#open(channel);
+    } catch (error) {
+      degrade('notify', `notifications are not kept on disk: ${errorMessage(error)}`);
+    }
+    for (const channel of this.#incidents.waiting) this.#arm(channel);
+    this.#listening = this.#listen();
+  }
+
+  /** Tells what keeps a daemon that has just started from doing its work. */
+  announce(): void {
+    const { runtime, clock } = this.#options;
+    const { holds, vms, degradations, version } = runtime.view();
+    const quarantined = vms.filter(({ health }) => health === 'quarantined').map(({ id }) => id);
+    const held = [
+      ...holds.map(({ vm, reason }) => `recovery of ${vm ?? 'all VMs'} is held: ${reason}`),
+      ...(quarantined.length === 0 ? [] : [`${quarantined.length} VMs are quarantined`]),
+      ...degradations.map(({ what, why }) => `${what}: ${why}`),
+    ];
+    const text = `vmpulse ${version} watches ${vms.length} VMs${held.length === 0 ? '' : `; ${held.join('; ')}`}`;
+    this.#take({
+      kind: 'daemon-started',
+      severity: held.length === 0 ? 'info' : 'warning',
+      atMs: clock.now(),
+      vm: null,
+      topic: 'daemon',
+      role: 'report',
+      text: plainText(text, 1000),
+    });
+  }
+
+  /** What is gathered goes to the spool, and is delivered by the next run where it is not yet. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await this.#listening;
+    for (const cancel of this.#timers.values()) cancel();
+    await Promise.all(this.#incidents.waiting.map((channel) => this.#flush(channel)));
+    await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.close()));
+    await this.#saving;
+  }
+
+  list(): readonly ChannelView[] {
+    return this.#channels.map((channel) => ({
+      name: channel.name,
+      kind: channel.way.kind,
+      target: targetOf(channel),
+      level: channel.level,
+      vms: channel.vms,
+      origin: this.#store.channels.includes(channel) ? 'added' : 'configuration',
+      waiting: this.#outboxes.get(channel.name)?.size ?? 0,
+      trouble: this.#troubles.get(channel.name) ?? null,
+    }));
+  }
+
+  async add(channel: NewChannel): Promise<readonly ChannelView[]> {
+    if (this.#channels.some(({ name }) => name === channel.name)) {
+      const text = `there is a channel ${channel.name} already; choose another name, or remove it`;
+      throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
+    }
+    if (channel.way.kind === 'email' && this.#options.settings.smtp === undefined) {
+      const text = 'no mail can be sent: notifications.smtp of the configuration says by which server';
+      throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
+    }
+    await this.#open(await this.#store.add(channel));
+    return this.list();
+  }
+
+  async remove(name: string): Promise<readonly ChannelView[]> {
+    if (!(await this.#store.remove(name))) {
+      const text = `no channel ${plainText(name)} was added; vmpulse notify list shows them, and those of the configuration are removed there`;
+      throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
+    }
+    this.#timers.get(name)?.();
+    this.#incidents.told(name, Number.POSITIVE_INFINITY);
+    await this.#outboxes.get(name)?.close();
+    this.#outboxes.delete(name);
+    this.#recovered(name);
+    return this.list();
+  }
+
+  async test(name: string | undefined): Promise<readonly TestView[]> {
+    const channels = this.#channels.filter((channel) => name === undefined || channel.name === name);
+    if (channels.length === 0) {
+      const text = name === undefined ? 'there is no channel' : `there is no channel ${plainText(name)}`;
+      throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `${text}; vmpulse notify list shows them`);
+    }
+    return Promise.all(channels.map((channel) => this.#test(channel)));
+  }
+
+  get #channels(): readonly NotifyChannel[] {
+    return [...this.#options.settings.channels, ...this.#store.channels];
+  }
+
+  async #test(channel: NotifyChannel): Promise<TestView> {
+    const { clock, host, secret, settings } = this.#options;
+    const atMs = clock.now();
+    const notice = { kind: 'test', severity: 'info', atMs, text: 'a test of this channel' } as const;
+    const incident = { id: `test@${atMs}`, vm: null, isOver: false, notices: [notice] };
+    const message: Message = { host, severity: 'info', incidents: [incident], more: 0 };
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(TEST_MS)]);
+    try {
+      await sendBy(channel.way, { id: randomUUID(), atMs, message, smtp: settings.smtp, secret, signal });
+      return { channel: channel.name, result: 'sent', text: targetOf(channel) };
+    } catch (error) {
+      return { channel: channel.name, result: 'failed', text: plainText(errorMessage(error), 300) };
+    }
+  }
+
+  async #listen(): Promise<void> {
+    for await (const event of this.#options.runtime.events({ signal: this.#abort.signal })) {
+      const notice = noticeOf(event);
+      if (notice !== undefined) this.#take(notice);
+    }
+  }
+
+  #take(notice: Notice): void {
+    const waitingBefore = new Set(this.#incidents.waiting);
+    if (this.#incidents.take(notice, this.#channels))
+      for (const channel of this.#incidents.waiting) if (!waitingBefore.has(channel)) this.#arm(channel);
+    this.#save();
+  }
+
+  #arm(channel: string, delayMs = this.#options.settings.groupMs): void {
+    const { clock } = this.#options;
+    this.#timers.get(channel)?.();
+    if (this.#abort.signal.aborted) return;
+    this.#timers.set(
+      channel,
+      clock.at(clock.now() + delayMs, () => void this.#flush(channel)),
+    );
+  }
+
+  /** Never rejects: what cannot be spooled is gathered further. */
+  async #flush(channel: string): Promise<void> {
+    const { clock, host } = this.#options;
+    const gathered = this.#incidents.message(channel, host);
+    const outbox = this.#outboxes.get(channel);
+    if (gathered === undefined || outbox === undefined) return;
+    try {
+      await outbox.put({ id: randomUUID(), atMs: clock.now(), payload: gathered.message });
+      this.#options.onSpool(channel, outbox.size);
+      // What came during the write belongs to the next message.
+      this.#incidents.told(channel, gathered.count);
+    } catch (error) {
+      this.#trouble(channel, `a message cannot be stored and waits in memory: ${errorMessage(error)}`);
+    }
+    if (this.#incidents.waiting.includes(channel)) this.#arm(channel);
+    this.#save();
+  }
+
+  async #open(channel: NotifyChannel): Promise<void> {
+    const { name, way } = channel;
+    const { clock, secret, settings, onDelivery, onSpool } = this.#options;
+    const spool = new Spool({
+      folder: join(this.#folder, 'spool', name),
+      payload: messageSchema,
+      maxEntries: MAX_SPOOLED,
+      onDropped: (why) => {
+        onDelivery(name, 'dropped');
+        this.#trouble(name, `a message is left out: ${why}`);
+      },
+    });
+    await spool.load();
+    const outbox: Outbox<Message> = new Outbox({
+      spool,
+      clock,
+      perHour: settings.perHour,
+      maxAgeMs: DAY_MS,
+      send: ({ id, atMs, payload: message }, signal) =>
+        sendBy(way, { id, atMs, message, smtp: settings.smtp, secret, signal }),
+      onSent: () => {
+        onDelivery(name, 'sent');
+        this.#recovered(name);
+        onSpool(name, outbox.size - 1);
+      },
+      onFailed: (_entry, why, isOver) => {
+        onDelivery(name, isOver ? 'dropped' : 'failed');
+        this.#trouble(name, isOver ? `a message is given up: ${why}` : why);
+      },
+    });
+    this.#outboxes.set(name, outbox);
+    onSpool(name, outbox.size);
+    outbox.start();
+  }
+
+  #trouble(channel: string, why: string): void {
+    this.#troubles.set(channel, why);
+    this.#options.degrade(`notify/${channel}`, why);
+  }
+
+  #recovered(channel: string): void {
+    if (this.#troubles.delete(channel)) this.#options.mend(`notify/${channel}`);
+  }
+
+  async #restore(): Promise<void> {
+    const text = await readFile(this.#incidentsPath, 'utf8').catch(() => undefined);
+    if (text === undefined) return;
+    try {
+      this.#incidents.restore(incidentsSchema.parse(JSON.parse(text)));
+    } catch {
+      // Then the end of what was open is not told, and nothing else is lost.
+    }
+  }
+
+  get #incidentsPath(): string {
+    return join(this.#folder, 'incidents.json');
+  }
+
+  /** Writes what is gathered and open, one write after another, the last with all that came meanwhile. */
+  #save(): void {
+    this.#saveAgain = true;
+    this.#saving ??= this.#write().finally(() => {
+      this.#saving = undefined;
+    });
+  }
+
+  async #write(): Promise<void> {
+    while (this.#saveAgain) {
+      this.#saveAgain = false;
+      try {
+        await writeDurably(this.#incidentsPath, JSON.stringify(this.#incidents.stored));
+        this.#options.mend('notify-state');
+      } catch (error) {
+        this.#options.degrade('notify-state', `open incidents are not kept on disk: ${errorMessage(error)}`);
+      }
+    }
+  }
+}
+
+/** Where it goes, without anything secret. */
+function targetOf({ way }: NotifyChannel): string {
+  switch (way.kind) {
+    case 'email':
+      return way.to.join(', ');
+    case 'slack':
+      return 'file' in way.url ? `URL in ${way.url.file}` : `URL in ${way.url.env}`;
+    case 'webhook':
+      return new URL(way.url).origin;
+    case 'exec':
+      return way.argv.join(' ');
+  }
+}

@@ -1,0 +1,208 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../../../src/model/clock.js';
+import type { NotifyChannel, NotifySettings } from '../../../src/model/notification.js';
+import { Notifier } from '../../../src/notify/notifier.js';
+import { secretReader } from '../../../src/notify/secret.js';
+import type { RuntimeEvent } from '../../../src/runtime/views.js';
+import { FakeRuntime, vmView } from '../daemon/fake-runtime.js';
+import { Sink } from './sink.js';
+
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
+function tempDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-notify-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function webhook(sink: Sink, more: Partial<NotifyChannel> = {}): NotifyChannel {
+  const way = { kind: 'webhook', url: `http://127.0.0.1:${sink.port}/` } as const;
+  return { name: 'hook', level: 'warnings', vms: [], way, ...more };
+}
+
+interface Body {
+  readonly id: string;
+  readonly severity: string;
+  readonly incidents: readonly {
+    readonly id: string;
+    readonly vm: string | null;
+    readonly isOver: boolean;
+    readonly notices: readonly { readonly kind: string; readonly text: string }[];
+  }[];
+}
+
+async function world(settings: Partial<NotifySettings>, stateDir = tempDir()) {
+  const runtime = new FakeRuntime();
+  const degraded = new Map<string, string>();
+  const deliveries: string[] = [];
+  const notifier = new Notifier({
+    settings: { groupMs: 50, perHour: 1000, channels: [], ...settings },
+    stateDir,
+    host: 'kvm-3',
+    runtime,
+    clock: systemClock,
+    secret: secretReader(() => undefined),
+    degrade: (what, why) => void degraded.set(what, why),
+    mend: (what) => void degraded.delete(what),
+    onDelivery: (channel, result) => deliveries.push(`${channel} ${result}`),
+    onSpool: () => {},
+  });
+  onTestFinished(() => notifier.close());
+  await notifier.start();
+  let id = 0;
+  const emit = (vm: string | null, type: RuntimeEvent['type'], text: string, data: Record<string, unknown>) =>
+    runtime.emit({ id: ++id, atMs: Date.now(), vm, type, text, data });
+  const fail = (vm: string, text = 'guest-hung (guest-panicked): panic') =>
+    emit(vm, 'decision', text, { kind: 'diagnosis', rule: 'diagnosis/guest-hung' });
+  const begin = (vm: string) => emit(vm, 'action-start', 'reset begins', {});
+  const recover = (vm: string) => emit(vm, 'decision', 'healthy', { kind: 'recovered', rule: 'stable' });
+  return { runtime, notifier, stateDir, degraded, deliveries, emit, fail, begin, recover };
+}
+
+const bodies = (sink: Sink) => sink.bodies as Body[];
+const kindsOf = (body: Body | undefined) =>
+  body?.incidents.map(({ vm, notices }) => [vm ?? 'host', ...notices.map(({ kind }) => kind)].join(' '));
+
+describe('notifications', () => {
+  it('group what comes together, by incident, and tell the end to who heard of the beginning', async () => {
+    const sink = await Sink.open();
+    const all = await Sink.open();
+    const channels = [webhook(sink), webhook(all, { name: 'everything', level: 'all' })];
+    const { fail, begin, recover } = await world({ channels });
+    fail('default/web-1');
+    begin('default/web-1');
+    fail('lab/db');
+    fail('lab/db');
+    await vi.waitFor(() => expect(sink.received).toHaveLength(1), PATIENCE);
+    expect(kindsOf(bodies(sink)[0])).toEqual(['default/web-1 failure', 'lab/db failure']);
+    expect(bodies(sink)[0]?.severity).toBe('error');
+    await vi.waitFor(() => expect(all.received).toHaveLength(1), PATIENCE);
+    expect(kindsOf(bodies(all)[0])?.[0]).toBe('default/web-1 failure recovery-begun');
+    recover('default/web-1');
+    await vi.waitFor(() => expect(sink.received).toHaveLength(2), PATIENCE);
+    const [first, second] = bodies(sink);
+    expect(second?.incidents).toMatchObject([{ vm: 'default/web-1', isOver: true }]);
+    expect(second?.incidents[0]?.id).toBe(first?.incidents[0]?.id);
+    // It fails anew: that is another incident.
+    fail('default/web-1');
+    await vi.waitFor(() => expect(sink.received).toHaveLength(3), PATIENCE);
+    expect(bodies(sink)[2]?.incidents[0]?.id).not.toBe(first?.incidents[0]?.id);
+  });
+
+  it('keep to the level and the VMs of a channel', async () => {
+    const [web, critical, fence] = [await Sink.open(), await Sink.open(), await Sink.open()];
+    const { fail, emit } = await world({
+      channels: [
+        webhook(web, { name: 'web', vms: ['default/web-*'] }),
+        webhook(critical, { name: 'critical', level: 'critical' }),
+        webhook(fence, { name: 'fence' }),
+      ],
+    });
+    fail('lab/db');
+    emit(null, 'decision', 'recovery of all holds', { kind: 'hold', rule: 'fleet-brake' });
+    fail('default/web-1');
+    await vi.waitFor(() => expect(fence.received).toHaveLength(1), PATIENCE);
+    await vi.waitFor(() => expect(critical.received).toHaveLength(1), PATIENCE);
+    await vi.waitFor(() => expect(web.received).toHaveLength(1), PATIENCE);
+    expect(kindsOf(bodies(fence)[0])).toEqual(['host brake', 'lab/db failure', 'default/web-1 failure']);
+    expect(kindsOf(bodies(critical)[0])).toEqual(['host brake']);
+    expect(kindsOf(bodies(web)[0])).toEqual(['default/web-1 failure']);
+  });
+
+  it('outlive the daemon: what was not delivered, and which incidents are open', async () => {
+    const sink = await Sink.open();
+    sink.answer = () => 'reset';
+    const channels = [webhook(sink)];
+    const first = await world({ channels });
+    first.fail('default/web-1');
+    await vi.waitFor(() => expect(first.deliveries).toEqual(['hook failed']), PATIENCE);
+    expect(first.degraded.get('notify/hook')).toContain('cannot be reached');
+    expect(first.notifier.list()).toMatchObject([{ name: 'hook', waiting: 1, trouble: expect.any(String) }]);
+    first.fail('lab/db');
+    const gathered = join(first.stateDir, 'notify', 'incidents.json');
+    await vi.waitFor(() => expect(readFileSync(gathered, 'utf8')).toContain('lab/db'), PATIENCE);
+    await first.notifier.close();
+    const spool = join(first.stateDir, 'notify', 'spool', 'hook');
+    expect(readdirSync(spool)).toHaveLength(2);
+    sink.answer = () => ({ status: 200 });
+    const sentBefore = sink.received.length;
+    const next = await world({ channels }, first.stateDir);
+    next.recover('default/web-1');
+    await vi.waitFor(() => expect(sink.received.length).toBeGreaterThanOrEqual(sentBefore + 3), PATIENCE);
+    const after = bodies(sink).slice(sentBefore);
+    const told = after.map((body) => kindsOf(body));
+    expect(told).toContainEqual(['lab/db failure']);
+    expect(told).toContainEqual(['default/web-1 recovered']);
+    expect(told).toContainEqual(['default/web-1 failure']);
+    // The same message has the same id.
+    const [failed] = bodies(sink);
+    expect(after.map(({ id }) => id)).toContain(failed?.id);
+    await vi.waitFor(() => expect(readdirSync(spool)).toEqual([]), PATIENCE);
+  }, 60_000);
+
+  it('tell with what a daemon begins that is held', async () => {
+    const sink = await Sink.open();
+    const { notifier, runtime } = await world({ channels: [webhook(sink)] });
+    runtime.holds = [{ vm: null, reason: 'firmware', author: 'ann@1000', untilMs: null }];
+    runtime.vms = [vmView('default/web-1', { health: 'quarantined' })];
+    notifier.announce();
+    await vi.waitFor(() => expect(sink.received).toHaveLength(1), PATIENCE);
+    expect(bodies(sink)[0]).toMatchObject({ severity: 'warning' });
+    expect(bodies(sink)[0]?.incidents[0]?.notices[0]?.text).toContain(
+      'recovery of all VMs is held: firmware; 1 VMs are quarantined',
+    );
+  });
+
+  it('can be added, tried and removed; a secret URL is kept in a file and shown nowhere', async () => {
+    const sink = await Sink.open();
+    const { notifier, stateDir, fail } = await world({});
+    const slack = { kind: 'slack', url: `http://127.0.0.1:${sink.port}/services/s3cret` } as const;
+    const added = await notifier.add({ name: 'chat', level: 'errors', vms: ['default/web-1'], way: slack });
+    expect(JSON.stringify(added)).not.toContain('s3cret');
+    expect(readFileSync(join(stateDir, 'notify', 'channels.json'), 'utf8')).not.toContain('s3cret');
+    const secret = join(stateDir, 'notify', 'secrets', 'chat');
+    expect(statSync(secret).mode & 0o777).toBe(0o600);
+    expect(await notifier.test('chat')).toMatchObject([{ channel: 'chat', result: 'sent' }]);
+    fail('default/web-1');
+    await vi.waitFor(() => expect(sink.received).toHaveLength(2), PATIENCE);
+    expect(sink.received[1]?.url).toBe('/services/s3cret');
+    await expect(notifier.add({ name: 'chat', level: 'all', vms: [], way: slack })).rejects.toThrow(
+      /a channel chat already/,
+    );
+    const mail = { kind: 'email', to: ['a@example.com'] } as const;
+    await expect(notifier.add({ name: 'mail', level: 'all', vms: [], way: mail })).rejects.toThrow(
+      /notifications\.smtp/,
+    );
+    await notifier.close();
+    const next = await world({}, stateDir);
+    expect(next.notifier.list()).toMatchObject([{ name: 'chat', level: 'errors', origin: 'added' }]);
+    sink.answer = () => ({ status: 500 });
+    const [tested] = await next.notifier.test(undefined);
+    expect(tested).toMatchObject({ result: 'failed' });
+    expect(tested?.text).not.toContain('s3cret');
+    await next.notifier.remove('chat');
+    expect(existsSync(secret)).toBe(false);
+    await expect(next.notifier.remove('chat')).rejects.toThrow(/no channel chat was added/);
+    await expect(next.notifier.test(undefined)).rejects.toThrow(/there is no channel/);
+  });
+
+  it('go on where channels that were added cannot be read', async () => {
+    const stateDir = tempDir();
+    const first = await world({}, stateDir);
+    await first.notifier.close();
+    writeFileSync(join(stateDir, 'notify', 'channels.json'), '[{');
+    writeFileSync(join(stateDir, 'notify', 'incidents.json'), '{');
+    const sink = await Sink.open();
+    const { degraded, fail, notifier } = await world({ channels: [webhook(sink)] }, stateDir);
+    expect(degraded.get('notify')).toContain('channels.json cannot be read');
+    fail('default/web-1');
+    await vi.waitFor(() => expect(sink.received).toHaveLength(1), PATIENCE);
+    const way = { kind: 'webhook', url: 'https://example.com/' } as const;
+    await expect(notifier.add({ name: 'x', level: 'all', vms: [], way })).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_STORAGE',
+    });
+  });
+});
