@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemdObstacle } from '../../lab/systemd.mjs';
+import { findProgram } from '../../scripts/lib/run.mjs';
 import type { ExplainView } from '../../src/runtime/views.js';
 import { poll } from '../lab/poll.js';
 import { needsSystemd, SystemdMachine } from './machine.js';
@@ -18,6 +19,8 @@ const object = { 'qom-type': 'memory-backend-ram', id: 'leak', size: 1 << 30, pr
 socket.write(JSON.stringify({ execute: 'qmp_capabilities' }) + JSON.stringify({ execute: 'object-add', arguments: object }));
 socket.on('error', () => {}).on('close', () => process.exit()).resume();
 `;
+
+const canMakeSeeds = ['xorriso', 'genisoimage'].some((name) => findProgram(name) !== undefined);
 
 const disk = (name: string) => [{ path: `${IMAGES}/${name}.raw`, format: 'raw' }];
 
@@ -141,6 +144,21 @@ describe('VMs that run as users of their own', { timeout: 5 * MINUTE, retry: 0 }
     const explain: ExplainView = JSON.parse(machine.run('vmpulse', 'explain', 'greedy', '--json'));
     const episode = explain.episode ?? explain.pastEpisodes.at(-1);
     expect(episode?.diagnosis).toMatchObject({ kind: 'host-memory', cause: 'out-of-memory' });
+  });
+
+  it.skipIf(!canMakeSeeds)('read the cloud-init disk that is made for them', async () => {
+    writeVms(machine, {
+      seeded: { runAs: { user: 'vm-c' }, spec: { cloudInit: { userData: '#cloud-config\n' } } },
+    });
+    machine.run('systemctl', 'reload', SERVICE);
+    await poll('seeded runs', 2 * MINUTE, () =>
+      vmOf(status(machine), 'seeded').health === 'healthy' ? true : undefined,
+    );
+    const seed = '/var/lib/vmpulse/vms/default/seeded/seed.iso';
+    expect(machine.run('ls', '-l', `/proc/${pidOf('seeded')}/fd`)).toContain(seed);
+    expect(asUser(5003, 'head', '-c', '1', seed).status).toBe(0);
+    expect(asUser(5002, 'head', '-c', '1', seed).output).toContain('Permission denied');
+    expect(asUser(5003, 'ls', '/var/lib/vmpulse').output).toContain('Permission denied');
   });
 
   it.skipIf(!existsSync('/dev/kvm'))('get KVM by the group that it is given to', async () => {

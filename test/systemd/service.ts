@@ -23,14 +23,18 @@ export function installTree(machine: SystemdMachine): void {
   machine.run('systemctl', 'daemon-reload');
 }
 
-/** A configuration with recovery switched on, and what a VM's own documents say of its QEMU. */
+/** A configuration with recovery switched on, and what the VMs' own documents say of their QEMU; `spec`: what they say besides. */
 export function writeVms(
   machine: SystemdMachine,
   vms: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  config: Readonly<Record<string, unknown>> = {},
 ): void {
   machine.write(FIRMWARE, tinyFirmware('idle', 5));
-  machine.write('/etc/vmpulse/config.yaml', stringify({ manifests: ['vms.d'], recovery: { enabled: true } }));
-  for (const [name, qemu] of Object.entries(vms)) {
+  machine.write(
+    '/etc/vmpulse/config.yaml',
+    stringify({ manifests: ['vms.d'], recovery: { enabled: true }, ...config }),
+  );
+  for (const [name, { spec, ...qemu }] of Object.entries(vms)) {
     const metadata = { name };
     const documents = [
       {
@@ -57,6 +61,7 @@ export function writeVms(
             },
           },
           probes: [{ name: 'process', vmmProcess: {}, periodMs: 500, timeoutMs: 400, failureThreshold: 1 }],
+          ...(spec as Readonly<Record<string, unknown>> | undefined),
         },
       },
     ];

@@ -145,6 +145,33 @@ describe('before a start', () => {
   });
 });
 
+describe('the device of a VMM that runs as somebody else', () => {
+  const vm = (): VmSpec => {
+    const plain = vmWith();
+    return {
+      ...plain,
+      hypervisor: { ...plain.hypervisor, runAs: { user: '54321', group: '54321' } } as VmSpec['hypervisor'],
+    };
+  };
+
+  it('is made for that user', async () => {
+    const links = good();
+    links.all.delete('tap0');
+    const { keeper } = await keep(links, [vm()]);
+    await keeper.prepare(vm());
+    expect(links.changes).toContain('tap0 tap of 54321');
+  });
+
+  it('is made anew where it was for another, unless a VMM holds it', async () => {
+    const held = good();
+    await (await keep(held, [vm()])).keeper.prepare(vm());
+    expect(held.changes).toEqual([]);
+    const free = good().tap('tap0', { master: 'vmbr0', carrier: false });
+    await (await keep(free, [vm()])).keeper.prepare(vm());
+    expect(free.changes.slice(0, 2)).toEqual(['tap0 removed', 'tap0 tap of 54321']);
+  });
+});
+
 describe('reset', () => {
   it('puts right what is wrong and nothing else', async () => {
     const links = good().tap('tap0', { up: false });
