@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import { DaemonClient } from './client.js';
-import { DEFAULT_SOCKET, type Environment } from './environment.js';
+import { daemonPlace, type PlaceOptions } from './daemon-place.js';
+import type { Environment } from './environment.js';
 import type { ExitCode } from './exit-codes.js';
 import { COLOURS, NO_COLOURS, type Paint } from './text/paint.js';
 
@@ -32,8 +33,7 @@ export interface CliCommand {
 }
 
 /** Options of the program itself, which every command takes. */
-export interface GlobalOptions {
-  readonly socket?: string;
+export interface GlobalOptions extends PlaceOptions {
   readonly debug?: boolean;
 }
 
@@ -42,18 +42,13 @@ export function globalOptions(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>();
 }
 
-/** The daemon's socket: --socket, VMPULSE_SOCKET, or the usual place. */
-function socketPath(command: Command, cli: Cli): string {
-  return globalOptions(command).socket ?? cli.environment.socketPath ?? DEFAULT_SOCKET;
-}
-
 /** Lets `use` talk to the daemon and closes the connection after it. */
 export async function withDaemon<T>(
   command: Command,
   cli: Cli,
   use: (client: DaemonClient) => Promise<T>,
 ): Promise<T> {
-  const client = new DaemonClient(socketPath(command, cli));
+  const client = new DaemonClient(daemonPlace(globalOptions(command), cli.environment));
   try {
     return await use(client);
   } finally {
@@ -66,7 +61,7 @@ export function paintOf(cli: Cli): Paint {
   return cli.stdout.isTTY === true && !cli.environment.noColor ? COLOURS : NO_COLOURS;
 }
 
-/** Who gives a command, as the journal records it: `name@uid`. The daemon takes it as told. */
+/** Who gives a command: `name@uid`. The daemon records it beside whom it sees itself. */
 export function author(): string {
   const uid = process.getuid?.() ?? 0;
   try {

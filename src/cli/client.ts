@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { Pool } from 'undici';
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode, errorMessage, VmpulseError } from '../model/errors.js';
+import type { DaemonPlace } from './daemon-place.js';
 import { type EventBlock, readEventBlocks } from './event-blocks.js';
 
 /** Longest wait for an answer, ms. */
@@ -19,15 +20,16 @@ const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
 const errorBody = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
-/** Talks to the daemon on its Unix socket. Close it after use. */
+/** Talks to a daemon, on its Unix socket or by HTTPS. Close it after use. */
 export class DaemonClient {
-  readonly #socketPath: string;
+  readonly #place: DaemonPlace;
   readonly #pool: Pool;
 
-  constructor(socketPath: string) {
-    this.#socketPath = socketPath;
-    this.#pool = new Pool('http://localhost', {
-      socketPath,
+  constructor(place: DaemonPlace) {
+    this.#place = place;
+    const isLocal = 'socketPath' in place;
+    this.#pool = new Pool(isLocal ? 'http://localhost' : place.origin, {
+      ...(isLocal ? { socketPath: place.socketPath } : { connect: { ...(place.ca && { ca: place.ca }) } }),
       // A stream of events, and requests beside it; a command in many VMs is as many of them.
       connections: 20,
       connectTimeout: DEADLINE_MS,
@@ -58,7 +60,7 @@ export class DaemonClient {
     const path = '/v1/events';
     const timeouts = { headersTimeout: DEADLINE_MS, bodyTimeout: SILENCE_MS };
     const { statusCode, body } = await this.#reach(
-      this.#pool.request({ method: 'GET', path, signal, ...timeouts }),
+      this.#pool.request({ method: 'GET', path, signal, headers: this.#headers(), ...timeouts }),
     );
     if (statusCode !== 200) throw refusal(statusCode, await this.#reach(body.text()));
     const blocks = readEventBlocks(body);
@@ -67,7 +69,7 @@ export class DaemonClient {
       if (next.done)
         throw new VmpulseError(
           'ERR_VMPULSE_DAEMON_UNREACHABLE',
-          `the daemon on ${this.#socketPath} has ended`,
+          `the daemon on ${nameOf(this.#place)} has ended`,
         );
       yield next.value;
     }
@@ -90,6 +92,7 @@ export class DaemonClient {
       path,
       signal,
       headersTimeout: deadlineMs,
+      headers: this.#headers(),
       ...(body === undefined ? {} : { body }),
     });
     const answer = await this.#reach(request);
@@ -104,19 +107,34 @@ export class DaemonClient {
     );
   }
 
+  #headers(): Record<string, string> {
+    const token = 'token' in this.#place ? this.#place.token : undefined;
+    return token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
   async #reach<T>(promise: Promise<T>): Promise<T> {
     try {
       return await promise;
     } catch (error) {
-      throw new VmpulseError('ERR_VMPULSE_DAEMON_UNREACHABLE', whyUnreachable(this.#socketPath, error), {
+      throw new VmpulseError('ERR_VMPULSE_DAEMON_UNREACHABLE', whyUnreachable(this.#place, error), {
         cause: error,
       });
     }
   }
 }
 
-function whyUnreachable(path: string, error: unknown): string {
+function nameOf(place: DaemonPlace): string {
+  return 'socketPath' in place ? place.socketPath : place.origin;
+}
+
+function whyUnreachable(place: DaemonPlace, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const path = nameOf(place);
+  if (!('socketPath' in place)) {
+    const isUntrusted = /CERT|SELF_SIGNED|ALTNAME|ISSUER|VERIFY/.test(code);
+    const remedy = isUntrusted ? '; give the authority of its certificate with --ca' : '';
+    return `the daemon on ${path} cannot be reached: ${errorMessage(error)}${remedy}`;
+  }
   const start = 'start it with vmpulse run, or name its socket with --socket or VMPULSE_SOCKET';
   if (code === 'ENOENT') return `no daemon serves ${path}: there is no such socket; ${start}`;
   if (code === 'ECONNREFUSED' && !isSocket(path))

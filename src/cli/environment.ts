@@ -2,6 +2,10 @@
 export interface Environment {
   /** VMPULSE_SOCKET. */
   readonly socketPath: string | undefined;
+  /** VMPULSE_URL. */
+  readonly url?: string | undefined;
+  /** VMPULSE_TOKEN. */
+  readonly token?: string | undefined;
   /** NO_COLOR is set and not empty. */
   readonly noColor: boolean;
   /** NOTIFY_SOCKET, with WATCHDOG_USEC where it is meant for this process. */
@@ -16,6 +20,8 @@ export function readEnvironment(variables: NodeJS.ProcessEnv, pid: number): Envi
   const text = (name: string) => variables[name] || undefined;
   return {
     socketPath: text('VMPULSE_SOCKET'),
+    url: text('VMPULSE_URL'),
+    token: text('VMPULSE_TOKEN'),
     noColor: text('NO_COLOR') !== undefined,
     notify: readNotify(text('NOTIFY_SOCKET'), text('WATCHDOG_USEC'), text('WATCHDOG_PID'), pid),
   };

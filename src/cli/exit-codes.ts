@@ -18,6 +18,8 @@ export const EXIT = {
   internal: 70,
   /** Somebody else has what is needed: lock, socket, port. */
   busy: 75,
+  /** The daemon does not allow it. */
+  denied: 77,
   /** The configuration is not valid. */
   config: 78,
 } as const;
@@ -31,6 +33,8 @@ const BY_CODE: { readonly [C in ErrorCode]?: ExitCode } = {
   ERR_VMPULSE_INTERNAL: EXIT.internal,
   ERR_VMPULSE_LOCKED: EXIT.busy,
   ERR_VMPULSE_ADDRESS_IN_USE: EXIT.busy,
+  ERR_VMPULSE_FORBIDDEN: EXIT.denied,
+  ERR_VMPULSE_UNAUTHORIZED: EXIT.denied,
   ERR_VMPULSE_CONFIG: EXIT.config,
 };
 

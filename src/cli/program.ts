@@ -18,6 +18,9 @@ export function createProgram(cli: Cli): Command {
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help of a command')
     .option('--socket <path>', `the daemon's socket; default VMPULSE_SOCKET or ${DEFAULT_SOCKET}`)
+    .option('--url <url>', 'a daemon by HTTPS instead; default VMPULSE_URL')
+    .option('--token-file <file>', 'with --url: file with the token; default the variable VMPULSE_TOKEN')
+    .option('--ca <file>', 'with --url: PEM file with the authority of its certificate')
     .option('--debug', 'tell more of errors; probe: show the exchange')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(

@@ -20,6 +20,7 @@ import { runCommand } from './commands/run.js';
 import { securityGroupCommand } from './commands/security-group.js';
 import { simulateCommand } from './commands/simulate.js';
 import { statusCommand } from './commands/status.js';
+import { tokenCommand } from './commands/token.js';
 import { vmCommand } from './commands/vm.js';
 
 /** Every command, in the order of the help. */
@@ -40,6 +41,7 @@ export const COMMANDS: readonly CliCommand[] = [
   networkCommand,
   securityGroupCommand,
   journalCommand,
+  tokenCommand,
   probeCommand,
   benchCommand,
   configCommand,

@@ -16,6 +16,7 @@ import {
   socketPathField,
   textField,
 } from '../probes/fields.js';
+import { type ApiConfig, apiSchema, buildApi } from './api-schema.js';
 import { checkDocument } from './check-document.js';
 import { durationField, memoryField } from './fields.js';
 import { buildHookSettings, hostHooksSchema } from './hooks-schema.js';
@@ -49,6 +50,7 @@ export interface DaemonConfig {
   /** Directories and files with documents. */
   readonly manifests: readonly string[];
   readonly logLevel: LogLevel;
+  readonly api: ApiConfig;
   readonly heartbeats: {
     /** Unset: heartbeats on the daemon's socket only. */
     readonly listen?: ListenAddress;
@@ -245,6 +247,7 @@ export const daemonSchema = z.strictObject({
   report: reportSchema.optional(),
   hostWatchdog: hostWatchdogSchema.optional(),
   journal: journalSchema.optional(),
+  api: apiSchema.optional(),
 });
 
 const DEFAULT_JOURNAL = { maxAgeMs: 30 * 86_400_000, maxBytes: 1024 * MIB };
@@ -269,6 +272,7 @@ function fillIn(
     socketPath: written.socket ?? join(runDir, 'vmpulse.sock'),
     manifests: (written.manifests ?? ['vms.d']).map((path) => resolve(dirname(file), path)),
     logLevel: written.logLevel ?? 'info',
+    api: buildApi(written.api),
     heartbeats: heartbeats.listen === undefined ? {} : { listen: heartbeats.listen },
     metrics: {
       ...(metrics.listen === undefined ? {} : { listen: metrics.listen }),

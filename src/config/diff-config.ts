@@ -46,7 +46,7 @@ function differences(before: object, after: object, open: ReadonlySet<string>): 
 }
 
 const OPEN_IN_VM: ReadonlySet<string> = new Set(['hypervisor']);
-const OPEN_IN_DAEMON: ReadonlySet<string> = new Set(['heartbeats', 'metrics', 'journal', 'engine']);
+const OPEN_IN_DAEMON: ReadonlySet<string> = new Set(['api', 'heartbeats', 'metrics', 'journal', 'engine']);
 
 function vmChange(before: VmSpec, after: VmSpec): VmChange | undefined {
   const { machineDigest: oldDigest, recoveryOrigins: _old, ...old } = before;

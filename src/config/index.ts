@@ -1,3 +1,4 @@
+export type { ApiConfig, ApiListen } from './api-schema.js';
 export { canonicalJson, digestOf } from './canonical-json.js';
 export { problemOfDocuments } from './check-documents.js';
 export type { DaemonConfig } from './daemon-schema.js';

@@ -35,7 +35,7 @@ export function wholeField(usual: number, max: number) {
     .regex(/^\d{1,16}$/, message)
     .transform(Number)
     .refine((value) => value <= max, message)
-    .default(usual);
+    .prefault(String(usual));
 }
 
 /** Words separated by commas, each one of `words`. */

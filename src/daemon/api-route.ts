@@ -6,6 +6,8 @@ import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
 import type { NotifyApi } from '../notify/index.js';
 import type { ReloadView, RuntimeApi } from '../runtime/views.js';
+import { authorOf, type Caller, type Identify, type Scope } from './access/caller.js';
+import type { TokenApi } from './access/token-store.js';
 import { readCommand, readQuery } from './api-bodies.js';
 
 /** What the API needs. */
@@ -15,6 +17,8 @@ export interface ApiOptions {
   readonly notifier: NotifyApi;
   readonly reload: () => Promise<ReloadView>;
   readonly logger: Logger;
+  readonly identify: Identify;
+  readonly tokens: TokenApi;
   /** False while the daemon starts: everything but the metrics is then answered with 503. */
   readonly isReady: () => boolean;
   /** Wall-clock ms at which the daemon started; names its run in the ids of events. */
@@ -27,12 +31,10 @@ export interface ApiOptions {
 
 export interface ApiEnv {
   Bindings: HttpBindings;
+  Variables: { caller: Caller };
 }
 
 export type Handler = (c: Context<ApiEnv>) => Response | Promise<Response>;
-
-/** What a caller may do; each includes those before it. */
-export type Scope = 'read' | 'operate' | 'admin';
 
 /** One route: what it takes and answers, for the server and for its description. */
 export interface Route {
@@ -146,7 +148,7 @@ function answering(method: Route['method'], route: Answering): Route {
       params: c.req.param(),
       query,
       body: command?.body,
-      author: command?.author ?? 'unknown',
+      author: authorOf(c.get('caller'), command?.author),
       header: (name: string) => c.req.header(name),
     };
     return c.body(JSON.stringify(await route.handle(request)), 200, { 'content-type': JSON_TYPE });

@@ -1,23 +1,36 @@
 import { type Context, Hono } from 'hono';
 import { Deadline } from '../model/deadline.js';
-import { errorMessage } from '../model/errors.js';
+import { errorMessage, isVmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { RuntimeApi } from '../runtime/views.js';
+import { type Caller, demand, type Identify } from './access/caller.js';
 import { type ApiFailure, apiFailure, failure } from './api-errors.js';
 import type { ApiEnv, ApiOptions, Handler, Route } from './api-route.js';
 import { discoveryRoutes } from './routes/discovery.js';
 import { heartbeatRoutes } from './routes/heartbeats.js';
 import { metricsRoutes } from './routes/metrics.js';
-import { RESOURCES } from './routes/registry.js';
+import { apiRoutes } from './routes/registry.js';
 
 const DEADLINE_MS = 10_000;
+
+/** Whom a port serves, and how long. */
+interface Serving {
+  readonly identify: Identify;
+  readonly deadlineMs: number;
+}
+
+/** A port that everyone who reaches it may read, or that checks tokens by itself. */
+const ANYBODY: Caller = { identity: null, scope: 'read' };
+const OPEN: Serving = { identify: async () => ANYBODY, deadlineMs: DEADLINE_MS };
 
 /** The daemon's HTTP API; docs/reference/api.md describes it. */
 export function createApi(options: ApiOptions): Hono<ApiEnv> {
   const app = baseApp(options.logger);
   refuseUntilReady(app, options.isReady);
-  const routes = RESOURCES.flatMap((routesOf) => routesOf(options));
-  addRoutes(app, routes, options.requestDeadlineMs ?? DEADLINE_MS);
+  addRoutes(app, apiRoutes(options), {
+    identify: options.identify,
+    deadlineMs: options.requestDeadlineMs ?? DEADLINE_MS,
+  });
   return app;
 }
 
@@ -35,14 +48,14 @@ export function createHeartbeatApi(
 ): Hono<ApiEnv> {
   const app = baseApp(options.logger);
   refuseUntilReady(app, options.isReady);
-  addRoutes(app, heartbeatRoutes(options), DEADLINE_MS);
+  addRoutes(app, heartbeatRoutes(options), OPEN);
   return app;
 }
 
 /** What Prometheus asks, for the loopback port. */
 export function createMetricsApi(runtime: RuntimeApi, logger: Logger): Hono<ApiEnv> {
   const app = baseApp(logger);
-  addRoutes(app, [...metricsRoutes({ runtime }), ...discoveryRoutes({ runtime })], DEADLINE_MS);
+  addRoutes(app, [...metricsRoutes({ runtime }), ...discoveryRoutes({ runtime })], OPEN);
   return app;
 }
 
@@ -52,6 +65,9 @@ function baseApp(logger: Logger): Hono<ApiEnv> {
     const told = apiFailure(error);
     if (told.status === 500)
       logger.error({ method: c.req.method, path: c.req.path, error: errorMessage(error) }, 'request failed');
+    if (told.status === 401) c.header('WWW-Authenticate', 'Bearer');
+    if (isVmpulseError(error, 'ERR_VMPULSE_LIMIT'))
+      c.header('Retry-After', String(error.details.retryAfterS ?? 1));
     return answer(c, told);
   });
   app.notFound((c) =>
@@ -67,8 +83,8 @@ function baseApp(logger: Logger): Hono<ApiEnv> {
   return app;
 }
 
-function addRoutes(app: Hono<ApiEnv>, routes: readonly Route[], deadlineMs: number): void {
-  for (const route of routes) app.on(route.method, route.path, withDeadline(route, deadlineMs));
+function addRoutes(app: Hono<ApiEnv>, routes: readonly Route[], serving: Serving): void {
+  for (const route of routes) app.on(route.method, route.path, serve(route, serving));
   for (const { method, path } of routes) {
     app.all(path, (c) => {
       c.header('Allow', method);
@@ -84,8 +100,16 @@ function answer(c: Context, { status, body }: ApiFailure): Response {
   return c.json(body, status);
 }
 
-function withDeadline({ method, path, handle, deadlineMs }: Route, usualMs: number): Handler {
-  if (deadlineMs === null) return handle;
-  const options = { deadlineMs: deadlineMs ?? usualMs };
-  return (c) => new Deadline(`${method} ${path}`, options).race(Promise.resolve(handle(c)));
+/** Within its time: who asks, whether they may, and the answer. */
+function serve(route: Route, { identify, deadlineMs: usualMs }: Serving): Handler {
+  const name = `${route.method} ${route.path}`;
+  const answerTo: Handler = async (c) => {
+    const caller = route.scope === null ? ANYBODY : await identify(c.env.incoming);
+    if (route.scope !== null) demand(caller, route.scope, name);
+    c.set('caller', caller);
+    return route.handle(c);
+  };
+  if (route.deadlineMs === null) return answerTo;
+  const options = { deadlineMs: route.deadlineMs ?? usualMs };
+  return (c) => new Deadline(name, options).race(Promise.resolve(answerTo(c)));
 }

@@ -15,21 +15,27 @@ import { Lifecycle } from '../lifecycle/index.js';
 import { systemClock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
-import type { NotifyApi } from '../notify/index.js';
 import { type ObservableJournal, openJournal } from '../runtime/journal/index.js';
 import { createMetrics, type Metrics } from '../runtime/metrics/metrics.js';
 import type { ReloadView } from '../runtime/views.js';
 import { Vmpulse } from '../runtime/vmpulse.js';
+import { limitRequests } from './access/limits.js';
+import { identifyRemote } from './access/remote-callers.js';
+import { socketAccess } from './access/socket-access.js';
+import { TokenStore } from './access/token-store.js';
 import { createAgentCheck } from './agent-check.js';
 import { createApi, createHeartbeatApi, createMetricsApi } from './api.js';
+import type { ApiOptions } from './api-route.js';
 import { missingOnHost } from './host-checks.js';
 import { HostWatchdog } from './host-watchdog.js';
 import { closeHttpServer, createHttpServer } from './http-server.js';
 import { limitPerAddress } from './limit-per-address.js';
 import { listenLoopback, listenTcp, listenUnix } from './listen.js';
+import { RemoteApi } from './remote-api.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
 import { lockStateDir } from './state-lock.js';
 import { createTelling } from './telling.js';
+import { requireOwnFile, requireOwnFolder } from './trusted-paths.js';
 
 export interface DaemonOptions {
   /** The configuration file. */
@@ -52,11 +58,19 @@ interface Loading {
   readonly search: HostSearch | undefined;
 }
 
+/** What the API is served from. */
+interface Served extends Pick<ApiOptions, 'lifecycle' | 'notifier'> {
+  readonly runtime: Vmpulse;
+  readonly tokens: TokenStore;
+}
+
 interface Owned {
   readonly name: string;
   readonly close: () => unknown;
 }
 
+/** What is opened and written in the state directory before anything else is. */
+const JOURNAL_FILES = ['lock', 'journal.db', 'journal.db-wal', 'journal.db-shm', 'journal.db.id'];
 /** Longest wait for what a plan has come to to be durable, ms. */
 const JOURNAL_MS = 5_000;
 /** Longest wait for one thing to let go at the end, ms. */
@@ -79,6 +93,7 @@ export class Daemon {
   /** What must be let go, latest first. */
   readonly #owned: Owned[] = [];
   #vmpulse: Vmpulse | undefined;
+  #remote: RemoteApi | undefined;
   #reloads: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -145,6 +160,8 @@ export class Daemon {
     const { config } = this;
     await makeDir(config.stateDir, 0o750);
     await makeDir(config.runDir, 0o755);
+    await requireOwnFolder(config.stateDir);
+    for (const file of JOURNAL_FILES) await requireOwnFile(join(config.stateDir, file));
     const lock = lockStateDir(config.stateDir);
     this.#own('lock', () => lock.close());
     const { search } = this.#loading;
@@ -158,7 +175,8 @@ export class Daemon {
     const variable = this.#variable;
     const telling = createTelling({ config, runtime: vmpulse, metrics, clock: systemClock, variable });
     this.#own('notifications', () => telling.close());
-    await this.#serve(vmpulse, lifecycle, telling.notifier);
+    const tokens = new TokenStore(journal);
+    await this.#serve({ runtime: vmpulse, lifecycle, notifier: telling.notifier, tokens });
     for (const warning of this.#started.warnings) this.#logger.warn({}, warning);
     for (const { what, why } of missingOnHost()) vmpulse.degrade(what, why);
     this.#tellSetAside(vmpulse);
@@ -231,32 +249,40 @@ export class Daemon {
     return lifecycle;
   }
 
-  async #serve(vmpulse: Vmpulse, lifecycle: Lifecycle, notifier: NotifyApi): Promise<void> {
+  async #serve(parts: Served): Promise<void> {
     const { config } = this;
+    const { runtime } = parts;
     const logger = this.#logger;
     const reload = () => this.reload();
     const isReady = () => this.#vmpulse !== undefined;
     const { signal } = this.#stop;
-    const api = createApi({
-      runtime: vmpulse,
-      lifecycle,
-      notifier,
-      reload,
-      logger,
-      isReady,
-      run: Date.now(),
-      signal,
-    });
-    await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath);
+    const shared = { ...parts, reload, logger, isReady, run: Date.now(), signal };
+    const access = await socketAccess(config.api);
+    if (access.problems.length > 0) runtime.degrade('api-access', access.problems.join('; '));
+    const identify = limitRequests(access.identify, ({ scope }) => scope === 'admin');
+    const api = createApi({ ...shared, identify });
+    await listenUnix(this.#ownServer('API', createHttpServer(api)), config.socketPath, access.gid);
+    await this.#serveRemote(shared);
     if (config.heartbeats.listen !== undefined) {
-      const heartbeats = createHttpServer(createHeartbeatApi({ runtime: vmpulse, logger, isReady }));
+      const heartbeats = createHttpServer(createHeartbeatApi({ runtime, logger, isReady }));
       limitPerAddress(heartbeats);
       await listenTcp(this.#ownServer('heartbeat port', heartbeats), config.heartbeats.listen);
     }
     if (config.metrics.listen !== undefined) {
-      const metrics = createHttpServer(createMetricsApi(vmpulse, logger));
+      const metrics = createHttpServer(createMetricsApi(runtime, logger));
       await listenLoopback(this.#ownServer('metrics port', metrics), config.metrics.listen);
     }
+  }
+
+  /** By TCP, where that is configured. */
+  async #serveRemote(shared: Omit<ApiOptions, 'identify'> & Served): Promise<void> {
+    const { listen } = this.config.api;
+    if (listen === undefined) return;
+    const callerOf = (token: string) => shared.tokens.callerOf(token);
+    const identify = limitRequests(identifyRemote({ callerOf, clients: listen.clients }), () => false);
+    const remote = await RemoteApi.start(createApi({ ...shared, identify }), listen);
+    this.#remote = remote;
+    this.#own('API port', () => closeHttpServer(remote.server));
   }
 
   /** Only once the list of endpoints is known: who asked before would hear that nobody is in it. */
@@ -291,7 +317,9 @@ export class Daemon {
         signal: this.#stop.signal,
         stateDir: this.config.stateDir,
       });
+      const tls = await this.#remote?.read();
       const applied = await this.#vmpulse.apply(next.vms);
+      if (tls !== undefined) this.#remote?.use(tls);
       this.#loaded = next;
       this.#tellSetAside(this.#vmpulse);
       this.#vmpulse.mend('configuration');

@@ -1,15 +1,24 @@
 import { createServer, Server } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { VmpulseError } from '../model/errors.js';
 import type { ApiEnv } from './api-route.js';
 
-const MAX_CONNECTIONS = 256;
+export const MAX_CONNECTIONS = 256;
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
 /** What a request under way gets at the end, ms. */
 const GRACE_MS = 1_000;
 const SWEEP_MS = 20;
+
+/** What every server of ours takes at most. */
+export const SERVER_BOUNDS = {
+  headersTimeout: HEADERS_MS,
+  requestTimeout: REQUEST_MS,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+};
 
 /** A bounded HTTP server for an app; not listening yet. */
 export function createHttpServer(app: Hono<ApiEnv>): Server {
@@ -18,12 +27,7 @@ export function createHttpServer(app: Hono<ApiEnv>): Server {
     createServer,
     // Request and Response of a host program stay as they are.
     overrideGlobalObjects: false,
-    serverOptions: {
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16 * 1024,
-    },
+    serverOptions: SERVER_BOUNDS,
   });
   if (!(server instanceof Server))
     throw new VmpulseError('ERR_VMPULSE_INTERNAL', 'the HTTP server is of an unknown kind');
@@ -32,7 +36,7 @@ export function createHttpServer(app: Hono<ApiEnv>): Server {
 }
 
 /** Takes no more requests and resolves once all connections are over, cut off after a grace. Idempotent. */
-export async function closeHttpServer(server: Server): Promise<void> {
+export async function closeHttpServer(server: Server | HttpsServer): Promise<void> {
   if (!server.listening) return;
   const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
   // A connection becomes idle when its answer is out, which may be after the first look.

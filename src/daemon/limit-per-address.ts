@@ -1,10 +1,10 @@
-import type { Server } from 'node:http';
+import type { Server } from 'node:net';
 
 /** Connections of one address at once: a guest that floods the port does not silence the others. */
-const MAX_CONNECTIONS_PER_ADDRESS = 8;
+const CONNECTIONS_PER_GUEST = 8;
 
 /** Cuts off who has too many connections already. */
-export function limitPerAddress(server: Server): void {
+export function limitPerAddress(server: Server, max = CONNECTIONS_PER_GUEST): void {
   const counts = new Map<string, number>();
   server.on('connection', (socket) => {
     const address = socket.remoteAddress ?? '';
@@ -15,6 +15,6 @@ export function limitPerAddress(server: Server): void {
       if (left === 0) counts.delete(address);
       else counts.set(address, left);
     });
-    if (count > MAX_CONNECTIONS_PER_ADDRESS) socket.destroy();
+    if (count > max) socket.destroy();
   });
 }

@@ -1,23 +1,31 @@
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { chmod, lchown, lstat, mkdir, unlink } from 'node:fs/promises';
 import { connect, isIP, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { errorMessage, VmpulseError } from '../model/errors.js';
+import { requireSafeFolder } from './trusted-paths.js';
 
 /** How long a socket that exists may take to show that somebody serves it, ms. */
 const ANSWER_MS = 1_000;
 
 /**
- * Serves on a Unix socket that its owner and group may use (mode 0660). A socket that nobody serves any more is
- * replaced; its folder is made.
+ * Serves on a Unix socket that its owner and the group `gid` may use (mode 0660); default the group of this process. A
+ * socket that nobody serves any more is replaced; its folder is made.
  *
- * Errors: ERR_VMPULSE_ADDRESS_IN_USE when somebody serves it or it is no socket; ERR_VMPULSE_SYSCALL with `errno` when it
+ * Errors: ERR_VMPULSE_UNTRUSTED when others may write its folder; ERR_VMPULSE_ADDRESS_IN_USE when somebody serves it or it is no socket; ERR_VMPULSE_SYSCALL with `errno` when it
  * cannot be made.
  */
-export async function listenUnix(server: Server, path: string): Promise<void> {
+export async function listenUnix(
+  server: Server,
+  path: string,
+  gid = process.getegid?.() ?? 0,
+): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
+    await requireSafeFolder(dirname(path));
     if (await leftOver(path)) await unlink(path);
     await listening(server, () => server.listen(path));
+    // Nobody else can have put a link here: the folder is safe.
+    if (gid !== process.getegid?.()) await lchown(path, process.geteuid?.() ?? 0, gid);
     await chmod(path, 0o660);
   } catch (error) {
     throw listenError(error, path);

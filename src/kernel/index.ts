@@ -18,6 +18,7 @@ export {
   setLinkUp,
 } from './links.js';
 export { kernelMissing, type LoadKernelOptions, loadKernel } from './loader.js';
+export { type PeerCredentials, peerCredentials, peerGroups } from './peer-credentials.js';
 export { Pidfd } from './pidfd.js';
 export {
   type OpenedProcess,

@@ -10,6 +10,7 @@ const DEFAULTS = {
   socketPath: '/run/vmpulse/vmpulse.sock',
   manifests: ['/etc/vmpulse/vms.d'],
   logLevel: 'info',
+  api: { access: { read: [], operate: [], admin: [] } },
   heartbeats: {},
   metrics: { seedNames: false },
   journal: { maxAgeMs: 2_592_000_000, maxBytes: 1_073_741_824 },
@@ -61,6 +62,7 @@ describe('daemon configuration', () => {
   it('takes what is written', () => {
     const text = `
 hostName: kvm-3
+api: {socketGroup: vmpulse, access: {admin: ['@wheel'], operate: [ann]}}
 stateDir: /srv/state
 runDir: /tmp/run
 manifests: [a.yaml, ../b, /c]
@@ -88,6 +90,7 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
 `;
     expect(daemonConfig(text)).toEqual({
       hostName: 'kvm-3',
+      api: { socketGroup: 'vmpulse', access: { read: [], operate: ['ann'], admin: ['@wheel'] } },
       stateDir: '/srv/state',
       runDir: '/tmp/run',
       socketPath: '/tmp/run/vmpulse.sock',

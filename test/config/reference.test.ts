@@ -97,6 +97,13 @@ describe('docs/reference/configuration.md', () => {
   it('says for which options there is no default', () => {
     expect(rows.filter((row) => row.default === undefined).map(({ path }) => path)).toEqual([
       'hostName',
+      'api.socketGroup',
+      'api.listen.address',
+      'api.listen.certificate',
+      'api.listen.key',
+      'api.listen.clientCa',
+      'api.listen.clients[].commonName',
+      'api.listen.clients[].scope',
       'heartbeats.listen',
       'metrics.listen',
       'readiness.agentCheck',

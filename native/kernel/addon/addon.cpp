@@ -7,6 +7,7 @@
 #include "addon/link_functions.h"
 #include "addon/link_monitor_handle.h"
 #include "addon/pidfd_handle.h"
+#include "addon/socket_functions.h"
 #include "addon/watchdog_handle.h"
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -20,6 +21,8 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("kvmCanaryCancel", Napi::Function::New<CanaryTask::cancel>(env, "kvmCanaryCancel"));
   exports.Set("vsockLocalCid", Napi::Function::New<vsockLocalCidFunction>(env, "vsockLocalCid"));
   exports.Set("sdNotify", Napi::Function::New<sdNotifyFunction>(env, "sdNotify"));
+  exports.Set("peerCredentials", Napi::Function::New<peerCredentialsFunction>(env, "peerCredentials"));
+  exports.Set("peerGroups", Napi::Function::New<peerGroupsFunction>(env, "peerGroups"));
   exports.Set("linkInfo", Napi::Function::New<linkInfoFunction>(env, "linkInfo"));
   exports.Set("linkAddresses", Napi::Function::New<linkAddressesFunction>(env, "linkAddresses"));
   exports.Set("setLinkUp", Napi::Function::New<setLinkUpFunction>(env, "setLinkUp"));

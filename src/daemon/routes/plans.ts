@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { planSchema } from '../../lifecycle/index.js';
+import { VmpulseError } from '../../model/errors.js';
+import { plainText } from '../../model/plain-text.js';
 import { executionAnswer, executionsAnswer, planPreviewAnswer } from '../answers/lifecycle.js';
 import { type ApiOptions, get, post, type Route } from '../api-route.js';
 
@@ -10,21 +12,28 @@ const SUBMIT_MS = 120_000;
 const planBody = planSchema.safeExtend({ dry_run: z.boolean().default(false) });
 
 /** Plans: what is to be done to VMs, in order, once. */
-export function planRoutes({ lifecycle }: ApiOptions): Route[] {
-  return [
+export function planRoutes({ lifecycle, runtime }: ApiOptions): Route[] {
+  const submit = (path: string, summary: string) =>
     post({
-      path: '/v1/plans',
+      path,
       scope: 'admin',
-      summary: 'Begins a plan, or tells of the one with its key, or (dry_run) what it would do.',
+      summary,
       body: planBody,
       maxBodyBytes: MAX_BYTES,
       answer: z.union([planPreviewAnswer, executionAnswer]),
       deadlineMs: SUBMIT_MS,
-      handle: async ({ body: { dry_run, ...plan }, author }) =>
-        dry_run
-          ? { dryRun: true as const, actions: await lifecycle.previewPlan(plan) }
-          : lifecycle.submitPlan(plan, author),
-    }),
+      handle: async ({ params: { site }, body: { dry_run, ...plan }, author }) => {
+        if (site !== undefined) requireSite(site, runtime.view().host);
+        if (dry_run) return { dryRun: true as const, actions: await lifecycle.previewPlan(plan) };
+        return lifecycle.submitPlan(plan, author);
+      },
+    });
+  return [
+    submit('/v1/plans', 'Begins a plan, or tells of the one with its key, or (dry_run) what it would do.'),
+    submit(
+      '/v1/sites/:site/plans',
+      'The same, for clients that name the site: the host name of this daemon.',
+    ),
     get({
       path: '/v1/plans',
       scope: 'read',
@@ -40,4 +49,13 @@ export function planRoutes({ lifecycle }: ApiOptions): Route[] {
       handle: ({ params: { id = '' } }) => lifecycle.plan(id),
     }),
   ];
+}
+
+/** A plan for another host is not carried out on this one. */
+function requireSite(site: string, host: string): void {
+  if (site === host) return;
+  throw new VmpulseError(
+    'ERR_VMPULSE_ARGUMENT',
+    `this is the site ${host}, not ${plainText(site)}; send the plan to the daemon of that host`,
+  );
 }

@@ -15,6 +15,7 @@ import { maintenanceRoutes } from './maintenance.js';
 import { metricsRoutes } from './metrics.js';
 import { networkRoutes } from './network.js';
 import { notificationRoutes } from './notifications.js';
+import { openApiRoutes } from './openapi.js';
 import { planRoutes } from './plans.js';
 import { policyRoutes } from './policy.js';
 import { readinessRoutes } from './readiness.js';
@@ -22,10 +23,11 @@ import { recoveryRoutes } from './recovery.js';
 import { reloadRoutes } from './reload.js';
 import { securityGroupRoutes } from './security-groups.js';
 import { statusRoutes } from './status.js';
+import { tokenRoutes } from './tokens.js';
 import { vmRoutes } from './vms.js';
 
 /** What the API serves, a resource a line. */
-export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
+const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   statusRoutes,
   explainRoutes,
   policyRoutes,
@@ -50,4 +52,12 @@ export const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   notificationRoutes,
   metricsRoutes,
   discoveryRoutes,
+  tokenRoutes,
 ];
+
+/** Every route of the API, its own description included. */
+export function apiRoutes(options: ApiOptions): readonly Route[] {
+  const routes: Route[] = RESOURCES.flatMap((routesOf) => routesOf(options));
+  routes.push(...openApiRoutes(() => routes));
+  return routes;
+}

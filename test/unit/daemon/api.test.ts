@@ -69,10 +69,10 @@ describe('the API', () => {
     expect(runtime.calls).toEqual([
       ['hold', { vm: 'default/web-1', reason: 'disk swap', author: 'ann@1000', forMs: 600_000 }],
       ['hold', { vm: null, reason: 'all', author: 'ann@1000', forMs: null }],
-      ['resume', { vm: null, author: 'bob@0' }],
-      ['resume', { vm: 'lab/db', author: 'bob@0' }],
-      ['release', { vm: 'lab/db', author: 'bob@0' }],
-      ['release', { vm: 'lab/db', author: 'bob@0' }],
+      ['resume', { vm: null, author: 'ann@1000 (says bob@0)' }],
+      ['resume', { vm: 'lab/db', author: 'ann@1000 (says bob@0)' }],
+      ['release', { vm: 'lab/db', author: 'ann@1000 (says bob@0)' }],
+      ['release', { vm: 'lab/db', author: 'ann@1000 (says bob@0)' }],
     ]);
     expect(await post('/v1/reload')).toMatchObject({ status: 200, json: { added: ['lab/new'] } });
   });
@@ -216,7 +216,7 @@ describe('what the API refuses', () => {
     const { post, runtime } = await serve();
     await post('/v1/recovery/hold', { author: 'ann\u001b[2J', reason: 'a\nb' });
     expect(runtime.calls).toEqual([
-      ['hold', { vm: null, author: 'ann\\u001b[2J', reason: 'a\\u000ab', forMs: null }],
+      ['hold', { vm: null, author: 'ann@1000 (says ann\\u001b[2J)', reason: 'a\\u000ab', forMs: null }],
     ]);
   });
 });

@@ -62,6 +62,26 @@ describe('GET /v1/events', () => {
     );
   });
 
+  it('loses and repeats nothing for a client whose connection breaks, again and again', async () => {
+    const served = await serve();
+    const seen: string[] = [];
+    let last: string | undefined;
+    for (let round = 0; round < 5; round++) {
+      const stream = await listen(served, '/v1/events', last === undefined ? {} : { 'last-event-id': last });
+      if (round === 0) await vi.waitFor(() => expect(served.runtime.listeners).toBe(1), PATIENCE);
+      served.runtime.emit({ text: `while connected ${round}` });
+      const expected = round === 0 ? 1 : 2;
+      await vi.waitFor(() => expect(ids(stream.text)).toHaveLength(expected), PATIENCE);
+      stream.stop();
+      await vi.waitFor(() => expect(stream.ended).toBe(true), PATIENCE);
+      const came = ids(stream.text).map(String);
+      seen.push(...came);
+      last = came.at(-1);
+      served.runtime.emit({ text: `while away ${round}` });
+    }
+    expect(seen).toEqual(Array.from({ length: 9 }, (_, i) => `1700-${i + 1}`));
+  });
+
   it('sends the events of one VM only, when asked', async () => {
     const served = await serve();
     for (const vm of ['lab/db', null, 'default/web-1', 'lab/db']) served.runtime.emit({ vm });

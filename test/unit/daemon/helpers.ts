@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
+import { TokenStore } from '../../../src/daemon/access/token-store.js';
 import { createApi } from '../../../src/daemon/api.js';
 import type { ApiOptions } from '../../../src/daemon/api-route.js';
 import { closeHttpServer, createHttpServer } from '../../../src/daemon/http-server.js';
@@ -12,6 +13,7 @@ import { silentLogger } from '../../../src/model/logger.js';
 import { FakeLifecycle } from './fake-lifecycle.js';
 import { noNotifier } from './fake-notifier.js';
 import { FakeRuntime } from './fake-runtime.js';
+import { FakeStore } from './fake-store.js';
 
 /** A folder that goes with the test. */
 export function tempDir(): string {
@@ -50,6 +52,8 @@ export async function serve(options: Partial<ApiOptions> = {}): Promise<Served> 
     notifier: noNotifier,
     reload,
     logger: silentLogger,
+    tokens: new TokenStore(new FakeStore()),
+    identify: async () => ({ identity: 'ann@1000', scope: 'admin' }),
     isReady: () => true,
     run: 1_700,
     signal: stop.signal,

@@ -8,7 +8,7 @@ describe('plans over HTTP', () => {
     const { post, get } = await serve();
     expect(await post('/v1/plans', { ...plan, author: 'ann@1' })).toMatchObject({
       status: 200,
-      json: { planId: 'plan-1', idempotencyKey: 'k', author: 'ann@1' },
+      json: { planId: 'plan-1', idempotencyKey: 'k', author: 'ann@1000 (says ann@1)' },
     });
     expect(await get('/v1/plans/plan-1')).toMatchObject({ status: 200, json: { planId: 'plan-1' } });
     expect(await get('/v1/plans')).toMatchObject({ status: 200, json: { plans: [{ planId: 'plan-1' }] } });
@@ -22,6 +22,19 @@ describe('plans over HTTP', () => {
       json: { dryRun: true, actions: [{ operationId: 'a', would: 'nothing' }] },
     });
     expect(await get('/v1/plans')).toMatchObject({ json: { plans: [] } });
+  });
+
+  it('may name their site, which is this host', async () => {
+    const { post, get } = await serve();
+    expect(await post('/v1/sites/host-1/plans', plan)).toMatchObject({
+      status: 200,
+      json: { planId: 'plan-1' },
+    });
+    expect(await post('/v1/sites/host-2/plans', plan)).toMatchObject({
+      status: 400,
+      json: { error: { message: expect.stringContaining('this is the site host-1, not host-2') } },
+    });
+    expect(await get('/v1/plans')).toMatchObject({ json: { plans: [{}] } });
   });
 
   it('are refused when they do not fit', async () => {

@@ -1,0 +1,70 @@
+import { Option } from 'commander';
+import { SCOPES } from '../../daemon/access/caller.js';
+import { newTokenAnswer, type TokensAnswer, tokensAnswer } from '../../daemon/answers/tokens.js';
+import { author, type CliCommand, json, withDaemon } from '../cli.js';
+import { examples } from '../examples.js';
+import { parseTime } from '../parse-time.js';
+import { table } from '../text/table.js';
+
+interface CreateOptions {
+  readonly scope: string;
+  readonly expires?: number;
+}
+
+/** `vmpulse token …`. */
+export const tokenCommand: CliCommand = {
+  register(program, cli) {
+    const token = program
+      .command('token')
+      .summary('tokens of clients that come by TCP')
+      .description('Tokens of clients that use the API by TCP (api.listen).')
+      .addHelpText('after', examples(['vmpulse token list', 'whom the API takes']));
+    token
+      .command('create')
+      .description('Makes a token and prints it: only here and only once.')
+      .argument('<name>', 'what it is for; the journal names it so')
+      .addOption(new Option('--scope <scope>', 'what it allows').choices(SCOPES).makeOptionMandatory())
+      .option('--expires <time>', 'after that it does not count any more, for example 30d', parseTime)
+      .addHelpText(
+        'after',
+        examples(['vmpulse token create grafana --scope read --expires 90d > token', 'for a dashboard']),
+      )
+      .action((name: string, { scope, expires }: CreateOptions, command) =>
+        withDaemon(command, cli, async (client) => {
+          const body = { name, scope, forMs: expires, author: author() };
+          const made = await client.post('/v1/tokens/create', body, newTokenAnswer);
+          cli.stdout.write(`${made.token}\n`);
+        }),
+      );
+    token
+      .command('list')
+      .description('Lists the tokens, without themselves.')
+      .option('--json', 'as the API answers it')
+      .addHelpText('after', examples(['vmpulse token list', 'whom the API takes']))
+      .action((options: { readonly json?: true }, command) =>
+        withDaemon(command, cli, async (client) => {
+          const answer = await client.get('/v1/tokens', tokensAnswer);
+          cli.stdout.write(options.json ? json(answer) : tokensText(answer));
+        }),
+      );
+    token
+      .command('revoke')
+      .description('Takes a token back: it does not count from now on.')
+      .argument('<name>', 'as it was made')
+      .addHelpText('after', examples(['vmpulse token revoke grafana', 'at once']))
+      .action((name: string, _options: object, command) =>
+        withDaemon(command, cli, async (client) => {
+          await client.post('/v1/tokens/revoke', { name, author: author() }, tokensAnswer);
+          cli.stdout.write(`the token ${name} does not count any more\n`);
+        }),
+      );
+  },
+};
+
+function tokensText({ tokens }: TokensAnswer): string {
+  const rows = tokens.map(({ name, scope, expiresAtMs, author: by }) => {
+    const end = expiresAtMs === null ? 'never' : new Date(expiresAtMs).toISOString();
+    return [name, scope, end, by];
+  });
+  return rows.length === 0 ? 'there are no tokens\n' : table(['NAME', 'SCOPE', 'EXPIRES', 'MADE BY'], rows);
+}

@@ -1,0 +1,126 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { absolutePathField, textField } from '../probes/fields.js';
+
+/** Where the API is served by TCP, and by what it knows who asks there. */
+export interface ApiListen {
+  readonly host: string;
+  readonly port: number;
+  /** PEM files. */
+  readonly certificate: string;
+  readonly key: string;
+  /** Whose certificates are taken from clients; unset: nobody's. */
+  readonly clientCa?: string;
+  /** Clients by the common name of their certificate. */
+  readonly clients: readonly { readonly commonName: string; readonly scope: ApiScope }[];
+}
+
+type ApiScope = 'read' | 'operate' | 'admin';
+
+/** Who may use the API of one daemon, beside root and its own user. */
+export interface ApiConfig {
+  /** Group that the socket belongs to, by name or number; unset: that of the daemon. */
+  readonly socketGroup?: string;
+  /** Users, and groups with an `@`, by name or number. */
+  readonly access: {
+    readonly read: readonly string[];
+    readonly operate: readonly string[];
+    readonly admin: readonly string[];
+  };
+  /** Unset: not by TCP. */
+  readonly listen?: ApiListen;
+}
+
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?$/;
+const MAX_PRINCIPALS = 256;
+
+const groupField = textField({ unit: 'group', example: 'vmpulse' }, (text) =>
+  NAME.test(text) ? undefined : `is not a group ("${text}"); write its name or number, such as vmpulse`,
+);
+
+const principalField = textField({ unit: 'user or @group', example: 'ann' }, (text) =>
+  NAME.test(text.replace(/^@/, ''))
+    ? undefined
+    : `is neither a user nor a group ("${text}"); write a name or number, a group with @, such as ann or @wheel`,
+);
+
+const principalsField = z
+  .array(principalField)
+  .max(MAX_PRINCIPALS)
+  .meta({ unit: 'list of users and @groups', example: "[ann, '@wheel']" });
+
+const ADDRESS = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>[0-9]{1,5})$/;
+
+const addressField = textField({ unit: 'address:port', example: '192.0.2.1:9443' }, (text) =>
+  addressOf(text) === undefined
+    ? `is not an address with a port ("${text}"); write one such as 192.0.2.1:9443`
+    : undefined,
+);
+
+const commonNameField = textField({ unit: 'name', example: 'ops' }, (text) =>
+  /^[^\p{C}]{1,64}$/u.test(text)
+    ? undefined
+    : 'is not a common name; write that of the client certificate, such as ops',
+);
+
+const listenSchema = z
+  .strictObject({
+    address: addressField,
+    certificate: absolutePathField.optional(),
+    key: absolutePathField.optional(),
+    clientCa: absolutePathField.optional(),
+    clients: z
+      .array(
+        z.strictObject({
+          commonName: commonNameField,
+          scope: z.enum(['read', 'operate', 'admin']).meta({ unit: 'choice', example: 'read' }),
+        }),
+      )
+      .max(MAX_PRINCIPALS)
+      .optional(),
+  })
+  .superRefine(({ certificate, key, clientCa, clients = [] }, ctx) => {
+    const refuse = (path: string, message: string) => ctx.addIssue({ code: 'custom', message, path: [path] });
+    const plain = 'is missing: the API is served by TCP with TLS only; write the path of a PEM file';
+    if (certificate === undefined) refuse('certificate', plain);
+    if (key === undefined) refuse('key', plain);
+    if (clients.length > 0 && clientCa === undefined)
+      refuse('clients', 'has clients whose certificates nobody has signed; write clientCa, too');
+  });
+
+export const apiSchema = z.strictObject({
+  socketGroup: groupField.optional(),
+  access: z
+    .strictObject({
+      read: principalsField.optional(),
+      operate: principalsField.optional(),
+      admin: principalsField.optional(),
+    })
+    .optional(),
+  listen: listenSchema.optional(),
+});
+
+export function buildApi({ socketGroup, access = {}, listen }: z.output<typeof apiSchema> = {}): ApiConfig {
+  const { read = [], operate = [], admin = [] } = access;
+  return {
+    ...(socketGroup === undefined ? {} : { socketGroup }),
+    access: { read, operate, admin },
+    ...(listen === undefined ? {} : buildListen(listen)),
+  };
+}
+
+function buildListen(written: z.output<typeof listenSchema>): { listen?: ApiListen } {
+  const { address, certificate, key, clientCa, clients = [] } = written;
+  const place = addressOf(address);
+  // The schema lets none of them pass without.
+  if (place === undefined || certificate === undefined || key === undefined) return {};
+  return { listen: { ...place, certificate, key, ...(clientCa === undefined ? {} : { clientCa }), clients } };
+}
+
+function addressOf(text: string): { readonly host: string; readonly port: number } | undefined {
+  const { v6, v4 = '', port: digits = '' } = ADDRESS.exec(text)?.groups ?? {};
+  const host = v6 ?? v4;
+  const port = Number(digits);
+  const isAddress = v6 === undefined ? isIPv4(host) : isIPv6(host);
+  return isAddress && port >= 1 && port <= 65_535 ? { host, port } : undefined;
+}

@@ -1,0 +1,23 @@
+import { VmpulseError } from '../../model/errors.js';
+import type { Caller, Identify } from './caller.js';
+import { RateLimit } from './rate-limit.js';
+
+const REQUESTS = { burst: 200, perSecond: 100 };
+
+/** Identifies, and lets each caller ask only so often; those that `exempt` names are not counted. */
+export function limitRequests(identify: Identify, exempt: (caller: Caller) => boolean): Identify {
+  const limit = new RateLimit(REQUESTS);
+  return async (request) => {
+    const caller = await identify(request);
+    const waitS = exempt(caller) ? 0 : limit.take(caller.identity ?? '');
+    if (waitS > 0)
+      throw limitError(`${caller.identity} asks more than ${REQUESTS.perSecond} times a second`, waitS);
+    return caller;
+  };
+}
+
+export function limitError(what: string, retryAfterS: number): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_LIMIT', `${what}; try again in ${retryAfterS} s`, {
+    details: { retryAfterS },
+  });
+}

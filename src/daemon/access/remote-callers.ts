@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { ApiListen } from '../../config/index.js';
+import { VmpulseError } from '../../model/errors.js';
+import type { Caller, Identify } from './caller.js';
+import { limitError } from './limits.js';
+import { RateLimit } from './rate-limit.js';
+
+const BEARER = /^Bearer +(\S{1,256})$/i;
+const API_KEY = /^\S{1,256}$/;
+/** Wrong tokens of one address: after those it hears only that there were too many. */
+const FAILURES = { burst: 10, perSecond: 1 / 6 };
+
+export interface RemoteCallersOptions {
+  readonly callerOf: (token: string) => Promise<Caller | undefined>;
+  readonly clients: ApiListen['clients'];
+}
+
+/** Identifies who comes by TLS: by a token, else by the certificate. */
+export function identifyRemote({ callerOf, clients }: RemoteCallersOptions): Identify {
+  const failures = new RateLimit(FAILURES);
+  return async (request) => {
+    const token = tokenOf(request);
+    const caller = token === undefined ? certified(request, clients) : await callerOf(token);
+    if (caller !== undefined) return caller;
+    const waitS = failures.take(request.socket.remoteAddress ?? '');
+    if (waitS > 0) throw limitError('too many requests of this address had no token that counts', waitS);
+    throw new VmpulseError(
+      'ERR_VMPULSE_UNAUTHORIZED',
+      token === undefined
+        ? 'a token is needed: Authorization: Bearer, or X-API-Key; vmpulse token create makes one on the host'
+        : 'the token does not count: it is not known, was revoked, or has expired',
+    );
+  };
+}
+
+function tokenOf({ headers }: IncomingMessage): string | undefined {
+  const { authorization, 'x-api-key': key } = headers;
+  if (authorization !== undefined) return BEARER.exec(authorization)?.[1] ?? '';
+  return typeof key === 'string' ? (API_KEY.exec(key)?.[0] ?? '') : undefined;
+}
+
+/** A client whose certificate one of our authorities has signed; what no list names may nothing. */
+function certified({ socket }: IncomingMessage, clients: ApiListen['clients']): Caller | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const commonName = socket.getPeerCertificate().subject?.CN;
+  if (commonName === undefined) return undefined;
+  const scope = clients.find((client) => client.commonName === commonName)?.scope ?? null;
+  return { identity: `certificate:${commonName}`, scope };
+}

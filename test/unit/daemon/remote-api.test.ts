@@ -1,0 +1,200 @@
+import { copyFileSync, readFileSync } from 'node:fs';
+import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { Client } from 'undici';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { identifyRemote } from '../../../src/daemon/access/remote-callers.js';
+import { TokenStore } from '../../../src/daemon/access/token-store.js';
+import { createApi } from '../../../src/daemon/api.js';
+import { closeHttpServer } from '../../../src/daemon/http-server.js';
+import { RemoteApi } from '../../../src/daemon/remote-api.js';
+import { silentLogger } from '../../../src/model/logger.js';
+import { FakeLifecycle } from './fake-lifecycle.js';
+import { noNotifier } from './fake-notifier.js';
+import { FakeRuntime } from './fake-runtime.js';
+import { FakeStore } from './fake-store.js';
+import { tempDir } from './helpers.js';
+
+const CERTS = fileURLToPath(new URL('../../fakes/certs', import.meta.url));
+const pem = (name: string) => join(CERTS, `${name}.pem`);
+const ca = readFileSync(pem('ca'));
+/** Its own authority, and so a client certificate that has one. */
+const clientTls = { cert: readFileSync(pem('self-signed')), key: readFileSync(pem('self-signed.key')) };
+const COMMON_NAME = 'vmpulse zoo self-signed';
+
+/** The API by TLS on a free port, over a fake runtime, and files that can be changed. */
+async function serveRemote(clients: { commonName: string; scope: 'read' | 'operate' | 'admin' }[] = []) {
+  const dir = tempDir();
+  const [certificate, key] = [join(dir, 'tls.pem'), join(dir, 'tls.key')];
+  const use = (name: string) => {
+    copyFileSync(pem(name), certificate);
+    copyFileSync(pem(`${name}.key`), key);
+  };
+  use('good');
+  let nowMs = 1_000_000;
+  const store = new FakeStore();
+  const tokens = new TokenStore(store, () => nowMs);
+  const runtime = new FakeRuntime();
+  const app = createApi({
+    runtime,
+    lifecycle: new FakeLifecycle(),
+    notifier: noNotifier,
+    tokens,
+    reload: () => Promise.reject(new Error('not asked for')),
+    logger: silentLogger,
+    identify: identifyRemote({ callerOf: (token) => tokens.callerOf(token), clients }),
+    isReady: () => true,
+    run: 1,
+    signal: new AbortController().signal,
+  });
+  const files = { host: '127.0.0.1', port: 0, certificate, key, clientCa: pem('self-signed'), clients };
+  const remote = await RemoteApi.start(app, files);
+  onTestFinished(() => closeHttpServer(remote.server));
+  const { port } = remote.server.address() as AddressInfo;
+  const ask = async (
+    path: string,
+    headers: Record<string, string> = {},
+    { body, tls = {} }: { body?: object; tls?: object } = {},
+  ) => {
+    const client = new Client(`https://127.0.0.1:${port}`, { connect: { ca, ...tls } });
+    try {
+      const method = body === undefined ? 'GET' : 'POST';
+      const answer = await client.request({ method, path, headers, body: JSON.stringify(body) ?? null });
+      const json: unknown = await answer.body.json();
+      return { status: answer.statusCode, headers: answer.headers, json };
+    } finally {
+      await client.close();
+    }
+  };
+  const advance = (ms: number) => {
+    nowMs += ms;
+  };
+  return { ask, tokens, store, runtime, remote, port, use, advance };
+}
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const make = { forMs: null, author: 'root@0' };
+
+describe('the API by TCP', () => {
+  it('takes tokens with their scopes, in either header, and records whose they are', async () => {
+    const { ask, tokens, runtime } = await serveRemote();
+    const { token: reader } = await tokens.create({ ...make, name: 'grafana', scope: 'read' });
+    const { token: operator } = await tokens.create({ ...make, name: 'ci', scope: 'operate' });
+    expect(await ask('/v1/status', bearer(reader))).toMatchObject({ status: 200 });
+    expect(await ask('/v1/status', { 'x-api-key': reader })).toMatchObject({ status: 200 });
+    const body = { reason: 'r', author: 'ann' };
+    expect(await ask('/v1/recovery/hold', bearer(reader), { body })).toMatchObject({
+      status: 403,
+      json: { error: { message: expect.stringContaining('token:grafana has read') } },
+    });
+    expect(await ask('/v1/recovery/hold', bearer(operator), { body })).toMatchObject({ status: 200 });
+    expect(await ask('/v1/tokens', bearer(operator))).toMatchObject({ status: 403 });
+    expect(runtime.calls).toEqual([
+      ['hold', { vm: null, reason: 'r', author: 'token:ci (says ann)', forMs: null }],
+    ]);
+  });
+
+  it('takes nobody without a token, with a wrong one, or with one that was revoked or has expired', async () => {
+    const { ask, tokens, advance } = await serveRemote();
+    const { token: short } = await tokens.create({ ...make, name: 'short', scope: 'read', forMs: 1000 });
+    const { token: gone } = await tokens.create({ ...make, name: 'gone', scope: 'read' });
+    await tokens.revoke('gone', 'root@0');
+    expect(await ask('/v1/status', bearer(short))).toMatchObject({ status: 200 });
+    advance(1001);
+    const refused = { status: 401, headers: { 'www-authenticate': 'Bearer' } };
+    const code = { json: { error: { code: 'ERR_VMPULSE_UNAUTHORIZED' } } };
+    for (const headers of [
+      {},
+      bearer(short),
+      bearer(gone),
+      bearer(`${gone}x`),
+      { authorization: 'Basic eDp5' },
+    ])
+      expect(await ask('/v1/status', headers)).toMatchObject({ ...refused, ...code });
+  });
+
+  it('answers guesses less and less, and those with a right token none the less', async () => {
+    const { ask, tokens } = await serveRemote();
+    const { token } = await tokens.create({ ...make, name: 'ci', scope: 'read' });
+    const statuses: number[] = [];
+    for (let i = 0; i < 14; i++) statuses.push((await ask('/v1/status', bearer(`vmp_guess${i}`))).status);
+    expect(statuses.slice(0, 10)).toEqual(Array(10).fill(401));
+    const last = await ask('/v1/status', bearer('vmp_guess'));
+    expect(last).toMatchObject({ status: 429, json: { error: { code: 'ERR_VMPULSE_LIMIT' } } });
+    expect(Number(last.headers['retry-after'])).toBeGreaterThan(0);
+    expect(await ask('/v1/status', bearer(token))).toMatchObject({ status: 200 });
+  });
+
+  it('knows clients by certificates that its authority has signed, and lets no other browser in', async () => {
+    const known = await serveRemote([{ commonName: COMMON_NAME, scope: 'operate' }]);
+    expect(await known.ask('/v1/status', {}, { tls: clientTls })).toMatchObject({ status: 200 });
+    const body = { reason: 'r' };
+    expect(await known.ask('/v1/recovery/hold', {}, { tls: clientTls, body })).toMatchObject({ status: 200 });
+    expect(known.runtime.calls).toMatchObject([['hold', { author: `certificate:${COMMON_NAME}` }]]);
+    // Signed by somebody else.
+    const foreign = { cert: readFileSync(pem('good')), key: readFileSync(pem('good.key')) };
+    expect(await known.ask('/v1/status', {}, { tls: foreign })).toMatchObject({ status: 401 });
+    const unknown = await serveRemote([{ commonName: 'somebody else', scope: 'admin' }]);
+    expect(await unknown.ask('/v1/status', {}, { tls: clientTls })).toMatchObject({ status: 403 });
+    const answer = await known.ask('/v1/status', { origin: 'https://evil.test' }, { tls: clientTls });
+    expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+  });
+
+  it('does not speak without TLS', async () => {
+    const { port } = await serveRemote();
+    const socket = connectTcp(port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+    });
+    socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write('GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n');
+    await closed;
+    expect(text).not.toContain('200');
+  });
+
+  it('takes a new certificate over, and keeps the old one where the files do not fit', async () => {
+    const { remote, port, use } = await serveRemote();
+    const nameNow = () =>
+      new Promise<unknown>((resolve, reject) => {
+        const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+          resolve(socket.getPeerCertificate().subject.CN);
+          socket.destroy();
+        });
+        socket.once('error', reject);
+      });
+    expect(await nameNow()).toBe('vmpulse zoo good');
+    use('wrong-name');
+    expect(await nameNow()).toBe('vmpulse zoo good');
+    remote.use(await remote.read());
+    expect(await nameNow()).toBe('vmpulse zoo wrong-name');
+  });
+});
+
+describe('tokens', () => {
+  it('are kept as hashes, survive a restart, and every change is on record', async () => {
+    const store = new FakeStore();
+    const tokens = new TokenStore(store, () => 5);
+    const { token, view } = await tokens.create({ ...make, name: 'ci', scope: 'admin' });
+    expect(token).toMatch(/^vmp_[A-Za-z0-9_-]{43}$/);
+    expect(JSON.stringify([...store.values])).not.toContain(token.slice(4));
+    expect(view).toEqual({ name: 'ci', scope: 'admin', createdAtMs: 5, expiresAtMs: null, author: 'root@0' });
+    await expect(tokens.create({ ...make, name: 'ci', scope: 'read' })).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_ARGUMENT',
+    });
+    const again = new TokenStore(store, () => 5);
+    expect(await again.callerOf(token)).toEqual({ identity: 'token:ci', scope: 'admin' });
+    expect(await again.callerOf('')).toBeUndefined();
+    await again.revoke('ci', 'ann@1000');
+    expect(await again.list()).toEqual([]);
+    await expect(again.revoke('ci', 'ann@1000')).rejects.toMatchObject({ code: 'ERR_VMPULSE_ARGUMENT' });
+    expect(store.entries.map(({ text }) => text)).toEqual([
+      'root@0 makes the token ci with the scope admin',
+      'ann@1000 revokes the token ci',
+    ]);
+  });
+});
