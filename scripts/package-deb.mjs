@@ -57,7 +57,7 @@ async function build(work, { revision, fast }) {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   await layProgram(work, join(root, 'usr/lib/vmpulse'));
   layLinks(root);
-  layUnit(root);
+  layPackaging(root);
   const arch = (await run('dpkg', ['--print-architecture'])).trim();
   layControl(root, { version: `${version}-${revision}`, arch });
   const path = join(OUT, `vmpulse_${version}-${revision}_${arch}.deb`);
@@ -75,7 +75,7 @@ async function layProgram(work, target) {
   mkdirSync(dirname(target), { recursive: true });
   renameSync(join(work, 'package'), target);
   for (const name of SOURCES) rmSync(join(target, name), { recursive: true, force: true });
-  // npm ends with an error for packages that are extraneous; what it lists is right nevertheless.
+  // Ends with an error where one is missing.
   const list = execFileSync('npm', ['ls', '--omit=dev', '--all', '--parseable'], {
     cwd: ROOT,
     encoding: 'utf8',
@@ -93,15 +93,18 @@ function layLinks(root) {
   mkdirSync(documents, { recursive: true });
   cpSync(join(ROOT, 'LICENSE'), join(documents, 'copyright'));
   for (const name of ['README.md', 'CHANGELOG.md']) cpSync(join(ROOT, name), join(documents, name));
-  for (const name of ['docs/guides', 'docs/reference', 'examples/manifests'])
+  for (const name of ['docs/guides', 'docs/reference', 'docs/runbooks', 'examples/manifests'])
     cpSync(join(ROOT, name), join(documents, name.replace(/^docs\//, '')), { recursive: true });
 }
 
-function layUnit(root) {
+function layPackaging(root) {
   const units = join(root, 'usr/lib/systemd/system');
   mkdirSync(units, { recursive: true });
   cpSync(join(PACKAGING, 'systemd/vmpulse.service'), join(units, 'vmpulse.service'));
-  for (const folder of ['etc/vmpulse/vms.d']) mkdirSync(join(root, folder), { recursive: true });
+  mkdirSync(join(root, 'etc/vmpulse/vms.d'), { recursive: true });
+  // For whoever runs Prometheus and Grafana.
+  for (const name of ['prometheus/alerts.yaml', 'grafana/vmpulse.json'])
+    cpSync(join(PACKAGING, name), join(root, 'usr/share/vmpulse', name));
 }
 
 function layControl(root, { version, arch }) {
