@@ -45,6 +45,11 @@ export class DaemonClient {
     return this.#ask('GET', path, undefined, schema, DEADLINE_MS);
   }
 
+  /** As get(), for an answer that is no JSON. */
+  async text(path: string): Promise<string> {
+    return this.#answer('GET', path, undefined, DEADLINE_MS);
+  }
+
   /** As get(), with a command. */
   async post<T>(
     path: string,
@@ -86,6 +91,22 @@ export class DaemonClient {
     schema: z.ZodType<T>,
     deadlineMs: number,
   ): Promise<T> {
+    const text = await this.#answer(method, path, body, deadlineMs);
+    const checked = schema.safeParse(parseJson(text));
+    if (checked.success) return checked.data;
+    const where = checked.error.issues.map(({ path: at }) => at.join('.') || 'answer').slice(0, 3);
+    throw new VmpulseError(
+      'ERR_VMPULSE_INTERNAL',
+      `the daemon's answer to ${path} does not fit (${where.join(', ')}); is it of another version than this command?`,
+    );
+  }
+
+  async #answer(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | undefined,
+    deadlineMs: number,
+  ): Promise<string> {
     const signal = AbortSignal.timeout(deadlineMs);
     const request = this.#pool.request({
       method,
@@ -98,13 +119,7 @@ export class DaemonClient {
     const answer = await this.#reach(request);
     const text = await this.#reach(answer.body.text());
     if (answer.statusCode !== 200) throw refusal(answer.statusCode, text);
-    const checked = schema.safeParse(parseJson(text));
-    if (checked.success) return checked.data;
-    const where = checked.error.issues.map(({ path: at }) => at.join('.') || 'answer').slice(0, 3);
-    throw new VmpulseError(
-      'ERR_VMPULSE_INTERNAL',
-      `the daemon's answer to ${path} does not fit (${where.join(', ')}); is it of another version than this command?`,
-    );
+    return text;
   }
 
   #headers(): Record<string, string> {

@@ -10,6 +10,7 @@ import { hooksCommand } from './commands/hooks.js';
 import { intentCommand } from './commands/intent.js';
 import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
+import { metricsCommand } from './commands/metrics.js';
 import { networkCommand } from './commands/network.js';
 import { notifyCommand } from './commands/notify.js';
 import { policyCommand } from './commands/policy.js';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly CliCommand[] = [
   maintenanceCommand,
   hooksCommand,
   notifyCommand,
+  metricsCommand,
   policyCommand,
   networkCommand,
   securityGroupCommand,

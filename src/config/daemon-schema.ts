@@ -20,6 +20,7 @@ import { type ApiConfig, apiSchema, buildApi } from './api-schema.js';
 import { checkDocument } from './check-document.js';
 import { durationField, memoryField } from './fields.js';
 import { buildHookSettings, hostHooksSchema } from './hooks-schema.js';
+import { type MetricsPushConfig, metricsPushOf, metricsPushSchema } from './metrics-push-schema.js';
 import { buildNetworks, networksSchema } from './networks-schema.js';
 import {
   buildNotifySettings,
@@ -60,6 +61,8 @@ export interface DaemonConfig {
     readonly listen?: ListenAddress;
     /** Also under the names of older dashboards. */
     readonly seedNames: boolean;
+    /** Where they are sent by remote write; unset: nowhere. */
+    readonly push?: MetricsPushConfig;
   };
   /** What goes from the journal, oldest first. */
   readonly journal: { readonly maxAgeMs: number; readonly maxBytes: number };
@@ -223,7 +226,13 @@ export const daemonSchema = z.strictObject({
     .meta({ unit: 'choice', example: 'info' })
     .optional(),
   heartbeats: z.strictObject({ listen: guestListenField.optional() }).optional(),
-  metrics: z.strictObject({ listen: listenField.optional(), seedNames: booleanField.optional() }).optional(),
+  metrics: z
+    .strictObject({
+      listen: listenField.optional(),
+      seedNames: booleanField.optional(),
+      push: metricsPushSchema.optional(),
+    })
+    .optional(),
   readiness: z.strictObject({ agentCheck: listenField.optional() }).optional(),
   engine: engineSchema.optional(),
   probes: probesSchema.optional(),
@@ -277,6 +286,7 @@ function fillIn(
     metrics: {
       ...(metrics.listen === undefined ? {} : { listen: metrics.listen }),
       seedNames: metrics.seedNames ?? false,
+      ...(metrics.push === undefined ? {} : { push: metricsPushOf(metrics.push) }),
     },
     journal: {
       maxAgeMs: journal.maxAge ?? DEFAULT_JOURNAL.maxAgeMs,

@@ -31,6 +31,7 @@ import { HostWatchdog } from './host-watchdog.js';
 import { closeHttpServer, createHttpServer } from './http-server.js';
 import { limitPerAddress } from './limit-per-address.js';
 import { listenLoopback, listenTcp, listenUnix } from './listen.js';
+import { MetricsPush } from './metrics-push.js';
 import { RemoteApi } from './remote-api.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
 import { lockStateDir } from './state-lock.js';
@@ -184,6 +185,7 @@ export class Daemon {
     await vmpulse.start();
     telling.started();
     await this.#serveAgentCheck(vmpulse);
+    this.#pushMetrics(vmpulse, metrics);
     this.#armWatchdog(vmpulse);
     this.#vmpulse = vmpulse;
     await lifecycle.start();
@@ -293,6 +295,25 @@ export class Daemon {
     // Its connections last for one short answer.
     this.#own('agent check', () => server.close());
     await listenLoopback(server, agentCheck);
+  }
+
+  #pushMetrics(vmpulse: Vmpulse, metrics: Metrics): void {
+    const { hostName } = this.config;
+    const { push: config } = this.config.metrics;
+    if (config === undefined) return;
+    let isFailing = false;
+    const push = new MetricsPush({
+      ...config,
+      labels: { job: 'vmpulse', instance: hostName },
+      render: () => vmpulse.renderMetrics('identity'),
+      onEnd: (why) => {
+        metrics.pushed(why === undefined ? 'sent' : 'failed');
+        if (why === undefined) vmpulse.mend('metrics-push');
+        else if (!isFailing) vmpulse.degrade('metrics-push', `the metrics could not be sent: ${why}`);
+        isFailing = why !== undefined;
+      },
+    });
+    this.#own('push of metrics', () => push.close());
   }
 
   /** The last thing to begin and the first to end: an orderly stop disarms it. */

@@ -68,7 +68,7 @@ runDir: /tmp/run
 manifests: [a.yaml, ../b, /c]
 logLevel: debug
 heartbeats: {listen: '192.0.2.1:9811'}
-metrics: {listen: '[::1]:9810', seedNames: true}
+metrics: {listen: '[::1]:9810', seedNames: true, push: {endpoint: 'https://mon.example/api/v1/push', every: 1m, tokenFile: /etc/vmpulse/token}}
 journal: {maxAge: 7d, maxSize: 512Mi}
 readiness: {agentCheck: '127.0.0.1:9811'}
 engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, maxPacketsPerSecond: 1000, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
@@ -97,7 +97,15 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
       manifests: ['/etc/vmpulse/a.yaml', '/etc/b', '/c'],
       logLevel: 'debug',
       heartbeats: { listen: { host: '192.0.2.1', port: 9811 } },
-      metrics: { listen: { host: '::1', port: 9810 }, seedNames: true },
+      metrics: {
+        listen: { host: '::1', port: 9810 },
+        seedNames: true,
+        push: {
+          endpoint: 'https://mon.example/api/v1/push',
+          everyMs: 60_000,
+          tokenFile: '/etc/vmpulse/token',
+        },
+      },
       journal: { maxAgeMs: 604_800_000, maxBytes: 536_870_912 },
       readiness: { agentCheck: { host: '127.0.0.1', port: 9811 } },
       engine: {

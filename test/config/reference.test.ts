@@ -76,6 +76,7 @@ const withDefault = (rows: readonly Row[]) =>
 /** What a section must have beside an option that may be left out. */
 const NEEDED_BESIDE: Readonly<Record<string, object>> = {
   hostWatchdog: { hostWatchdog: { device: '/dev/watchdog' } },
+  metrics: { metrics: { push: { endpoint: 'http://prometheus:9090' } } },
   notifications: {
     notifications: {
       smtp: { host: 'mail.example.com', from: 'vmpulse@example.com' },
@@ -106,6 +107,8 @@ describe('docs/reference/configuration.md', () => {
       'api.listen.clients[].scope',
       'heartbeats.listen',
       'metrics.listen',
+      'metrics.push.endpoint',
+      'metrics.push.tokenFile',
       'readiness.agentCheck',
       'networks[].bridge',
       'networks[].address',

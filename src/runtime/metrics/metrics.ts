@@ -42,6 +42,8 @@ export interface Metrics extends NotifyMetrics {
   hook(event: HookEvent, result: HookOutcome): void;
   /** Counts one time that vmpulse waited, or gave in, because others undid what it did. */
   thrash(vm: VmId): void;
+  /** Counts one sending of the metrics that ended. */
+  pushed(result: 'sent' | 'failed'): void;
   /** Notes how long it took to bring a changed configuration into force. */
   reconciled(seconds: number): void;
   /**
@@ -76,6 +78,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const recoveries = makeRecoveries(making);
   const hooks = makeHookMetrics(making);
   const telling = makeNotifyMetrics(making);
+  const pushes = makePushes(making);
   const renderer = new Renderer({
     head: () => registry.metrics(),
     rows: () => rowsOf(source, thrashes),
@@ -92,6 +95,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     hook: (event, result) => hooks.inc({ event, result }),
     ...telling,
     thrash: (vm) => thrashes.set(vm, (thrashes.get(vm) ?? 0) + 1),
+    pushed: (result) => pushes.inc({ result }),
     reconciled: (seconds) => {
       durations.observe(seconds);
       seedDuration(seconds);
@@ -128,6 +132,17 @@ function* rowsOf(
     yield { ...figures, thrashes: thrashes.get(figures.id) ?? 0 };
   }
   for (const id of left) thrashes.delete(id);
+}
+
+function makePushes({ registers }: Making): Counter<'result'> {
+  const pushes = new Counter({
+    name: 'vmpulse_metrics_pushes_total',
+    help: 'Times that the metrics were sent by remote write, or could not be.',
+    labelNames: ['result'],
+    registers,
+  });
+  for (const result of ['sent', 'failed']) pushes.inc({ result }, 0);
+  return pushes;
 }
 
 function makeRestarts({ registers }: Making, renderer: Renderer): void {

@@ -12,13 +12,16 @@ export function makeSeedMetrics(making: Making): (seconds: number) => void {
   makeSeedChecks(making);
   const durations = SEED_PREFIXES.map((prefix) => {
     makeSeedDependencies(making, prefix);
-    return new Histogram({
+    const histogram = new Histogram({
       name: `${prefix}_reconcile_duration_seconds`,
       help: 'Reconciliation latency; as vmpulse_reconcile_duration_seconds.',
       labelNames: ['kind', 'name', 'namespace'],
       buckets: RECONCILE_BUCKETS,
       registers: making.registers,
     });
+    // There from the start, so that a first one is an increase.
+    histogram.zero(CONFIGURATION);
+    return histogram;
   });
   return (seconds) => {
     for (const histogram of durations) histogram.observe(CONFIGURATION, seconds);

@@ -1,4 +1,5 @@
 import type { VmId } from '../../model/vm.js';
+import { escaped } from './escaped.js';
 import type { VmRow } from './vm-row.js';
 
 /** Adds one sample; `further` is the value of the family's own label. */
@@ -145,8 +146,4 @@ export function vmLines(family: VmFamily, row: VmRow): string {
 function nameParts(id: VmId): { namespace: string; vm: string } {
   const slash = id.indexOf('/');
   return { namespace: id.slice(0, Math.max(0, slash)), vm: id.slice(slash + 1) };
-}
-
-function escaped(text: string): string {
-  return /["\\\n]/.test(text) ? text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n') : text;
 }

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Option } from 'commander';
+import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { type MetricFamily, parseExposition, writeExposition } from '../../runtime/metrics/exposition.js';
+import { sendMetrics } from '../../runtime/metrics/push/send-metrics.js';
+import { type Cli, type CliCommand, json, withDaemon } from '../cli.js';
+import type { DaemonClient } from '../client.js';
+import { examples } from '../examples.js';
+import { parseTime } from '../parse-time.js';
+import { metricsJson, metricsOfVms } from '../text/metrics-json.js';
+import { untilInterrupted } from '../until-interrupted.js';
+
+interface MetricsOptions {
+  readonly format: 'prometheus' | 'json';
+  readonly stream?: true;
+  readonly endpoint?: string;
+  readonly every: string;
+  readonly tokenFile?: string;
+}
+
+/** `vmpulse metrics [VM ...]`. */
+export const metricsCommand: CliCommand = {
+  register(program, cli) {
+    program
+      .command('metrics')
+      .summary('print the metrics, or send them to a monitoring system')
+      .description(
+        'Prints the metrics of the daemon, or those of some VMs. With --endpoint they are sent by Prometheus remote write instead, once or, with --stream, again and again.',
+      )
+      .argument('[vms...]', 'names or namespace/name; default everything')
+      .addOption(
+        new Option('--format <format>', 'how they are printed')
+          .choices(['prometheus', 'json'])
+          .default('prometheus'),
+      )
+      .option('--endpoint <url>', 'send them there; without a path to /api/v1/write')
+      .option('--stream', 'with --endpoint: send them again and again, until Ctrl-C')
+      .option('--every <time>', 'with --stream: how often', '15s')
+      .option('--token-file <path>', 'with --endpoint: a file with the bearer token')
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse metrics', 'everything, as Prometheus reads it'],
+          ['vmpulse metrics web-1 --format json > metrics.json', 'one VM, for a program'],
+          [
+            'vmpulse metrics --stream --endpoint http://monitoring:9090',
+            'to a Prometheus that takes remote write',
+          ],
+        ),
+      )
+      .action((vms: string[], options: MetricsOptions, command) => {
+        if (options.stream && options.endpoint === undefined)
+          throw new VmpulseError('ERR_VMPULSE_USAGE', '--stream needs --endpoint: say where to send them');
+        return withDaemon(command, cli, (client) => run(client, cli, vms, options));
+      });
+  },
+};
+
+async function run(
+  client: DaemonClient,
+  cli: Cli,
+  vms: readonly string[],
+  options: MetricsOptions,
+): Promise<void> {
+  const { endpoint, stream, format } = options;
+  const read = async () => metricsOfVms(parseExposition(await client.text('/metrics')), vms);
+  if (endpoint === undefined) {
+    const families = await read();
+    cli.stdout.write(format === 'json' ? json(metricsJson(families)) : writeExposition(families));
+    return;
+  }
+  const everyMs = parseTime(options.every);
+  if (!stream) return send(await read(), endpoint, options, { deadlineMs: everyMs });
+  await untilInterrupted(async (signal) => {
+    while (!signal.aborted) {
+      const startedAt = performance.now();
+      await read()
+        .then((families) => send(families, endpoint, options, { deadlineMs: everyMs, signal }))
+        .catch((error: unknown) => {
+          if (!signal.aborted) cli.stderr.write(`vmpulse: ${errorMessage(error)}\n`);
+        });
+      const restMs = Math.max(0, everyMs - (performance.now() - startedAt));
+      await sleep(restMs, undefined, { signal }).catch(() => {});
+    }
+  });
+}
+
+async function send(
+  families: readonly MetricFamily[],
+  endpoint: string,
+  { tokenFile }: MetricsOptions,
+  call: { readonly deadlineMs: number; readonly signal?: AbortSignal },
+): Promise<void> {
+  const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
+  const labels = { job: 'vmpulse', instance: hostname() };
+  await sendMetrics(
+    { endpoint, token, labels, text: Buffer.from(writeExposition(families)), atMs: Date.now() },
+    call,
+  );
+}
