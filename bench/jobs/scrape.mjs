@@ -2,8 +2,10 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withHealthyFleet } from '../fleet.mjs';
+import { threadUs } from '../meter.mjs';
 
-const PERIOD_MS = 10_000;
+/** Long: what is measured are scrapes, and not probes that come in between. */
+const PERIOD_MS = 30_000;
 const FLAP_MS = 1_000;
 const BETWEEN_MS = 500;
 /** A stall is noticed once it is over, ms. */
@@ -32,6 +34,7 @@ export function scrapes({ vms, changing, count, dir }) {
       firstMs: first.ms,
       plainMs: plain.map(({ ms }) => ms),
       zippedMs: zipped.map(({ ms }) => ms),
+      mainMs: plain.map(({ mainMs }) => mainMs),
       plainBytes: plain.at(-1).bytes,
       zippedBytes: zipped.at(-1).bytes,
       delayP99Ms: delay.percentile(99) / 1e6,
@@ -41,7 +44,8 @@ export function scrapes({ vms, changing, count, dir }) {
 }
 
 async function timed(render) {
-  const startedAt = performance.now();
+  const [startedAt, us] = [performance.now(), threadUs(process.pid, process.pid)];
   const body = await render();
-  return { ms: performance.now() - startedAt, bytes: body.byteLength };
+  const mainMs = (threadUs(process.pid, process.pid) - us) / 1000;
+  return { ms: performance.now() - startedAt, mainMs, bytes: body.byteLength };
 }

@@ -36,6 +36,7 @@ function scrapeRows(found, vms) {
   const row = (name, unit, ...samples) => figure({ kind: 'scrape', targets: vms, name, unit }, samples);
   return [
     row('scrape, the first one', 'ms', found.firstMs),
+    row('scrape, main thread', 'ms', ...found.mainMs),
     row('scrape', 'ms', ...found.plainMs),
     row('scrape, compressed', 'ms', ...found.zippedMs),
     row('bytes of a scrape', 'B', found.plainBytes),
