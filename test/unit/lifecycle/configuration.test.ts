@@ -158,7 +158,7 @@ describe('changes at run time', () => {
       'probes.timeout': ['3s', 'override by ann@0'],
       'probes.period': ['10s', 'default'],
       logLevel: ['warn', `${here.configPath}:3:11`],
-      manifests: [[join(here.dir, 'vms.yaml')], `${here.configPath}:2:13`],
+      manifests: [[join(here.dir, 'vms.yaml')], `${here.configPath}:2:12`],
       socket: ['/run/vmpulse/vmpulse.sock', 'default'],
       'limits.brakeFrom': [3, 'default'],
       'engine.tickMs': [2, 'default'],
