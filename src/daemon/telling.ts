@@ -35,6 +35,7 @@ export function createTelling(options: {
     ...shared,
     settings: config.notifications,
     host: config.hostName,
+    record: (text, data) => runtime.record(null, text, data),
     onDelivery: (channel, result) => metrics.delivery(channel, result),
     onSpool: (channel, size) => metrics.spool(channel, size),
   });

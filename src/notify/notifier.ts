@@ -30,6 +30,8 @@ export interface NotifierOptions {
   readonly runtime: Pick<RuntimeApi, 'events' | 'view'>;
   readonly clock: Clock;
   readonly secret: ReadSecret;
+  /** Journals what a person did; rejects with ERR_VMPULSE_JOURNAL. */
+  readonly record: (text: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly degrade: (what: string, why: string) => void;
   readonly mend: (what: string) => void;
   readonly onDelivery: (channel: string, result: Delivery) => void;
@@ -118,7 +120,7 @@ export class Notifier implements NotifyApi {
     }));
   }
 
-  async add(channel: NewChannel): Promise<readonly ChannelView[]> {
+  async add(channel: NewChannel, author: string): Promise<readonly ChannelView[]> {
     if (this.#channels.some(({ name }) => name === channel.name)) {
       const text = `there is a channel ${channel.name} already; choose another name, or remove it`;
       throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
@@ -127,15 +129,28 @@ export class Notifier implements NotifyApi {
       const text = 'no mail can be sent: notifications.smtp of the configuration says by which server';
       throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
     }
+    // Without what goes after the origin of a URL, which may be a secret.
+    const { name, level, vms, way } = channel;
+    const text = `channel ${name} (${way.kind}, ${level}) added by ${author}`;
+    await this.#options.record(text, {
+      verb: 'notify-add',
+      author,
+      channel: name,
+      kind: way.kind,
+      level,
+      vms,
+    });
     await this.#open(await this.#store.add(channel));
     return this.list();
   }
 
-  async remove(name: string): Promise<readonly ChannelView[]> {
+  async remove(name: string, author: string): Promise<readonly ChannelView[]> {
     if (!(await this.#store.remove(name))) {
       const text = `no channel ${plainText(name)} was added; vmpulse notify list shows them, and those of the configuration are removed there`;
       throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
     }
+    const data = { verb: 'notify-remove', author, channel: name };
+    await this.#options.record(`channel ${name} removed by ${author}`, data);
     this.#timers.get(name)?.();
     this.#incidents.told(name, Number.POSITIVE_INFINITY);
     await this.#outboxes.get(name)?.close();

@@ -26,10 +26,10 @@ export interface TestView {
 /** What persons do with notifications. */
 export interface NotifyApi {
   list(): readonly ChannelView[];
-  /** Rejects with ERR_VMPULSE_ARGUMENT, ERR_VMPULSE_STORAGE. */
-  add(channel: NewChannel): Promise<readonly ChannelView[]>;
-  /** Rejects with ERR_VMPULSE_ARGUMENT where none of that name was added, ERR_VMPULSE_STORAGE. */
-  remove(name: string): Promise<readonly ChannelView[]>;
+  /** On record. Rejects with ERR_VMPULSE_ARGUMENT, ERR_VMPULSE_STORAGE, ERR_VMPULSE_JOURNAL. */
+  add(channel: NewChannel, author: string): Promise<readonly ChannelView[]>;
+  /** On record. Rejects with ERR_VMPULSE_ARGUMENT where none of that name was added, ERR_VMPULSE_STORAGE. */
+  remove(name: string, author: string): Promise<readonly ChannelView[]>;
   /** Sends a test by one channel or (undefined) by all, at once and not from the spool. */
   test(name: string | undefined): Promise<readonly TestView[]>;
 }

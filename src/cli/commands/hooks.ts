@@ -22,26 +22,21 @@ interface AddOptions {
 /** `vmpulse hooks list|add|add-global|remove|test|logs`. */
 export const hooksCommand: CliCommand = {
   register(program, cli) {
-    registerHooks(program, cli);
+    const hooks = program
+      .command('hooks')
+      .summary('programs that are run when VMs start, stop, fail and recover')
+      .description(
+        `Programs of this host that are run at events of VMs (${HOOK_EVENTS.join(', ')}), those of the VM before those of all. A start is not made while a pre-start hook fails.`,
+      )
+      .addHelpText('after', examples(['vmpulse hooks list web-1', 'what is run for one VM']));
+    registerList(hooks, cli);
+    registerAdd(hooks, cli);
+    registerAddGlobal(hooks, cli);
+    registerRemove(hooks, cli);
+    registerTest(hooks, cli);
+    registerLogs(hooks, cli);
   },
 };
-
-/** Adds the command `hooks` to another one. */
-export function registerHooks(parent: Command, cli: Cli): void {
-  const hooks = parent
-    .command('hooks')
-    .summary('programs that are run when VMs start, stop, fail and recover')
-    .description(
-      `Programs of this host that are run at events of VMs (${HOOK_EVENTS.join(', ')}), those of the VM before those of all. A start is not made while a pre-start hook fails.`,
-    )
-    .addHelpText('after', examples(['vmpulse hooks list web-1', 'what is run for one VM']));
-  registerList(hooks, cli);
-  registerAdd(hooks, cli);
-  registerAddGlobal(hooks, cli);
-  registerRemove(hooks, cli);
-  registerTest(hooks, cli);
-  registerLogs(hooks, cli);
-}
 
 function registerList(hooks: Command, cli: Cli): void {
   hooks

@@ -33,7 +33,7 @@ export function notificationRoutes({ notifier }: ApiOptions): Route[] {
       summary: 'Adds a channel.',
       body: addBody,
       answer: channelsAnswer,
-      handle: async ({ body }) => ({ channels: await notifier.add(newChannel(body)) }),
+      handle: async ({ body, author }) => ({ channels: await notifier.add(newChannel(body), author) }),
     }),
     post({
       path: '/v1/notifications/remove',
@@ -41,7 +41,7 @@ export function notificationRoutes({ notifier }: ApiOptions): Route[] {
       summary: 'Removes a channel that was added.',
       body: removeBody,
       answer: channelsAnswer,
-      handle: async ({ body }) => ({ channels: await notifier.remove(body.name) }),
+      handle: async ({ body, author }) => ({ channels: await notifier.remove(body.name, author) }),
     }),
     post({
       path: '/v1/notifications/test',

@@ -29,6 +29,7 @@ async function withNotifier(sink: Sink) {
     secret: secretReader(() => undefined),
     degrade: () => {},
     mend: () => {},
+    record: async () => {},
     onDelivery: () => {},
     onSpool: () => {},
   });

@@ -38,6 +38,7 @@ async function world(settings: Partial<NotifySettings>, stateDir = tempDir()) {
   const runtime = new FakeRuntime();
   const degraded = new Map<string, string>();
   const deliveries: string[] = [];
+  const recorded: string[] = [];
   const notifier = new Notifier({
     settings: { groupMs: 50, perHour: 1000, channels: [], ...settings },
     stateDir,
@@ -47,6 +48,7 @@ async function world(settings: Partial<NotifySettings>, stateDir = tempDir()) {
     secret: secretReader(() => undefined),
     degrade: (what, why) => void degraded.set(what, why),
     mend: (what) => void degraded.delete(what),
+    record: async (text, data) => void recorded.push(`${text} ${JSON.stringify(data)}`),
     onDelivery: (channel, result) => deliveries.push(`${channel} ${result}`),
     onSpool: () => {},
   });
@@ -59,7 +61,7 @@ async function world(settings: Partial<NotifySettings>, stateDir = tempDir()) {
     emit(vm, 'decision', text, { kind: 'diagnosis', rule: 'diagnosis/guest-hung' });
   const begin = (vm: string) => emit(vm, 'action-start', 'reset begins', {});
   const recover = (vm: string) => emit(vm, 'decision', 'healthy', { kind: 'recovered', rule: 'stable' });
-  return { runtime, notifier, stateDir, degraded, deliveries, emit, fail, begin, recover };
+  return { runtime, notifier, stateDir, degraded, deliveries, recorded, emit, fail, begin, recover };
 }
 
 const bodies = (sink: Sink) => sink.bodies as Body[];
@@ -158,10 +160,15 @@ describe('notifications', () => {
 
   it('can be added, tried and removed; a secret URL is kept in a file and shown nowhere', async () => {
     const sink = await Sink.open();
-    const { notifier, stateDir, fail } = await world({});
+    const { notifier, stateDir, fail, recorded } = await world({});
     const slack = { kind: 'slack', url: `http://127.0.0.1:${sink.port}/services/s3cret` } as const;
-    const added = await notifier.add({ name: 'chat', level: 'errors', vms: ['default/web-1'], way: slack });
+    const added = await notifier.add(
+      { name: 'chat', level: 'errors', vms: ['default/web-1'], way: slack },
+      'ann@1000',
+    );
     expect(JSON.stringify(added)).not.toContain('s3cret');
+    expect(recorded).toEqual([expect.stringMatching(/^channel chat \(slack, errors\) added by ann@1000 /)]);
+    expect(recorded.join()).not.toContain('s3cret');
     expect(readFileSync(join(stateDir, 'notify', 'channels.json'), 'utf8')).not.toContain('s3cret');
     const secret = join(stateDir, 'notify', 'secrets', 'chat');
     expect(statSync(secret).mode & 0o777).toBe(0o600);
@@ -169,11 +176,11 @@ describe('notifications', () => {
     fail('default/web-1');
     await vi.waitFor(() => expect(sink.received).toHaveLength(2), PATIENCE);
     expect(sink.received[1]?.url).toBe('/services/s3cret');
-    await expect(notifier.add({ name: 'chat', level: 'all', vms: [], way: slack })).rejects.toThrow(
+    await expect(notifier.add({ name: 'chat', level: 'all', vms: [], way: slack }, 'ann')).rejects.toThrow(
       /a channel chat already/,
     );
     const mail = { kind: 'email', to: ['a@example.com'] } as const;
-    await expect(notifier.add({ name: 'mail', level: 'all', vms: [], way: mail })).rejects.toThrow(
+    await expect(notifier.add({ name: 'mail', level: 'all', vms: [], way: mail }, 'ann')).rejects.toThrow(
       /notifications\.smtp/,
     );
     await notifier.close();
@@ -183,9 +190,9 @@ describe('notifications', () => {
     const [tested] = await next.notifier.test(undefined);
     expect(tested).toMatchObject({ result: 'failed' });
     expect(tested?.text).not.toContain('s3cret');
-    await next.notifier.remove('chat');
+    await next.notifier.remove('chat', 'bob');
     expect(existsSync(secret)).toBe(false);
-    await expect(next.notifier.remove('chat')).rejects.toThrow(/no channel chat was added/);
+    await expect(next.notifier.remove('chat', 'bob')).rejects.toThrow(/no channel chat was added/);
     await expect(next.notifier.test(undefined)).rejects.toThrow(/there is no channel/);
   });
 
@@ -201,7 +208,7 @@ describe('notifications', () => {
     fail('default/web-1');
     await vi.waitFor(() => expect(sink.received).toHaveLength(1), PATIENCE);
     const way = { kind: 'webhook', url: 'https://example.com/' } as const;
-    await expect(notifier.add({ name: 'x', level: 'all', vms: [], way })).rejects.toMatchObject({
+    await expect(notifier.add({ name: 'x', level: 'all', vms: [], way }, 'ann')).rejects.toMatchObject({
       code: 'ERR_VMPULSE_STORAGE',
     });
   });
