@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { gcCommand } from './commands/gc.js';
 import { hooksCommand } from './commands/hooks.js';
+import { imageCommand } from './commands/image.js';
 import { intentCommand } from './commands/intent.js';
 import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
@@ -32,6 +33,7 @@ export const COMMANDS: readonly CliCommand[] = [
   reloadCommand,
   applyCommand,
   gcCommand,
+  imageCommand,
   recoveryCommand,
   vmCommand,
   intentCommand,

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { machineOf } from '../model/machine.js';
 import type { RecoverySpec, VmSpec } from '../model/vm.js';
 import type { Steering } from './annotations.js';
@@ -103,6 +104,7 @@ export function bindVm(
     manifest,
     document,
     hostArchitecture: defaults.architecture,
+    diskFolder: join(defaults.stateDir, 'disks', manifest.namespace, manifest.name),
     problems,
   });
   if (bound === undefined) return undefined;

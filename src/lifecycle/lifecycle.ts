@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ImageStore } from '../images/index.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
@@ -116,7 +117,10 @@ export class Lifecycle implements LifecycleApi {
     const documents = (await this.#documents.leftovers()).map(
       (path): Leftover => ({ kind: 'documents', path, why: 'documents that an apply which died had begun' }),
     );
-    return [...documents, ...(await folderLeftovers(stateDir, runDir, (vm) => watched.has(vm)))];
+    const images = (await new ImageStore(stateDir).unused(Date.now())).map(
+      (unused): Leftover => ({ kind: 'image', ...unused }),
+    );
+    return [...documents, ...images, ...(await folderLeftovers(stateDir, runDir, (vm) => watched.has(vm)))];
   }
 
   async collect(): Promise<readonly Leftover[]> {

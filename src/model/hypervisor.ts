@@ -13,6 +13,12 @@ export interface DiskSpec {
   readonly path: string;
   readonly format: 'raw' | 'qcow2';
   readonly readOnly: boolean;
+  /** vmpulse makes it where it is missing, laid over that image of its store. Unset: it is there already. */
+  readonly overlay?: {
+    readonly image: string;
+    /** What the guest sees; unset: as large as the image. */
+    readonly bytes?: number;
+  };
 }
 
 export type NetworkInterface =

@@ -179,7 +179,7 @@ export class Vmpulse implements RuntimeApi {
           engine: this.#engine,
           pool: this.#pool,
           network: this.network.port,
-          storage: vmStorage,
+          storage: vmStorage(stateDir),
           runDir,
           stateDir,
         }),

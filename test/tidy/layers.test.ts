@@ -14,7 +14,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['runtime'],
   ['discovery'],
   ['config'],
-  ['probes', 'recovery', 'hypervisors', 'network'],
+  ['probes', 'recovery', 'hypervisors', 'network', 'images'],
   ['guest-agent'],
   ['engine', 'kernel', 'pool', 'policy'],
   ['addon'],

@@ -10,7 +10,7 @@ export const gcCommand: CliCommand = {
       .command('gc')
       .summary('remove what nobody needs any more')
       .description(
-        'Removes folders of VMs that are not watched and do not run, and what an apply that died had begun. Disks are never touched.',
+        'Removes folders of VMs that are not watched and do not run, what an apply that died had begun, and images that a later pull has replaced and no disk is laid over. Disks are never touched.',
       )
       .option('--dry-run', 'only list it')
       .option('--json', 'print one line of JSON, as the API gives it')

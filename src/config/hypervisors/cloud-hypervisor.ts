@@ -87,7 +87,7 @@ function build(written: Written, context: BuildContext): CloudHypervisorSpec | u
     vcpus: written.vcpus ?? manifest.vcpus ?? 1,
     ...(kernel === undefined ? {} : { kernel: kernelOf(kernel) }),
     ...(firmware === undefined ? {} : { firmware }),
-    disks: disksOf(written.disks, refuse),
+    disks: disksOf(written.disks, context),
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
     guestAgent: false,
     watchdog: written.watchdog ?? false,

@@ -78,7 +78,7 @@ function build(written: Written, context: BuildContext): FirecrackerSpec | undef
     memoryMiB,
     vcpus,
     ...(kernel === undefined ? {} : { kernel: kernelOf(kernel) }),
-    disks: disksOf(written.disks, refuse),
+    disks: disksOf(written.disks, context),
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
     guestAgent: false,
     ...(vsock === undefined ? {} : { vsockCid: vsock.cid }),

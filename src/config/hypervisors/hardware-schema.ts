@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { imageNameProblem } from '../../images/index.js';
 import {
   absolutePathField,
   absolutePathProblem,
@@ -47,6 +48,31 @@ export function diskField<const Formats extends readonly ['raw', ...('qcow2' | '
     readOnly: booleanField.optional(),
   });
 }
+
+/** A disk of a file or device that is there, or one that vmpulse lays over an image of its store. */
+export const imageDiskField = diskField(['raw', 'qcow2'])
+  .extend({
+    path: absolutePathField.optional(),
+    format: z.enum(['raw', 'qcow2']).meta({ unit: 'choice', example: 'qcow2' }).optional(),
+    image: textField({ unit: 'image', example: 'debian-12' }, imageNameProblem).optional(),
+    size: memoryField.optional(),
+  })
+  .superRefine((disk, ctx) => {
+    const refuse = (message: string, ...path: string[]) =>
+      ctx.addIssue({ code: 'custom', message, path, input: disk });
+    const { image, path, format, size, readOnly } = disk;
+    if (image === undefined) {
+      if (path === undefined) refuse('has neither path nor image; add one of them');
+      else if (format === undefined) refuse('is missing; write raw or qcow2', 'format');
+      if (size !== undefined) refuse('is for a disk that is laid over an image; remove it', 'size');
+      return;
+    }
+    for (const [name, value] of Object.entries({ path, format }))
+      if (value !== undefined)
+        refuse('cannot stand beside image: vmpulse makes that disk, as qcow2; remove it', name);
+    if (readOnly === true)
+      refuse('makes no sense of a disk that is laid over an image; remove it', 'readOnly');
+  });
 
 const mac = textField({ unit: 'MAC address', example: '52:54:00:12:34:56' }, (text) =>
   UNICAST_MAC.test(text)

@@ -1,4 +1,4 @@
-import { normalize } from 'node:path';
+import { join, normalize } from 'node:path';
 import type { DiskSpec, KernelSpec, NetworkInterface, VmmSpec } from '../../model/hypervisor.js';
 import type { PathStep, ProblemList } from '../problems.js';
 import type { Architecture, Manifest } from '../virtual-machine.js';
@@ -10,6 +10,8 @@ export type Refuse = (path: readonly PathStep[], message: string) => void;
 export interface BuildContext {
   readonly manifest: Manifest;
   readonly hostArchitecture: Architecture;
+  /** Of the disks that vmpulse makes for this VM. */
+  readonly diskFolder: string;
   readonly problems: ProblemList;
   readonly refuse: Refuse;
   /** As `refuse`, for what is only doubtful. */
@@ -18,9 +20,12 @@ export interface BuildContext {
 
 interface WrittenDisk {
   readonly name?: string | undefined;
-  readonly path: string;
-  readonly format: DiskSpec['format'];
+  readonly path?: string | undefined;
+  readonly format?: DiskSpec['format'] | undefined;
   readonly readOnly?: boolean | undefined;
+  readonly image?: string | undefined;
+  /** MiB. */
+  readonly size?: number | undefined;
 }
 
 interface WrittenHardware {
@@ -31,15 +36,31 @@ interface WrittenHardware {
   readonly extraArgs?: readonly string[] | undefined;
 }
 
-export function disksOf(disks: readonly WrittenDisk[] | undefined, refuse: Refuse): readonly DiskSpec[] {
+export function disksOf(
+  disks: readonly WrittenDisk[] | undefined,
+  { refuse, diskFolder }: Pick<BuildContext, 'refuse' | 'diskFolder'>,
+): readonly DiskSpec[] {
   const names = new Set<string>();
-  return (disks ?? []).map(({ name = '', path, format, readOnly = false }, index) => {
-    const disk = { name: name === '' ? `disk${index}` : name, path: normalize(path), format, readOnly };
+  return (disks ?? []).map((written, index) => {
+    const disk = diskOf(written, `disk${index}`, diskFolder);
     if (names.has(disk.name))
       refuse(['disks', index, 'name'], `"${disk.name}" is already the name of a disk above; choose another`);
     names.add(disk.name);
     return disk;
   });
+}
+
+const MIB = 1024 ** 2;
+
+function diskOf(
+  { name = '', path = '', format = 'raw', readOnly = false, image, size }: WrittenDisk,
+  otherwise: string,
+  folder: string,
+): DiskSpec {
+  const own = name === '' ? otherwise : name;
+  if (image === undefined) return { name: own, path: normalize(path), format, readOnly };
+  const overlay = { image, ...(size === undefined ? {} : { bytes: size * MIB }) };
+  return { name: own, path: join(folder, `${own}.qcow2`), format: 'qcow2', readOnly: false, overlay };
 }
 
 export function tapOf({

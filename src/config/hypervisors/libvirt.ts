@@ -5,8 +5,8 @@ import { booleanField, textField } from '../../probes/fields.js';
 import { memoryField } from '../fields.js';
 import { type BuildContext, disksOf, kernelOf, memoryOf, tapOf, warnIfBootless } from './hardware.js';
 import {
-  diskField,
   extraArgumentsField,
+  imageDiskField,
   kernelField,
   programField,
   refuseBesideAdopt,
@@ -57,10 +57,7 @@ const schema = z
     memory: memoryField.optional(),
     vcpus: vcpusField.optional(),
     kernel: kernelField.optional(),
-    disks: z
-      .array(diskField(['raw', 'qcow2']))
-      .max(64)
-      .optional(),
+    disks: z.array(imageDiskField).max(64).optional(),
     interfaces: z
       .array(z.strictObject({ tap: tapField }))
       .max(16)
@@ -98,7 +95,7 @@ function build(written: Written, context: BuildContext): LibvirtSpec | undefined
     memoryMiB,
     vcpus: written.vcpus ?? manifest.vcpus ?? 1,
     ...(kernel === undefined ? {} : { kernel: kernelOf(kernel) }),
-    disks: disksOf(written.disks, refuse),
+    disks: disksOf(written.disks, context),
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
     guestAgent: adopt === undefined ? (written.guestAgent ?? true) : (adopt.guestAgent ?? false),
     pvpanic: adopt === undefined && (written.pvpanic ?? architecture === 'amd64'),

@@ -9,8 +9,8 @@ import {
 } from '../../probes/fields.js';
 import { memoryField, optionField } from '../fields.js';
 import {
-  diskField,
   extraArgumentsField,
+  imageDiskField,
   kernelField,
   processFields,
   programField,
@@ -72,10 +72,7 @@ export const qemuSchema = z
     maxMemory: memoryField.optional(),
     vcpus: vcpusField.optional(),
     kernel: kernelField.optional(),
-    disks: z
-      .array(diskField(['raw', 'qcow2']))
-      .max(64)
-      .optional(),
+    disks: z.array(imageDiskField).max(64).optional(),
     interfaces: z.array(networkInterface).max(16).optional(),
     guestAgent: booleanField.optional(),
     vmpulseAgent: booleanField.optional(),

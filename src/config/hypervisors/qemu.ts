@@ -118,7 +118,7 @@ function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
     ...(qemu.maxMemory === undefined ? {} : { maxMemoryMiB: qemu.maxMemory }),
     vcpus: qemu.vcpus ?? manifest.vcpus ?? 1,
     ...(qemu.kernel === undefined ? {} : { kernel: kernelOf(qemu.kernel) }),
-    disks: disksOf(qemu.disks, refuse),
+    disks: disksOf(qemu.disks, context),
     interfaces: (qemu.interfaces ?? []).map(interfaceOf),
     ...agentsOf(qemu),
     pvpanic: qemu.adopt === undefined && (qemu.pvpanic ?? architecture !== 's390x'),

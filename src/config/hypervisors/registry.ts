@@ -44,6 +44,7 @@ interface Sources {
   readonly manifest: Manifest;
   readonly document: SourceDocument;
   readonly hostArchitecture: Architecture;
+  readonly diskFolder: string;
   readonly problems: ProblemList;
 }
 
@@ -63,13 +64,14 @@ function build<Written>(
   name: string,
   kind: HypervisorKind<Written>,
   written: Written,
-  { manifest, document, hostArchitecture, problems }: Sources,
+  { manifest, document, hostArchitecture, diskFolder, problems }: Sources,
 ): BoundHypervisor | undefined {
   const path = ['spec', 'hypervisor', name];
   const at = (below: readonly PathStep[]) => [...path, ...below];
   const spec = kind.build(written, {
     manifest,
     hostArchitecture,
+    diskFolder,
     problems,
     refuse: (below, message) => problems.add(document.placeOf(at(below)), at(below), message),
     warn: (below, message) => problems.warn(document.placeOf(at(below)), at(below), message),

@@ -1,0 +1,137 @@
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { VmpulseError } from '../model/errors.js';
+import type { CallOptions } from '../model/ports.js';
+import { digestsOf } from './checksum.js';
+import { readImageHeader } from './image-header.js';
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const DAY_MS = 86_400_000;
+
+const RECORD = z.object({
+  name: z.string(),
+  /** Lower-case hex; the file is named by it. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  format: z.enum(['raw', 'qcow2']),
+  bytes: z.number(),
+  /** Where it was pulled from, without credentials. */
+  source: z.string(),
+  pulledAtMs: z.number(),
+});
+
+/** A name, and the image that it stands for now. */
+export type ImageRecord = z.infer<typeof RECORD>;
+
+/** Something in the store that nobody needs any more. */
+export interface UnusedFile {
+  readonly path: string;
+  readonly why: string;
+}
+
+/** Why this is no name of an image; undefined: it is one. */
+export function imageNameProblem(text: string): string | undefined {
+  if (NAME.test(text)) return undefined;
+  return `is not the name of an image ("${text}"); use lower-case letters, digits, - . and _`;
+}
+
+/**
+ * Images below `<stateDir>/images`. A file is named by its digest and never written again, so that what disks are laid over
+ * stays what it was; a name is a record that points to one, and a later pull only points it elsewhere.
+ */
+export class ImageStore {
+  readonly #folder: string;
+  readonly #disks: string;
+
+  constructor(stateDir: string) {
+    this.#folder = join(stateDir, 'images');
+    this.#disks = join(stateDir, 'disks');
+  }
+
+  /** Where a pull under this name puts what it has so far. */
+  partPath(name: string): string {
+    return join(this.#folder, 'parts', name);
+  }
+
+  pathOf({ sha256, format }: Pick<ImageRecord, 'sha256' | 'format'>): string {
+    return join(this.#folder, 'files', `${sha256}.${format}`);
+  }
+
+  async prepare(): Promise<void> {
+    for (const name of ['files', 'parts'])
+      await mkdir(join(this.#folder, name), { recursive: true, mode: 0o755 });
+  }
+
+  async list(): Promise<readonly ImageRecord[]> {
+    const names = (await namesIn(this.#folder)).filter((name) => name.endsWith('.json'));
+    const records = await Promise.all(names.map((name) => this.#read(basename(name, '.json'))));
+    return records.filter((record) => record !== undefined);
+  }
+
+  /** Throws ERR_VMPULSE_STORAGE where there is none of that name. */
+  async get(name: string): Promise<ImageRecord> {
+    const record = imageNameProblem(name) === undefined ? await this.#read(name) : undefined;
+    if (record !== undefined) return record;
+    const text = `there is no image ${name} in ${this.#folder}; pull it: vmpulse image pull SOURCE --name ${name}`;
+    throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
+  }
+
+  async put(record: ImageRecord): Promise<void> {
+    const path = join(this.#folder, `${record.name}.json`);
+    await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o644 });
+    await rename(`${path}.new`, path);
+  }
+
+  /** Reads the whole image. Throws ERR_VMPULSE_STORAGE when it is not what was pulled. */
+  async verify(record: ImageRecord, options: Pick<CallOptions, 'signal'>): Promise<void> {
+    const path = this.pathOf(record);
+    const { size } = await stat(path).catch(() => {
+      throw new VmpulseError('ERR_VMPULSE_STORAGE', `image ${record.name}: ${path} is gone; pull it again`);
+    });
+    const found =
+      size === record.bytes ? (await digestsOf(path, ['sha256'], options)).get('sha256') : `${size} bytes`;
+    if (found === record.sha256) return;
+    const text = `image ${record.name}: ${path} is not what was pulled (${found}); remove that file and pull it again`;
+    throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
+  }
+
+  /** Files that no name stands for and no disk is laid over, and what pulls that were given up have left. */
+  async unused(nowMs: number): Promise<readonly UnusedFile[]> {
+    const kept = new Set((await this.list()).map((record) => this.pathOf(record)));
+    for (const path of await filesUnder(this.#disks)) {
+      const header = await readImageHeader(path).catch(() => undefined);
+      if (header?.backing !== undefined) kept.add(header.backing);
+    }
+    const files = (await namesIn(join(this.#folder, 'files'))).map((name) =>
+      join(this.#folder, 'files', name),
+    );
+    const replaced = files
+      .filter((path) => !kept.has(path))
+      .map((path) => ({ path, why: 'an image that a later pull has replaced, and no disk is laid over' }));
+    const parts: UnusedFile[] = [];
+    for (const name of await namesIn(join(this.#folder, 'parts'))) {
+      const path = join(this.#folder, 'parts', name);
+      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: nowMs }));
+      if (nowMs - mtimeMs > DAY_MS) parts.push({ path, why: 'the beginning of an image, a day old or more' });
+    }
+    return [...replaced, ...parts];
+  }
+
+  async #read(name: string): Promise<ImageRecord | undefined> {
+    try {
+      const record = RECORD.parse(JSON.parse(await readFile(join(this.#folder, `${name}.json`), 'utf8')));
+      return record.name === name ? record : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return (await readdir(folder).catch(() => [])).sort();
+}
+
+async function filesUnder(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}

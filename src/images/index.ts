@@ -1,0 +1,3 @@
+export { parseChecksum } from './checksum.js';
+export { type ImageRecord, ImageStore, imageNameProblem } from './image-store.js';
+export { pullImage } from './pull-image.js';

@@ -1,0 +1,119 @@
+import { constants } from 'node:fs';
+import { chmod, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, isAbsolute } from 'node:path';
+import { FileLock, kernelMissing } from '../kernel/index.js';
+import { errorMessage, VmpulseError } from '../model/errors.js';
+import type { CallOptions } from '../model/ports.js';
+import { type Checksum, digestsOf } from './checksum.js';
+import { download, shownUrl } from './download.js';
+import { readImageHeader } from './image-header.js';
+import { type ImageRecord, type ImageStore, imageNameProblem } from './image-store.js';
+
+export interface PullOptions extends CallOptions {
+  readonly store: ImageStore;
+  /** Absolute path, or http(s) URL. */
+  readonly source: string;
+  readonly name: string;
+  readonly checksum?: Checksum | undefined;
+  readonly maxBytes: number;
+  readonly nowMs: number;
+}
+
+/**
+ * Brings an image into the store under a name; what the name stood for before stays for the disks that are laid over it.
+ * Throws ERR_VMPULSE_ARGUMENT, ERR_VMPULSE_LOCKED while the same name is pulled, ERR_VMPULSE_STORAGE.
+ */
+export async function pullImage(options: PullOptions): Promise<ImageRecord> {
+  const { store, name, deadlineMs, signal } = options;
+  const problem = imageNameProblem(name);
+  if (problem !== undefined) throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the name ${problem}`);
+  await store.prepare();
+  const part = store.partPath(name);
+  const lock = kernelMissing() === undefined ? new FileLock(`${part}.lock`) : undefined;
+  const late = AbortSignal.timeout(deadlineMs);
+  const either = signal === undefined ? late : AbortSignal.any([late, signal]);
+  try {
+    const source = await bring(options, part, either);
+    const record = await accept(options, part, source, either);
+    await store.put(record);
+    return record;
+  } finally {
+    lock?.remove();
+  }
+}
+
+/** Resolves with what is shown as its source. */
+async function bring(
+  { source, maxBytes, checksum }: PullOptions,
+  part: string,
+  signal: AbortSignal,
+): Promise<string> {
+  if (isAbsolute(source)) {
+    const { size } = await stat(source).catch((error: unknown) => {
+      throw new VmpulseError('ERR_VMPULSE_STORAGE', errorMessage(error));
+    });
+    if (size > maxBytes)
+      throw new VmpulseError(
+        'ERR_VMPULSE_STORAGE',
+        `${source} is larger than ${maxBytes} bytes; allow more with --max-size`,
+      );
+    await copyFile(source, part, constants.COPYFILE_FICLONE);
+    return source;
+  }
+  const url = URL.canParse(source) ? new URL(source) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    const text = `${source} is neither an absolute path nor an http or https URL`;
+    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
+  }
+  if (url.protocol === 'http:' && checksum === undefined) {
+    const text = `${shownUrl(url)} is not encrypted, and could be anything; give its --checksum, or use https`;
+    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
+  }
+  await mkdir(dirname(part), { recursive: true });
+  await download({ url, path: part, maxBytes, signal });
+  return shownUrl(url);
+}
+
+/** Looks whether it is what was wanted, and gives it its place. */
+async function accept(
+  { store, name, checksum, nowMs }: PullOptions,
+  part: string,
+  source: string,
+  signal: AbortSignal,
+): Promise<ImageRecord> {
+  try {
+    const wanted = checksum === undefined ? [] : [checksum.algorithm];
+    const digests = await digestsOf(part, ['sha256', ...wanted], { signal });
+    const found = checksum && digests.get(checksum.algorithm);
+    if (checksum !== undefined && found !== checksum.hex) {
+      const text = `${source} is not the image of that checksum: its ${checksum.algorithm} is ${found}`;
+      throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
+    }
+    const { format, backing } = await readImageHeader(part);
+    if (backing !== undefined) {
+      // It could name any file of this host, which the guest would then read.
+      const text = `${source} is laid over another image (${backing.slice(0, 100)}); make it whole (qemu-img convert)`;
+      throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
+    }
+    const { size } = await stat(part);
+    if (size === 0) throw new VmpulseError('ERR_VMPULSE_STORAGE', `${source} is empty`);
+    const record = {
+      name,
+      sha256: digests.get('sha256') ?? '',
+      format,
+      bytes: size,
+      source,
+      pulledAtMs: nowMs,
+    };
+    await chmod(part, 0o444);
+    await rename(part, store.pathOf(record));
+    return record;
+  } catch (error) {
+    // Asked again it would be the same.
+    if (error instanceof VmpulseError) await rm(part, { force: true });
+    if (error instanceof VmpulseError || !signal.aborted) throw error;
+    throw new VmpulseError('ERR_VMPULSE_TIMEOUT', `${source} was not looked through in time`);
+  } finally {
+    await rm(`${part}.version`, { force: true });
+  }
+}

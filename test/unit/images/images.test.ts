@@ -1,0 +1,190 @@
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { readImageHeader } from '../../../src/images/image-header.js';
+import { ImageStore, parseChecksum, pullImage } from '../../../src/images/index.js';
+import { Deadline } from '../../../src/model/deadline.js';
+import { makeOverlay } from '../../../src/runtime/storage/overlay.js';
+import { testFolder } from '../qemu/fixtures.js';
+
+const IMAGE = randomBytes(300_000);
+const SHA256 = createHash('sha256').update(IMAGE).digest('hex');
+const SHA512 = createHash('sha512').update(IMAGE).digest('hex');
+const qemuImg = existsSync('/usr/bin/qemu-img');
+
+function bench() {
+  const folder = testFolder();
+  const store = new ImageStore(folder);
+  const pull = (source: string, more: object = {}) =>
+    pullImage({ store, source, name: 'debian', maxBytes: 1e6, deadlineMs: 30_000, nowMs: 1, ...more });
+  const file = (name: string, content: Buffer | string) => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+  return { folder, store, pull, file };
+}
+
+async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/d.img?token=secret`;
+}
+
+const checksum = parseChecksum(`sha256:${SHA256}`);
+
+describe('image pull', () => {
+  it('copies a file, names it by its digest, and lets nobody write it', async () => {
+    const { store, pull, file } = bench();
+    const record = await pull(file('x.img', IMAGE), { checksum: parseChecksum(`sha512:${SHA512}`) });
+    expect(record).toMatchObject({ name: 'debian', sha256: SHA256, format: 'raw', bytes: IMAGE.length });
+    expect(readFileSync(store.pathOf(record))).toEqual(IMAGE);
+    expect(statSync(store.pathOf(record)).mode & 0o222).toBe(0);
+    expect(await store.list()).toEqual([record]);
+    await store.verify(record, {});
+  });
+
+  it('goes on where it was cut off', async () => {
+    const { store, pull } = bench();
+    const asked: (string | undefined)[] = [];
+    const url = await serve(({ headers }, response) => {
+      asked.push(headers.range);
+      if (headers.range === undefined) {
+        response.writeHead(200, { etag: '"v1"', 'content-length': IMAGE.length });
+        response.write(IMAGE.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 200));
+        return;
+      }
+      const from = Number(/bytes=(\d+)-/.exec(headers.range)?.[1]);
+      expect(headers['if-range']).toBe('"v1"');
+      response.writeHead(206, { etag: '"v1"', 'content-length': IMAGE.length - from });
+      response.end(IMAGE.subarray(from));
+    });
+    await expect(pull(url, { checksum })).rejects.toMatchObject({ code: 'ERR_VMPULSE_STORAGE' });
+    const record = await pull(url, { checksum });
+    expect(readFileSync(store.pathOf(record))).toEqual(IMAGE);
+    expect(asked[1]).toMatch(/^bytes=[1-9]\d*-$/);
+    expect(record.source).not.toContain('secret');
+  });
+
+  it('begins anew when the server has another version', async () => {
+    const { store, pull } = bench();
+    await store.prepare();
+    writeFileSync(store.partPath('debian'), 'of another version');
+    writeFileSync(`${store.partPath('debian')}.version`, '"v0"');
+    const url = await serve((_request, response) => {
+      response.writeHead(200, { etag: '"v1"' });
+      response.end(IMAGE);
+    });
+    await pull(url, { checksum });
+  });
+
+  it.each([
+    [
+      'another checksum',
+      { checksum: parseChecksum(`sha256:${'0'.repeat(64)}`) },
+      /is not the image of that checksum/,
+    ],
+    ['too large', { maxBytes: 1000, checksum }, /larger than 1000 bytes/],
+    ['no checksum over http', {}, /give its --checksum/],
+    ['a wrong name', { name: '../x', checksum }, /is not the name of an image/],
+  ])('refuses %s, and leaves no image', async (_what, more, message) => {
+    const { store, pull } = bench();
+    const url = await serve((_request, response) => response.end(IMAGE));
+    await expect(pull(url, more)).rejects.toThrow(message);
+    expect(await store.list()).toEqual([]);
+  });
+
+  it('refuses what is missing, packed, empty or laid over another image', async () => {
+    const { pull, file, folder } = bench();
+    const url = await serve((_request, response) => response.writeHead(404).end());
+    await expect(pull(url, { checksum })).rejects.toThrow('status 404');
+    await expect(pull(join(folder, 'none'))).rejects.toThrow('ENOENT');
+    await expect(pull(file('x.xz', Buffer.from('fd377a585a000000', 'hex')))).rejects.toThrow(
+      'packed with xz',
+    );
+    await expect(pull(file('e', ''))).rejects.toThrow('is empty');
+    const header = Buffer.alloc(512);
+    header.writeUInt32BE(0x514649fb, 0);
+    header.writeUInt32BE(3, 4);
+    header.writeBigUInt64BE(200n, 8);
+    header.writeUInt32BE(11, 16);
+    header.write('/etc/shadow', 200);
+    await expect(pull(file('h', header))).rejects.toThrow('is laid over another image (/etc/shadow)');
+  });
+
+  it('ends by its deadline', async () => {
+    const { pull } = bench();
+    const url = await serve(() => {});
+    await expect(pull(url, { checksum, deadlineMs: 200 })).rejects.toThrow('did not end in time');
+  });
+
+  it('verify finds what was changed', async () => {
+    const { store, pull, file, folder } = bench();
+    const record = await pull(file('x.img', IMAGE));
+    execFileSync('sh', [
+      '-c',
+      `chmod u+w ${store.pathOf(record)} && printf x | dd of=${store.pathOf(record)} conv=notrunc status=none`,
+    ]);
+    await expect(store.verify(record, {})).rejects.toThrow('is not what was pulled');
+    await expect(new ImageStore(folder).get('other')).rejects.toThrow('there is no image other');
+  });
+
+  it.each(['sha256:12', 'md5:00', `sha512:${'0'.repeat(64)}`, ''])('%j is no checksum', (text) => {
+    expect(() => parseChecksum(text)).toThrow('is not a checksum');
+  });
+});
+
+describe.skipIf(!qemuImg)('a disk that is laid over an image', () => {
+  const disk = (folder: string, bytes?: number) => ({
+    name: 'root',
+    path: join(folder, 'disks/default/web/root.qcow2'),
+    format: 'qcow2' as const,
+    readOnly: false,
+    overlay: { image: 'debian', ...(bytes === undefined ? {} : { bytes }) },
+  });
+  const soon = () => new Deadline('disk', { deadlineMs: 30_000 });
+
+  it('is made once, keeps its image when the name goes on to another, and gc knows which are needed', async () => {
+    const { folder, store, pull, file } = bench();
+    const first = await pull(file('a.img', Buffer.alloc(1024 * 1024, 1)), { maxBytes: 1e7 });
+    const base = await makeOverlay(disk(folder, 8 * 1024 * 1024), folder, soon());
+    expect(base).toBe(store.pathOf(first));
+    expect(await readImageHeader(disk(folder).path)).toEqual({
+      format: 'qcow2',
+      virtualBytes: 8 * 1024 * 1024,
+      backing: store.pathOf(first),
+    });
+    const inode = statSync(disk(folder).path).ino;
+    const second = await pull(file('b.img', Buffer.alloc(1024 * 1024, 2)), { maxBytes: 1e7 });
+    await makeOverlay(disk(folder), folder, soon());
+    expect(statSync(disk(folder).path).ino).toBe(inode);
+    expect(await store.unused(Date.now())).toEqual([]);
+    const third = await pull(file('c.img', Buffer.alloc(1024 * 1024, 3)), { maxBytes: 1e7 });
+    expect((await store.unused(Date.now())).map(({ path }) => path)).toEqual([store.pathOf(second)]);
+    expect(existsSync(store.pathOf(third))).toBe(true);
+    await store.verify(first, {});
+  });
+
+  it('is not made smaller than its image, nor of an image that is not there', async () => {
+    const { folder, pull, file } = bench();
+    await expect(makeOverlay(disk(folder), folder, soon())).rejects.toThrow('there is no image debian');
+    await pull(file('a.img', Buffer.alloc(1024 * 1024)), { maxBytes: 1e7 });
+    await expect(makeOverlay(disk(folder, 1024), folder, soon())).rejects.toThrow('cannot be smaller');
+    expect(existsSync(disk(folder).path)).toBe(false);
+  });
+
+  it('a beginning that a pull has left is not needed after a day', async () => {
+    const { store } = bench();
+    await store.prepare();
+    writeFileSync(store.partPath('x'), 'y');
+    utimesSync(store.partPath('x'), 1, 1);
+    expect(await store.unused(Date.now())).toMatchObject([{ path: store.partPath('x') }]);
+  });
+});
