@@ -22,7 +22,9 @@ afterAll(async () => {
 });
 
 describe('a VM whose disk is laid over an image', () => {
-  it('gets the disk before it starts, keeps it, and leaves the image as it was', { timeout: 120_000 }, async (context) => {
+  it('gets the disk before it starts, keeps it, and leaves the image as it was', {
+    timeout: 120_000,
+  }, async (context) => {
     const skip = whyNoQemu();
     if (skip !== undefined) context.skip(skip);
     const store = new ImageStore(folder);
