@@ -17,7 +17,7 @@ interface MetricsOptions {
   readonly stream?: true;
   readonly endpoint?: string;
   readonly every: string;
-  readonly tokenFile?: string;
+  readonly endpointTokenFile?: string;
 }
 
 /** `vmpulse metrics [VM ...]`. */
@@ -38,7 +38,7 @@ export const metricsCommand: CliCommand = {
       .option('--endpoint <url>', 'send them there; without a path to /api/v1/write')
       .option('--stream', 'with --endpoint: send them again and again, until Ctrl-C')
       .option('--every <time>', 'with --stream: how often', '15s')
-      .option('--token-file <path>', 'with --endpoint: a file with the bearer token')
+      .option('--endpoint-token-file <path>', 'with --endpoint: a file with its bearer token')
       .addHelpText(
         'after',
         examples(
@@ -90,10 +90,11 @@ async function run(
 async function send(
   families: readonly MetricFamily[],
   endpoint: string,
-  { tokenFile }: MetricsOptions,
+  { endpointTokenFile }: MetricsOptions,
   call: { readonly deadlineMs: number; readonly signal?: AbortSignal },
 ): Promise<void> {
-  const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
+  const token =
+    endpointTokenFile === undefined ? undefined : (await readFile(endpointTokenFile, 'utf8')).trim();
   const labels = { job: 'vmpulse', instance: hostname() };
   await sendMetrics(
     { endpoint, token, labels, text: Buffer.from(writeExposition(families)), atMs: Date.now() },

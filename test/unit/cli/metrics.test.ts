@@ -66,7 +66,7 @@ describe('vmpulse metrics', () => {
     const [{ run }, sink] = [await daemon(), await startSink()];
     const tokenFile = join(tempDir(), 'token');
     writeFileSync(tokenFile, 'secret\n');
-    expect(await run('web-1', '--endpoint', sink.url, '--token-file', tokenFile)).toEqual({
+    expect(await run('web-1', '--endpoint', sink.url, '--endpoint-token-file', tokenFile)).toEqual({
       status: 0,
       stdout: '',
       stderr: '',
