@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { inspect } from 'node:util';
 import type { Command } from 'commander';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
-import { plainText } from '../model/plain-text.js';
+import { escapeUnsafe, plainText } from '../model/plain-text.js';
 import { DaemonClient } from './client.js';
 import { daemonPlace, type PlaceOptions } from './daemon-place.js';
 import type { Environment } from './environment.js';
@@ -87,14 +87,17 @@ export function vmPath(prefix: string, vm: string): string {
   return `${prefix}/${parts.map(encodeURIComponent).join('/')}`;
 }
 
-/** One line of JSON. */
+/** One line of JSON; what could steer a terminal is escaped, which JSON reads back as it was. */
 export function json(value: unknown): string {
-  return `${JSON.stringify(value)}\n`;
+  return `${escapeUnsafe(JSON.stringify(value))}\n`;
 }
 
-/** Tells an error in one line, with its code; with `debug` also where it came from. */
-export function printError(cli: Cli, error: unknown, debug: boolean): void {
+/** Tells an error in one line, with its code; with `debug` also where it came from. `about`: what it concerns. */
+export function printError(cli: Cli, error: unknown, debug: boolean, about?: string): void {
   const code = isVmpulseError(error) ? error.code : 'ERR_VMPULSE_INTERNAL';
-  cli.stderr.write(`vmpulse: ${errorMessage(error)} [${code}]\n`);
+  const whose = about === undefined ? '' : `${about}: `;
+  // An error of a configuration has several lines.
+  const message = errorMessage(error).split('\n').map(escapeUnsafe).join('\n');
+  cli.stderr.write(`vmpulse: ${whose}${message} [${code}]\n`);
   if (debug) cli.stderr.write(`${inspect(error)}\n`);
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { Pool } from 'undici';
 import { z } from 'zod';
-import { ERROR_CODES, type ErrorCode, errorMessage, VmpulseError } from '../model/errors.js';
+import { errorMessage, isErrorCode, VmpulseError } from '../model/errors.js';
 import type { DaemonPlace } from './daemon-place.js';
 import { type EventBlock, readEventBlocks } from './event-blocks.js';
 
@@ -41,8 +41,8 @@ export class DaemonClient {
    * Asks, and checks the answer. Errors: ERR_VMPULSE_DAEMON_UNREACHABLE, the daemon's own coded errors, and
    * ERR_VMPULSE_INTERNAL for an answer that does not fit (a daemon of another version).
    */
-  async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-    return this.#ask('GET', path, undefined, schema, DEADLINE_MS);
+  async get<T>(path: string, schema: z.ZodType<T>, deadlineMs = DEADLINE_MS): Promise<T> {
+    return this.#ask('GET', path, undefined, schema, deadlineMs);
   }
 
   /** As get(), for an answer that is no JSON. */
@@ -175,10 +175,6 @@ function refusal(status: number, text: string): VmpulseError {
     'ERR_VMPULSE_INTERNAL',
     `the daemon answered with status ${status}; its log may tell more`,
   );
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code);
 }
 
 function parseJson(text: string): unknown {

@@ -8,6 +8,8 @@ export const EXIT = {
   failed: 1,
   /** `vmpulse probe`: it could not be told. */
   inconclusive: 2,
+  /** More VMs would be changed than may be meant: nothing was done. */
+  unconfirmed: 3,
   /** The command line does not fit. */
   usage: 64,
   /** What is stored was written by a newer vmpulse. */
@@ -28,6 +30,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 const BY_CODE: { readonly [C in ErrorCode]?: ExitCode } = {
   ERR_VMPULSE_USAGE: EXIT.usage,
+  ERR_VMPULSE_UNCONFIRMED: EXIT.unconfirmed,
   ERR_VMPULSE_JOURNAL_VERSION: EXIT.newer,
   ERR_VMPULSE_DAEMON_UNREACHABLE: EXIT.unreachable,
   ERR_VMPULSE_INTERNAL: EXIT.internal,

@@ -6,6 +6,8 @@ import { DEFAULT_SOCKET } from './environment.js';
 import { examples } from './examples.js';
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { COMMANDS } from './registry.js';
+import { tellCandidates } from './tell-candidates.js';
+import { COMPLETE } from './text/completion-scripts.js';
 
 /**
  * The command line with all its commands. Parsing it throws ERR_VMPULSE_USAGE, or a
@@ -42,6 +44,7 @@ export function createProgram(cli: Cli): Command {
 /** Runs a command line. Errors are told on stderr; the exit status is set, the process is not ended. */
 export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
   const program = createProgram(cli);
+  if (argv[0] === COMPLETE) return tellCandidates(program, cli, argv.slice(2));
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {

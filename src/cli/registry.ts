@@ -1,6 +1,7 @@
 import type { CliCommand } from './cli.js';
 import { applyCommand } from './commands/apply.js';
 import { benchCommand } from './commands/bench.js';
+import { completionCommand } from './commands/completion.js';
 import { configCommand } from './commands/config.js';
 import { discoverCommand } from './commands/discover.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -13,6 +14,7 @@ import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
 import { metricsCommand } from './commands/metrics.js';
 import { networkCommand } from './commands/network.js';
+import { nodeCommand } from './commands/node.js';
 import { notifyCommand } from './commands/notify.js';
 import { policyCommand } from './commands/policy.js';
 import { probeCommand } from './commands/probe.js';
@@ -36,6 +38,7 @@ export const COMMANDS: readonly CliCommand[] = [
   imageCommand,
   recoveryCommand,
   vmCommand,
+  nodeCommand,
   intentCommand,
   maintenanceCommand,
   hooksCommand,
@@ -52,4 +55,5 @@ export const COMMANDS: readonly CliCommand[] = [
   discoverCommand,
   doctorCommand,
   simulateCommand,
+  completionCommand,
 ];

@@ -1,8 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ExecutionAnswer, executionAnswer } from '../daemon/answers/lifecycle.js';
+import {
+  type ExecutionAnswer,
+  executionAnswer,
+  type PlanPreviewAnswer,
+  planPreviewAnswer,
+} from '../daemon/answers/lifecycle.js';
+import { isErrorCode, VmpulseError } from '../model/errors.js';
 import { author, type Cli } from './cli.js';
 import type { DaemonClient } from './client.js';
 import { EXIT } from './exit-codes.js';
+
+type Action = ExecutionAnswer['actions'][number];
 
 const LOOK_MS = 200;
 
@@ -10,7 +19,7 @@ const LOOK_MS = 200;
 export async function runPlan(
   client: DaemonClient,
   plan: object,
-  tell: (action: ExecutionAnswer['actions'][number]) => void,
+  tell: (action: Action) => void,
 ): Promise<ExecutionAnswer> {
   let view = await client.post('/v1/plans', { ...plan, author: author() }, executionAnswer);
   const told = new Set<string>();
@@ -26,8 +35,40 @@ export async function runPlan(
   }
 }
 
+/** What a plan would do. Changes nothing. */
+export function previewPlan(client: DaemonClient, plan: object): Promise<PlanPreviewAnswer> {
+  return client.post('/v1/plans', { ...plan, dry_run: true, author: author() }, planPreviewAnswer);
+}
+
+/** A plan of one action, which is done once: whoever asks again asks anew. */
+export function actionPlan(verb: string, reason: string | undefined, action: object): object {
+  return {
+    idempotency_key: `${verb}-${randomUUID()}`,
+    reason: reason ?? `vmpulse vm ${verb}`,
+    actions: [{ operation_id: verb, ...action }],
+  };
+}
+
+/** What such a plan would do. Throws what is wrong with it already. */
+export async function previewAction(client: DaemonClient, plan: object): Promise<string> {
+  const { actions } = await previewPlan(client, plan);
+  const would = actions[0]?.would ?? 'nothing';
+  const refused = /^refused: (.*)$/s.exec(would)?.[1];
+  if (refused !== undefined) throw new VmpulseError('ERR_VMPULSE_ARGUMENT', refused);
+  return would;
+}
+
+/** Has it done, and waits for its end. Throws what it failed with. */
+export async function runAction(client: DaemonClient, plan: object): Promise<Action> {
+  const { actions } = await runPlan(client, plan, () => {});
+  const [action] = actions;
+  if (action?.status === 'SUCCEEDED') return action;
+  const { code, message } = action?.error ?? { code: '', message: 'the plan has ended without a result' };
+  throw new VmpulseError(isErrorCode(code) ? code : 'ERR_VMPULSE_INTERNAL', message);
+}
+
 /** One line of what became of an action. */
-export function actionText(action: ExecutionAnswer['actions'][number]): string {
+export function actionText(action: Action): string {
   const { operationId, operation, vmId, status, text, error } = action;
   const how = error === null ? text : `${error.message} [${error.code}]`;
   return `${status} ${operationId} ${operation} ${vmId}${how === '' ? '' : `: ${how}`}\n`;

@@ -9,6 +9,7 @@ export interface ApiFailure {
 const STATUS: { readonly [C in ErrorCode]?: ApiFailure['status'] } = {
   ERR_VMPULSE_ARGUMENT: 400,
   ERR_VMPULSE_USAGE: 400,
+  ERR_VMPULSE_UNCONFIRMED: 400,
   ERR_VMPULSE_UNAUTHORIZED: 401,
   ERR_VMPULSE_FORBIDDEN: 403,
   ERR_VMPULSE_VM_UNKNOWN: 404,

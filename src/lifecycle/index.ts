@@ -8,3 +8,4 @@ export type { ExecutionView } from './execution.js';
 export type { Leftover } from './leftovers.js';
 export { type ActionPreview, Lifecycle, type LifecycleApi, type LifecycleOptions } from './lifecycle.js';
 export { type Plan, parsePlan, planSchema } from './plan.js';
+export { LOG_SOURCES, type LogBegin, type LogPart, type LogSource } from './vm-logs.js';

@@ -14,6 +14,7 @@ import { type LifecycleRuntime, Operations } from './operations.js';
 import { type Plan, parsePlan } from './plan.js';
 import { PlanExecutor } from './plan-executor.js';
 import type { PlanJournal } from './plan-store.js';
+import { type LogBegin, type LogPart, type LogSource, logFile, readLog } from './vm-logs.js';
 
 export interface LifecycleOptions extends DocumentsOptions {
   readonly runtime: LifecycleRuntime & LifeSource & ConfiguredRuntime;
@@ -55,6 +56,8 @@ export interface LifecycleApi {
   plan(id: string): ExecutionView;
   /** Newest first. */
   plans(): readonly ExecutionView[];
+  /** A part of a log of a VM; see readLog. */
+  log(vm: VmId, source: LogSource, from: LogBegin): Promise<LogPart>;
   /** What nobody needs any more. Changes nothing. */
   leftovers(): Promise<readonly Leftover[]>;
   /** Removes that, and resolves with what it was. */
@@ -128,6 +131,10 @@ export class Lifecycle implements LifecycleApi {
     await this.#documents.tidy();
     for (const each of found) if (each.kind !== 'documents') await removeLeftover(each);
     return found;
+  }
+
+  log(vm: VmId, source: LogSource, from: LogBegin): Promise<LogPart> {
+    return readLog(join(this.#watch.folder(vm).path, logFile(source)), from);
   }
 
   async #forget(vm: VmId): Promise<void> {

@@ -5,7 +5,15 @@ import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { ActVerb } from '../policy/index.js';
 import type { ActRequest, ActTarget, ActWork } from '../runtime/person-acts.js';
-import { pauseVm, resumeVm, snapshotVm, startVm, stopVm } from '../runtime/vm-verbs.js';
+import {
+  pauseVm,
+  requireStart,
+  resetVm,
+  resumeVm,
+  snapshotVm,
+  startVm,
+  stopVm,
+} from '../runtime/vm-verbs.js';
 import { documentsOf } from './create-documents.js';
 import type { Documents } from './documents.js';
 import type { CreateAction, PlanAction } from './plan.js';
@@ -37,12 +45,16 @@ const USUAL_MS: Readonly<Record<PlanAction['operation'], number>> = {
   CREATE: 600_000,
   START: 120_000,
   STOP: 30_000,
+  RESTART: 180_000,
+  RESET: 30_000,
   PAUSE: 30_000,
   RESUME: 30_000,
   SNAPSHOT: 600_000,
   RECREATE: 180_000,
   DELETE: 60_000,
 };
+
+const STOPS: ReadonlySet<ActVerb> = new Set(['stop', 'restart', 'recreate', 'delete']);
 
 /** Carries out the actions of plans. Each looks first, so that it can be done again. */
 export class Operations {
@@ -66,6 +78,15 @@ export class Operations {
         return this.#act('stop', action, context, (target, deadline) =>
           stopVm(target, action.force ? 'force' : 'graceful', deadline),
         );
+      case 'RESTART':
+        return this.#act('restart', action, context, async (target, deadline) => {
+          await requireStart(target, deadline);
+          await target.beforeStart(deadline);
+          const ended = await stopVm(target, action.force ? 'force' : 'graceful', deadline);
+          return `${ended}; ${await startVm(target, deadline)}`;
+        });
+      case 'RESET':
+        return this.#act('reset', action, context, resetVm);
       case 'PAUSE':
         return this.#act('pause', action, context, pauseVm);
       case 'RESUME':
@@ -78,6 +99,7 @@ export class Operations {
       }
       case 'RECREATE':
         return this.#act('recreate', action, context, async (target, deadline) => {
+          await requireStart(target, deadline);
           // A VM that may not be started is not stopped for it.
           await target.beforeStart(deadline);
           const ended = await this.#end(target, action, deadline);
@@ -91,7 +113,11 @@ export class Operations {
 
   /** What carrying it out would do; throws what is wrong with it already. */
   async preview(action: PlanAction): Promise<string> {
-    if (action.operation !== 'CREATE') return `${action.operation} ${this.#runtime.resolveVm(action.vm_id)}`;
+    if (action.operation !== 'CREATE') {
+      const vm = this.#runtime.resolveVm(action.vm_id);
+      if (action.operation === 'DELETE') await this.#refuseKeptByHand(vm);
+      return `${action.operation} ${vm}`;
+    }
     const { id, file } = documentsOf(action);
     const { vms } = await this.#documents.apply({ files: [file], prune: false, dryRun: true });
     return vms.added.includes(id) ? `CREATE ${id}` : `nothing: ${id} is there already`;
@@ -125,11 +151,7 @@ export class Operations {
       if (isVmpulseError(error, 'ERR_VMPULSE_VM_UNKNOWN')) return 'there is no such VM';
       throw error;
     }
-    const byHand = await this.#documents.keptByHand(vm);
-    if (byHand.length > 0) {
-      const text = `${vm} is kept by hand at ${byHand.join(', ')}; stop it with STOP, and remove it there`;
-      throw new VmpulseError('ERR_VMPULSE_CONFIG', text);
-    }
+    await this.#refuseKeptByHand(vm);
     return this.#act('delete', action, context, async (target, deadline) => {
       const ended = await this.#end(target, action, deadline);
       const taps = removeTaps(target.spec);
@@ -138,6 +160,13 @@ export class Operations {
       const also = taps.length === 0 ? '' : `; TAP devices removed: ${taps.join(', ')}`;
       return `${ended}${also}; ${vm} was deleted`;
     });
+  }
+
+  async #refuseKeptByHand(vm: VmId): Promise<void> {
+    const byHand = await this.#documents.keptByHand(vm);
+    if (byHand.length === 0) return;
+    const text = `${vm} is kept by hand at ${byHand.join(', ')}; stop it, and remove it there`;
+    throw new VmpulseError('ERR_VMPULSE_CONFIG', text);
   }
 
   /** Stops the VM and, where that is wanted, removes its disks: before its documents, which say where they are. */
@@ -154,7 +183,7 @@ export class Operations {
 
   #act(verb: ActVerb, action: PlanAction, context: ActionContext, work: ActWork): Promise<string> {
     const vm = this.#runtime.resolveVm(action.vm_id);
-    const graceMs = verb === 'stop' || verb === 'delete' ? this.#runtime.spec(vm).recovery.gracefulStopMs : 0;
+    const graceMs = STOPS.has(verb) ? this.#runtime.spec(vm).recovery.gracefulStopMs : 0;
     const seconds = action.timeout_seconds;
     const deadlineMs = seconds === undefined ? USUAL_MS[action.operation] + graceMs : seconds * 1000;
     return this.#runtime.act({ vm, verb, deadlineMs, ...context }, work);

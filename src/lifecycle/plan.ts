@@ -41,6 +41,8 @@ const action = z.discriminatedUnion('operation', [
     force: z.boolean().default(false),
     delete_disks: z.boolean().default(false),
   }),
+  z.strictObject({ ...common, operation: z.literal('RESTART'), force: z.boolean().default(false) }),
+  simple('RESET'),
   simple('PAUSE'),
   simple('RESUME'),
   z.strictObject({ ...common, operation: z.literal('SNAPSHOT'), snapshot_name: name(64).optional() }),

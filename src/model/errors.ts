@@ -5,6 +5,7 @@
 export const ERROR_CODES = {
   ERR_VMPULSE_ARGUMENT: 'A function was given an argument it cannot take.',
   ERR_VMPULSE_USAGE: 'A command line that does not fit; see --help.',
+  ERR_VMPULSE_UNCONFIRMED: 'More would be changed than a person may have meant; nothing was done.',
   ERR_VMPULSE_CLOSED: 'The object was closed before the call.',
   ERR_VMPULSE_ABORTED: 'The caller withdrew the request through its AbortSignal.',
   ERR_VMPULSE_TIMEOUT: 'Something outside did not answer before its deadline.',
@@ -59,6 +60,11 @@ export class VmpulseError extends Error {
     this.code = code;
     this.details = options.details ?? {};
   }
+}
+
+/** Whether a text from outside is a code of ours. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, text);
 }
 
 /** Narrows an unknown caught value, optionally to one code. */

@@ -4,7 +4,17 @@ import { bounded, evidence, utc } from './text.js';
 import type { Ended, HoldRecord, PolicyVmState } from './vm-state.js';
 
 /** What a person can have vmpulse do to a VM. */
-export const ACT_VERBS = ['start', 'stop', 'pause', 'resume', 'snapshot', 'recreate', 'delete'] as const;
+export const ACT_VERBS = [
+  'start',
+  'stop',
+  'restart',
+  'reset',
+  'pause',
+  'resume',
+  'snapshot',
+  'recreate',
+  'delete',
+] as const;
 
 export type ActVerb = (typeof ACT_VERBS)[number];
 
@@ -37,9 +47,14 @@ export function noteAct(ctx: StepContext, vm: PolicyVmState, act: Omit<Act, 'sin
   });
 }
 
+/** After these the VM runs, and is to. */
+const ENDS_RUNNING: ReadonlySet<ActVerb> = new Set(['start', 'restart', 'recreate']);
+
 const DONE: Readonly<Record<ActVerb, string>> = {
   start: 'started',
   stop: 'stopped',
+  restart: 'restarted',
+  reset: 'reset',
   pause: 'paused',
   resume: 'resumed',
   snapshot: 'saved',
@@ -84,7 +99,7 @@ export function noteActEnded(
   if (act?.id !== event.id) return;
   vm.act = null;
   const { verb, author } = act;
-  if (event.done && verb === 'start') vm.off = null;
+  if (event.done && ENDS_RUNNING.has(verb)) vm.off = null;
   if (vm.off && !event.done && vm.running !== false) vm.off = null;
   const how = event.done ? 'done' : 'failed';
   say(ctx, {
@@ -98,8 +113,8 @@ export function noteActEnded(
 /** The VMM ended by the hand of a person, through vmpulse; null: not so. */
 export function endedByPerson(vm: PolicyVmState, atMs: number, words: readonly Evidence[]): Ended | null {
   const { act, off } = vm;
-  // Between its end and its new start a person's start, or recreation, is what brings it back; if that fails, we do.
-  const anew = act?.running === true && (act.verb === 'recreate' || act.verb === 'start');
+  // Between its end and its new start a person's act is what brings it back; if that fails, we do.
+  const anew = act?.running === true && ENDS_RUNNING.has(act.verb);
   const by = off ?? (anew ? act : null);
   if (!by) return null;
   const diagnosis: Diagnosis & { kind: 'intended' } = {

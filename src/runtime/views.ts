@@ -6,6 +6,7 @@ import type { Reason } from '../model/reasons.js';
 import type { RecoverySpec, RunStrategy, VmId, VmMode } from '../model/vm.js';
 import type { Intent, KeptBy } from '../policy/index.js';
 import type { Explanation, PolicyEvent } from '../policy/types.js';
+import type { CheckApi } from './checks.js';
 import type { Compliance } from './compliance.js';
 import type { Endpoint } from './endpoint.js';
 import type { GuestApi } from './guests.js';
@@ -230,6 +231,8 @@ export interface RuntimeApi {
   readonly history: HistoryApi;
   /** Programs that are run at events of VMs. */
   readonly hooks: HookApi;
+  /** Probes of VMs, as they are set, and asked at once. */
+  readonly checks: CheckApi;
   /** What persons do in guests. */
   readonly guests: GuestApi;
   /** All metrics in the text format of Prometheus, UTF-8. */

@@ -4,7 +4,7 @@ import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { GuestAccess } from '../model/guest.js';
 import { differingPaths, machineOf } from '../model/machine.js';
-import type { Outcome } from '../model/outcome.js';
+import type { Outcome, ProbeResult } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
 import { type ProbeSpec, startState } from '../model/probe.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
@@ -205,17 +205,25 @@ export class VmUnit {
   async confirm(probes: readonly string[], timeoutMs: number): Promise<Record<string, Outcome>> {
     const outcomes: Record<string, Outcome> = {};
     const ask = async (name: string) => {
-      const handle = this.#handles.get(name);
-      if (handle === undefined) return;
-      const external = this.#externals.get(name);
-      const { outcome } = external
-        ? await this.#options.externals.ask(external, timeoutMs)
-        : await this.#options.engine.probeNow(handle, { timeoutMs });
-      outcomes[name] = outcome;
+      const result = await this.probeNow(name, timeoutMs);
+      if (result !== undefined) outcomes[name] = result.outcome;
     };
     // A probe that throws (closed, removed) has no answer, which is what leaving it out says.
     await Promise.all(probes.map((name) => ask(name).catch(() => {})));
     return outcomes;
+  }
+
+  /** One probe, beside its schedule and thresholds; undefined: it is not registered, for the VM does not run. */
+  async probeNow(name: string, timeoutMs: number): Promise<ProbeResult | undefined> {
+    const handle = this.#handles.get(name);
+    if (handle === undefined) return undefined;
+    const external = this.#externals.get(name);
+    if (external === undefined) return this.#options.engine.probeNow(handle, { timeoutMs });
+    const { clock, externals } = this.#options;
+    const begunMs = clock.now();
+    const { outcome, message, warnings = [], details = {} } = await externals.ask(external, timeoutMs);
+    const told = message === undefined ? details : { ...details, message };
+    return { outcome, durationMs: clock.now() - begunMs, warnings, details: told };
   }
 
   /** The process watch goes on when the guest's probes are suspended or start over. */

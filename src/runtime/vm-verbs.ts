@@ -14,10 +14,7 @@ const FORCE_MS = 10_000;
 export async function startVm(target: ActTarget, deadline: Deadline): Promise<string> {
   const { spec, driver } = target;
   if (await attached(target)) return 'it runs already';
-  if (!driver.supports(spec, 'start')) {
-    const text = `${spec.id} cannot be started by vmpulse; start it the way it was started before`;
-    throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
-  }
+  refuseIfNotOurs(target);
   await target.beforeStart(deadline);
   try {
     await driver.start(spec, deadline.step());
@@ -28,6 +25,18 @@ export async function startVm(target: ActTarget, deadline: Deadline): Promise<st
   const { process } = target.session() ?? {};
   if (process) return `its VMM is process ${process.pid}`;
   throw new VmpulseError('ERR_VMPULSE_START_FAILED', `the VMM of ${spec.id} was started and is gone`);
+}
+
+/** Proves that a VM which is about to be ended can be started again. Throws what keeps it from that. */
+export async function requireStart(target: ActTarget, deadline: Deadline): Promise<void> {
+  refuseIfNotOurs(target);
+  await target.driver.proveStart(target.spec, deadline.step());
+}
+
+function refuseIfNotOurs({ spec, driver }: ActTarget): void {
+  if (driver.supports(spec, 'start')) return;
+  const text = `${spec.id} cannot be started by vmpulse; start it the way it was started before`;
+  throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
 }
 
 /** Resolves once the process is dead and everybody here has heard of it. */
@@ -57,6 +66,13 @@ export async function resumeVm(target: ActTarget, deadline: Deadline): Promise<s
   if ((await session.status(deadline.step())) === 'running') return 'it runs already';
   await session.resume(deadline.step());
   return 'it runs on';
+}
+
+/** The reset button: the guest boots again, its VMM stays. */
+export async function resetVm(target: ActTarget, deadline: Deadline): Promise<string> {
+  const session = await requireRunning(target);
+  await session.reset(deadline.step());
+  return 'it was reset; its guest boots';
 }
 
 /** Saves the VM as it is, under a name, in its disks. */

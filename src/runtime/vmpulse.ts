@@ -19,6 +19,7 @@ import { WorkerPool } from '../pool/index.js';
 import { HostResolver } from '../probes/dns/host-resolver.js';
 import { createRecoveries, type RecoveryOverrides } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
+import { type CheckApi, Checks } from './checks.js';
 import type { CustomProbes } from './custom-probes.js';
 import { type GuestApi, Guests } from './guests.js';
 import { type Heartbeat, Heartbeats } from './heartbeats.js';
@@ -112,6 +113,7 @@ export class Vmpulse implements RuntimeApi {
   readonly guests: GuestApi;
   readonly history: HistoryApi;
   readonly hooks: Hooks;
+  readonly checks: CheckApi;
   readonly #startedAtMs: number;
   #closing: Promise<void> | undefined;
 
@@ -213,6 +215,10 @@ export class Vmpulse implements RuntimeApi {
       units: this.#supervisor.units,
     });
     this.history = new History(this.#journal, () => this.#supervisor.recorder.settled());
+    this.checks = new Checks(
+      (vm) => this.#unit(vm),
+      (vm) => this.viewVm(vm).probes,
+    );
     this.guests = new Guests((vm) => this.#unit(vm), this.#supervisor.recorder);
     if (fallback !== undefined) this.degrade('engine', `the portable engine is used: ${fallback}`);
     this.#metrics.bind({

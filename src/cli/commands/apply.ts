@@ -1,20 +1,19 @@
-import { z } from 'zod';
-import { applyAnswer, planPreviewAnswer } from '../../daemon/answers/lifecycle.js';
+import { applyAnswer, type PlanPreviewAnswer, planPreviewAnswer } from '../../daemon/answers/lifecycle.js';
 import { VmpulseError } from '../../model/errors.js';
-import { author, type Cli, type CliCommand, json, withDaemon } from '../cli.js';
+import { type ChangeOptions, dryRunOption } from '../changes.js';
+import { author, type Cli, type CliCommand, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { readDocumentFiles, readJsonFile } from '../document-files.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { runPlan, runPlanAndTell } from '../run-plan.js';
 import { applyText } from '../text/apply-text.js';
 
-interface ApplyOptions {
+interface ApplyOptions extends ChangeOptions, FormatOptions {
   readonly filename?: readonly string[];
   readonly plan?: string;
   readonly prune?: true;
-  readonly dryRun?: true;
-  readonly json?: true;
 }
 
 /** `vmpulse apply`. */
@@ -36,8 +35,9 @@ export const applyCommand: CliCommand = {
         '--prune',
         'remove what was applied before and is not in these files; its VMs run on, unwatched',
       )
-      .option('--dry-run', 'only tell what would change')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(dryRunOption())
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -71,24 +71,22 @@ async function applyDocuments(
     dryRun: options.dryRun === true,
     author: author(),
   };
-  if (options.json) cli.stdout.write(json(await client.post('/v1/apply', body, z.unknown())));
-  else cli.stdout.write(applyText(await client.post('/v1/apply', body, applyAnswer)));
+  await show(cli, options, await client.post('/v1/apply', body, asCame(applyAnswer)), applyText);
 }
 
 async function applyPlan(client: DaemonClient, cli: Cli, plan: object, options: ApplyOptions): Promise<void> {
   if (options.dryRun) {
     const body = { ...plan, dry_run: true, author: author() };
-    if (options.json) {
-      cli.stdout.write(json(await client.post('/v1/plans', body, z.unknown())));
-      return;
-    }
-    const { actions } = await client.post('/v1/plans', body, planPreviewAnswer);
-    for (const { operationId, would } of actions) cli.stdout.write(`${operationId}: ${would}\n`);
-    cli.stdout.write('nothing done (--dry-run)\n');
+    await show(cli, options, await client.post('/v1/plans', body, asCame(planPreviewAnswer)), previewText);
     return;
   }
-  if (!options.json) return runPlanAndTell(client, cli, plan);
+  if (options.format === 'table') return runPlanAndTell(client, cli, plan);
   const view = await runPlan(client, plan, () => {});
-  cli.stdout.write(json(view));
+  await show(cli, options, plain(view), () => '');
   if (view.status !== 'SUCCEEDED') cli.setExitCode(EXIT.failed);
+}
+
+function previewText({ actions }: PlanPreviewAnswer): string {
+  const lines = actions.map(({ operationId, would }) => `${operationId}: ${would}\n`);
+  return `${lines.join('')}nothing done (--dry-run)\n`;
 }

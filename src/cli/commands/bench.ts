@@ -13,7 +13,8 @@ import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { type Cli, type CliCommand, paintOf } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
-import { benchText, NO_PROGRESS, progressLine } from '../text/bench-text.js';
+import { NO_PROGRESS } from '../text/bar.js';
+import { benchText, progressLine } from '../text/bench-text.js';
 import { untilInterrupted } from '../until-interrupted.js';
 
 interface BenchFlags {

@@ -1,6 +1,7 @@
 import { plainText } from '../../model/plain-text.js';
-import { type Cli, type CliCommand, json } from '../cli.js';
+import type { Cli, CliCommand } from '../cli.js';
 import { examples } from '../examples.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { addConfigChange } from './config-change.js';
 import { addConfigImport } from './config-import.js';
 import { addConfigShow } from './config-show.js';
@@ -32,20 +33,20 @@ export const configCommand: CliCommand = {
         'Reads a configuration and all its documents as the daemon would, and tells every error with file, line, path and remedy.',
       )
       .argument('<file>', 'the configuration file')
-      .option('--json', 'print one line of JSON')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse config check /etc/vmpulse/config.yaml', 'before a reload']))
-      .action((file: string, options: { readonly json?: true }) => check(cli, file, options.json === true));
+      .action((file: string, options: FormatOptions) => check(cli, file, options));
   },
 };
 
-async function check(cli: Cli, file: string, asJson: boolean): Promise<void> {
+async function check(cli: Cli, file: string, options: FormatOptions): Promise<void> {
   const { loadConfig } = await import('../../config/index.js');
   const { vms, warnings } = await loadConfig(file);
   const ids = vms.map(({ id }) => id);
-  if (asJson) {
-    cli.stdout.write(json({ file, vms: ids, warnings }));
-    return;
-  }
-  for (const warning of warnings) cli.stderr.write(`vmpulse: warning: ${plainText(warning, 4096)}\n`);
-  cli.stdout.write(`${plainText(file, 4096)}: valid, ${ids.length === 1 ? '1 VM' : `${ids.length} VMs`}\n`);
+  if (options.format === 'table')
+    for (const warning of warnings) cli.stderr.write(`vmpulse: warning: ${plainText(warning, 4096)}\n`);
+  const count = ids.length === 1 ? '1 VM' : `${ids.length} VMs`;
+  const text = `${plainText(file, 4096)}: valid, ${count}\n`;
+  await show(cli, options, plain({ file, vms: ids, warnings }), () => text);
 }

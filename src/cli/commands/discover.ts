@@ -1,15 +1,10 @@
-import { Option } from 'commander';
 import type { Discovery } from '../../discovery/index.js';
 import { plainText } from '../../model/plain-text.js';
-import { type Cli, type CliCommand, json, paintOf } from '../cli.js';
+import { type Cli, type CliCommand, paintOf } from '../cli.js';
 import { discoverHere, only } from '../discover-here.js';
 import { examples } from '../examples.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { discoverText } from '../text/discover-text.js';
-
-interface DiscoverOptions {
-  readonly format: 'table' | 'documents';
-  readonly json?: true;
-}
 
 /** `vmpulse discover [VM]`. */
 export const discoverCommand: CliCommand = {
@@ -18,15 +13,11 @@ export const discoverCommand: CliCommand = {
       .command('discover')
       .summary('find the VMs that run on this host')
       .description(
-        'Finds processes of QEMU, Cloud Hypervisor and Firecracker and the domains of libvirt, whoever started them, and tells what their command lines say. Works without the daemon, changes nothing, and opens none of their sockets.',
+        'Finds processes of QEMU, Cloud Hypervisor and Firecracker and the domains of libvirt, whoever started them, and tells what their command lines say, or (--format documents) prints documents that watch them, ready to be applied. Works without the daemon, changes nothing, and opens none of their sockets.',
       )
       .argument('[vm]', 'only this one, by the name that it has here')
-      .addOption(
-        new Option('--format <format>', 'documents: those that watch the VMs, ready to be applied')
-          .choices(['table', 'documents'])
-          .default('table'),
-      )
-      .option('--json', 'print one line of JSON')
+      .addOption(formatOption(['documents']))
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -35,22 +26,26 @@ export const discoverCommand: CliCommand = {
           [`vmpulse discover --json | jq '.vms[].disks'`, 'for a program'],
         ),
       )
-      .action(async (vm: string | undefined, options: DiscoverOptions) => {
+      .action(async (vm: string | undefined, options: FormatOptions<'documents'>) => {
         const found = await discoverHere();
-        show(cli, vm === undefined ? found : only(vm, found), options);
+        await tell(cli, vm === undefined ? found : only(vm, found), options);
       });
   },
 };
 
-function show(cli: Cli, { vms, warnings }: Discovery, { format, json: asJson }: DiscoverOptions): void {
-  if (asJson) {
+async function tell(
+  cli: Cli,
+  { vms, warnings }: Discovery,
+  { format }: FormatOptions<'documents'>,
+): Promise<void> {
+  if (format === 'json' || format === 'yaml') {
     const answer = vms.map(({ name, vm, address = null, notes }) => ({
       id: `default/${name}`,
       ...vm,
       address,
       notes,
     }));
-    cli.stdout.write(json({ vms: answer, warnings }));
+    await show(cli, { format }, plain({ vms: answer, warnings }), () => '');
     return;
   }
   const notes = vms.flatMap((one) => one.notes.map((note) => `default/${one.name}: ${note}`));

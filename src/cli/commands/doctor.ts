@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Demand } from '../../doctor/index.js';
 import { errorMessage, isVmpulseError } from '../../model/errors.js';
-import { type CliCommand, json, paintOf } from '../cli.js';
+import { type CliCommand, paintOf } from '../cli.js';
 import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { doctorText } from '../text/doctor-text.js';
 
-interface DoctorOptions {
+interface DoctorOptions extends FormatOptions {
   readonly config?: string;
-  readonly json?: true;
 }
 
 /** `vmpulse doctor`. */
@@ -26,7 +26,8 @@ export const doctorCommand: CliCommand = {
         '--config <file>',
         `compare with what this configuration asks for; default ${DEFAULT_CONFIG}, if it is there`,
       )
-      .option('--json', 'print one line of JSON')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -39,7 +40,7 @@ export const doctorCommand: CliCommand = {
         const { CHECKS, realHost, runDoctor } = await import('../../doctor/index.js');
         const demand = await readDemand(options.config);
         const report = await runDoctor({ host: realHost(), demand, checks: CHECKS });
-        cli.stdout.write(options.json ? json(report) : doctorText(report, paintOf(cli)));
+        await show(cli, options, plain(report), () => doctorText(report, paintOf(cli)));
         if (report.counts.error > 0) cli.setExitCode(EXIT.failed);
       });
   },

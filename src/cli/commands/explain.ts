@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { explainAnswer } from '../../daemon/answers/explain.js';
-import { type CliCommand, json, paintOf, vmPath, withDaemon } from '../cli.js';
+import { type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { explainText } from '../text/explain-text.js';
 
 /** `vmpulse explain VM`. */
@@ -14,7 +14,8 @@ export const explainCommand: CliCommand = {
         'Tells what was seen of a VM, what that was taken for, what was done, and what is held back and why.',
       )
       .argument('<vm>', 'name or namespace/name')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -22,13 +23,11 @@ export const explainCommand: CliCommand = {
           ['vmpulse explain default/web-1 --json | jq .episode.diagnosis', 'the diagnosis, for a program'],
         ),
       )
-      .action((vm: string, options: { readonly json?: true }, command) =>
+      .action((vm: string, options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const path = vmPath('/v1/explain', vm);
-          const text = options.json
-            ? json(await client.get(path, z.unknown()))
-            : explainText(await client.get(path, explainAnswer), Date.now(), paintOf(cli));
-          cli.stdout.write(text);
+          const answer = await client.get(path, asCame(explainAnswer));
+          await show(cli, options, answer, (view) => explainText(view, Date.now(), paintOf(cli)));
         }),
       );
   },

@@ -1,7 +1,8 @@
-import { z } from 'zod';
 import { leftoversAnswer } from '../../daemon/answers/lifecycle.js';
-import { author, type CliCommand, json, withDaemon } from '../cli.js';
+import { type ChangeOptions, dryRunOption } from '../changes.js';
+import { author, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 
 /** `vmpulse gc`. */
 export const gcCommand: CliCommand = {
@@ -12,25 +13,22 @@ export const gcCommand: CliCommand = {
       .description(
         'Removes folders of VMs that are not watched and do not run, what an apply that died had begun, and images that a later pull has replaced and no disk is laid over. Disks are never touched.',
       )
-      .option('--dry-run', 'only list it')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(dryRunOption())
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse gc --dry-run', 'what would be removed?']))
-      .action((options: { readonly dryRun?: true; readonly json?: true }, command) =>
+      .action((options: ChangeOptions & FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
-          const ask = <T>(schema: z.ZodType<T>) =>
-            options.dryRun
-              ? client.get('/v1/leftovers', schema)
-              : client.post('/v1/gc', { author: author() }, schema);
-          if (options.json) {
-            cli.stdout.write(json(await ask(z.unknown())));
-            return;
-          }
-          const { leftovers } = await ask(leftoversAnswer);
-          for (const { path, why } of leftovers) cli.stdout.write(`${path}: ${why}\n`);
-          const what = leftovers.length === 0 ? 'nothing is left over' : `${leftovers.length} removed`;
-          cli.stdout.write(
-            `${options.dryRun && leftovers.length > 0 ? 'nothing removed (--dry-run)' : what}\n`,
-          );
+          const schema = asCame(leftoversAnswer);
+          const answer = options.dryRun
+            ? await client.get('/v1/leftovers', schema)
+            : await client.post('/v1/gc', { author: author() }, schema);
+          await show(cli, options, answer, ({ leftovers }) => {
+            const lines = leftovers.map(({ path, why }) => `${path}: ${why}\n`);
+            const removed = leftovers.length === 0 ? 'nothing is left over' : `${leftovers.length} removed`;
+            const end = options.dryRun && leftovers.length > 0 ? 'nothing removed (--dry-run)' : removed;
+            return `${lines.join('')}${end}\n`;
+          });
         }),
       );
   },

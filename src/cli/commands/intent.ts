@@ -1,6 +1,9 @@
 import { intentsAnswer } from '../../daemon/answers/recovery.js';
-import { author, type CliCommand, json, withDaemon } from '../cli.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
+import { author, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
+import { vmId } from '../selectors.js';
 import { holdText } from '../text/status-text.js';
 
 /** `vmpulse intent list` and `vmpulse intent clear`. */
@@ -16,24 +19,28 @@ export const intentCommand: CliCommand = {
     intent
       .command('list')
       .description('Lists every intent in force with who, why and until when.')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse intent list --json', 'for a program']))
-      .action((options: { readonly json?: true }, command) =>
+      .action((options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
-          const answer = await client.get('/v1/intents', intentsAnswer);
-          cli.stdout.write(options.json ? json(answer) : intentsText(answer.intents));
+          const answer = await client.get('/v1/intents', asCame(intentsAnswer));
+          await show(cli, options, answer, ({ intents }) => intentsText(intents));
         }),
       );
     intent
       .command('clear')
       .description('Withdraws the intents of one VM, or those of all: automation goes on.')
       .option('--vm <vm>', 'name or namespace/name; without it all')
+      .addOption(dryRunOption())
       .addHelpText(
         'after',
         examples(['vmpulse intent clear --vm db', 'holds, maintenance and stop of one VM']),
       )
-      .action(({ vm }: { readonly vm?: string }, command) =>
+      .action(({ vm, ...options }: ChangeOptions & { readonly vm?: string }, command) =>
         withDaemon(command, cli, async (client) => {
+          const whose = vm === undefined ? 'every VM' : await vmId(client, vm);
+          if (!goesOn(cli, options, `clear the intents of ${whose}`)) return;
           const body = { vm, author: author() };
           const { intents } = await client.post('/v1/intents/clear', body, intentsAnswer);
           cli.stdout.write(intentsText(intents));

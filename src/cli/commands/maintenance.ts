@@ -1,6 +1,7 @@
 import { maintenanceAnswer } from '../../daemon/answers/recovery.js';
-import { type CliCommand, json, withDaemon } from '../cli.js';
+import { type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { maintenanceText } from '../text/maintenance-text.js';
 
 /** `vmpulse maintenance list`. */
@@ -14,12 +15,13 @@ export const maintenanceCommand: CliCommand = {
     maintenance
       .command('list')
       .description('Lists every entry with when it is due next, what it waits for, and how it ended last.')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse maintenance list --json', 'for a program']))
-      .action((options: { readonly json?: true }, command) =>
+      .action((options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
-          const answer = await client.get('/v1/maintenance', maintenanceAnswer);
-          cli.stdout.write(options.json ? json(answer) : maintenanceText(answer));
+          const answer = await client.get('/v1/maintenance', asCame(maintenanceAnswer));
+          await show(cli, options, answer, maintenanceText);
         }),
       );
   },

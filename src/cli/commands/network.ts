@@ -1,13 +1,10 @@
 import { networkAnswer, repairAnswer } from '../../daemon/answers/network.js';
-import { author, type CliCommand, json, withDaemon } from '../cli.js';
+import { type ChangeOptions, dryRunOption } from '../changes.js';
+import { author, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { problemsText } from '../text/network-text.js';
-
-interface RepairOptions {
-  readonly dryRun?: true;
-  readonly json?: true;
-}
 
 /** `vmpulse network check` and `vmpulse network repair`. */
 export const networkCommand: CliCommand = {
@@ -23,14 +20,15 @@ export const networkCommand: CliCommand = {
       .command('check')
       .description('Says what is wrong, of the whole host or of one VM. Status 1 when something is.')
       .argument('[vm]', 'name or namespace/name; without it the whole host')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse network check default/web-1', 'of one VM']))
-      .action((vm: string | undefined, options: { readonly json?: true }, command) =>
+      .action((vm: string | undefined, options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const query = vm === undefined ? '' : `?vm=${encodeURIComponent(vm)}`;
-          const answer = await client.get(`/v1/network${query}`, networkAnswer);
-          cli.stdout.write(options.json ? json(answer) : problemsText(answer.problems));
-          if (answer.problems.length > 0) cli.setExitCode(EXIT.failed);
+          const answer = await client.get(`/v1/network${query}`, asCame(networkAnswer));
+          await show(cli, options, answer, ({ problems }) => problemsText(problems));
+          if (answer.shown.problems.length > 0) cli.setExitCode(EXIT.failed);
         }),
       );
     network
@@ -39,17 +37,20 @@ export const networkCommand: CliCommand = {
         'Makes what is missing, sets up what is down, puts devices back on their bridges, applies the rules. Touches only what the documents name. Status 1 when something is wrong after it.',
       )
       .argument('[vm]', 'name or namespace/name; without it the whole host')
-      .option('--dry-run', 'only say what would be done')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(dryRunOption())
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse network repair web-1 --dry-run', 'what would be done?']))
-      .action((vm: string | undefined, options: RepairOptions, command) =>
+      .action((vm: string | undefined, options: ChangeOptions & FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const dryRun = options.dryRun === true;
           const body = { vm, dryRun, author: author() };
-          const answer = await client.post('/v1/network/repair', body, repairAnswer);
-          const done = answer.done.map((what) => `${dryRun ? 'would ' : ''}${what}\n`).join('');
-          cli.stdout.write(options.json ? json(answer) : `${done}${problemsText(answer.problems)}`);
-          if (answer.problems.length > 0) cli.setExitCode(EXIT.failed);
+          const answer = await client.post('/v1/network/repair', body, asCame(repairAnswer));
+          await show(cli, options, answer, ({ done, problems }) => {
+            const lines = done.map((what) => `${dryRun ? 'would ' : ''}${what}\n`);
+            return `${lines.join('')}${problemsText(problems)}`;
+          });
+          if (answer.shown.problems.length > 0) cli.setExitCode(EXIT.failed);
         }),
       );
   },

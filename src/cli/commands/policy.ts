@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { recoveryPolicyAnswer } from '../../daemon/answers/recovery.js';
-import { type CliCommand, json, vmPath, withDaemon } from '../cli.js';
+import { type CliCommand, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { recoveryPolicyText } from '../text/recovery-policy-text.js';
 
 /** `vmpulse policy show VM`. */
@@ -19,7 +19,8 @@ export const policyCommand: CliCommand = {
         'Shows how failures of a VM are answered, as the daemon has it, and which document said each value.',
       )
       .argument('<vm>', 'name or namespace/name')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -27,13 +28,11 @@ export const policyCommand: CliCommand = {
           ['vmpulse policy show web-1 --json | jq .recovery.enabled', 'whether it acts, for a program'],
         ),
       )
-      .action((vm: string, options: { readonly json?: true }, command) =>
+      .action((vm: string, options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const path = vmPath('/v1/policy', vm);
-          const text = options.json
-            ? json(await client.get(path, z.unknown()))
-            : recoveryPolicyText(await client.get(path, recoveryPolicyAnswer));
-          cli.stdout.write(text);
+          const answer = await client.get(path, asCame(recoveryPolicyAnswer));
+          await show(cli, options, answer, recoveryPolicyText);
         }),
       );
   },

@@ -3,18 +3,18 @@ import { isVmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { type ProbeFlags, withFlags } from '../../probes/flags.js';
 import { findKind, KIND_ENTRIES } from '../../probes/registry.js';
-import { type Cli, type CliCommand, globalOptions, json, paintOf, printError } from '../cli.js';
+import { type Cli, type CliCommand, globalOptions, paintOf, printError } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
+import { type Format, type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { parseTime } from '../parse-time.js';
 import { probeJson, probeText } from '../text/probe-text.js';
 
-interface ProbeOptions extends Omit<ProbeFlags, 'headers' | 'steps'> {
+interface ProbeOptions extends Omit<ProbeFlags, 'headers' | 'steps'>, FormatOptions {
   readonly header?: readonly string[];
   readonly step?: readonly string[];
   readonly timeout: number;
   readonly engine?: 'native' | 'portable';
-  readonly json?: true;
 }
 
 const EXIT_OF = { ok: EXIT.ok, failed: EXIT.failed, inconclusive: EXIT.inconclusive } as const;
@@ -56,7 +56,8 @@ export const probeCommand: CliCommand = {
       .option('--expect-status <ranges>', 'statuses that are ok, for example 200-299,404')
       .option('--expect-body <regex>', 'what the body must match')
       .addOption(new Option('--engine <engine>', 'engine to probe with').choices(['native', 'portable']))
-      .option('--json', 'print one line of JSON')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', `\nKinds:\n${kinds.join('')}`)
       .addHelpText(
         'after',
@@ -80,14 +81,14 @@ export const probeCommand: CliCommand = {
         ),
       )
       .action(async (kind: string, target: string, options: ProbeOptions, command) => {
-        const { timeout, engine, json: asJson, header, step, ...rest } = options;
+        const { timeout, engine, format, json: _short, header, step, ...rest } = options;
         const { debug = false } = globalOptions(command);
         await run(cli, {
           kind,
           target,
           timeoutMs: timeout,
           engine,
-          asJson: asJson === true,
+          format,
           debug,
           flags: {
             ...rest,
@@ -104,7 +105,7 @@ interface ProbeRequest {
   readonly target: string;
   readonly timeoutMs: number;
   readonly engine: 'native' | 'portable' | undefined;
-  readonly asJson: boolean;
+  readonly format: Format;
   readonly debug: boolean;
   readonly flags: ProbeFlags;
 }
@@ -126,11 +127,8 @@ async function run(cli: Cli, request: ProbeRequest): Promise<void> {
     try {
       const result = await probeTarget(engine, parsed, { timeoutMs, debug });
       if (result.debug !== undefined) cli.stderr.write(`${result.debug}\n`);
-      cli.stdout.write(
-        request.asJson
-          ? json(probeJson(entry.kind, target, result))
-          : probeText(entry.label(parsed.check), result, paintOf(cli)),
-      );
+      const answer = plain(probeJson(entry.kind, target, result));
+      await show(cli, request, answer, () => probeText(entry.label(parsed.check), result, paintOf(cli)));
       cli.setExitCode(EXIT_OF[result.outcome.result]);
     } finally {
       await engine.close();

@@ -1,11 +1,14 @@
 import { holdsAnswer } from '../../daemon/answers/recovery.js';
 import type { HoldAnswer } from '../../daemon/answers/status.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type CliCommand, withDaemon } from '../cli.js';
+import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
+import { vmId } from '../selectors.js';
 import { holdText } from '../text/status-text.js';
 
-interface HoldOptions {
+interface HoldOptions extends ChangeOptions {
   readonly vm?: string;
   readonly for?: number;
   readonly reason: string;
@@ -33,6 +36,7 @@ export const recoveryCommand: CliCommand = {
       .option('--vm <vm>', 'name or namespace/name; without it all VMs')
       .option('--for <time>', 'end by itself after this, for example 10m or 1h30m', parseTime)
       .requiredOption('--reason <text>', 'why; shown by status and kept in the journal')
+      .addOption(dryRunOption())
       .addHelpText(
         'after',
         examples(
@@ -40,8 +44,9 @@ export const recoveryCommand: CliCommand = {
           ['vmpulse recovery hold --vm db --reason "restore running"', 'one VM, until resumed'],
         ),
       )
-      .action(({ vm, for: forMs, reason }: HoldOptions, command) =>
+      .action(({ vm, for: forMs, reason, ...options }: HoldOptions, command) =>
         withDaemon(command, cli, async (client) => {
+          if (!goesOn(cli, options, `hold recovery of ${await whose(client, vm)}`)) return;
           const body = { vm, reason, author: author(), forMs };
           const { holds } = await client.post('/v1/recovery/hold', body, holdsAnswer);
           cli.stdout.write(holdsText(holds));
@@ -51,6 +56,7 @@ export const recoveryCommand: CliCommand = {
       .command('resume')
       .description('Withdraws a hold: that of one VM, or the one over all VMs.')
       .option('--vm <vm>', 'name or namespace/name; without it the hold over all VMs')
+      .addOption(dryRunOption())
       .addHelpText(
         'after',
         examples(
@@ -58,14 +64,19 @@ export const recoveryCommand: CliCommand = {
           ['vmpulse recovery resume --vm db', 'for one VM'],
         ),
       )
-      .action(({ vm }: { readonly vm?: string }, command) =>
+      .action(({ vm, ...options }: ChangeOptions & { readonly vm?: string }, command) =>
         withDaemon(command, cli, async (client) => {
+          if (!goesOn(cli, options, `resume recovery of ${await whose(client, vm)}`)) return;
           const { holds } = await client.post('/v1/recovery/resume', { vm, author: author() }, holdsAnswer);
           cli.stdout.write(holdsText(holds));
         }),
       );
   },
 };
+
+async function whose(client: DaemonClient, vm: string | undefined): Promise<string> {
+  return vm === undefined ? 'all VMs' : await vmId(client, vm);
+}
 
 function holdsText(holds: readonly HoldAnswer[]): string {
   if (holds.length === 0) return 'recovery is not held\n';

@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { type ReloadAnswer, reloadAnswer } from '../../daemon/answers/lifecycle.js';
-import { type CliCommand, json, withDaemon } from '../cli.js';
+import { type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 
 /** `vmpulse reload`. */
 export const reloadCommand: CliCommand = {
@@ -12,12 +12,13 @@ export const reloadCommand: CliCommand = {
       .description(
         'Reads the configuration again and applies it whole, or nothing of it when something is wrong. No VM is stopped or restarted by that.',
       )
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse reload', 'apply what was edited; the same as SIGHUP']))
-      .action((options: { readonly json?: true }, command) =>
+      .action((options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
-          if (options.json) cli.stdout.write(json(await client.post('/v1/reload', {}, z.unknown())));
-          else cli.stdout.write(reloadText(await client.post('/v1/reload', {}, reloadAnswer)));
+          const answer = await client.post('/v1/reload', {}, asCame(reloadAnswer));
+          await show(cli, options, answer, reloadText);
         }),
       );
   },

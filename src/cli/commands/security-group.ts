@@ -2,13 +2,18 @@ import type { Command } from 'commander';
 import { groupsAnswer } from '../../daemon/answers/network.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { author, type Cli, type CliCommand, json, withDaemon } from '../cli.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
+import { author, type Cli, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
+import { vmId } from '../selectors.js';
 import { groupsText } from '../text/network-text.js';
 
-interface GroupOptions {
+interface VmOption {
   readonly vm?: string | undefined;
 }
+
+interface GroupOptions extends VmOption, ChangeOptions {}
 
 interface RuleOptions extends GroupOptions {
   readonly sourceCidr?: string;
@@ -31,13 +36,14 @@ export const securityGroupCommand: CliCommand = {
       .command('list')
       .description('Lists the groups with their rules, or those that hold for one VM.')
       .option('--vm <vm>', 'name or namespace/name; without it all groups')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse security-group list --json', 'for a program']))
-      .action(({ vm, json: asJson }: GroupOptions & { readonly json?: true }, command) =>
+      .action(({ vm, ...options }: VmOption & FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const query = vm === undefined ? '' : `?vm=${encodeURIComponent(vm)}`;
-          const answer = await client.get(`/v1/security-groups${query}`, groupsAnswer);
-          cli.stdout.write(asJson ? json(answer) : groupsText(answer));
+          const answer = await client.get(`/v1/security-groups${query}`, asCame(groupsAnswer));
+          await show(cli, options, answer, groupsText);
         }),
       );
     registerAdd(group, cli);
@@ -47,9 +53,11 @@ export const securityGroupCommand: CliCommand = {
       .argument('[group]', 'default; left out with --vm', defaultGroup)
       .requiredOption('--id <id>', 'of the rule, for example r1')
       .option('--vm <vm>', 'of the group of this VM')
+      .addOption(dryRunOption())
       .addHelpText('after', examples(['vmpulse security-group remove-rule default --id r1', 'of all VMs']))
-      .action((name: string | undefined, { vm, id }: GroupOptions & { readonly id: string }, command) =>
-        change(command, cli, 'remove-rule', name, { vm, id }),
+      .action(
+        (name: string | undefined, { vm, id, ...options }: GroupOptions & { readonly id: string }, command) =>
+          change(command, cli, options, 'remove-rule', name, { vm, id }),
       );
     group
       .command('policy')
@@ -59,9 +67,10 @@ export const securityGroupCommand: CliCommand = {
       .argument('<policy>', 'accept, drop or inherit', parsePolicy)
       .argument('[group]', 'default; left out with --vm', defaultGroup)
       .option('--vm <vm>', 'of the group of this VM')
+      .addOption(dryRunOption())
       .addHelpText('after', examples(['vmpulse security-group policy drop --vm db', 'only what rules name']))
-      .action((policy: string, name: string | undefined, { vm }: GroupOptions, command) =>
-        change(command, cli, 'policy', name, { vm, policy: policy === 'inherit' ? null : policy }),
+      .action((policy: string, name: string | undefined, { vm, ...options }: GroupOptions, command) =>
+        change(command, cli, options, 'policy', name, { vm, policy: policy === 'inherit' ? null : policy }),
       );
   },
 };
@@ -76,6 +85,7 @@ function registerAdd(group: Command, cli: Cli): void {
     .option('--port <port>', 'to this port, or range 8000-8010, of tcp or udp', parsePorts)
     .option('--protocol <protocol>', 'tcp, udp, icmp or any; default tcp with a port, any without')
     .option('--comment <text>', 'for people, at most 100 characters')
+    .addOption(dryRunOption())
     .addHelpText(
       'after',
       examples([
@@ -83,25 +93,34 @@ function registerAdd(group: Command, cli: Cli): void {
         'to all VMs',
       ]),
     )
-    .action((name: string | undefined, { vm, port, ...rest }: RuleOptions, command) =>
-      change(command, cli, 'add-rule', name, { vm, rule: { ...rest, ...port } }),
+    .action((name: string | undefined, { vm, port, dryRun, ...rest }: RuleOptions, command) =>
+      change(command, cli, dryRun ? { dryRun } : {}, 'add-rule', name, { vm, rule: { ...rest, ...port } }),
     );
 }
 
 function change(
   command: Command,
   cli: Cli,
-  verb: string,
+  options: ChangeOptions,
+  verb: 'add-rule' | 'remove-rule' | 'policy',
   name: string | undefined,
-  body: GroupOptions & Readonly<Record<string, unknown>>,
+  body: VmOption & Readonly<Record<string, unknown>>,
 ): Promise<void> {
   if (name !== undefined && body.vm !== undefined)
     throw usage(`${name} and --vm ${plainText(body.vm)} name two groups; keep one of them`);
   return withDaemon(command, cli, async (client) => {
+    const group = body.vm === undefined ? 'default' : await vmId(client, body.vm);
+    if (!goesOn(cli, options, `${WHAT[verb]} group ${group}`)) return;
     const path = `/v1/security-groups/${verb}`;
     cli.stdout.write(groupsText(await client.post(path, { ...body, author: author() }, groupsAnswer)));
   });
 }
+
+const WHAT = {
+  'add-rule': 'add a rule to',
+  'remove-rule': 'remove a rule from',
+  policy: 'set the policy of',
+} as const;
 
 /** Groups are `default` and one a VM, which --vm names. */
 function defaultGroup(text: string): string {

@@ -5,15 +5,16 @@ import { plainText } from '../../model/plain-text.js';
 import type { RecoverySpec } from '../../model/vm.js';
 import type { PolicyConfig } from '../../policy/index.js';
 import type { ReplayReport } from '../../sim/replay/replay.js';
-import { type Cli, json } from '../cli.js';
+import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-codes.js';
+import { type FormatOptions, plain, show } from '../format.js';
 
 /** `vmpulse simulate --record FILE`. Errors: ERR_VMPULSE_ARGUMENT for a file that cannot be read or is no export. */
 export async function replayRecord(
   cli: Cli,
   file: string,
   { recovery, policy }: { readonly recovery: RecoverySpec | undefined; readonly policy: PolicyConfig },
-  asJson: boolean,
+  format: FormatOptions,
 ): Promise<void> {
   const { Replay } = await import('../../sim/replay/replay.js');
   const replay = new Replay({ policy, ...(recovery === undefined ? {} : { recovery }) });
@@ -28,7 +29,7 @@ export async function replayRecord(
     );
   }
   const report = replay.report();
-  cli.stdout.write(asJson ? json(report) : reportText(report));
+  await show(cli, format, plain(report), reportText);
   cli.setExitCode(report.diverged.length === 0 ? EXIT.ok : EXIT.failed);
 }
 

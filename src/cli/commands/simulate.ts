@@ -5,14 +5,16 @@ import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, type PolicyConfig } from '../.
 import type { RunOptions } from '../../sim/run-seeds.js';
 import type { SeedReport } from '../../sim/simulate.js';
 import type { Tally } from '../../sim/totals.js';
-import { type Cli, type CliCommand, json, paintOf } from '../cli.js';
+import { type Cli, type CliCommand, paintOf } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { bar, NO_PROGRESS, redrawn } from '../text/bar.js';
 import { simulationText } from '../text/simulation-text.js';
 import { untilInterrupted } from '../until-interrupted.js';
 import { replayRecord } from './simulate-record.js';
 
-interface SimulateOptions {
+interface SimulateOptions extends FormatOptions {
   readonly policy?: string;
   readonly vms: number;
   readonly hosts: number;
@@ -20,7 +22,6 @@ interface SimulateOptions {
   readonly faults: string;
   readonly seeds: readonly [from: number, to: number];
   readonly record?: string;
-  readonly json?: true;
   readonly verbose?: true;
 }
 
@@ -41,7 +42,8 @@ export const simulateCommand: CliCommand = {
       .option('--seeds <range>', 'seeds, for example 7 or 1..100', seedRange, [1, 10])
       .option('--record <file>', 'replay what a daemon journalled, instead of simulating')
       .option('--verbose', 'tell the story of the VMs with findings')
-      .option('--json', 'print one line of JSON')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -59,7 +61,7 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const { record } = options;
   if (record !== undefined) {
     const { recovery, policy } = await policyOf(options.policy);
-    await replayRecord(cli, record, { recovery, policy }, options.json === true);
+    await replayRecord(cli, record, { recovery, policy }, options);
     return;
   }
   const { vms, hosts, days, seeds, faults } = options;
@@ -79,13 +81,10 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const totals = tally.totals();
   const bad = totals.missed + totals.falseRestarts + totals.invariantViolations;
   const replay = (seed: number) => replayOf(options, seed);
-  if (options.json) {
-    const failed = tally.failed.map((one) => ({ ...one, replay: replay(one.seed) }));
-    const kindsSeen = Object.fromEntries([...tally.kinds].sort(([a], [b]) => (a < b ? -1 : 1)));
-    cli.stdout.write(json({ seeds: tally.seeds, faultKinds: kindsSeen, failed, totals }));
-  } else {
-    cli.stdout.write(simulationText(tally, replay, paintOf(cli)));
-  }
+  const failed = tally.failed.map((one) => ({ ...one, replay: replay(one.seed) }));
+  const kindsSeen = Object.fromEntries([...tally.kinds].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const answer = plain({ seeds: tally.seeds, faultKinds: kindsSeen, failed, totals });
+  await show(cli, options, answer, () => simulationText(tally, replay, paintOf(cli)));
   cli.setExitCode(bad === 0 ? EXIT.ok : EXIT.failed);
 }
 
@@ -107,19 +106,17 @@ async function runSeeds(cli: Cli, options: Omit<RunOptions, 'signal' | 'onSeed'>
   const { runSeeds: run } = await import('../../sim/run-seeds.js');
   const count = options.toSeed - options.fromSeed + 1;
   const isTerminal = cli.stderr.isTTY === true;
-  const bar = (tally: Tally) => cli.stderr.write(`\r${progress(tally, count)}`);
+  const bar = (tally: Tally) => cli.stderr.write(redrawn(progress(tally, count)));
   return await untilInterrupted(async (signal) => {
     const tally = await run({ ...options, signal, ...(isTerminal ? { onSeed: bar } : {}) });
-    if (isTerminal) cli.stderr.write('\r\u001b[K');
+    if (isTerminal) cli.stderr.write(NO_PROGRESS);
     return tally;
   });
 }
 
 function progress(tally: Tally, count: number): string {
-  const width = 30;
-  const done = Math.round((tally.seeds / count) * width);
   const findings = tally.failedSeeds === 0 ? '' : `, ${tally.failedSeeds} with findings`;
-  return `[${'#'.repeat(done)}${'.'.repeat(width - done)}] ${tally.seeds}/${count} seeds${findings}`;
+  return `${bar(tally.seeds / count)} ${tally.seeds} of ${count} seeds${findings}`;
 }
 
 /** Runs the seeds in this thread and tells what happened to the VMs that something was found about. */

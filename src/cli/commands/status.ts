@@ -1,69 +1,208 @@
-import { z } from 'zod';
-import { hostAnswer, vmAnswer } from '../../daemon/answers/status.js';
-import { type Cli, type CliCommand, json, paintOf, vmPath, withDaemon } from '../cli.js';
+import { type Command, Option } from 'commander';
+import { type HostAnswer, hostAnswer, vmAnswer } from '../../daemon/answers/status.js';
+import { VmpulseError } from '../../model/errors.js';
+import { checkNow } from '../check-now.js';
+import { type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { statusText, vmText } from '../text/status-text.js';
+import { asCame, type FormatOptions, formatOption, formatted, jsonOption, show } from '../format.js';
+import { parseTime } from '../parse-time.js';
+import { recoveriesSince } from '../recovery-log.js';
+import { askHosts, parseHosts } from '../remote-hosts.js';
+import {
+  healthOption,
+  isOpen,
+  type Selection,
+  selectFrom,
+  selectVms,
+  tagOption,
+  vmsArgument,
+} from '../selectors.js';
+import { checkNowText } from '../text/checks-text.js';
+import { fleetText } from '../text/fleet-text.js';
+import { recoveryHistoryText, recoveryLogText, recoverySumText } from '../text/recovery-log-text.js';
+import { probeTable, statusText, vmText } from '../text/status-text.js';
 import { untilInterrupted } from '../until-interrupted.js';
 import { watch } from '../watch.js';
 
-interface StatusOptions {
-  readonly json?: true;
+const DAY_MS = 86_400_000;
+
+interface StatusOptions extends FormatOptions, Selection {
+  readonly all?: true;
+  readonly checkNow?: true;
+  readonly verbose?: true;
+  readonly recoveryHistory?: true;
+  readonly recoveryLog?: true;
+  readonly last: number;
   readonly watch?: true;
+  readonly host?: readonly string[];
 }
 
-/** `vmpulse status [VM]`. */
+/** `vmpulse status [VM...]`. */
 export const statusCommand: CliCommand = {
   register(program, cli) {
     program
       .command('status')
-      .summary('show the watched VMs, or one of them')
+      .summary('show the watched VMs, or some of them')
       .description(
-        'Shows every watched VM with its health and what is done about it, or one VM with its probes.',
+        'Shows every watched VM with its health and what is done about it, those that are chosen, or one VM with its probes.',
       )
-      .argument('[vm]', 'name or namespace/name')
-      .option('--json', 'print one line of JSON, as the API gives it')
+      .addArgument(vmsArgument())
+      .addOption(tagOption())
+      .addOption(healthOption())
+      .option('--all', 'a summary: how many are how, and which are not well')
+      .addOption(
+        new Option(
+          '--check-now',
+          'ask every probe at once and show what it says; states do not change',
+        ).conflicts(['watch', 'all']),
+      )
+      .addOption(
+        new Option('--recovery-history', 'what was done to VMs of late, a line each').conflicts([
+          'watch',
+          'checkNow',
+          'all',
+        ]),
+      )
+      .addOption(
+        new Option('--recovery-log', 'the same with what was wrong and what came of it').conflicts([
+          'watch',
+          'checkNow',
+          'all',
+        ]),
+      )
+      .option('--last <time>', 'how far back these two go (default 7d)', parseTime, 7 * DAY_MS)
+      .option('--verbose', 'with the probes of each VM; --check-now: with all that they measured')
       .option('--watch', 'show it again at every change, until Ctrl-C')
+      .addOption(
+        new Option('--host <hosts>', 'ask the daemons of these hosts by ssh, separated by commas')
+          .argParser(parseHosts)
+          .conflicts(['watch', 'checkNow', 'recoveryHistory', 'recoveryLog']),
+      )
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
           ['vmpulse status', 'all VMs'],
           ['vmpulse status default/web-1', 'one VM with its probes'],
+          ['vmpulse status web-1 --check-now --verbose', 'what do its probes say right now?'],
           ['vmpulse status --watch', 'all VMs, live'],
+          ['vmpulse status web-1 --recovery-log --last 30d', 'what was done to it, and what came of it'],
+          ['vmpulse status --all --host node-1,node-2', 'several hosts, in short'],
           [`vmpulse status --json | jq '.vms[] | select(.ready | not) | .id'`, 'those that are not ready'],
         ),
       )
-      .action((vm: string | undefined, options: StatusOptions, command) =>
-        withDaemon(command, cli, (client) => run(client, cli, vm, options)),
+      .action((names: readonly string[], options: StatusOptions, command) =>
+        run(cli, names, options, command),
       );
   },
 };
 
 async function run(
+  cli: Cli,
+  names: readonly string[],
+  options: StatusOptions,
+  command: Command,
+): Promise<void> {
+  if (options.host !== undefined) return tellHosts(cli, names, options, options.host);
+  await withDaemon(command, cli, async (client) => {
+    if (options.checkNow) return tellChecks(client, cli, names, options);
+    if (options.recoveryHistory || options.recoveryLog) return tellRecoveries(client, cli, names, options);
+    const render = () => rendered(client, cli, names, options);
+    if (!options.watch) {
+      cli.stdout.write(await render());
+      return;
+    }
+    await untilInterrupted((signal) =>
+      watch({ client, output: cli.stdout, clear: options.format === 'table', show: render, signal }),
+    );
+  });
+}
+
+async function rendered(
   client: DaemonClient,
   cli: Cli,
-  vm: string | undefined,
+  names: readonly string[],
+  options: StatusOptions,
+): Promise<string> {
+  const { format } = options;
+  const [name, another] = names;
+  if (name !== undefined && another === undefined && !isOpen(names, options)) {
+    const answer = await client.get(vmPath('/v1/status', name), asCame(vmAnswer));
+    return formatted(format, answer, (one) => vmText(one, Date.now(), paintOf(cli)));
+  }
+  const host = await client.get('/v1/status', asCame(hostAnswer));
+  const chosen = await selectFrom(client, host, names, options);
+  const text = await formatted(format, chosen, (shown) => hostText(cli, shown, options));
+  if (!options.all || format !== 'table') return text;
+  const recoveries = await recoveriesSince(client, Date.now() - DAY_MS, undefined);
+  return `${text}recoveries in 24 h: ${recoverySumText(recoveries.map(({ shown }) => shown))}\n`;
+}
+
+function hostText(cli: Cli, host: HostAnswer, { all, verbose }: StatusOptions): string {
+  const paint = paintOf(cli);
+  const text = all ? fleetText(host, paint) : statusText(host, paint);
+  if (!verbose) return text;
+  const probes = host.vms.map(({ id, probes: some }) => `\n${id}\n${probeTable(some, host.nowMs, paint)}`);
+  return text + probes.join('');
+}
+
+async function tellChecks(
+  client: DaemonClient,
+  cli: Cli,
+  names: readonly string[],
   options: StatusOptions,
 ): Promise<void> {
-  const show = () => render(client, cli, vm, options.json === true);
-  if (!options.watch) {
-    cli.stdout.write(await show());
-    return;
-  }
-  await untilInterrupted((signal) =>
-    watch({ client, output: cli.stdout, clear: options.json !== true, show, signal }),
+  const host = await client.get('/v1/status', asCame(hostAnswer));
+  const { vms } = (await selectFrom(client, host, names, options)).shown;
+  const checks = await checkNow(
+    client,
+    cli,
+    vms.map(({ id }) => id),
+  );
+  const answer = {
+    data: { vms: checks.map(({ data }) => data) },
+    shown: checks.map(({ shown }) => shown),
+  };
+  await show(cli, options, answer, (shown) =>
+    shown.map((one) => checkNowText(one, options.verbose === true, paintOf(cli))).join('\n'),
   );
 }
 
-async function render(
+async function tellRecoveries(
   client: DaemonClient,
   cli: Cli,
-  vm: string | undefined,
-  asJson: boolean,
-): Promise<string> {
-  const path = vm === undefined ? '/v1/status' : vmPath('/v1/status', vm);
-  if (asJson) return json(await client.get(path, z.unknown()));
-  const paint = paintOf(cli);
-  if (vm === undefined) return statusText(await client.get(path, hostAnswer), paint);
-  return vmText(await client.get(path, vmAnswer), Date.now(), paint);
+  names: readonly string[],
+  options: StatusOptions,
+): Promise<void> {
+  const chosen = names.length > 0 || isOpen(names, options);
+  const vms = chosen
+    ? new Set((await selectVms(client, names, options)).map(({ shown }) => shown.id))
+    : undefined;
+  const found = await recoveriesSince(client, Date.now() - options.last, vms);
+  const answer = {
+    data: { recoveries: found.map(({ data }) => data) },
+    shown: found.map(({ shown }) => shown),
+  };
+  const text = options.recoveryLog ? recoveryLogText : recoveryHistoryText;
+  await show(cli, options, answer, (shown) => text(shown, paintOf(cli)));
+}
+
+async function tellHosts(
+  cli: Cli,
+  names: readonly string[],
+  options: StatusOptions,
+  hosts: readonly string[],
+): Promise<void> {
+  if (names.length > 0 || isOpen(names, options)) {
+    const text = '--host shows whole hosts; leave out the VMs, or choose with jq from --json';
+    throw new VmpulseError('ERR_VMPULSE_USAGE', text);
+  }
+  const told = await askHosts(cli, hosts);
+  const answer = {
+    data: { hosts: told.map(({ host, answer: { data } }) => ({ host, status: data })) },
+    shown: told.map(({ answer: { shown } }) => shown),
+  };
+  await show(cli, options, answer, (shown) => shown.map((host) => hostText(cli, host, options)).join('\n'));
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { applyAnswer } from '../../daemon/answers/lifecycle.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, withDaemon } from '../cli.js';
 import { discoverHere, only } from '../discover-here.js';
 import { examples } from '../examples.js';
@@ -14,8 +15,9 @@ export function addAdopt(vm: Command, cli: Cli): void {
       'Has the daemon keep the documents of a VM that vmpulse discover finds, so that it is watched from now on, still without recovery. Refused for VMs that libvirt, Proxmox, a container or a unit runs. Must be run on the host of the daemon.',
     )
     .argument('<vm>', 'name that vmpulse discover shows')
+    .addOption(dryRunOption())
     .addHelpText('after', examples(['vmpulse vm adopt web-1', 'watch it, whatever is configured']))
-    .action(async (name: string, _options: object, command) => {
+    .action(async (name: string, options: ChangeOptions, command) => {
       const found = only(name, await discoverHere()).vms[0];
       const { isForeign } = await import('../../discovery/index.js');
       if (found === undefined) throw new VmpulseError('ERR_VMPULSE_INTERNAL', 'found, and not there');
@@ -34,6 +36,7 @@ export function addAdopt(vm: Command, cli: Cli): void {
           `VM default/${found.name} cannot be watched: ${why}`,
         );
       }
+      if (!goesOn(cli, options, `adopt default/${found.name}`)) return;
       const files = [{ path: `found/${found.name}.yaml`, text: found.documents }];
       await withDaemon(command, cli, async (client) => {
         const body = { files, prune: false, dryRun: false, author: author() };

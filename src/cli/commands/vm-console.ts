@@ -3,8 +3,8 @@ import { consoleAnswer } from '../../daemon/answers/guests.js';
 import { author, type Cli, vmPath, withDaemon } from '../cli.js';
 import { attachConsole, ESCAPE_KEY, runOnConsole } from '../console.js';
 import { examples } from '../examples.js';
+import { lines } from '../guest-command.js';
 import { parseTime } from '../parse-time.js';
-import { lines } from './vm-exec.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { statsAnswer } from '../../daemon/answers/guests.js';
-import { type Cli, json, vmPath, withDaemon } from '../cli.js';
+import { type Cli, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { statsText } from '../text/stats-text.js';
 
 /** `vmpulse vm stats`. */
@@ -10,7 +10,8 @@ export function addStats(vm: Command, cli: Cli): void {
   vm.command('stats')
     .description('Shows what the guest has used up: processors, memory, disks, by its own account.')
     .argument('<vm>', 'name or namespace/name')
-    .option('--json', 'print one line of JSON, as the API gives it')
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(
@@ -18,11 +19,10 @@ export function addStats(vm: Command, cli: Cli): void {
         ["vmpulse vm stats web-1 --json | jq '{cpu_usage, memory_usage, disk_usage}'", 'for programs'],
       ),
     )
-    .action((name: string, options: { readonly json?: true }, command) =>
+    .action((name: string, options: FormatOptions, command) =>
       withDaemon(command, cli, async (client) => {
         const path = `${vmPath('/v1/vms', name)}/stats`;
-        if (options.json) cli.stdout.write(json(await client.get(path, z.unknown())));
-        else cli.stdout.write(statsText(await client.get(path, statsAnswer)));
+        await show(cli, options, await client.get(path, asCame(statsAnswer)), statsText);
       }),
     );
 }

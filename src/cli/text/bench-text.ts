@@ -1,19 +1,13 @@
 import type { BenchReport } from '../../bench/index.js';
+import { bar, redrawn } from './bar.js';
 import type { Paint } from './paint.js';
 import { table } from './table.js';
 
-const BAR_WIDTH = 30;
-
 /** A bar that grows with `share`, to be drawn over itself. */
 export function progressLine(share: number, durationMs: number): string {
-  const full = Math.round(share * BAR_WIDTH);
   const seconds = ((share * durationMs) / 1000).toFixed(0);
-  const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
-  return `\r${bar} ${seconds} of ${(durationMs / 1000).toFixed(0)} s\u001b[K`;
+  return redrawn(`${bar(share)} ${seconds} of ${(durationMs / 1000).toFixed(0)} s`);
 }
-
-/** Takes the bar away. */
-export const NO_PROGRESS = '\r\u001b[K';
 
 /** The result for a person. */
 export function benchText(report: BenchReport, paint: Paint): string {

@@ -42,3 +42,4 @@ export const recoveryLogAnswer = z.looseObject({
   ),
   next: z.string().nullable(),
 });
+export type RecoveryLogAnswer = z.output<typeof recoveryLogAnswer>;

@@ -58,6 +58,7 @@ export const leftoversAnswer = z.looseObject({
   ),
 });
 
+export type PlanPreviewAnswer = z.output<typeof planPreviewAnswer>;
 export type ReloadAnswer = z.output<typeof reloadAnswer>;
 export type ApplyAnswer = z.output<typeof applyAnswer>;
 export type ExecutionAnswer = z.output<typeof executionAnswer>;

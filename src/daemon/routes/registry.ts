@@ -1,5 +1,6 @@
 import type { ApiOptions, Route } from '../api-route.js';
 import { applyRoutes } from './apply.js';
+import { checkRoutes } from './checks.js';
 import { configurationRoutes } from './configuration.js';
 import { discoveryRoutes } from './discovery.js';
 import { eventRoutes } from './events.js';
@@ -11,6 +12,7 @@ import { hookRoutes } from './hooks.js';
 import { intentRoutes } from './intents.js';
 import { journalRoutes } from './journal.js';
 import { leftoverRoutes } from './leftovers.js';
+import { logRoutes } from './logs.js';
 import { maintenanceRoutes } from './maintenance.js';
 import { metricsRoutes } from './metrics.js';
 import { networkRoutes } from './network.js';
@@ -46,6 +48,8 @@ const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   planRoutes,
   leftoverRoutes,
   vmRoutes,
+  checkRoutes,
+  logRoutes,
   guestRoutes,
   heartbeatRoutes,
   hookRoutes,

@@ -24,9 +24,10 @@ const optionsOf = (command: Command) => command.options.map(({ flags: all }) => 
 function leaves(command: Command, words: string): { usage: string; command: Command }[] {
   if (command.commands.length > 0)
     return command.commands.flatMap((child) => leaves(child, `${words} ${child.name()}`));
-  const args = command.registeredArguments.map((arg) =>
-    arg.required ? arg.name().toUpperCase() : `[${arg.name().toUpperCase()}]`,
-  );
+  const args = command.registeredArguments.map((arg) => {
+    const name = `${arg.name().toUpperCase()}${arg.variadic ? '...' : ''}`;
+    return arg.required ? name : `[${name}]`;
+  });
   return [{ usage: [words, ...args].join(' '), command }];
 }
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { lines } from '../../../src/cli/commands/vm-exec.js';
+import { lines } from '../../../src/cli/guest-command.js';
 import { FileLock, kernelMissing } from '../../../src/kernel/index.js';
 import { vmView } from '../daemon/fake-runtime.js';
 import { serve, tempDir } from '../daemon/helpers.js';
@@ -48,9 +48,11 @@ describe('vmpulse vm exec', () => {
       return join(folder, name);
     };
     await run('vm', 'exec', 'web-1', '--script', script('plain', 'id\n'), '--', '--fast');
+    await run('vm', 'exec', 'web-1', '--command', 'df -h; id');
     await run('vm', 'exec', 'web-1', '--script', script('py', '#!/usr/bin/env python3\nprint(1)\n'));
     expect(runtime.calls).toMatchObject([
       ['exec', { argv: ['/bin/sh', '-s', '--', '--fast'], input: 'id\n' }],
+      ['exec', { argv: ['/bin/sh', '-c', 'df -h; id'] }],
       ['exec', { argv: ['/usr/bin/env', 'python3', '-'], input: expect.stringContaining('print') }],
     ]);
     for (const [args, message] of [
@@ -58,6 +60,7 @@ describe('vmpulse vm exec', () => {
       [['--script', script('large', 'x'.repeat(70_000))], 'more than 65536 bytes'],
       [['--script', script('py2', '#!/bin/python\n'), '--', 'a'], 'only scripts of a shell'],
       [[], 'there is no command'],
+      [['--command', 'id', '--', 'x'], 'leave out the rest'],
     ] as const) {
       const { status, stderr } = await run('vm', 'exec', 'web-1', ...args);
       expect(status).toBe(64);
@@ -78,11 +81,23 @@ describe('vmpulse vm exec-batch', () => {
       const { status, stdout } = await run('vm', 'exec-batch', ...args, '--', 'true');
       return [status, stdout];
     };
-    expect(await chosen('--health-status', 'unhealthy')).toEqual([64, '2 VMs: default/web-2, lab/db\n']);
-    expect(await chosen('--tag', 'tier=front', '--vm', '*-2')).toEqual([64, '1 VMs: default/web-2\n']);
-    expect(await chosen('--vm', 'lab/*')).toEqual([64, '1 VMs: lab/db\n']);
-    expect(await chosen('--vm', 'nothing')).toEqual([0, 'no VM is chosen\n']);
+    const would = (id: string) => `would run ["true"] in ${id}\n`;
+    expect(await chosen('--health-status', 'unhealthy')).toEqual([
+      3,
+      would('default/web-2') + would('lab/db'),
+    ]);
+    expect(await chosen('--tag', 'tier=front', '--vm', '*-1', '--dry-run')).toEqual([
+      0,
+      `${would('default/web-1')}nothing done (--dry-run)\n`,
+    ]);
+    expect(await chosen('--vm', 'lab/*', '--dry-run')).toMatchObject([0, expect.stringContaining('lab/db')]);
+    expect(await chosen('--vm', 'no*thing')).toEqual([0, '']);
     expect(runtime.calls).toEqual([]);
+    expect(await chosen('--tag', 'tier=front', '--vm', '*-2')).toMatchObject([
+      0,
+      expect.stringContaining('default/web-2'),
+    ]);
+    expect(runtime.calls).toHaveLength(1);
   });
 
   it('shows how each ended', async () => {

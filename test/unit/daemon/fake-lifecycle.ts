@@ -7,9 +7,13 @@ import {
   type ExecutionView,
   type Leftover,
   type LifecycleApi,
+  type LogBegin,
+  type LogPart,
+  type LogSource,
   parsePlan,
 } from '../../../src/lifecycle/index.js';
 import { VmpulseError } from '../../../src/model/errors.js';
+import type { VmId } from '../../../src/model/vm.js';
 
 /** Records what the API asks for. */
 export class FakeLifecycle implements LifecycleApi {
@@ -28,6 +32,9 @@ export class FakeLifecycle implements LifecycleApi {
     },
   };
   readonly executions: ExecutionView[] = [];
+  /** Parts of logs, in the order in which they are asked for. */
+  readonly logs: LogPart[] = [];
+  readonly asked: unknown[] = [];
 
   async apply(request: ApplyRequest): Promise<ApplyView> {
     this.applied.push(request);
@@ -73,6 +80,11 @@ export class FakeLifecycle implements LifecycleApi {
 
   plans(): readonly ExecutionView[] {
     return this.executions;
+  }
+
+  async log(vm: VmId, source: LogSource, from: LogBegin): Promise<LogPart> {
+    this.asked.push([vm, source, from]);
+    return this.logs.shift() ?? { text: '', file: '1:2', next: 0 };
   }
 
   async leftovers(): Promise<readonly Leftover[]> {

@@ -1,9 +1,11 @@
 import { gzipSync } from 'node:zlib';
 import { VmpulseError } from '../../../src/model/errors.js';
 import type { StoredJournalEntry } from '../../../src/model/ports.js';
+import { DEFAULT_TIMING } from '../../../src/model/probe.js';
 import type { VmId } from '../../../src/model/vm.js';
 import type { Intent } from '../../../src/policy/index.js';
 import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
+import type { CheckApi } from '../../../src/runtime/checks.js';
 import type { GuestApi } from '../../../src/runtime/guests.js';
 import type { Heartbeat } from '../../../src/runtime/heartbeats.js';
 import { History, type HistoryApi } from '../../../src/runtime/history.js';
@@ -238,6 +240,27 @@ export class FakeRuntime implements RuntimeApi {
       throw new VmpulseError('ERR_VMPULSE_UNAUTHORIZED', 'the token is not that of this VM');
   }
 
+  readonly checks: CheckApi = {
+    list: (vm) =>
+      this.viewVm(vm).probes.map((probe) => ({
+        ...probe,
+        enabled: true,
+        target: { host: '192.0.2.7', port: 8080, path: '/health' },
+        timing: DEFAULT_TIMING,
+        weight: 1,
+        critical: false,
+      })),
+    now: async (vm) => {
+      this.calls.push(['check', vm]);
+      return this.viewVm(vm).probes.map(({ name, role, kind }) => ({
+        ...{ name, role, kind },
+        outcome: { result: 'failed', reason: 'connect-timeout' },
+        durationMs: 1_000.4,
+        warnings: [],
+        details: { message: 'no answer\u001b[31m' },
+      }));
+    },
+  };
   readonly guests: GuestApi = {
     exec: async (request) => {
       this.calls.push(['exec', request]);

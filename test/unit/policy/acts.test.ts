@@ -122,6 +122,24 @@ describe('what a person has done to a VM', () => {
     expect(s.steps).toEqual(['start']);
   });
 
+  it('is restarted: its end is no failure, and a former stop does not count any more', () => {
+    const s = new Stage();
+    s.act('stop');
+    s.exit();
+    s.end(true);
+    s.act('restart', 'act-2');
+    s.attach();
+    s.end(true, 'act-2');
+    expect(s.stops).toEqual([]);
+    s.act('restart', 'act-3');
+    s.exit();
+    expect(s.steps).toEqual([]);
+    s.attach();
+    s.end(true, 'act-3');
+    s.exit();
+    expect(s.steps).toEqual(['start']);
+  });
+
   it('leaves it off over a boot of the host, and lets it go by release', () => {
     const s = new Stage();
     s.act('stop');

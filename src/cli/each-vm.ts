@@ -1,0 +1,88 @@
+import type { VmAnswer } from '../daemon/answers/status.js';
+import { errorMessage, isVmpulseError } from '../model/errors.js';
+import { type ConfirmOptions, goesOn, requireYes } from './changes.js';
+import { type Cli, printError } from './cli.js';
+import type { DaemonClient } from './client.js';
+import { EXIT } from './exit-codes.js';
+import { type FormatOptions, plain, show } from './format.js';
+import { inParallel } from './in-parallel.js';
+import { withProgress } from './progress.js';
+import { chooseVms, isOpen, type Selection } from './selectors.js';
+
+/** VMs at a time; what starts and stops them has limits of its own. */
+const AT_ONCE = 4;
+
+export interface EachVmOptions extends Selection, ConfirmOptions, Partial<FormatOptions> {}
+
+/** What is done to every chosen VM. */
+export interface EachVm {
+  /** Names it: `stop`. */
+  readonly verb: string;
+  /** Ends or disturbs what runs in the VM: several that were chosen by something open need --yes; `always`: even one. */
+  readonly disturbs: boolean | 'always';
+  /** For --dry-run: throws what keeps it from being done. */
+  readonly preview?: (vm: VmAnswer) => Promise<unknown>;
+  /** Does it. `text`: a line for a person; the rest for programs. Failures are thrown. */
+  readonly work: (vm: VmAnswer) => Promise<{ readonly text: string } & Readonly<Record<string, unknown>>>;
+}
+
+type Result = { readonly vm: string } & Readonly<Record<string, unknown>>;
+
+/**
+ * Does it to the VMs that names, labels and health choose, a few at a time, and tells each as it ends. What fails for one of
+ * several is told, and the others go on; the exit status is then 1.
+ */
+export async function forEachVm(
+  cli: Cli,
+  client: DaemonClient,
+  names: readonly string[],
+  options: EachVmOptions,
+  { verb, disturbs, preview, work }: EachVm,
+): Promise<void> {
+  const { format = 'table' } = options;
+  const vms = (await chooseVms(client, names, options)).map(({ shown }) => shown);
+  const ids = vms.map(({ id }) => id);
+  if (vms.length === 0) cli.stderr.write('vmpulse: no VM is chosen\n');
+  if (options.dryRun) {
+    const would = await inParallel(vms, AT_ONCE, (vm) => wouldDo(cli, verb, vm, preview));
+    goesOn(cli, options, would.flat());
+    return;
+  }
+  if (disturbs)
+    requireYes(cli, options, { verb, vms: ids, open: isOpen(names, options), always: disturbs === 'always' });
+  const results = await withProgress(cli, verb, vms.length, (progress) =>
+    inParallel(vms, AT_ONCE, async (vm): Promise<Result> => {
+      try {
+        const { text, ...more } = await work(vm);
+        if (format === 'table') progress.write(`${text}\n`);
+        return { vm: vm.id, text, ...more };
+      } catch (error) {
+        if (vms.length === 1) throw error;
+        progress.hide();
+        return notDone(cli, vm, error);
+      } finally {
+        progress.step();
+      }
+    }),
+  );
+  if (format !== 'table') await show(cli, { format }, plain({ results }), () => '');
+}
+
+function notDone(cli: Cli, { id }: VmAnswer, error: unknown): Result {
+  printError(cli, error, false, id);
+  cli.setExitCode(EXIT.failed);
+  const code = isVmpulseError(error) ? error.code : 'ERR_VMPULSE_INTERNAL';
+  return { vm: id, error: { code, message: errorMessage(error) } };
+}
+
+/** What would be done, or nothing where it would fail, which is told. */
+async function wouldDo(cli: Cli, verb: string, vm: VmAnswer, preview: EachVm['preview']): Promise<string[]> {
+  try {
+    await preview?.(vm);
+    return [`${verb} ${vm.id}`];
+  } catch (error) {
+    printError(cli, error, false, vm.id);
+    cli.setExitCode(EXIT.failed);
+    return [];
+  }
+}

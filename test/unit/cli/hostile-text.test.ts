@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import type { VmId } from '../../../src/model/vm.js';
+import type { ExplainView, HostView, VmView } from '../../../src/runtime/views.js';
+import { FakeLifecycle } from '../daemon/fake-lifecycle.js';
+import { explainView, FakeRuntime, vmView } from '../daemon/fake-runtime.js';
+import { serve } from '../daemon/helpers.js';
+import { runCommandLine } from './in-process.js';
+
+/** Sets the title, clears the screen (also by C1), rings, moves back, turns the writing around, breaks the line. */
+const HOSTILE = '\u001b]0;owned\u0007\u001b[2J\u009b2J\b\u202e\u2028\u007f\nfake line';
+/** What names a VM; the configuration lets nothing else be a name. */
+const NAMES: ReadonlySet<string> = new Set(['id', 'vm', 'actionId']);
+
+/** The same with HOSTILE in every text that guests, documents or persons make. */
+function poisoned<T>(value: T, key = ''): T {
+  if (typeof value === 'string') return (NAMES.has(key) ? value : `${value}${HOSTILE}`) as T;
+  if (Array.isArray(value)) return value.map((item) => poisoned(item, key)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, poisoned(item, name)])) as T;
+}
+
+class HostileRuntime extends FakeRuntime {
+  override view(): HostView {
+    return { ...poisoned(super.view()), engine: 'native' };
+  }
+
+  override viewVm(vm: VmId): VmView {
+    return poisoned(super.viewVm(vm));
+  }
+
+  override async explain(vm: VmId): Promise<ExplainView> {
+    return poisoned(explainView(vm));
+  }
+}
+
+async function hostile() {
+  const runtime = new HostileRuntime();
+  runtime.vms = [vmView('default/web-1', { labels: { [HOSTILE]: HOSTILE } }), vmView('lab/db')];
+  runtime.holds = [{ vm: null, reason: HOSTILE, author: HOSTILE, untilMs: null }];
+  const { now, list } = runtime.checks;
+  runtime.checks.now = async (vm) => poisoned(await now(vm));
+  runtime.checks.list = (vm) => poisoned(list(vm));
+  const { exec, stats } = runtime.guests;
+  runtime.guests.exec = async (request) => ({ ...(await exec(request)), stdout: HOSTILE, stderr: HOSTILE });
+  runtime.guests.stats = async (vm, options) => poisoned(await stats(vm, options));
+  runtime.network.problems = [
+    { fault: 'bridge-missing', device: HOSTILE, vm: 'lab/db', text: HOSTILE, canRepair: true },
+  ];
+  runtime.renderMetrics = async () => new TextEncoder().encode(`# HELP x ${HOSTILE}\nx{a="${HOSTILE}"} 1\n`);
+  const lifecycle = new FakeLifecycle();
+  lifecycle.logs.push(...Array.from({ length: 3 }, () => ({ text: HOSTILE, file: '1:2', next: 1 })));
+  const { socket } = await serve({ runtime, lifecycle });
+  return (args: readonly string[]) =>
+    runCommandLine([...args.slice(0, 1), '--socket', socket, ...args.slice(1)]);
+}
+
+/** Everything but lines and tabs that could steer a terminal. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const STEERING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+
+const VERBS: readonly (readonly string[])[] = [
+  ['status'],
+  ['status', 'web-1'],
+  ['status', '--all'],
+  ['status', '--verbose'],
+  ['status', '--check-now', '--verbose'],
+  ['explain', 'web-1'],
+  ['policy', 'show', 'web-1'],
+  ['vm', 'list'],
+  ['vm', 'get', 'web-1'],
+  ['vm', 'stats', 'web-1'],
+  ['vm', 'exec', 'web-1', '--command', 'x'],
+  ['vm', 'exec-batch', '--vm', 'web-*', '--command', 'x'],
+  ['vm', 'release', 'web-1'],
+  ['node', 'list'],
+  ['intent', 'list'],
+  ['maintenance', 'list'],
+  ['network', 'check'],
+  ['security-group', 'list'],
+];
+
+describe('text of guests, documents and persons', () => {
+  it.each(
+    VERBS.flatMap((args) => ['table', 'json', 'yaml'].map((format) => [[...args, '--format', format]])),
+  )('steers no terminal by vmpulse %j', async (args) => {
+    const { stdout, stderr } = await (await hostile())(args);
+    expect(stdout.length).toBeGreaterThan(0);
+    expect(stdout).not.toMatch(STEERING);
+    expect(stderr).not.toMatch(STEERING);
+    if (!args.includes('exec')) expect(stdout).not.toMatch(/^fake line/m);
+  });
+
+  it.each([
+    [['vm', 'logs', 'web-1']],
+    [['metrics']],
+    [['metrics', '--format', 'json']],
+    [['explain', HOSTILE]],
+    [['vm', 'stop', HOSTILE]],
+    [['probe', HOSTILE, HOSTILE]],
+    [[HOSTILE]],
+  ])('nor by %j', async (args) => {
+    const { stdout, stderr } = await (await hostile())(args);
+    expect(stdout + stderr).not.toMatch(STEERING);
+    expect((stdout + stderr).length).toBeGreaterThan(0);
+  });
+});
