@@ -7,12 +7,14 @@ import { discoverCommand } from './commands/discover.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { gcCommand } from './commands/gc.js';
+import { healthCommand } from './commands/health.js';
 import { hooksCommand } from './commands/hooks.js';
 import { imageCommand } from './commands/image.js';
 import { intentCommand } from './commands/intent.js';
 import { journalCommand } from './commands/journal.js';
 import { maintenanceCommand } from './commands/maintenance.js';
 import { metricsCommand } from './commands/metrics.js';
+import { mustGatherCommand } from './commands/must-gather.js';
 import { networkCommand } from './commands/network.js';
 import { nodeCommand } from './commands/node.js';
 import { notifyCommand } from './commands/notify.js';
@@ -37,6 +39,7 @@ export const COMMANDS: readonly CliCommand[] = [
   gcCommand,
   imageCommand,
   recoveryCommand,
+  healthCommand,
   vmCommand,
   nodeCommand,
   intentCommand,
@@ -54,6 +57,7 @@ export const COMMANDS: readonly CliCommand[] = [
   configCommand,
   discoverCommand,
   doctorCommand,
+  mustGatherCommand,
   simulateCommand,
   completionCommand,
 ];

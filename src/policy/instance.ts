@@ -38,6 +38,20 @@ export function beginInstance(
   });
 }
 
+/** A person has what was counted and concluded forgotten; the guest, budgets and intents stay as they are. */
+export function resetProbes(
+  ctx: StepContext,
+  vm: PolicyVmState,
+  { author, clearHistory }: { readonly author: string; readonly clearHistory: boolean },
+): void {
+  forget(vm);
+  startOver(vm, false);
+  if (clearHistory) vm.past = [];
+  ctx.effects.push({ type: 'restart-probes', vm: vm.id });
+  const text = `thresholds of probes start over for ${author}${clearHistory ? '; former episodes are forgotten' : ''}`;
+  say(ctx, { vm, kind: 'note', rule: 'probes-reset', text });
+}
+
 /** What the guest before did says nothing of this one. */
 function forgetActivity(ctx: StepContext, vm: PolicyVmState): void {
   if (vm.activity.watched) ctx.effects.push({ type: 'watch-activity', vm: vm.id, watch: false });

@@ -28,6 +28,7 @@ export const RULES = {
   unheard: 'A step was carried out, but the guest was not heard since; people are told.',
   relapse: 'The failure came back before health was stable.',
   'new-instance': 'The guest began a new boot; thresholds start over.',
+  'probes-reset': 'A person has the thresholds of probes start over.',
   'boot-loop': 'The guest reboots itself again and again without becoming healthy.',
   'observe-only': 'Recovery is not enabled for the VM; what would be done is recorded.',
   unmanaged: 'An annotation says that the VM is only watched; what would be done is recorded.',

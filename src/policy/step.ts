@@ -13,7 +13,7 @@ import { forgetVm } from './forget-vm.js';
 import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
 import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
-import { beginInstance, forget } from './instance.js';
+import { beginInstance, forget, resetProbes } from './instance.js';
 import { clearIntents } from './intents.js';
 import { forceReconcile } from './mode.js';
 import {
@@ -194,6 +194,9 @@ function applyToVm(
       return;
     case 'clear-intents':
       clearIntents(ctx, vm, event.author);
+      return;
+    case 'probes-reset':
+      resetProbes(ctx, vm, event);
       return;
     case 'release':
       noteRelease(ctx, vm, event.author);

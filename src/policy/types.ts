@@ -153,6 +153,13 @@ export type PolicyEvent =
     }
   /** A person withdraws what persons wanted: holds, maintenance, stops from outside. `vm` null: of all. */
   | { readonly type: 'clear-intents'; readonly vm: VmId | null; readonly author: string }
+  /** A person has what is counted of a VM's probes forgotten; `clearHistory`: its former episodes too. */
+  | {
+      readonly type: 'probes-reset';
+      readonly vm: VmId;
+      readonly author: string;
+      readonly clearHistory: boolean;
+    }
   /** A person asks for the VM to leave quarantine. */
   | { readonly type: 'release'; readonly vm: VmId; readonly author: string }
   /**
@@ -188,6 +195,8 @@ export type PolicyEffect =
   | { readonly type: 'resume-probes'; readonly vm: VmId }
   /** A new boot of the guest: thresholds start over. */
   | { readonly type: 'new-instance'; readonly vm: VmId }
+  /** Thresholds start over for the same boot: nothing is waited for. */
+  | { readonly type: 'restart-probes'; readonly vm: VmId }
   /** Tell people; `vm` null: it concerns the whole host. */
   | { readonly type: 'escalate'; readonly vm: VmId | null; readonly text: string };
 

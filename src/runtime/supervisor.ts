@@ -487,6 +487,9 @@ export class Supervisor {
       case 'new-instance':
         unit.newInstance();
         return;
+      case 'restart-probes':
+        unit.restartProbes();
+        return;
     }
   }
 }

@@ -10,6 +10,7 @@ import type { CheckApi } from './checks.js';
 import type { Compliance } from './compliance.js';
 import type { Endpoint } from './endpoint.js';
 import type { GuestApi } from './guests.js';
+import type { HealthApi } from './health.js';
 import type { Heartbeat } from './heartbeats.js';
 import type { HistoryApi } from './history.js';
 import type { HookApi } from './hooks/hook-views.js';
@@ -227,6 +228,8 @@ export interface RuntimeApi {
     readonly afterSeq: number;
     readonly limit: number;
   }): Promise<readonly StoredJournalEntry[]>;
+  /** How VMs are, as their probes have it. */
+  readonly health: HealthApi;
   /** What happened, by VM, type, class and time. */
   readonly history: HistoryApi;
   /** Programs that are run at events of VMs. */

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import type { Due, ProbeEngine, Target, Transition } from '../engine/probe-engine.js';
+import type { Due, ProbeEngine, Target, TargetStatus, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { GuestAccess } from '../model/guest.js';
 import { differingPaths, machineOf } from '../model/machine.js';
 import type { Outcome, ProbeResult } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
-import { type ProbeSpec, startState } from '../model/probe.js';
+import { type ProbeSpec, type ProbeTiming, startState } from '../model/probe.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
 import type { Beat, ExternalProbe, ProbeHost } from '../probes/external.js';
 import { type PreparedCheck, prepareCheck } from '../probes/prepare-check.js';
@@ -167,9 +167,18 @@ export class VmUnit {
 
   newInstance(): void {
     // An adopted VM's initial delays were shortened by the time it had run; a new boot has them whole.
+    this.#startOver((timing) => timing);
+  }
+
+  /** Thresholds start over for the same boot. */
+  restartProbes(): void {
+    this.#startOver((timing) => ({ ...timing, initialDelayMs: 0 }));
+  }
+
+  #startOver(timingOf: (timing: ProbeTiming) => ProbeTiming): void {
     const changes = this.#spec.probes.flatMap((probe) => {
       const handle = this.#handles.get(probe.name);
-      return handle === undefined ? [] : [{ handle, timing: probe.timing }];
+      return handle === undefined ? [] : [{ handle, timing: timingOf(probe.timing) }];
     });
     this.#options.engine.update(changes);
     this.#options.engine.newInstance(this.#guestHandles());
@@ -211,6 +220,12 @@ export class VmUnit {
     // A probe that throws (closed, removed) has no answer, which is what leaving it out says.
     await Promise.all(probes.map((name) => ask(name).catch(() => {})));
     return outcomes;
+  }
+
+  /** What the engine counts of a probe; undefined: it is not registered, for the VM does not run. */
+  engineStatus(name: string): TargetStatus | undefined {
+    const handle = this.#handles.get(name);
+    return handle === undefined ? undefined : this.#options.engine.status(handle);
   }
 
   /** One probe, beside its schedule and thresholds; undefined: it is not registered, for the VM does not run. */

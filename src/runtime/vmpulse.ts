@@ -22,6 +22,7 @@ import type { BeforeAction } from './action-runner.js';
 import { type CheckApi, Checks } from './checks.js';
 import type { CustomProbes } from './custom-probes.js';
 import { type GuestApi, Guests } from './guests.js';
+import { Health, type HealthApi } from './health.js';
 import { type Heartbeat, Heartbeats } from './heartbeats.js';
 import { History, type HistoryApi } from './history.js';
 import { Hooks } from './hooks/hooks.js';
@@ -114,6 +115,7 @@ export class Vmpulse implements RuntimeApi {
   readonly history: HistoryApi;
   readonly hooks: Hooks;
   readonly checks: CheckApi;
+  readonly health: HealthApi;
   readonly #startedAtMs: number;
   #closing: Promise<void> | undefined;
 
@@ -219,6 +221,13 @@ export class Vmpulse implements RuntimeApi {
       (vm) => this.#unit(vm),
       (vm) => this.viewVm(vm).probes,
     );
+    this.health = new Health({
+      view: () => this.view(),
+      viewVm: (vm) => this.viewVm(vm),
+      unit: (vm) => this.#unit(vm),
+      degradations: () => this.#supervisor.degradations,
+      command: (event, record) => this.#supervisor.command(event, record),
+    });
     this.guests = new Guests((vm) => this.#unit(vm), this.#supervisor.recorder);
     if (fallback !== undefined) this.degrade('engine', `the portable engine is used: ${fallback}`);
     this.#metrics.bind({

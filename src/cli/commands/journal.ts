@@ -2,14 +2,22 @@ import { journalAnswer } from '../../daemon/answers/journal.js';
 import { type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
+import { addList } from './journal-list.js';
 
-/** `vmpulse journal export`. */
+/** `vmpulse journal list` and `vmpulse journal export`. */
 export const journalCommand: CliCommand = {
   register(program, cli) {
     const journal = program
       .command('journal')
       .summary('what happened and why, as the daemon has recorded it')
-      .addHelpText('after', examples(['vmpulse journal export --last 7d > week.jsonl', 'the last week']));
+      .addHelpText(
+        'after',
+        examples(
+          ['vmpulse journal list --vm db --last 1h', 'what happened to one VM'],
+          ['vmpulse journal export --last 7d > week.jsonl', 'the last week'],
+        ),
+      );
+    addList(journal, cli);
     journal
       .command('export')
       .summary('print the journal as JSON lines')

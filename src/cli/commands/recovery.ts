@@ -7,6 +7,7 @@ import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
 import { vmId } from '../selectors.js';
 import { holdText } from '../text/status-text.js';
+import { addLog } from './recovery-log.js';
 
 interface HoldOptions extends ChangeOptions {
   readonly vm?: string;
@@ -14,12 +15,12 @@ interface HoldOptions extends ChangeOptions {
   readonly reason: string;
 }
 
-/** `vmpulse recovery hold` and `vmpulse recovery resume`. */
+/** `vmpulse recovery hold|resume|history|log`. */
 export const recoveryCommand: CliCommand = {
   register(program, cli) {
     const recovery = program
       .command('recovery')
-      .summary('hold recovery back, or let it go on')
+      .summary('hold recovery back, let it go on, see what it did')
       .description('While recovery is held nothing is done to a VM; probing, status and explain go on.')
       .addHelpText(
         'after',
@@ -71,6 +72,7 @@ export const recoveryCommand: CliCommand = {
           cli.stdout.write(holdsText(holds));
         }),
       );
+    addLog(recovery, cli);
   },
 };
 

@@ -4,6 +4,7 @@ import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, type CliCommand, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { vmId } from '../selectors.js';
+import { addReport } from './health-report.js';
 import { addActs } from './vm-acts.js';
 import { addAdopt } from './vm-adopt.js';
 import { addConsole } from './vm-console.js';
@@ -43,6 +44,7 @@ export const vmCommand: CliCommand = {
       addVmMaintenance,
     ])
       add(vm, cli);
+    addReport(vm, cli, 'health-report');
   },
 };
 

@@ -42,4 +42,6 @@ export const recoveryLogAnswer = z.looseObject({
   ),
   next: z.string().nullable(),
 });
+
+export type JournalPageAnswer = z.output<typeof journalPageAnswer>;
 export type RecoveryLogAnswer = z.output<typeof recoveryLogAnswer>;

@@ -6,6 +6,7 @@ import { discoveryRoutes } from './discovery.js';
 import { eventRoutes } from './events.js';
 import { explainRoutes } from './explain.js';
 import { guestRoutes } from './guests.js';
+import { healthRoutes } from './health.js';
 import { heartbeatRoutes } from './heartbeats.js';
 import { historyRoutes } from './history.js';
 import { hookRoutes } from './hooks.js';
@@ -36,6 +37,7 @@ const RESOURCES: readonly ((options: ApiOptions) => Route[])[] = [
   readinessRoutes,
   journalRoutes,
   historyRoutes,
+  healthRoutes,
   eventRoutes,
   intentRoutes,
   maintenanceRoutes,

@@ -9,7 +9,7 @@ export interface Retention {
 }
 
 /** Entries of one step: a write that comes meanwhile waits for it. */
-const STEP_ROWS = 500;
+const STEP_ROWS = 100;
 /** Pages that one step gives back to the file system. */
 const STEP_PAGES = 256;
 /** The newest entries stay whatever their age: a wall clock that is wrong for a moment must not empty the journal. */

@@ -119,6 +119,7 @@ const input = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('clear-intents'), vm: vm.nullable(), author: short }),
   z.object({ type: z.literal('release'), vm, author: short }),
+  z.object({ type: z.literal('probes-reset'), vm, author: short, clearHistory: z.boolean() }),
   z.object({
     type: z.literal('act'),
     vm,

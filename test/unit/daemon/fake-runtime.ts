@@ -7,6 +7,7 @@ import type { Intent } from '../../../src/policy/index.js';
 import { DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 import type { CheckApi } from '../../../src/runtime/checks.js';
 import type { GuestApi } from '../../../src/runtime/guests.js';
+import { type HealthApi, type LastOutcome, summarizeHealth } from '../../../src/runtime/health.js';
 import type { Heartbeat } from '../../../src/runtime/heartbeats.js';
 import { History, type HistoryApi } from '../../../src/runtime/history.js';
 import type { HookApi } from '../../../src/runtime/hooks/hook-views.js';
@@ -144,6 +145,33 @@ export class FakeRuntime implements RuntimeApi {
   async journal({ afterSeq, limit }: { readonly afterSeq: number; readonly limit: number }) {
     return this.entries.filter(({ seq }) => seq > afterSeq).slice(0, limit);
   }
+
+  readonly health: HealthApi = {
+    reset: async (options) => {
+      this.calls.push(['health-reset', options]);
+    },
+    summary: () => summarizeHealth(this.view()),
+    of: (vm) => {
+      const { id, health, sinceMs, probes } = this.viewVm(vm);
+      const last = { result: 'ok', reason: null, class: null, atMs: 9_000, durationMs: 1.5 } as const;
+      return {
+        ...{ vm: id, health, sinceMs, unmonitored: null },
+        probes: probes.map((probe) => ({
+          ...{
+            ...probe,
+            class: null,
+            periodMs: 10_000,
+            asked: true,
+            last: this.last ?? last,
+            lastOkMs: 9_000,
+          },
+          streak: { ok: 4, failed: 0, inconclusive: 0 },
+        })),
+      };
+    },
+  };
+  /** What every probe said last; unset: ok. */
+  last: LastOutcome | undefined;
 
   /** The real history over `entries`. */
   readonly history: HistoryApi = {

@@ -1,0 +1,111 @@
+import type { Command } from 'commander';
+import { checkNowAnswer } from '../../daemon/answers/checks.js';
+import { vmHealthAnswer } from '../../daemon/answers/health.js';
+import { type Cli, paintOf, vmPath, withDaemon } from '../cli.js';
+import type { DaemonClient } from '../client.js';
+import { examples } from '../examples.js';
+import { EXIT } from '../exit-codes.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { inParallel } from '../in-parallel.js';
+import { healthOption, type Selection, selectVms, tagOption, vmId, vmsArgument } from '../selectors.js';
+import { type CheckedVm, checksText, checkText } from '../text/health-text.js';
+
+/** The slowest probe has a minute. */
+const CHECK_MS = 75_000;
+/** VMs whose probes are asked at a time; the engine bounds what is under way. */
+const AT_ONCE = 8;
+
+interface CheckOptions extends FormatOptions {
+  readonly vm: string;
+  readonly verbose?: boolean;
+}
+
+/** `vmpulse health check`. */
+export function addCheck(health: Command, cli: Cli): void {
+  health
+    .command('check')
+    .description(
+      'Asks every probe of a VM at once, outside its schedule; state and recovery are not touched. Status 1 when one fails.',
+    )
+    .requiredOption('--vm <vm>', 'name or namespace/name')
+    .option('--verbose', 'also what each said last on its schedule, and since when it is so')
+    .addOption(formatOption())
+    .addOption(jsonOption())
+    .addHelpText('after', examples(['vmpulse health check --vm db --verbose', 'is it well, and was it?']))
+    .action(({ vm, verbose = false, ...options }: CheckOptions, command) =>
+      withDaemon(command, cli, async (client) => {
+        const checked = await checkVm(client, await vmId(client, vm), () => true);
+        noteFailures(cli, [checked]);
+        await show(cli, options, plain(checked), (one) => checkText(one, verbose, Date.now(), paintOf(cli)));
+      }),
+    );
+}
+
+interface CheckAllOptions extends FormatOptions, Selection {
+  readonly force?: boolean;
+}
+
+/** `vmpulse health check-all`. */
+export function addCheckAll(health: Command, cli: Cli): void {
+  health
+    .command('check-all')
+    .description(
+      'Asks the probes of all VMs, or of those chosen, that have not said anything within their period. Status 1 when one fails.',
+    )
+    .addArgument(vmsArgument())
+    .addOption(tagOption())
+    .addOption(healthOption())
+    .option('--force', 'ask every probe at once, whenever it spoke last')
+    .addOption(formatOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples(
+        ['vmpulse health check-all --force', 'every probe of every VM, now'],
+        ['vmpulse health check-all --health-status unhealthy --force', 'are they still?'],
+      ),
+    )
+    .action((names: string[], { force = false, tag, healthStatus, ...options }: CheckAllOptions, command) =>
+      withDaemon(command, cli, async (client) => {
+        const selection = { ...(tag ? { tag } : {}), ...(healthStatus ? { healthStatus } : {}) };
+        const vms = await selectVms(client, names, selection);
+        const isStale = (atMs: number | null, periodMs: number) =>
+          force || atMs === null || Date.now() - atMs > periodMs;
+        const checked = await inParallel(vms, AT_ONCE, ({ shown }) => checkVm(client, shown.id, isStale));
+        noteFailures(cli, checked);
+        await show(cli, options, plain({ vms: checked }), (all) => checksText(all.vms, paintOf(cli)));
+      }),
+    );
+}
+
+/** What the probes of a VM say: asked now where one of them has to be, else what they said last. */
+async function checkVm(
+  client: DaemonClient,
+  vm: string,
+  isStale: (atMs: number | null, periodMs: number) => boolean,
+): Promise<CheckedVm> {
+  const known = await client.get(`${vmPath('/v1/vms', vm)}/health`, vmHealthAnswer);
+  const must = known.probes.some(({ last, periodMs }) => isStale(last?.atMs ?? null, periodMs));
+  if (!must) {
+    const said = known.probes.flatMap(({ name, kind, last }) => {
+      if (last === null) return [];
+      const { result, reason, durationMs } = last;
+      return [{ probe: name, kind, result, reason, durationMs, warnings: [], details: {} }];
+    });
+    return { ...known, askedNow: false, results: said };
+  }
+  const { results } = await client.post(`${vmPath('/v1/vms', vm)}/check`, {}, checkNowAnswer, CHECK_MS);
+  return {
+    ...known,
+    askedNow: true,
+    results: results.map(({ name, kind, outcome, durationMs, warnings, details }) => ({
+      ...{ probe: name, kind, result: outcome.result, reason: outcome.reason ?? null },
+      ...{ durationMs, warnings, details },
+    })),
+  };
+}
+
+function noteFailures(cli: Cli, checked: readonly CheckedVm[]): void {
+  if (checked.some(({ results }) => results.some(({ result }) => result === 'failed')))
+    cli.setExitCode(EXIT.failed);
+}

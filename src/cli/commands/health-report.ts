@@ -1,0 +1,175 @@
+import { type Command, Option } from 'commander';
+import { journalPageAnswer } from '../../daemon/answers/journal.js';
+import { hostAnswer } from '../../daemon/answers/status.js';
+import { plainText } from '../../model/plain-text.js';
+import { isReason, REASON_CLASS, REASON_CLASSES, type ReasonClass } from '../../model/reasons.js';
+import { historyStarts } from '../cleared-history.js';
+import { type Cli, withDaemon } from '../cli.js';
+import type { DaemonClient } from '../client.js';
+import { examples } from '../examples.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { historyQuery } from '../history-options.js';
+import { parseTime } from '../parse-time.js';
+import { table } from '../text/table.js';
+
+/** Pages of the journal that a report of a time reads, and what one has. */
+const MAX_PAGES = 10;
+const PAGE = 1_000;
+
+/** Stable classes of failures, in the words of people. */
+const TITLES: Readonly<Record<ReasonClass, string>> = {
+  timeout: 'Connection timeout',
+  refused: 'Connection refused',
+  unreachable: 'Host unreachable',
+  tls: 'TLS failed',
+  auth: 'Authentication failed',
+  'invalid-response': 'Invalid response',
+  agent: 'Guest agent failed',
+  hypervisor: 'Hypervisor failed',
+  gone: 'Process not found',
+  stalled: 'Guest stalled',
+  threshold: 'Over a threshold',
+  inconclusive: 'Could not be told',
+};
+
+const GROUPS = ['error', 'vm', 'probe'] as const;
+
+interface Failure {
+  readonly vm: string;
+  readonly probe: string;
+  readonly reason: string;
+  readonly class: string;
+  readonly atMs: number;
+}
+
+interface Report {
+  readonly group_by: (typeof GROUPS)[number];
+  readonly total: number;
+  /** There were more within the time than a report reads: the newest are counted. */
+  readonly truncated: boolean;
+  readonly groups: readonly {
+    readonly name: string;
+    readonly title: string;
+    readonly count: number;
+    readonly vms: readonly string[];
+    readonly failures: readonly Failure[];
+  }[];
+}
+
+interface ReportOptions extends FormatOptions {
+  readonly groupBy: (typeof GROUPS)[number];
+  readonly period?: number;
+}
+
+/** `vmpulse health report`, and `vmpulse vm health-report`. */
+export function addReport(parent: Command, cli: Cli, name: string): void {
+  const typed = `vmpulse ${parent.name()} ${name}`;
+  parent
+    .command(name)
+    .description('Groups the probes that fail now, or that failed within a time, by error, VM or probe.')
+    .addOption(
+      new Option('--group-by <what>', 'error: the class of the reason').choices(GROUPS).default('error'),
+    )
+    .option('--period <time>', 'what turned to failed within that time, instead of what fails now', parseTime)
+    .addOption(formatOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples(
+        [`${typed} --group-by error`, 'what fails now, by class'],
+        [`${typed} --period 1d --group-by vm`, 'which VMs failed most within a day'],
+      ),
+    )
+    .action(({ groupBy, period, ...options }: ReportOptions, command) =>
+      withDaemon(command, cli, async (client) => {
+        const { failures, truncated } =
+          period === undefined ? await failingNow(client) : await failedWithin(client, period);
+        await show(cli, options, plain(reportOf(groupBy, failures, truncated)), reportText);
+      }),
+    );
+}
+
+async function failingNow(client: DaemonClient): Promise<{ failures: Failure[]; truncated: boolean }> {
+  const { vms } = await client.get('/v1/status', hostAnswer);
+  const failures = vms.flatMap((vm) =>
+    vm.probes.flatMap(({ name, state, reason, sinceMs }) =>
+      (state === 'failed' || state === 'blind') && reason !== null
+        ? [{ vm: vm.id, probe: name, reason, class: classOf(reason), atMs: sinceMs }]
+        : [],
+    ),
+  );
+  return { failures, truncated: false };
+}
+
+async function failedWithin(
+  client: DaemonClient,
+  last: number,
+): Promise<{ failures: Failure[]; truncated: boolean }> {
+  const failures: Failure[] = [];
+  const counts = await historyStarts(client, last);
+  let cursor: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const wanted = {
+      last,
+      order: 'newest',
+      limit: PAGE,
+      ...(cursor === undefined ? {} : { cursor }),
+    } as const;
+    const query = historyQuery(wanted, { class: REASON_CLASSES.join() });
+    const { entries, next } = await client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
+    for (const { vm, atMs, data } of entries.filter(counts)) {
+      const [probe, reason] = [data.probe, data.reason].map((value) => plainText(String(value), 256));
+      if (probe === undefined || reason === undefined) continue;
+      failures.push({ vm: vm ?? '-', probe, reason, class: classOf(reason), atMs });
+    }
+    if (next === null) return { failures, truncated: false };
+    cursor = next;
+  }
+  return { failures, truncated: true };
+}
+
+function classOf(reason: string): string {
+  return isReason(reason) ? REASON_CLASS[reason] : 'inconclusive';
+}
+
+function reportOf(by: Report['group_by'], failures: readonly Failure[], truncated: boolean): Report {
+  const groups = new Map<string, Failure[]>();
+  for (const failure of failures) {
+    const name = { error: failure.class, vm: failure.vm, probe: `${failure.vm}/${failure.probe}` }[by];
+    const others = groups.get(name);
+    if (others === undefined) groups.set(name, [failure]);
+    else others.push(failure);
+  }
+  const sorted = [...groups].sort(([a, of], [b, other]) => other.length - of.length || a.localeCompare(b));
+  return {
+    group_by: by,
+    total: failures.length,
+    truncated,
+    groups: sorted.map(([name, of]) => ({
+      name,
+      title: by === 'error' ? (new Map<string, string>(Object.entries(TITLES)).get(name) ?? name) : name,
+      count: of.length,
+      vms: [...new Set(of.map(({ vm }) => vm))].sort(),
+      failures: of,
+    })),
+  };
+}
+
+const VMS_SHOWN = 5;
+
+function reportText({ group_by, total, truncated, groups }: Report): string {
+  if (total === 0) return 'no probe fails\n';
+  const rows = groups.map(({ name, title, count, vms, failures }) => {
+    const reasons = [...new Set(failures.map(({ reason }) => reason))].join(', ');
+    const named = vms.slice(0, VMS_SHOWN).join(', ');
+    const who = vms.length > VMS_SHOWN ? `${named} and ${vms.length - VMS_SHOWN} more` : named;
+    return group_by === 'error' ? [title, String(count), reasons, who] : [name, String(count), reasons];
+  });
+  const header = {
+    error: ['ERROR', 'COUNT', 'REASONS', 'VMS'],
+    vm: ['VM', 'COUNT', 'REASONS'],
+    probe: ['PROBE', 'COUNT', 'REASONS'],
+  };
+  const more = truncated ? `only the newest ${total} failures of that time are counted\n` : '';
+  return `${table(header[group_by], rows)}${more}`;
+}
