@@ -1,5 +1,6 @@
 import type { CliCommand } from './cli.js';
 import { applyCommand } from './commands/apply.js';
+import { autopilotCommand } from './commands/autopilot.js';
 import { benchCommand } from './commands/bench.js';
 import { completionCommand } from './commands/completion.js';
 import { configCommand } from './commands/config.js';
@@ -47,6 +48,7 @@ export const COMMANDS: readonly CliCommand[] = [
   hooksCommand,
   notifyCommand,
   metricsCommand,
+  autopilotCommand,
   policyCommand,
   networkCommand,
   securityGroupCommand,

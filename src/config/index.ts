@@ -3,9 +3,12 @@ export { canonicalJson, digestOf } from './canonical-json.js';
 export { problemOfDocuments } from './check-documents.js';
 export type { DaemonConfig } from './daemon-schema.js';
 export { type ConfigDiff, diffConfig } from './diff-config.js';
+export { HEALTH_CHECK_TYPES, type HealthCheck, kindOfCheck } from './health-check.js';
 export { MONITOR_SETTINGS, type MonitorSetting } from './health-monitor.js';
 export { buildHook, hookFields, hookProblem } from './hooks-schema.js';
+export { azlinSettings } from './import/azlin-settings.js';
 export type { Imported } from './import/imported.js';
+export { nested } from './import/nested.js';
 export { IMPORTERS } from './import/registry.js';
 export {
   appliedFolder,
@@ -39,4 +42,4 @@ export { FIXED_DAEMON_OPTIONS } from './overrides/override-daemon.js';
 export { VM_OPTIONS } from './overrides/override-vm.js';
 export { ProblemList } from './problems.js';
 export { daemonSettings, type Setting, vmSettings } from './settings.js';
-export { MAX_FILE_BYTES, type SourceFile } from './source-document.js';
+export { MAX_FILE_BYTES, parseDocuments, type SourceFile } from './source-document.js';

@@ -98,7 +98,9 @@ describe("azlin's file of a VM", () => {
 
   it('has what has no counterpart told, with its place', () => {
     expect(notTaken(imported('azlin', 'myvm.yaml'))).toEqual([
-      expect.stringMatching(/^myvm\.yaml:33:5 notifications\.email: is set for the whole host/),
+      expect.stringMatching(
+        /^myvm\.yaml:33:5 notifications\.email: is a channel of the daemon; add it with vmpulse notify add/,
+      ),
       expect.stringMatching(/^myvm\.yaml:34:10 notifications\.slack: /),
       expect.stringMatching(/^myvm\.yaml:35:10 notifications\.level: /),
       expect.stringMatching(/^myvm\.yaml:38:14 hooks\.pre_start: is a hook; add it/),

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { changeAnswer } from '../../daemon/answers/configuration.js';
 import { VmpulseError } from '../../model/errors.js';
-import { author, type Cli, json, withDaemon } from '../cli.js';
+import { author, type Cli, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { parseTime } from '../parse-time.js';
 import { readValue, settingNamed } from '../setting-names.js';
 import { changeText } from '../text/change-text.js';
@@ -14,11 +15,10 @@ export type WantedChange =
   | { readonly vm?: string | undefined; readonly path: string; readonly unset: true };
 
 /** Options of every command that changes settings. */
-export interface ChangeOptions {
+export interface ChangeOptions extends FormatOptions {
   readonly for?: number;
   readonly reason?: string;
   readonly dryRun?: true;
-  readonly json?: true;
 }
 
 /** Adds the options of ChangeOptions. */
@@ -27,7 +27,8 @@ export function withChangeOptions(command: Command): Command {
     .option('--for <time>', 'end by itself after this, for example 10m or 2h', parseTime)
     .option('--reason <text>', 'why; shown by config show and kept in the journal')
     .option('--dry-run', 'only tell what would change')
-    .option('--json', 'print one line of JSON, as the API gives it');
+    .addOption(formatOption())
+    .addOption(jsonOption());
 }
 
 /** Has the daemon make the changes, all or none, and tells what they did. */
@@ -40,7 +41,7 @@ export async function changeSettings(
   const { for: forMs, reason, dryRun } = options;
   const body = { changes, forMs, reason, dryRun, author: author() };
   const answer = await client.post('/v1/config', body, changeAnswer);
-  cli.stdout.write(options.json ? json(answer) : changeText(answer));
+  await show(cli, options, plain(answer), changeText);
 }
 
 /** `vmpulse config set` and `vmpulse config unset`. */
@@ -78,7 +79,8 @@ export function addConfigChange(config: Command, cli: Cli): void {
     .option('--all', 'everything that was set, instead of a path')
     .option('--reason <text>', 'why; kept in the journal')
     .option('--dry-run', 'only tell what would change')
-    .option('--json', 'print one line of JSON, as the API gives it')
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(

@@ -4,15 +4,15 @@ import { type Command, Option } from 'commander';
 import { IMPORTERS, type Imported, MAX_FILE_BYTES } from '../../config/index.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { type Cli, json } from '../cli.js';
+import type { Cli } from '../cli.js';
 import { examples } from '../examples.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { importText } from '../text/import-text.js';
 
-interface ImportOptions {
+interface ImportOptions extends FormatOptions {
   readonly from: string;
   readonly output?: string;
   readonly vm?: string;
-  readonly json?: true;
 }
 
 /** `vmpulse config import`. */
@@ -28,7 +28,8 @@ export function addConfigImport(config: Command, cli: Cli): void {
     )
     .option('-o, --output <dir>', 'write the documents there, instead of showing them')
     .option('--vm <vm>', "azlin: the VM's name here; default that of the file")
-    .option('--json', 'print one line of JSON')
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(
@@ -36,14 +37,14 @@ export function addConfigImport(config: Command, cli: Cli): void {
         ['vmpulse config import --from kubevirt vms.yaml', 'show what would be written'],
       ),
     )
-    .action((path: string, options: ImportOptions) => {
+    .action(async (path: string, options: ImportOptions) => {
       const importer = IMPORTERS[options.from];
       if (importer === undefined)
         throw new VmpulseError('ERR_VMPULSE_USAGE', `there is no importer ${options.from}`);
       const vm = options.vm ?? nameOf(path);
       const imported = importer({ path, text: readText(path) }, { vm });
       if (options.output !== undefined) write(options.output, imported);
-      cli.stdout.write(options.json ? json(imported) : importText(imported, options.output));
+      await show(cli, options, plain(imported), (shown) => importText(shown, options.output));
     });
 }
 

@@ -3,15 +3,15 @@ import { MONITOR_SETTINGS } from '../../config/index.js';
 import { type ConfigurationAnswer, configurationAnswer } from '../../daemon/answers/configuration.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { type Cli, json, vmPath, withDaemon } from '../cli.js';
+import { type Cli, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { isMonitorSection, settingNamed } from '../setting-names.js';
 import { configurationText, valueText } from '../text/configuration-text.js';
 
-interface ShowOptions {
+interface ShowOptions extends FormatOptions {
   readonly vm?: string;
-  readonly json?: true;
 }
 
 /** `vmpulse config get` and `vmpulse config show`. */
@@ -22,7 +22,8 @@ export function addConfigShow(config: Command, cli: Cli): void {
       'Shows every setting that holds, of the daemon or of a VM, with where its value is from, and what was set at run time. Secrets are left out.',
     )
     .option('--vm <vm>', 'name or namespace/name; without it the daemon')
-    .option('--json', 'print one line of JSON, as the API gives it')
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(
@@ -33,7 +34,7 @@ export function addConfigShow(config: Command, cli: Cli): void {
     .action((options: ShowOptions, command) =>
       withDaemon(command, cli, async (client) => {
         const answer = await configurationOf(client, options.vm);
-        cli.stdout.write(options.json ? json(answer) : configurationText(answer));
+        await show(cli, options, plain(answer), configurationText);
       }),
     );
   config
@@ -41,7 +42,8 @@ export function addConfigShow(config: Command, cli: Cli): void {
     .description('Prints one setting that holds, or all below a path.')
     .argument('<path>', 'for example probes.timeout, recovery, or health_monitor')
     .option('--vm <vm>', 'name or namespace/name; without it the daemon')
-    .option('--json', 'print one line of JSON')
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(
@@ -52,7 +54,7 @@ export function addConfigShow(config: Command, cli: Cli): void {
     .action((name: string, options: ShowOptions, command) =>
       withDaemon(command, cli, async (client) => {
         const values = valuesOf(name, await configurationOf(client, options.vm));
-        cli.stdout.write(options.json ? json(values) : textOf(name, values));
+        await show(cli, options, plain(values), (shown) => textOf(name, shown));
       }),
     );
 }

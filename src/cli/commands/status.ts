@@ -33,7 +33,7 @@ interface StatusOptions extends FormatOptions, Selection {
   readonly verbose?: true;
   readonly recoveryHistory?: true;
   readonly recoveryLog?: true;
-  readonly last: number;
+  readonly last?: number;
   readonly watch?: true;
   readonly host?: readonly string[];
 }
@@ -71,7 +71,7 @@ export const statusCommand: CliCommand = {
           'all',
         ]),
       )
-      .option('--last <time>', 'how far back these two go (default 7d)', parseTime, 7 * DAY_MS)
+      .option('--last <time>', 'how far back these two go (default 7d)', parseTime)
       .option('--verbose', 'with the probes of each VM; --check-now: with all that they measured')
       .option('--watch', 'show it again at every change, until Ctrl-C')
       .addOption(
@@ -94,12 +94,13 @@ export const statusCommand: CliCommand = {
         ),
       )
       .action((names: readonly string[], options: StatusOptions, command) =>
-        run(cli, names, options, command),
+        showStatus(cli, names, options, command),
       );
   },
 };
 
-async function run(
+/** What `vmpulse status` does. */
+export async function showStatus(
   cli: Cli,
   names: readonly string[],
   options: StatusOptions,
@@ -180,7 +181,7 @@ async function tellRecoveries(
   const vms = chosen
     ? new Set((await selectVms(client, names, options)).map(({ shown }) => shown.id))
     : undefined;
-  const found = await recoveriesSince(client, Date.now() - options.last, vms);
+  const found = await recoveriesSince(client, Date.now() - (options.last ?? 7 * DAY_MS), vms);
   const answer = {
     data: { recoveries: found.map(({ data }) => data) },
     shown: found.map(({ shown }) => shown),

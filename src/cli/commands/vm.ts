@@ -18,6 +18,7 @@ import { addVmMaintenance } from './vm-maintenance.js';
 import { addRelease } from './vm-release.js';
 import { addResize } from './vm-resize.js';
 import { addStats } from './vm-stats.js';
+import { addUpdate } from './vm-update.js';
 
 /** `vmpulse vm …`. */
 export const vmCommand: CliCommand = {
@@ -40,6 +41,7 @@ export const vmCommand: CliCommand = {
       addStats,
       addConsole,
       addResize,
+      addUpdate,
       addAdopt,
       addVmMaintenance,
     ])

@@ -92,6 +92,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   'notifications.email': no(NOTIFY),
   'notifications.slack': no(NOTIFY),
   'notifications.level': no(NOTIFY),
+  debug_logging: no('is of the daemon; set it with vmpulse config set logLevel debug'),
   'maintenance.schedule': (_, all) =>
     ['cleanup', 'updates', 'restart'].some((name) => all.get(`maintenance.${name}`) === true)
       ? []
