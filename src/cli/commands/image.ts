@@ -34,7 +34,8 @@ export const imageCommand: CliCommand = {
     const image = program
       .command('image')
       .summary('images that disks of VMs are laid over')
-      .description('Keeps the images in the state directory that disks (disks[].image) are laid over.');
+      .description('Keeps the images in the state directory that disks (disks[].image) are laid over.')
+      .addHelpText('after', examples(['vmpulse image list', 'all of them']));
     pull(image, cli);
     withStore(image.command('list'))
       .summary('which images are there')

@@ -9,7 +9,7 @@ import { decodeReadable, decodeRows, type EntryRow, stateRow } from './entry-cod
 import { JournalMark } from './mark.js';
 import { pageOf, querySql } from './query.js';
 import { pruneStep, type Retention } from './retention.js';
-import { migrate } from './schema.js';
+import { migrate, numberOf } from './schema.js';
 
 export interface StoreOptions extends Retention {
   /** Path of the SQLite file; its folder exists. */
@@ -51,8 +51,9 @@ export class JournalStore {
     this.#mark = new JournalMark(options.path);
     this.#db = new Database(options.path, { timeout: BUSY_TIMEOUT_MS });
     try {
-      // Before anything is written: it holds for new files only.
-      this.#db.exec('PRAGMA auto_vacuum = INCREMENTAL');
+      // Only a new file can have it, and another one would be written to before its version is known.
+      if (numberOf(this.#db, 'SELECT page_count AS n FROM pragma_page_count') === 0)
+        this.#db.exec('PRAGMA auto_vacuum = INCREMENTAL');
       this.#db.exec('PRAGMA journal_mode = WAL');
       this.#db.exec('PRAGMA synchronous = FULL');
       this.#db.exec(`PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);

@@ -85,6 +85,8 @@ describe('help', () => {
     ['config', 'check'],
     ['metrics'],
     ['completion'],
+    ['image'],
+    ['must-gather'],
     ['discover'],
     ['doctor'],
   ];

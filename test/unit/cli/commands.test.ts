@@ -173,14 +173,14 @@ describe('vmpulse explain', () => {
 });
 
 describe('commands to the daemon', () => {
-  const me = expect.stringMatching(/^\S+@\d+$/);
+  const me = expect.stringMatching(/^ann@1000 \(says \S+@\d+\)$/);
 
   it('hold and resume recovery, with who and why', async () => {
     const { run, runtime } = await daemon();
     const held = await run(['recovery', 'hold', '--vm', 'web-1', '--for', '1h30m', '--reason', 'firmware']);
     expect(held).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(/^recovery held: default\/web-1 by \S+@\d+, .*: firmware\n$/),
+      stdout: expect.stringMatching(/^recovery held: default\/web-1 by ann@1000 .*: firmware\n$/),
     });
     expect((await run(['recovery', 'resume', '--vm', 'web-1'])).stdout).toBe('recovery is not held\n');
     await run(['recovery', 'hold', '--reason', 'all']);
@@ -231,7 +231,9 @@ describe('commands to the daemon', () => {
   it('list and clear what persons want', async () => {
     const { run, runtime } = await daemon();
     await run(['recovery', 'hold', '--vm', 'web-1', '--reason', 'firmware']);
-    expect((await run(['intent', 'list'])).stdout).toMatch(/^hold: default\/web-1 by \S+@\d+.*: firmware\n$/);
+    expect((await run(['intent', 'list'])).stdout).toMatch(
+      /^hold: default\/web-1 by ann@1000 .*: firmware\n$/,
+    );
     expect(JSON.parse((await run(['intent', 'list', '--json'])).stdout).intents).toHaveLength(1);
     expect((await run(['intent', 'clear', '--vm', 'web-1'])).stdout).toBe('nobody wants anything\n');
     expect(runtime.calls.at(-1)).toEqual(['clearIntents', { vm: 'default/web-1', author: me }]);

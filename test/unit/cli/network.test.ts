@@ -8,7 +8,7 @@ async function daemon() {
   return { ...served, run };
 }
 
-const author = expect.stringMatching(/@[0-9]+$/);
+const author = expect.stringMatching(/^ann@1000 \(says \S+@\d+\)$/);
 
 describe('vmpulse network', () => {
   it('says that nothing is wrong, or what is, with its status', async () => {

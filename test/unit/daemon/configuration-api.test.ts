@@ -40,7 +40,7 @@ describe('/v1/config', () => {
         forMs: 5,
         reason: '',
         dryRun: false,
-        author: 'ann@0',
+        author: 'ann@1000 (says ann@0)',
       },
     ]);
   });
