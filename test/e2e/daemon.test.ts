@@ -154,7 +154,7 @@ describe.skipIf(!lab.ok)(
         await exit;
         const state = join(test.world.dir, 'state');
         mkdirSync(state, { recursive: true });
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', state]);
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=0700', 'tmpfs', state]);
         unmount = () => execFileSync('umount', ['--lazy', state]);
         test.restart();
         await test.allHealthy();

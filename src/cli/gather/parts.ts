@@ -86,7 +86,7 @@ const FACTS = [
     'loadavg',
     'meminfo',
     'modules',
-    'mounts',
+    'self/mounts',
     'net/dev',
     'swaps',
     'uptime',
