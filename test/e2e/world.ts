@@ -187,7 +187,8 @@ export class DaemonUnderTest {
   #get<T>(path: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const { socket: socketPath } = this.world;
-      get({ socketPath, path, timeout: 10_000 }, (response) => {
+      // No connection is kept: one that the daemon closes while a test waits for a program would be used again.
+      get({ socketPath, path, timeout: 10_000, agent: false }, (response) => {
         text(response).then((body) => {
           if (response.statusCode === 200) resolve(JSON.parse(body));
           else reject(new Error(`${path}: ${response.statusCode} ${body}`));
