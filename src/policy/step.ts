@@ -211,13 +211,16 @@ function configured(ctx: StepContext, spec: PolicyVm): PolicyVmState {
     vm = newVmState(spec.id, ctx.now);
     ctx.state.vms.set(spec.id, vm);
   }
+  const counted = vm.spec !== null;
   vm.spec = spec;
   vm.removedAtMs = null;
   const probes = new Map<string, ReturnType<typeof newProbeRecord>>();
   for (const probe of spec.probes) {
     const known = vm.probes.get(probe.name);
     const same = known?.spec.kind === probe.kind && known.spec.role === probe.role;
-    probes.set(probe.name, same && known ? { ...known, spec: probe } : newProbeRecord(probe));
+    // The engine counts anew from then on. Where that begins with ok, an end of the failure would be no change to tell.
+    const startsOver = counted && probe.startState === 'ok' && known?.state !== 'ok';
+    probes.set(probe.name, same && known && !startsOver ? { ...known, spec: probe } : newProbeRecord(probe));
   }
   vm.probes = probes;
   vm.impossible = {};

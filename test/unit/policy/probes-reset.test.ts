@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Stage, WEB } from './stage.js';
+import { policyVm, Stage, WEB } from './stage.js';
 
 const reset = (clearHistory: boolean) =>
   ({ type: 'probes-reset', vm: WEB, author: 'ada', clearHistory }) as const;
@@ -32,5 +32,20 @@ describe('a person who resets the probes of a VM', () => {
     s.send(reset(true));
     expect(s.explain().pastEpisodes).toEqual([]);
     expect(s.explain().budget).toEqual(budget);
+  });
+});
+
+describe('a VM whose probes are configured anew', () => {
+  it('has a failed liveness start over, of which the engine would tell no end, and what was ready stays so', () => {
+    const s = new Stage().healthy();
+    s.probe('liveness', 'failed', 'connection-refused');
+    const states = () => new Map(s.explain().probes.map(({ name, state }) => [name, state]));
+    expect(states().get('liveness')).toBe('failed');
+    s.send({ type: 'vm-configured', vm: policyVm() });
+    expect(states().get('liveness')).toBe('ok');
+    expect(states().get('readiness')).toBe('ok');
+    expect(s.health()).toBe('healthy');
+    s.probe('liveness', 'failed', 'connection-refused');
+    expect(states().get('liveness')).toBe('failed');
   });
 });
