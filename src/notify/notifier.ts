@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
@@ -49,6 +49,8 @@ export class Notifier implements NotifyApi {
   readonly #troubles = new Map<string, string>();
   readonly #abort = new AbortController();
   readonly #timers = new Map<string, () => void>();
+  /** The last flush of each channel that is not done yet. */
+  readonly #flushes = new Map<string, Promise<void>>();
   #saving: Promise<void> | undefined;
   #saveAgain = false;
   #listening: Promise<void> = Promise.resolve();
@@ -129,6 +131,13 @@ export class Notifier implements NotifyApi {
       const text = 'no mail can be sent: notifications.smtp of the configuration says by which server';
       throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
     }
+    try {
+      // A removal that was cut short left what another target was to be told.
+      await this.#clear(channel.name);
+    } catch (cause) {
+      const text = `what waited for a former channel ${channel.name} cannot be removed: ${errorMessage(cause)}`;
+      throw new VmpulseError('ERR_VMPULSE_STORAGE', text, { cause });
+    }
     // Without what goes after the origin of a URL, which may be a secret.
     const { name, level, vms, way } = channel;
     const text = `channel ${name} (${way.kind}, ${level}) added by ${author}`;
@@ -145,17 +154,25 @@ export class Notifier implements NotifyApi {
   }
 
   async remove(name: string, author: string): Promise<readonly ChannelView[]> {
-    if (!(await this.#store.remove(name))) {
+    const unknown = () => {
       const text = `no channel ${plainText(name)} was added; vmpulse notify list shows them, and those of the configuration are removed there`;
-      throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
-    }
+      return new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
+    };
+    if (!this.#store.channels.some((channel) => channel.name === name)) throw unknown();
     const data = { verb: 'notify-remove', author, channel: name };
     await this.#options.record(`channel ${name} removed by ${author}`, data);
+    // Somebody else may have removed it meanwhile.
+    if (!(await this.#store.remove(name))) throw unknown();
     this.#timers.get(name)?.();
+    this.#timers.delete(name);
     this.#incidents.told(name, Number.POSITIVE_INFINITY);
+    await this.#flushes.get(name);
     await this.#outboxes.get(name)?.close();
     this.#outboxes.delete(name);
+    // What is left over does no harm: the next channel of that name begins with an empty folder or not at all.
+    await this.#clear(name).catch(() => {});
     this.#recovered(name);
+    this.#save();
     return this.list();
   }
 
@@ -211,8 +228,19 @@ export class Notifier implements NotifyApi {
     );
   }
 
+  /** One after another for each channel: two at once would spool the same notices. Never rejects. */
+  #flush(channel: string): Promise<void> {
+    const flush = (this.#flushes.get(channel) ?? Promise.resolve())
+      .then(() => this.#spool(channel))
+      .finally(() => {
+        if (this.#flushes.get(channel) === flush) this.#flushes.delete(channel);
+      });
+    this.#flushes.set(channel, flush);
+    return flush;
+  }
+
   /** Never rejects: what cannot be spooled is gathered further. */
-  async #flush(channel: string): Promise<void> {
+  async #spool(channel: string): Promise<void> {
     const { clock, host } = this.#options;
     const gathered = this.#incidents.message(channel, host);
     const outbox = this.#outboxes.get(channel);
@@ -233,7 +261,7 @@ export class Notifier implements NotifyApi {
     const { name, way } = channel;
     const { clock, secret, settings, onDelivery, onSpool } = this.#options;
     const spool = new Spool({
-      folder: join(this.#folder, 'spool', name),
+      folder: this.#spoolFolder(name),
       payload: messageSchema,
       maxEntries: MAX_SPOOLED,
       onDropped: (why) => {
@@ -262,6 +290,14 @@ export class Notifier implements NotifyApi {
     this.#outboxes.set(name, outbox);
     onSpool(name, outbox.size);
     outbox.start();
+  }
+
+  #spoolFolder(channel: string): string {
+    return join(this.#folder, 'spool', channel);
+  }
+
+  async #clear(channel: string): Promise<void> {
+    await rm(this.#spoolFolder(channel), { recursive: true, force: true });
   }
 
   #trouble(channel: string, why: string): void {

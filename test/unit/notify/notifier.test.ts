@@ -1,12 +1,22 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { systemClock } from '../../../src/model/clock.js';
+import { type Clock, systemClock } from '../../../src/model/clock.js';
 import type { NotifyChannel, NotifySettings } from '../../../src/model/notification.js';
 import { Notifier } from '../../../src/notify/notifier.js';
 import { secretReader } from '../../../src/notify/secret.js';
 import type { RuntimeEvent } from '../../../src/runtime/views.js';
+import { settle } from '../../fakes/manual-clock.js';
 import { FakeRuntime, vmView } from '../daemon/fake-runtime.js';
 import { Sink } from './sink.js';
 
@@ -34,7 +44,7 @@ interface Body {
   }[];
 }
 
-async function world(settings: Partial<NotifySettings>, stateDir = tempDir()) {
+async function world(settings: Partial<NotifySettings>, stateDir = tempDir(), clock: Clock = systemClock) {
   const runtime = new FakeRuntime();
   const degraded = new Map<string, string>();
   const deliveries: string[] = [];
@@ -44,7 +54,7 @@ async function world(settings: Partial<NotifySettings>, stateDir = tempDir()) {
     stateDir,
     host: 'kvm-3',
     runtime,
-    clock: systemClock,
+    clock,
     secret: secretReader(() => undefined),
     degrade: (what, why) => void degraded.set(what, why),
     mend: (what) => void degraded.delete(what),
@@ -194,6 +204,68 @@ describe('notifications', () => {
     expect(existsSync(secret)).toBe(false);
     await expect(next.notifier.remove('chat', 'bob')).rejects.toThrow(/no channel chat was added/);
     await expect(next.notifier.test(undefined)).rejects.toThrow(/there is no channel/);
+  });
+
+  it('of a channel that was removed do not go to the next one of its name', async () => {
+    const [old, next] = [await Sink.open(), await Sink.open()];
+    old.answer = () => ({ status: 503 });
+    const { notifier, stateDir, fail, deliveries, degraded } = await world({ groupMs: 300 });
+    const add = ({ port }: Sink) => {
+      const way = { kind: 'webhook', url: `http://127.0.0.1:${port}/` } as const;
+      return notifier.add({ name: 'chat', level: 'errors', vms: [], way }, 'ann');
+    };
+    await add(old);
+    fail('default/spooled');
+    await vi.waitFor(() => expect(deliveries).toEqual(['chat failed']), PATIENCE);
+    fail('default/gathered');
+    await vi.waitFor(
+      () =>
+        expect(readFileSync(join(stateDir, 'notify', 'incidents.json'), 'utf8')).toContain(
+          '"channel":"chat"',
+        ),
+      PATIENCE,
+    );
+    await notifier.remove('chat', 'ann');
+    expect(existsSync(join(stateDir, 'notify', 'spool', 'chat'))).toBe(false);
+    expect(degraded.has('notify/chat')).toBe(false);
+    await add(next);
+    fail('default/new');
+    await vi.waitFor(() => expect(next.received).toHaveLength(1), PATIENCE);
+    expect(kindsOf(bodies(next)[0])).toEqual(['default/new failure']);
+    await notifier.close();
+    expect(readFileSync(join(stateDir, 'notify', 'incidents.json'), 'utf8')).not.toContain(
+      '"channel":"chat"',
+    );
+  });
+
+  it('begin with nothing where a removal was cut short', async () => {
+    const sink = await Sink.open();
+    const { notifier, stateDir } = await world({});
+    const spool = join(stateDir, 'notify', 'spool', 'chat');
+    mkdirSync(spool, { recursive: true });
+    writeFileSync(join(spool, '000000000001.json'), 'what another was to be told');
+    const way = { kind: 'webhook', url: `http://127.0.0.1:${sink.port}/` } as const;
+    await notifier.add({ name: 'chat', level: 'errors', vms: [], way }, 'ann');
+    expect(readdirSync(spool)).toEqual([]);
+  });
+
+  it('are spooled once, also where the daemon ends while that is under way', async () => {
+    const sink = await Sink.open();
+    sink.answer = () => ({ status: 503 });
+    let fire = () => {};
+    const clock: Clock = {
+      now: () => Date.now(),
+      at: (_atMs, fn) => {
+        fire = fn;
+        return () => {};
+      },
+    };
+    const { notifier, stateDir, fail } = await world({ channels: [webhook(sink)] }, tempDir(), clock);
+    fail('default/web-1');
+    await settle();
+    fire();
+    await notifier.close();
+    expect(readdirSync(join(stateDir, 'notify', 'spool', 'hook'))).toHaveLength(1);
   });
 
   it('go on where channels that were added cannot be read', async () => {
