@@ -19,6 +19,7 @@ import { LibvirtMonitor } from './monitor.js';
 import { askLibvirt, type LibvirtPlan, proveLibvirtStart } from './prove-start.js';
 import type { DomainRef } from './rpc/domain.js';
 import type { Libvirt } from './rpc/libvirt.js';
+import { isRefusal } from './rpc/remote-error.js';
 import { runState } from './run-state.js';
 import { LibvirtSession } from './session.js';
 import { libvirtPlace } from './uri.js';
@@ -87,8 +88,22 @@ export class LibvirtDriver extends VmmDriver<Kinds> {
     await deadline.race(Promise.resolve(this.host.network?.prepare(vm)));
     if (plan.kept === undefined) await deadline.race(this.#accelerators.remember(vm, plan.accelerator));
     const domain = plan.kept ?? domainOf(vm, []);
+    // Of what libvirt was not asked, or what it refused, whatever runs was started by others.
+    let mayBeOurs = false;
+    const create = async (libvirt: Libvirt) => {
+      mayBeOurs = true;
+      try {
+        if (plan.kept === undefined) await libvirt.createFrom(domainXml(vm, paths, plan), deadline);
+        else await libvirt.create(domain, deadline);
+      } catch (error) {
+        mayBeOurs = !isRefusal(error);
+        throw error;
+      }
+    };
     try {
-      const vmm = await askLibvirt(vm, (libvirt) => this.#start(libvirt, vm, domain, paths, plan, deadline));
+      const vmm = await askLibvirt(vm, (libvirt) =>
+        this.#start(libvirt, vm, domain, paths, create, deadline),
+      );
       const { pid, startTimeTicks, argv } = vmm;
       const startedAt = startedAtMs(startTimeTicks);
       const record = newRecord({ pid, startTimeTicks }, argv, vm, startedAt, '-name');
@@ -98,7 +113,7 @@ export class LibvirtDriver extends VmmDriver<Kinds> {
       // Withdrawn is not failed: the domain goes on, and the next look finds it.
       if (isVmpulseError(error, 'ERR_VMPULSE_ABORTED') || isVmpulseError(error, 'ERR_VMPULSE_CLOSED'))
         throw error;
-      await this.#destroy(vm, domain);
+      if (mayBeOurs) await this.#destroy(vm, domain);
       const text = `VM ${vm.id} was not started by libvirt: ${errorMessage(error)}`;
       throw new VmpulseError('ERR_VMPULSE_START_FAILED', text, { cause: error });
     }
@@ -110,13 +125,12 @@ export class LibvirtDriver extends VmmDriver<Kinds> {
     vm: LibvirtVm,
     domain: DomainRef,
     paths: LibvirtPaths,
-    plan: LibvirtPlan,
+    create: (libvirt: Libvirt) => Promise<void>,
     deadline: Deadline,
   ): Promise<FoundVmm> {
     // What was started before has no process any more; libvirt may still clear up behind it.
     await deadline.until(POLL_MS, async () => (await isOff(libvirt, domain, deadline)) || undefined);
-    if (plan.kept === undefined) await libvirt.createFrom(domainXml(vm, paths, plan), deadline);
-    else await libvirt.create(domain, deadline);
+    await create(libvirt);
     await deadline.until(
       POLL_MS,
       async () => runState(await libvirt.state(domain, deadline)) === 'running' || undefined,

@@ -1,4 +1,4 @@
-import { type ErrorCode, VmpulseError } from '../../../model/errors.js';
+import { type ErrorCode, isVmpulseError, VmpulseError } from '../../../model/errors.js';
 import { plainText } from '../../../model/plain-text.js';
 import { readDomain } from './domain.js';
 import type { XdrReader } from './xdr.js';
@@ -30,4 +30,9 @@ export function readRemoteError(body: XdrReader, what: string): VmpulseError {
   const [name, code] = CODES[number] ?? [`libvirt-${number}`, 'ERR_VMPULSE_COMMAND'];
   const text = `libvirt refuses ${what}: ${plainText(message, MAX_MESSAGE_CHARS)}`;
   return new VmpulseError(code, text, { details: { class: name } });
+}
+
+/** libvirt has answered, and did not do it; a connection that was lost, or a deadline, leaves that open. */
+export function isRefusal(error: unknown): boolean {
+  return isVmpulseError(error) && error.details.class !== undefined;
 }
