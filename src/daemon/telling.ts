@@ -37,7 +37,8 @@ export function createTelling(options: {
     host: config.hostName,
     record: (text, data) => runtime.record(null, text, data),
     onDelivery: (channel, result) => metrics.delivery(channel, result),
-    onSpool: (channel, size) => metrics.spool(channel, size),
+    onOpened: (channel, waiting) => metrics.channelOpened(channel, waiting),
+    onRemoved: (channel) => metrics.channelRemoved(channel),
   });
   const reporter =
     config.report &&
@@ -46,6 +47,7 @@ export function createTelling(options: {
       settings: config.report,
       onDelivery: (result) => metrics.delivery('report', result),
     });
+  if (reporter) metrics.channelOpened('report', () => reporter.waiting);
   return {
     notifier,
     start: () => notifier.start(),

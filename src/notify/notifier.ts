@@ -35,7 +35,9 @@ export interface NotifierOptions {
   readonly degrade: (what: string, why: string) => void;
   readonly mend: (what: string) => void;
   readonly onDelivery: (channel: string, result: Delivery) => void;
-  readonly onSpool: (channel: string, size: number) => void;
+  /** A channel is told from now on; `waiting`: how many messages wait for it. */
+  readonly onOpened: (channel: string, waiting: () => number) => void;
+  readonly onRemoved: (channel: string) => void;
 }
 
 /** Tells people by their channels what happens: gathers, groups by incident, and delivers from a spool on disk. */
@@ -117,7 +119,7 @@ export class Notifier implements NotifyApi {
       level: channel.level,
       vms: channel.vms,
       origin: this.#store.channels.includes(channel) ? 'added' : 'configuration',
-      waiting: this.#outboxes.get(channel.name)?.size ?? 0,
+      waiting: this.#waiting(channel.name),
       trouble: this.#troubles.get(channel.name) ?? null,
     }));
   }
@@ -172,6 +174,7 @@ export class Notifier implements NotifyApi {
     // What is left over does no harm: the next channel of that name begins with an empty folder or not at all.
     await this.#clear(name).catch(() => {});
     this.#recovered(name);
+    this.#options.onRemoved(name);
     this.#save();
     return this.list();
   }
@@ -247,7 +250,6 @@ export class Notifier implements NotifyApi {
     if (gathered === undefined || outbox === undefined) return;
     try {
       await outbox.put({ id: randomUUID(), atMs: clock.now(), payload: gathered.message });
-      this.#options.onSpool(channel, outbox.size);
       // What came during the write belongs to the next message.
       this.#incidents.told(channel, gathered.count);
     } catch (error) {
@@ -259,7 +261,8 @@ export class Notifier implements NotifyApi {
 
   async #open(channel: NotifyChannel): Promise<void> {
     const { name, way } = channel;
-    const { clock, secret, settings, onDelivery, onSpool } = this.#options;
+    const { clock, secret, settings, onDelivery, onOpened } = this.#options;
+    onOpened(name, () => this.#waiting(name));
     const spool = new Spool({
       folder: this.#spoolFolder(name),
       payload: messageSchema,
@@ -270,7 +273,7 @@ export class Notifier implements NotifyApi {
       },
     });
     await spool.load();
-    const outbox: Outbox<Message> = new Outbox({
+    const outbox = new Outbox<Message>({
       spool,
       clock,
       perHour: settings.perHour,
@@ -280,7 +283,6 @@ export class Notifier implements NotifyApi {
       onSent: () => {
         onDelivery(name, 'sent');
         this.#recovered(name);
-        onSpool(name, outbox.size - 1);
       },
       onFailed: (_entry, why, isOver) => {
         onDelivery(name, isOver ? 'dropped' : 'failed');
@@ -288,8 +290,11 @@ export class Notifier implements NotifyApi {
       },
     });
     this.#outboxes.set(name, outbox);
-    onSpool(name, outbox.size);
     outbox.start();
+  }
+
+  #waiting(channel: string): number {
+    return this.#outboxes.get(channel)?.size ?? 0;
   }
 
   #spoolFolder(channel: string): string {

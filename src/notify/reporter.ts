@@ -116,6 +116,11 @@ export class Reporter {
     });
   }
 
+  /** Reports that wait to be acknowledged. */
+  get waiting(): number {
+    return this.#outbox.size;
+  }
+
   /** Goes on with what a former run left. Never rejects. */
   async start(): Promise<void> {
     try {

@@ -31,7 +31,8 @@ async function withNotifier(sink: Sink) {
     mend: () => {},
     record: async () => {},
     onDelivery: () => {},
-    onSpool: () => {},
+    onOpened: () => {},
+    onRemoved: () => {},
   });
   onTestFinished(() => notifier.close());
   await notifier.start();

@@ -49,6 +49,7 @@ async function world(settings: Partial<NotifySettings>, stateDir = tempDir(), cl
   const degraded = new Map<string, string>();
   const deliveries: string[] = [];
   const recorded: string[] = [];
+  const waiting = new Map<string, () => number>();
   const notifier = new Notifier({
     settings: { groupMs: 50, perHour: 1000, channels: [], ...settings },
     stateDir,
@@ -60,7 +61,8 @@ async function world(settings: Partial<NotifySettings>, stateDir = tempDir(), cl
     mend: (what) => void degraded.delete(what),
     record: async (text, data) => void recorded.push(`${text} ${JSON.stringify(data)}`),
     onDelivery: (channel, result) => deliveries.push(`${channel} ${result}`),
-    onSpool: () => {},
+    onOpened: (channel, size) => void waiting.set(channel, size),
+    onRemoved: (channel) => void waiting.delete(channel),
   });
   onTestFinished(() => notifier.close());
   await notifier.start();
@@ -71,7 +73,7 @@ async function world(settings: Partial<NotifySettings>, stateDir = tempDir(), cl
     emit(vm, 'decision', text, { kind: 'diagnosis', rule: 'diagnosis/guest-hung' });
   const begin = (vm: string) => emit(vm, 'action-start', 'reset begins', {});
   const recover = (vm: string) => emit(vm, 'decision', 'healthy', { kind: 'recovered', rule: 'stable' });
-  return { runtime, notifier, stateDir, degraded, deliveries, recorded, emit, fail, begin, recover };
+  return { runtime, notifier, stateDir, degraded, deliveries, recorded, waiting, emit, fail, begin, recover };
 }
 
 const bodies = (sink: Sink) => sink.bodies as Body[];
@@ -209,7 +211,7 @@ describe('notifications', () => {
   it('of a channel that was removed do not go to the next one of its name', async () => {
     const [old, next] = [await Sink.open(), await Sink.open()];
     old.answer = () => ({ status: 503 });
-    const { notifier, stateDir, fail, deliveries, degraded } = await world({ groupMs: 300 });
+    const { notifier, stateDir, fail, deliveries, degraded, waiting } = await world({ groupMs: 300 });
     const add = ({ port }: Sink) => {
       const way = { kind: 'webhook', url: `http://127.0.0.1:${port}/` } as const;
       return notifier.add({ name: 'chat', level: 'errors', vms: [], way }, 'ann');
@@ -217,6 +219,7 @@ describe('notifications', () => {
     await add(old);
     fail('default/spooled');
     await vi.waitFor(() => expect(deliveries).toEqual(['chat failed']), PATIENCE);
+    expect(waiting.get('chat')?.()).toBe(1);
     fail('default/gathered');
     await vi.waitFor(
       () =>
@@ -228,6 +231,7 @@ describe('notifications', () => {
     await notifier.remove('chat', 'ann');
     expect(existsSync(join(stateDir, 'notify', 'spool', 'chat'))).toBe(false);
     expect(degraded.has('notify/chat')).toBe(false);
+    expect(waiting.has('chat')).toBe(false);
     await add(next);
     fail('default/new');
     await vi.waitFor(() => expect(next.received).toHaveLength(1), PATIENCE);
@@ -236,6 +240,16 @@ describe('notifications', () => {
     expect(readFileSync(join(stateDir, 'notify', 'incidents.json'), 'utf8')).not.toContain(
       '"channel":"chat"',
     );
+  });
+
+  it('that are refused for good wait no longer', async () => {
+    const sink = await Sink.open();
+    sink.answer = () => ({ status: 404 });
+    const { fail, deliveries, waiting } = await world({ channels: [webhook(sink)] });
+    expect(waiting.get('hook')?.()).toBe(0);
+    fail('default/web-1');
+    await vi.waitFor(() => expect(deliveries).toEqual(['hook dropped']), PATIENCE);
+    await vi.waitFor(() => expect(waiting.get('hook')?.()).toBe(0), PATIENCE);
   });
 
   it('begin with nothing where a removal was cut short', async () => {

@@ -99,6 +99,7 @@ describe('the report to a control plane', () => {
     await first.until(() => expect(sink.received.length).toBeGreaterThanOrEqual(3), 10_000);
     expect(new Set(first.keys()).size).toBe(1);
     expect(first.degraded.get('report')).toContain('answered with status 400');
+    expect(first.reporter.waiting).toBe(1);
     await first.reporter.close();
     const before = sink.received.length;
     sink.answer = () => ({ status: 200 });
@@ -116,6 +117,7 @@ describe('the report to a control plane', () => {
       [3, 4],
     ]);
     expect(next.degraded.has('report')).toBe(false);
+    await next.until(() => expect(next.reporter.waiting).toBe(0), 0);
   });
 
   it('comes at once while more of the journal waits than one takes', async () => {
