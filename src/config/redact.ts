@@ -8,13 +8,17 @@ const NAMES_A_FILE = /(File|Path|Dir|Socket)$/;
 const USER_IN_URL = /(?<=:\/\/)[^/?#\s]*@/g;
 /** Services whose addresses are themselves the right to use them. */
 const SECRET_URL = /(https?:\/\/hooks\.slack\.com\/)\S+/g;
+/** Where a channel posts to: whoever knows the rest of it may post there, too. */
+const AFTER_ORIGIN = /^(https?:\/\/[^/?#]+\/?).+$/s;
 const MAX_LEVELS = 32;
 
 /** The value with everything in it that looks like a secret replaced; the same shape else. `name`: where it stands. */
 export function redact(value: unknown, name = '', levels = MAX_LEVELS): unknown {
   if (isSecret(name) && value !== null && value !== undefined && typeof value !== 'boolean') return REDACTED;
-  if (typeof value === 'string')
-    return value.replaceAll(USER_IN_URL, `${REDACTED}@`).replaceAll(SECRET_URL, `$1${REDACTED}`);
+  if (typeof value === 'string') {
+    const text = value.replaceAll(USER_IN_URL, `${REDACTED}@`).replaceAll(SECRET_URL, `$1${REDACTED}`);
+    return name === 'url' ? text.replace(AFTER_ORIGIN, `$1${REDACTED}`) : text;
+  }
   if (typeof value !== 'object' || value === null) return value;
   if (levels === 0) return REDACTED;
   if (Array.isArray(value)) return redactList(value, levels);

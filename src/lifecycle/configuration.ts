@@ -13,6 +13,7 @@ import {
   ProblemList,
   readConfigSources,
   readOverrides,
+  redact,
   type SetAside,
   type Setting,
   VM_OPTIONS,
@@ -138,8 +139,10 @@ export class Configuration implements ConfigurationApi {
     return {
       vm,
       settings: vm === null ? daemonSettings(loaded) : vmSettings(this.#options.spec(vm), inForce),
-      overrides: inForce.filter(isOfIt),
-      setAside: [...setAside, ...waiting].filter(({ override }) => isOfIt(override)),
+      overrides: inForce.filter(isOfIt).map(withoutSecrets),
+      setAside: [...setAside, ...waiting]
+        .filter(({ override }) => isOfIt(override))
+        .map(({ override, why }) => ({ override: withoutSecrets(override), why })),
     };
   }
 
@@ -281,8 +284,8 @@ function compare(read: ConfigSources, next: readonly Override[], dryRun: boolean
   const [former, latter] = [new Set(read.overrides), new Set(next)];
   return {
     dryRun,
-    set: next.filter((each) => !former.has(each)),
-    withdrawn: read.overrides.filter((each) => !latter.has(each)),
+    set: next.filter((each) => !former.has(each)).map(withoutSecrets),
+    withdrawn: read.overrides.filter((each) => !latter.has(each)).map(withoutSecrets),
     vms: changed,
     restartRequired: daemon.restartRequired,
   };
@@ -293,6 +296,11 @@ function refuseMisfits(before: OverrideState, after: OverrideState): void {
   const problems = after.setAside.filter(({ override }) => !former.has(override)).map(({ why }) => why);
   if (problems.length === 0) return;
   throw new VmpulseError('ERR_VMPULSE_CONFIG', problems.join('\n'), { details: { problems } });
+}
+
+/** As it may be told and journalled. */
+function withoutSecrets(override: Override): Override {
+  return { ...override, value: redact(override.value, override.path) };
 }
 
 function nameOf({ vm, path }: Override): string {

@@ -174,6 +174,21 @@ describe('changes at run time', () => {
     expect(here.configuration.view(VM).overrides).toHaveLength(1);
   });
 
+  it('tell secrets neither in the view, nor in what a change did, nor in the journal', async () => {
+    const here = await place();
+    const httpHeaders = [{ name: 'Authorization', value: 'Basic bmV3c2VjcmV0' }];
+    const secret = { vm: VM, path: 'probes.web.httpGet', value: { port: 81, httpHeaders } };
+    const made = await here.change([secret]);
+    expect(made.set).toHaveLength(1);
+    const view = here.configuration.view(null);
+    expect(view.overrides).toHaveLength(1);
+    expect(here.records).toHaveLength(1);
+    const taken = await here.change([{ vm: VM, path: 'probes.web.httpGet' }]);
+    expect(taken.withdrawn).toHaveLength(1);
+    expect(JSON.stringify([made, view, taken, here.records])).not.toContain('bmV3c2VjcmV0');
+    expect(JSON.stringify([made, view, here.records[0]]).match(/\(redacted\)/g)).toHaveLength(3);
+  });
+
   it('are withdrawn by their path, by one above it, or all', async () => {
     const here = await place();
     const grace = { vm: VM, path: 'recovery.grace', value: '5s' };
