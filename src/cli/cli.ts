@@ -7,6 +7,7 @@ import { DaemonClient } from './client.js';
 import { daemonPlace, type PlaceOptions } from './daemon-place.js';
 import type { Environment } from './environment.js';
 import type { ExitCode } from './exit-codes.js';
+import { escapeLines } from './text/lines.js';
 import { COLOURS, NO_COLOURS, type Paint } from './text/paint.js';
 
 /** Where text goes. */
@@ -61,6 +62,11 @@ export function paintOf(cli: Cli): Paint {
   return cli.stdout.isTTY === true && !cli.environment.noColor ? COLOURS : NO_COLOURS;
 }
 
+/** Writes what programs read, to the byte; a terminal is given it with everything escaped that could steer it. */
+export function writeRaw({ stdout }: Cli, text: string): void {
+  stdout.write(stdout.isTTY === true ? escapeLines(text) : text);
+}
+
 /** Who gives a command: `name@uid`. The daemon records it beside whom it sees itself. */
 export function author(): string {
   const uid = process.getuid?.() ?? 0;
@@ -97,7 +103,6 @@ export function printError(cli: Cli, error: unknown, debug: boolean, about?: str
   const code = isVmpulseError(error) ? error.code : 'ERR_VMPULSE_INTERNAL';
   const whose = about === undefined ? '' : `${about}: `;
   // An error of a configuration has several lines.
-  const message = errorMessage(error).split('\n').map(escapeUnsafe).join('\n');
-  cli.stderr.write(`vmpulse: ${whose}${message} [${code}]\n`);
-  if (debug) cli.stderr.write(`${inspect(error)}\n`);
+  cli.stderr.write(`vmpulse: ${whose}${escapeLines(errorMessage(error))} [${code}]\n`);
+  if (debug) cli.stderr.write(`${escapeLines(inspect(error))}\n`);
 }

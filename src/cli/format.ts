@@ -1,7 +1,8 @@
 import { Option } from 'commander';
 import { z } from 'zod';
-import { escapeUnsafe, isUnsafe } from '../model/plain-text.js';
+import { isUnsafe } from '../model/plain-text.js';
 import { type Cli, json } from './cli.js';
+import { escapeLines } from './text/lines.js';
 
 const FORMATS = ['table', 'json', 'yaml'] as const;
 
@@ -77,8 +78,7 @@ async function yaml(value: unknown): Promise<string> {
       if (typeof node.value === 'string' && isUnsafe(node.value)) node.type = 'QUOTE_DOUBLE';
     },
   });
-  const lines = document
-    .toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER })
-    .split('\n');
-  return lines.map(escapeUnsafe).join('\n');
+  return escapeLines(
+    document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER }),
+  );
 }

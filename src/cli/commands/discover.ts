@@ -1,6 +1,6 @@
 import type { Discovery } from '../../discovery/index.js';
 import { plainText } from '../../model/plain-text.js';
-import { type Cli, type CliCommand, paintOf } from '../cli.js';
+import { type Cli, type CliCommand, paintOf, writeRaw } from '../cli.js';
 import { discoverHere, only } from '../discover-here.js';
 import { examples } from '../examples.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
@@ -51,6 +51,6 @@ async function tell(
   const notes = vms.flatMap((one) => one.notes.map((note) => `default/${one.name}: ${note}`));
   for (const warning of [...warnings, ...notes])
     cli.stderr.write(`vmpulse: warning: ${plainText(warning, 1_000)}\n`);
-  if (format === 'documents') cli.stdout.write(vms.flatMap(({ documents }) => documents ?? []).join('---\n'));
+  if (format === 'documents') writeRaw(cli, vms.flatMap(({ documents }) => documents ?? []).join('---\n'));
   else cli.stdout.write(discoverText(vms, paintOf(cli)));
 }

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
-import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { VmpulseError } from '../../model/errors.js';
 import { type MetricFamily, parseExposition, writeExposition } from '../../runtime/metrics/exposition.js';
 import { sendMetrics } from '../../runtime/metrics/push/send-metrics.js';
-import { type Cli, type CliCommand, json, withDaemon } from '../cli.js';
+import { type Cli, type CliCommand, json, printError, withDaemon, writeRaw } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
@@ -68,7 +68,8 @@ async function run(
   const read = async () => metricsOfVms(parseExposition(await client.text('/metrics')), vms);
   if (endpoint === undefined) {
     const families = await read();
-    cli.stdout.write(format === 'json' ? json(metricsJson(families)) : writeExposition(families));
+    if (format === 'json') cli.stdout.write(json(metricsJson(families)));
+    else writeRaw(cli, writeExposition(families));
     return;
   }
   const everyMs = parseTime(options.every);
@@ -79,7 +80,7 @@ async function run(
       await read()
         .then((families) => send(families, endpoint, options, { deadlineMs: everyMs, signal }))
         .catch((error: unknown) => {
-          if (!signal.aborted) cli.stderr.write(`vmpulse: ${errorMessage(error)}\n`);
+          if (!signal.aborted) printError(cli, error, false);
         });
       const restMs = Math.max(0, everyMs - (performance.now() - startedAt));
       await sleep(restMs, undefined, { signal }).catch(() => {});

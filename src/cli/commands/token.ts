@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { SCOPES } from '../../daemon/access/caller.js';
 import { newTokenAnswer, type TokensAnswer, tokensAnswer } from '../../daemon/answers/tokens.js';
+import { plainText } from '../../model/plain-text.js';
 import { author, type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';
@@ -55,7 +56,7 @@ export const tokenCommand: CliCommand = {
       .action((name: string, _options: object, command) =>
         withDaemon(command, cli, async (client) => {
           await client.post('/v1/tokens/revoke', { name, author: author() }, tokensAnswer);
-          cli.stdout.write(`the token ${name} does not count any more\n`);
+          cli.stdout.write(`the token ${plainText(name)} does not count any more\n`);
         }),
       );
   },

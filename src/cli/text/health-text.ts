@@ -22,7 +22,9 @@ export interface CheckedVm extends VmHealthAnswer {
 export function summaryText(summary: HealthSummaryAnswer, paint: Paint): string {
   const { totalVms, monitoredVms, coverage, health, probes, unmonitored } = summary;
   const share = `${monitoredVms} of ${totalVms} VMs are monitored (${(coverage * 100).toFixed(0)} %)`;
-  const healths = Object.entries(health).map(([name, count]) => `${count} ${paintState(name, paint)}`);
+  const healths = Object.entries(health).map(
+    ([name, count]) => `${count} ${paintState(plainText(name), paint)}`,
+  );
   const failed = probes.failed === 0 ? '' : `, ${paint.bad(`${probes.failed} fail`)}`;
   const blind = probes.blind === 0 ? '' : `, ${paint.warning(`${probes.blind} cannot tell`)}`;
   const lines = [
