@@ -73,6 +73,13 @@ export const NOTICE_RULES: readonly Rule[] = [
   { kind: 'recovered', severity: 'info', role: 'close', when: decision('recovered'), ...vm },
   { kind: 'quarantined', severity: 'critical', role: 'open', when: decision('quarantine'), ...vm },
   { kind: 'released', severity: 'info', role: 'close', when: decision('note', 'release'), ...vm },
+  {
+    kind: 'vm-resumed',
+    severity: 'info',
+    role: 'close',
+    when: { ...decision('note', 'person-hold'), episode: ['none'] },
+    ...vm,
+  },
   { kind: 'edit-war', severity: 'error', role: 'open', when: decision('hold', 'edit-war'), ...vm },
   {
     kind: 'brake',

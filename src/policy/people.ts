@@ -66,22 +66,32 @@ export function noteUnhold(ctx: StepContext, vm: PolicyVmState | null, author: s
   if (vm) {
     vm.hold = null;
     vm.war = newWar();
-    say(ctx, { vm, kind: 'note', rule: 'person-hold', text: `${bounded(author)} resumes recovery` });
+    // Where it fails, what was told of it is over only with its recovery.
+    const data = { episode: vm.episode === null ? 'none' : 'open' };
+    const text = `${bounded(author)} resumes recovery`;
+    say(ctx, { vm, kind: 'note', rule: 'person-hold', text, data });
     return;
   }
   const { host } = ctx.state;
   host.hold = null;
   // A person has looked: the incident is over, and the brake lets go until it has had a reason to be off.
+  const over = `${bounded(author)} resumes all recovery`;
   if (host.brake !== null) {
+    const text = `${over}: the brake since ${utc(host.brake.sinceMs)} is released`;
     host.brake = null;
     host.brakeReleased = true;
+    say(ctx, { vm: null, kind: 'note', rule: 'fleet-brake', text });
+  }
+  if (host.incident !== null) {
+    const text = `${over}: the incident since ${utc(host.incident.sinceMs)} is over`;
+    say(ctx, { vm: null, kind: 'note', rule: 'shared-cause', text });
   }
   endIncident(ctx.state);
   const stillHeld = host.journalHold !== null && !host.journalAvailable;
   if (!stillHeld) host.journalHold = null;
   const rest = stillHeld ? '; it still holds, for the journal cannot be written' : '';
   const rule = stillHeld ? 'journal-unavailable' : 'person-hold';
-  say(ctx, { vm: null, kind: 'note', rule, text: `${bounded(author)} resumes all recovery${rest}` });
+  say(ctx, { vm: null, kind: 'note', rule, text: `${over}${rest}` });
 }
 
 /** True: something changed. */

@@ -80,8 +80,31 @@ describe('what people are told', () => {
         h.engine.transition(`${vm.id}/agent`, 'failed', 'connect-timeout');
       }
       await h.clock.advance(60_000);
+      const unhold = { type: 'unhold', vm: null, author: 'ann' } as const;
+      await h.supervisor.command(unhold, { vm: null, text: 'resumed', data: {} });
     });
-    expect(kinds).toContain('brake brake critical open');
+    expect(kinds.filter((kind) => /^(brake|shared-cause) /.test(kind))).toEqual([
+      'shared-cause shared-cause critical open',
+      'brake brake critical open',
+      'brake brake-released info close',
+      'shared-cause shared-cause-over info close',
+    ]);
+  });
+
+  it('of a person who resumes recovery: what was told of the VM is over unless it fails', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    const resume = async () => {
+      const unhold = { type: 'unhold', vm: web.id, author: 'ann' } as const;
+      await h.supervisor.command(unhold, { vm: web.id, text: 'resumed', data: {} });
+    };
+    expect(await told(h, resume)).toEqual(['vm:test/web vm-resumed info close']);
+    const kinds = await told(h, async () => {
+      await die(h, web);
+      await resume();
+    });
+    expect(kinds).toContain('vm:test/web failure error open');
+    expect(kinds.filter((kind) => kind.endsWith('close'))).toEqual([]);
   });
 
   it('of a VM that somebody stopped: nothing', async () => {
