@@ -47,6 +47,8 @@ export async function readImageHeader(path: string): Promise<ImageHeader> {
     const virtualBytes = Number(header.readBigUInt64BE(24));
     if (offset === 0n || length === 0) return { format: 'qcow2', virtualBytes };
     const backing = await readAt(file, Number(offset), Math.min(length, MAX_BACKING_BYTES));
+    if (backing.length < Math.min(length, MAX_BACKING_BYTES))
+      throw new VmpulseError('ERR_VMPULSE_STORAGE', `${path} ends within its header`);
     return { format: 'qcow2', virtualBytes, backing: backing.toString('utf8') };
   } finally {
     await file.close();

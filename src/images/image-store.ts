@@ -1,13 +1,12 @@
-import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { VmpulseError } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
 import { digestsOf } from './checksum.js';
-import { readImageHeader } from './image-header.js';
+import { namesIn, type UnusedFile, unusedFiles } from './unused-files.js';
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-const DAY_MS = 86_400_000;
 
 const RECORD = z.object({
   name: z.string(),
@@ -22,12 +21,6 @@ const RECORD = z.object({
 
 /** A name, and the image that it stands for now. */
 export type ImageRecord = z.infer<typeof RECORD>;
-
-/** Something in the store that nobody needs any more. */
-export interface UnusedFile {
-  readonly path: string;
-  readonly why: string;
-}
 
 /** Why this is no name of an image; undefined: it is one. */
 export function imageNameProblem(text: string): string | undefined {
@@ -63,8 +56,7 @@ export class ImageStore {
   }
 
   async list(): Promise<readonly ImageRecord[]> {
-    const names = (await namesIn(this.#folder)).filter((name) => name.endsWith('.json'));
-    const records = await Promise.all(names.map((name) => this.#read(basename(name, '.json'))));
+    const records = await Promise.all((await this.#names()).map((name) => this.#read(name)));
     return records.filter((record) => record !== undefined);
   }
 
@@ -96,42 +88,31 @@ export class ImageStore {
   }
 
   /** Files that no name stands for and no disk is laid over, and what pulls that were given up have left. */
-  async unused(nowMs: number): Promise<readonly UnusedFile[]> {
-    const kept = new Set((await this.list()).map((record) => this.pathOf(record)));
-    for (const path of await filesUnder(this.#disks)) {
-      const header = await readImageHeader(path).catch(() => undefined);
-      if (header?.backing !== undefined) kept.add(header.backing);
-    }
-    const files = (await namesIn(join(this.#folder, 'files'))).map((name) =>
-      join(this.#folder, 'files', name),
-    );
-    const replaced = files
-      .filter((path) => !kept.has(path))
-      .map((path) => ({ path, why: 'an image that a later pull has replaced, and no disk is laid over' }));
-    const parts: UnusedFile[] = [];
-    for (const name of await namesIn(join(this.#folder, 'parts'))) {
-      const path = join(this.#folder, 'parts', name);
-      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: nowMs }));
-      if (nowMs - mtimeMs > DAY_MS) parts.push({ path, why: 'the beginning of an image, a day old or more' });
-    }
-    return [...replaced, ...parts];
+  unused(nowMs: number): Promise<readonly UnusedFile[]> {
+    const folders = {
+      files: join(this.#folder, 'files'),
+      parts: join(this.#folder, 'parts'),
+      disks: this.#disks,
+    };
+    const named = async () => {
+      const records = await Promise.all((await this.#names()).map((name) => this.#parse(name)));
+      return records.map((record) => basename(this.pathOf(record)));
+    };
+    return unusedFiles(folders, named, nowMs);
+  }
+
+  async #names(): Promise<readonly string[]> {
+    const names = (await namesIn(this.#folder)).filter((name) => name.endsWith('.json'));
+    return names.map((name) => basename(name, '.json'));
   }
 
   async #read(name: string): Promise<ImageRecord | undefined> {
-    try {
-      const record = RECORD.parse(JSON.parse(await readFile(join(this.#folder, `${name}.json`), 'utf8')));
-      return record.name === name ? record : undefined;
-    } catch {
-      return undefined;
-    }
+    return this.#parse(name).catch(() => undefined);
   }
-}
 
-async function namesIn(folder: string): Promise<readonly string[]> {
-  return (await readdir(folder).catch(() => [])).sort();
-}
-
-async function filesUnder(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  async #parse(name: string): Promise<ImageRecord> {
+    const record = RECORD.parse(JSON.parse(await readFile(join(this.#folder, `${name}.json`), 'utf8')));
+    if (record.name === name) return record;
+    throw new VmpulseError('ERR_VMPULSE_STORAGE', `${name}.json is the record of ${record.name}`);
+  }
 }
