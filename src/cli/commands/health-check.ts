@@ -1,19 +1,12 @@
 import type { Command } from 'commander';
-import { checkNowAnswer } from '../../daemon/answers/checks.js';
 import { vmHealthAnswer } from '../../daemon/answers/health.js';
+import { askVms, checkNow } from '../check-now.js';
 import { type Cli, paintOf, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { EXIT } from '../exit-codes.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
-import { inParallel } from '../in-parallel.js';
 import { healthOption, type Selection, selectVms, tagOption, vmId, vmsArgument } from '../selectors.js';
 import { type CheckedVm, checksText, checkText } from '../text/health-text.js';
-
-/** The slowest probe has a minute. */
-const CHECK_MS = 75_000;
-/** VMs whose probes are asked at a time; the engine bounds what is under way. */
-const AT_ONCE = 8;
 
 interface CheckOptions extends FormatOptions {
   readonly vm: string;
@@ -34,9 +27,9 @@ export function addCheck(health: Command, cli: Cli): void {
     .addHelpText('after', examples(['vmpulse health check --vm db --verbose', 'is it well, and was it?']))
     .action(({ vm, verbose = false, ...options }: CheckOptions, command) =>
       withDaemon(command, cli, async (client) => {
-        const checked = await checkVm(client, await vmId(client, vm), () => true);
-        noteFailures(cli, [checked]);
-        await show(cli, options, plain(checked), (one) => checkText(one, verbose, Date.now(), paintOf(cli)));
+        const all = await checkVms(client, cli, [await vmId(client, vm)], () => true);
+        for (const one of all)
+          await show(cli, options, plain(one), () => checkText(one, verbose, Date.now(), paintOf(cli)));
       }),
     );
 }
@@ -71,19 +64,28 @@ export function addCheckAll(health: Command, cli: Cli): void {
         const vms = await selectVms(client, names, selection);
         const isStale = (atMs: number | null, periodMs: number) =>
           force || atMs === null || Date.now() - atMs > periodMs;
-        const checked = await inParallel(vms, AT_ONCE, ({ shown }) => checkVm(client, shown.id, isStale));
-        noteFailures(cli, checked);
+        const ids = vms.map(({ shown }) => shown.id);
+        const checked = await checkVms(client, cli, ids, isStale);
         await show(cli, options, plain({ vms: checked }), (all) => checksText(all.vms, paintOf(cli)));
       }),
     );
 }
 
-/** What the probes of a VM say: asked now where one of them has to be, else what they said last. */
-async function checkVm(
+type IsStale = (atMs: number | null, periodMs: number) => boolean;
+
+/** The status is 1 where a probe fails, and where one of several VMs could not be asked, which is told. */
+function checkVms(
   client: DaemonClient,
-  vm: string,
-  isStale: (atMs: number | null, periodMs: number) => boolean,
-): Promise<CheckedVm> {
+  cli: Cli,
+  vms: readonly string[],
+  isStale: IsStale,
+): Promise<CheckedVm[]> {
+  const failed = ({ results }: CheckedVm) => results.some(({ result }) => result === 'failed');
+  return askVms(cli, vms, (vm) => checkVm(client, vm, isStale), failed);
+}
+
+/** What the probes of a VM say: asked now where one of them has to be, else what they said last. */
+async function checkVm(client: DaemonClient, vm: string, isStale: IsStale): Promise<CheckedVm> {
   const known = await client.get(`${vmPath('/v1/vms', vm)}/health`, vmHealthAnswer);
   const must = known.probes.some(({ last, periodMs }) => isStale(last?.atMs ?? null, periodMs));
   if (!must) {
@@ -94,7 +96,7 @@ async function checkVm(
     });
     return { ...known, askedNow: false, results: said };
   }
-  const { results } = await client.post(`${vmPath('/v1/vms', vm)}/check`, {}, checkNowAnswer, CHECK_MS);
+  const { results } = (await checkNow(client, vm)).shown;
   return {
     ...known,
     askedNow: true,
@@ -103,9 +105,4 @@ async function checkVm(
       ...{ durationMs, warnings, details },
     })),
   };
-}
-
-function noteFailures(cli: Cli, checked: readonly CheckedVm[]): void {
-  if (checked.some(({ results }) => results.some(({ result }) => result === 'failed')))
-    cli.setExitCode(EXIT.failed);
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type HostAnswer, hostAnswer, vmAnswer } from '../../daemon/answers/status.js';
 import { VmpulseError } from '../../model/errors.js';
-import { checkNow } from '../check-now.js';
+import { anyFailed, askVms, checkNow } from '../check-now.js';
 import { type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
@@ -157,11 +157,8 @@ async function tellChecks(
 ): Promise<void> {
   const host = await client.get('/v1/status', asCame(hostAnswer));
   const { vms } = (await selectFrom(client, host, names, options)).shown;
-  const checks = await checkNow(
-    client,
-    cli,
-    vms.map(({ id }) => id),
-  );
+  const ids = vms.map(({ id }) => id);
+  const checks = await askVms(cli, ids, (vm) => checkNow(client, vm), anyFailed);
   const answer = {
     data: { vms: checks.map(({ data }) => data) },
     shown: checks.map(({ shown }) => shown),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { VmpulseError } from '../../../src/model/errors.js';
 import type { StoredJournalEntry } from '../../../src/model/ports.js';
 import { vmView } from '../daemon/fake-runtime.js';
 import { serve } from '../daemon/helpers.js';
@@ -73,6 +74,25 @@ describe('vmpulse health check', () => {
     expect(forced.json().vms).toMatchObject([{ vm: 'default/web-1', askedNow: true }]);
     const table = await run(socket, 'health', 'check-all');
     expect(table.stdout).toMatch(/default\/web-1 +healthy +last period +0 +1 +0 +connection-refused/);
+  });
+});
+
+describe('vmpulse health check-all', () => {
+  it('tells which VM could not be asked, has the status 1, and shows the others', async () => {
+    const { runtime, socket } = await serve();
+    const { now } = runtime.checks;
+    runtime.checks.now = async (vm) => {
+      if (vm === 'lab/db') throw new VmpulseError('ERR_VMPULSE_COMMAND', 'the agent is away');
+      return (await now(vm)).map((one) => ({ ...one, outcome: { result: 'ok' } }));
+    };
+    const told = await run(socket, 'health', 'check-all', '--force', '--json');
+    expect(told).toMatchObject({
+      status: 1,
+      stderr: 'vmpulse: lab/db: the agent is away [ERR_VMPULSE_COMMAND]\n',
+    });
+    expect(told.json().vms).toMatchObject([{ vm: 'default/web-1', askedNow: true }]);
+    expect((await run(socket, 'health', 'check-all', 'web-1', '--force')).status).toBe(0);
+    expect(await run(socket, 'health', 'check', '--vm', 'db')).toMatchObject({ stdout: '', status: 1 });
   });
 });
 
