@@ -68,13 +68,8 @@ export class Notifier implements NotifyApi {
     const { degrade } = this.#options;
     await this.#store.load();
     if (this.#store.problem !== undefined) degrade('notify', this.#store.problem);
-    try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      await this.#restore();
-      for (const channel of this.#channels) await this.#open(channel);
-    } catch (error) {
-      degrade('notify', `notifications are not kept on disk: ${errorMessage(error)}`);
-    }
+    await this.#restore();
+    for (const channel of this.#channels) await this.#tryOpen(channel);
     for (const channel of this.#incidents.waiting) this.#arm(channel);
     this.#listening = this.#listen();
   }
@@ -151,7 +146,7 @@ export class Notifier implements NotifyApi {
       level,
       vms,
     });
-    await this.#open(await this.#store.add(channel));
+    await this.#tryOpen(await this.#store.add(channel));
     return this.list();
   }
 
@@ -245,6 +240,7 @@ export class Notifier implements NotifyApi {
   /** Never rejects: what cannot be spooled is gathered further. */
   async #spool(channel: string): Promise<void> {
     const { clock, host } = this.#options;
+    if (!this.#outboxes.has(channel)) await this.#reopen(channel);
     const gathered = this.#incidents.message(channel, host);
     const outbox = this.#outboxes.get(channel);
     if (gathered === undefined || outbox === undefined) return;
@@ -257,6 +253,29 @@ export class Notifier implements NotifyApi {
     }
     if (this.#incidents.waiting.includes(channel)) this.#arm(channel);
     this.#save();
+  }
+
+  async #reopen(name: string): Promise<void> {
+    const channel = this.#channels.find((each) => each.name === name);
+    if (channel !== undefined) return this.#tryOpen(channel);
+    // It was removed: nobody is to be told what was gathered for it.
+    this.#incidents.told(name, Number.POSITIVE_INFINITY);
+    this.#save();
+  }
+
+  /** One that cannot be opened silences no other, and is tried again. Never rejects. */
+  async #tryOpen(channel: NotifyChannel): Promise<void> {
+    const { name } = channel;
+    const before = this.#troubles.get(name);
+    try {
+      await this.#open(channel);
+    } catch (error) {
+      this.#trouble(name, `what waits for it cannot be read: ${errorMessage(error)}`);
+      this.#arm(name);
+      return;
+    }
+    // What was found while it was opened stays to be seen.
+    if (this.#troubles.get(name) === before) this.#recovered(name);
   }
 
   async #open(channel: NotifyChannel): Promise<void> {
@@ -340,6 +359,7 @@ export class Notifier implements NotifyApi {
     while (this.#saveAgain) {
       this.#saveAgain = false;
       try {
+        await mkdir(this.#folder, { recursive: true, mode: 0o700 });
         await writeDurably(this.#incidentsPath, JSON.stringify(this.#incidents.stored));
         this.#options.mend('notify-state');
       } catch (error) {

@@ -242,6 +242,37 @@ describe('notifications', () => {
     );
   });
 
+  it('go to the other channels where one cannot be opened, and to that one once it can', async () => {
+    const [sink, other] = [await Sink.open(), await Sink.open()];
+    const stateDir = tempDir();
+    mkdirSync(join(stateDir, 'notify', 'spool'), { recursive: true });
+    const inTheWay = join(stateDir, 'notify', 'spool', 'first');
+    writeFileSync(inTheWay, '');
+    const channels = [webhook(sink, { name: 'first' }), webhook(other, { name: 'second' })];
+    const { fail, degraded } = await world({ channels }, stateDir);
+    expect(degraded.get('notify/first')).toMatch(/^what waits for it cannot be read: /);
+    fail('default/web-1');
+    await vi.waitFor(() => expect(other.received).toHaveLength(1), PATIENCE);
+    expect(sink.received).toHaveLength(0);
+    rmSync(inTheWay);
+    await vi.waitFor(() => expect(sink.received).toHaveLength(1), PATIENCE);
+    expect(kindsOf(bodies(sink)[0])).toEqual(['default/web-1 failure']);
+    expect(degraded.has('notify/first')).toBe(false);
+  });
+
+  it('for a channel that is not configured any more are forgotten', async () => {
+    const sink = await Sink.open();
+    const first = await world({ groupMs: 60_000, channels: [webhook(sink)] });
+    first.fail('default/web-1');
+    const gathered = join(first.stateDir, 'notify', 'incidents.json');
+    await vi.waitFor(() => expect(readFileSync(gathered, 'utf8')).toContain('"channel":"hook"'), PATIENCE);
+    const kept = readFileSync(gathered, 'utf8');
+    await first.notifier.close();
+    writeFileSync(gathered, kept);
+    await world({}, first.stateDir);
+    await vi.waitFor(() => expect(JSON.parse(readFileSync(gathered, 'utf8')).pending).toEqual([]), PATIENCE);
+  });
+
   it('that are refused for good wait no longer', async () => {
     const sink = await Sink.open();
     sink.answer = () => ({ status: 404 });
@@ -284,8 +315,7 @@ describe('notifications', () => {
 
   it('go on where channels that were added cannot be read', async () => {
     const stateDir = tempDir();
-    const first = await world({}, stateDir);
-    await first.notifier.close();
+    mkdirSync(join(stateDir, 'notify'));
     writeFileSync(join(stateDir, 'notify', 'channels.json'), '[{');
     writeFileSync(join(stateDir, 'notify', 'incidents.json'), '{');
     const sink = await Sink.open();
