@@ -17,6 +17,8 @@ export interface EventStreamOptions {
   readonly vm: VmId | undefined;
   /** Ends every stream, for the end of the daemon. */
   readonly signal: AbortSignal;
+  /** Whether the client may still listen, asked with every sign of life; it is cut off once it may not. */
+  readonly mayListen: () => Promise<boolean>;
 }
 
 /**
@@ -43,7 +45,10 @@ export async function streamEvents(response: ServerResponse, options: EventStrea
   const signal = AbortSignal.any([gone.signal, options.signal]);
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   response.write('retry: 1000\n\n');
-  const heartbeat = setInterval(() => response.write(':\n\n'), HEARTBEAT_MS).unref();
+  const heartbeat = setInterval(async () => {
+    if (await options.mayListen()) response.write(':\n\n');
+    else response.destroy();
+  }, HEARTBEAT_MS).unref();
   try {
     const events = runtime.events({ ...(afterId === undefined ? {} : { afterId }), signal });
     for await (const event of events) {

@@ -20,17 +20,15 @@ export async function requireOwnFolder(path: string): Promise<void> {
 /** As requireOwnFolder, for one with a socket in it: there a sticky bit is enough, as in /tmp. */
 export async function requireSafeFolder(path: string): Promise<void> {
   const { mode } = await stat(path);
-  if ((mode & OTHERS_WRITE) === 0 || (mode & STICKY) !== 0) return;
-  throw untrusted(
-    path,
-    'can be written by others, who could put another socket in the place',
-    'chmod o-w it',
-  );
+  if ((mode & STICKY) === 0) await requireOwnFolder(path);
 }
 
 /** Throws ERR_VMPULSE_UNTRUSTED for a file that is there and is a link, has a second name, or belongs to somebody else. */
 export async function requireOwnFile(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
+  const found = await lstat(path).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  });
   if (found === undefined) return;
   const why = found.isSymbolicLink()
     ? 'is a symbolic link'

@@ -21,9 +21,14 @@ export function widest(scopes: readonly Scope[]): Scope | undefined {
   return SCOPES.findLast((scope) => scopes.includes(scope));
 }
 
+export function may({ scope }: Caller, needed: Scope): boolean {
+  return scope !== null && SCOPES.indexOf(scope) >= SCOPES.indexOf(needed);
+}
+
 /** Throws ERR_VMPULSE_FORBIDDEN for a caller that may not do that. */
-export function demand({ identity, scope }: Caller, needed: Scope, what: string): void {
-  if (scope !== null && SCOPES.indexOf(scope) >= SCOPES.indexOf(needed)) return;
+export function demand(caller: Caller, needed: Scope, what: string): void {
+  if (may(caller, needed)) return;
+  const { identity, scope } = caller;
   const who = identity ?? 'who asks';
   throw new VmpulseError(
     'ERR_VMPULSE_FORBIDDEN',

@@ -31,7 +31,8 @@ export interface Peer extends Pick<PeerCredentials, 'uid' | 'gid'> {
 
 /**
  * Identifies who is at the other end of the daemon's Unix socket, as the kernel says. Root and the daemon's own user may
- * do everything; members of the socket's group whom no list of the configuration names may operate.
+ * do everything; members of the socket's group whom no list of the configuration names may operate, or only read while a
+ * name in those lists is not known.
  */
 export function identifySocketPeers(options: SocketPeersOptions): Identify {
   const { grants, ownUid, socketGid, lookUp, peerOf, scopeUnknown } = options;
@@ -43,7 +44,11 @@ export function identifySocketPeers(options: SocketPeersOptions): Identify {
     const known = names.get(uid);
     if (known !== undefined) return known;
     if (names.size >= MAX_NAMES) names.clear();
-    const name = lookUp('passwd', String(uid)).then((entry) => entry?.name ?? 'uid');
+    const name = lookUp('passwd', String(uid)).then((entry) => {
+      // A directory service that was too slow may know it next time.
+      if (entry === undefined) names.delete(uid);
+      return entry?.name ?? 'uid';
+    });
     names.set(uid, name);
     return name;
   };
@@ -52,7 +57,9 @@ export function identifySocketPeers(options: SocketPeersOptions): Identify {
     if (peerOf === undefined) return { identity: null, scope: scopeUnknown };
     const { uid, gid, groups } = peerOf(descriptorOf(socket));
     const gids = [gid, ...groups];
-    const usual = gids.includes(socketGid) ? 'operate' : null;
+    // A name that could not be looked up may be that of whom a list was to hold to less.
+    const ofMembers = grants.unknown.length === 0 ? 'operate' : 'read';
+    const usual = gids.includes(socketGid) ? ofMembers : null;
     const isOwner = uid === 0 || uid === ownUid;
     const scope = isOwner ? 'admin' : (grantedTo(grants, uid, gids) ?? usual);
     return { identity: `${await nameOf(uid)}@${uid}`, scope };

@@ -49,13 +49,20 @@ export class TokenStore implements TokenApi {
   readonly #journal: Pick<Journal, 'append' | 'loadState' | 'saveState'>;
   readonly #nowMs: () => number;
   #tokens: Promise<Map<string, StoredToken>> | undefined;
+  /** Revoked, but not yet on disk: they count no more, and can be revoked again. */
+  readonly #ending = new Set<string>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(journal: Pick<Journal, 'append' | 'loadState' | 'saveState'>, nowMs = Date.now) {
     this.#journal = journal;
     this.#nowMs = nowMs;
   }
 
-  async create({ name, scope, forMs, author }: NewToken) {
+  create(token: NewToken) {
+    return this.#inTurn(() => this.#create(token));
+  }
+
+  async #create({ name, scope, forMs, author }: NewToken) {
     const tokens = await this.#load();
     const nowMs = this.#nowMs();
     if (tokens.has(name)) throw argument(`there is a token ${name} already; revoke it or give another name`);
@@ -73,12 +80,24 @@ export class TokenStore implements TokenApi {
     return [...(await this.#load())].map(([name, stored]) => viewOf(name, stored));
   }
 
-  async revoke(name: string, author: string) {
-    const tokens = await this.#load();
-    if (!tokens.has(name)) throw argument(`there is no token ${name}; vmpulse token list has what there is`);
-    await this.#record(`${author} revokes the token ${name}`, { name, author });
-    tokens.delete(name);
-    await this.#save(name, null);
+  revoke(name: string, author: string) {
+    return this.#inTurn(async () => {
+      const tokens = await this.#load();
+      if (!tokens.has(name))
+        throw argument(`there is no token ${name}; vmpulse token list has what there is`);
+      await this.#record(`${author} revokes the token ${name}`, { name, author });
+      this.#ending.add(name);
+      await this.#save(name, null);
+      tokens.delete(name);
+      this.#ending.delete(name);
+    });
+  }
+
+  /** One change at a time: each looks at what the one before left. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
   }
 
   /** Whose token that is; undefined: nobody's, or it has expired. Takes as long for either. */
@@ -88,7 +107,8 @@ export class TokenStore implements TokenApi {
     for (const [name, stored] of await this.#load()) {
       const isIt = timingSafeEqual(hash, Buffer.from(stored.hash, 'hex'));
       const isValid = stored.expiresAtMs === null || stored.expiresAtMs > this.#nowMs();
-      if (isIt && isValid) found = { identity: `token:${name}`, scope: stored.scope };
+      if (isIt && isValid && !this.#ending.has(name))
+        found = { identity: `token:${name}`, scope: stored.scope };
     }
     return found;
   }
@@ -104,9 +124,9 @@ export class TokenStore implements TokenApi {
   async #read(): Promise<Map<string, StoredToken>> {
     const tokens = new Map<string, StoredToken>();
     for (const [key, text] of await this.#journal.loadState(KEY_PREFIX)) {
-      const stored = storedSchema.safeParse(JSON.parse(text));
-      // One that cannot be read lets nobody in.
-      if (stored.success) tokens.set(key.slice(KEY_PREFIX.length), stored.data);
+      const stored = readStored(text);
+      // One that cannot be read lets nobody in, and keeps nobody out.
+      if (stored !== undefined) tokens.set(key.slice(KEY_PREFIX.length), stored);
     }
     return tokens;
   }
@@ -118,6 +138,14 @@ export class TokenStore implements TokenApi {
   #record(text: string, data: Readonly<Record<string, unknown>>): Promise<void> {
     const entry = { atMs: this.#nowMs(), vm: null, type: 'operator', actionId: null, text, data } as const;
     return this.#journal.append([entry], { deadlineMs: JOURNAL_MS });
+  }
+}
+
+function readStored(text: string): StoredToken | undefined {
+  try {
+    return storedSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,13 +1,15 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { may } from '../access/caller.js';
 import { readQuery, vmQuery } from '../api-bodies.js';
 import { type ApiOptions, getText, type Handler, type Route } from '../api-route.js';
 import { resumeAfter, streamEvents } from '../event-stream.js';
 
 const MAX_STREAMS = 64;
+const SCOPE = 'read';
 
 /** Everything that happens, as it happens. */
-export function eventRoutes({ runtime, run, signal, logger }: ApiOptions): Route[] {
+export function eventRoutes({ runtime, run, signal, logger, identify }: ApiOptions): Route[] {
   let streams = 0;
   const handle: Handler = (c) => {
     if (streams >= MAX_STREAMS) {
@@ -17,7 +19,13 @@ export function eventRoutes({ runtime, run, signal, logger }: ApiOptions): Route
     const vm = name === undefined ? undefined : runtime.resolveVm(name);
     const afterId = resumeAfter(c.req.header('last-event-id'), run);
     streams += 1;
-    streamEvents(c.env.outgoing, { runtime, run, afterId, vm, signal })
+    // A token may be revoked or expire, and a certificate lose its authority, while its bearer listens.
+    const mayListen = () =>
+      identify(c.env.incoming).then(
+        (caller) => may(caller, SCOPE),
+        () => false,
+      );
+    streamEvents(c.env.outgoing, { runtime, run, afterId, vm, signal, mayListen })
       .catch((error: unknown) => logger.warn({ error: errorMessage(error) }, 'an event stream broke off'))
       .finally(() => {
         streams -= 1;
@@ -27,7 +35,7 @@ export function eventRoutes({ runtime, run, signal, logger }: ApiOptions): Route
   return [
     getText({
       path: '/v1/events',
-      scope: 'read',
+      scope: SCOPE,
       summary: 'Events as they happen (server-sent events).',
       query: vmQuery,
       headers: { 'last-event-id': 'The last `id:` seen: what came after it is sent first.' },

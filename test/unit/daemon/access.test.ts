@@ -64,13 +64,22 @@ describe('who may do what on the socket', () => {
       { identity: 'ann@1000', scope: 'admin' },
     ],
     [
-      'a member of the socket group',
+      'a member of the socket group, while a name in the lists is not known',
       { uid: 5, gid: 5, groups: [30] },
-      { identity: 'uid@5', scope: 'operate' },
+      { identity: 'uid@5', scope: 'read' },
     ],
     ['anybody else', { uid: 5, gid: 5, groups: [6] }, { identity: 'uid@5', scope: null }],
   ])('%s', async (_who, peer, expected) => {
     expect(await identified(peer)).toEqual(expected);
+  });
+
+  it('is to operate for members of the socket group, where all names are known', async () => {
+    const known = { read: ['bob'], operate: [], admin: ['@wheel'] };
+    const grants = await resolveGrants({ access: known }, lookUp);
+    expect(await identified({ uid: 5, gid: 5, groups: [30] }, { grants })).toMatchObject({
+      scope: 'operate',
+    });
+    expect(await identified({ uid: 1001, gid: 30 }, { grants })).toMatchObject({ scope: 'read' });
   });
 
   it('is the same for everyone where nobody can say who asks', async () => {

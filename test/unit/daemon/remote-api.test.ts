@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'undici';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { identifyRemote } from '../../../src/daemon/access/remote-callers.js';
 import { TokenStore } from '../../../src/daemon/access/token-store.js';
 import { createApi } from '../../../src/daemon/api.js';
@@ -115,6 +115,28 @@ describe('the API by TCP', () => {
       expect(await ask('/v1/status', headers)).toMatchObject({ ...refused, ...code });
   });
 
+  it('cuts off who listens to events with a token that is revoked meanwhile', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { tokens, port, runtime } = await serveRemote();
+    const { token } = await tokens.create({ ...make, name: 'ci', scope: 'read' });
+    const client = new Client(`https://127.0.0.1:${port}`, { connect: { ca } });
+    onTestFinished(() => client.destroy());
+    const { body } = await client.request({ method: 'GET', path: '/v1/events', headers: bearer(token) });
+    let text = '';
+    const ended = new Promise<unknown>((resolve) => body.once('error', resolve).once('end', resolve));
+    body.on('data', (chunk: Buffer) => {
+      text += chunk;
+    });
+    await vi.waitFor(() => expect(runtime.listeners).toBe(1), 10_000);
+    await vi.advanceTimersByTimeAsync(15_000);
+    await vi.waitFor(() => expect(text).toContain(':\n\n'), 10_000);
+    await tokens.revoke('ci', 'root@0');
+    await vi.advanceTimersByTimeAsync(15_000);
+    await ended;
+    await vi.waitFor(() => expect(runtime.listeners).toBe(0), 10_000);
+  });
+
   it('answers guesses less and less, and those with a right token none the less', async () => {
     const { ask, tokens } = await serveRemote();
     const { token } = await tokens.create({ ...make, name: 'ci', scope: 'read' });
@@ -196,5 +218,36 @@ describe('tokens', () => {
       'root@0 makes the token ci with the scope admin',
       'ann@1000 revokes the token ci',
     ]);
+  });
+
+  it('are made one after another: of two of one name the second is refused', async () => {
+    const tokens = new TokenStore(new FakeStore(), () => 5);
+    const both = [1, 2].map(() => tokens.create({ ...make, name: 'ci', scope: 'read' }));
+    const [first, second] = await Promise.allSettled(both);
+    expect(second).toMatchObject({ status: 'rejected', reason: { code: 'ERR_VMPULSE_ARGUMENT' } });
+    if (first?.status !== 'fulfilled') throw new Error('the first was refused');
+    expect(await tokens.callerOf(first.value.token)).toMatchObject({ identity: 'token:ci' });
+  });
+
+  it('do not count once they are revoked, also where that cannot be stored, and can be revoked again', async () => {
+    const store = new FakeStore();
+    const tokens = new TokenStore(store, () => 5);
+    const { token } = await tokens.create({ ...make, name: 'ci', scope: 'read' });
+    const save = store.saveState.bind(store);
+    store.saveState = () => Promise.reject(new Error('disk full'));
+    await expect(tokens.revoke('ci', 'ann@1000')).rejects.toThrow('disk full');
+    expect(await tokens.callerOf(token)).toBeUndefined();
+    store.saveState = save;
+    await tokens.revoke('ci', 'ann@1000');
+    expect(await new TokenStore(store, () => 5).list()).toEqual([]);
+  });
+
+  it('that cannot be read let nobody in, and keep nobody out', async () => {
+    const store = new FakeStore();
+    const { token } = await new TokenStore(store, () => 5).create({ ...make, name: 'ci', scope: 'read' });
+    store.values.set('api-token/torn', '{"hash":');
+    const again = new TokenStore(store, () => 5);
+    expect(await again.callerOf(token)).toMatchObject({ identity: 'token:ci' });
+    expect(await again.list()).toHaveLength(1);
   });
 });
