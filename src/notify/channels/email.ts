@@ -22,7 +22,8 @@ export const sendEmail: Send<Extract<NotifyWay, { kind: 'email' }>> = async (
   const lines = [subjectOf(message), '', ...linesOf(message)];
   const thread = message.incidents[0]?.id;
   try {
-    const sent = await withdrawable(
+    // Addresses that were refused beside others that were not do not get it: sent again, the others would have it twice.
+    await withdrawable(
       transport.sendMail({
         from: smtp.from,
         to: [...to],
@@ -38,10 +39,6 @@ export const sendEmail: Send<Extract<NotifyWay, { kind: 'email' }>> = async (
       }),
       signal,
     );
-    if (sent.rejected.length > 0)
-      throw new Undelivered(`${sent.rejected.length} of ${to.length} addresses were refused`, {
-        isFinal: true,
-      });
   } catch (error) {
     throw undelivered(error, smtp, password);
   } finally {

@@ -256,6 +256,27 @@ describe('mail', () => {
     expect(await failure(send(email, { smtp: smtp(port) }))).toMatchObject({ isFinal: false });
   });
 
+  it('is sent where one address takes it, and tried again where one of those refused is so for now', async () => {
+    const codes = new Map([
+      ['ops@example.com', 0],
+      ['admin@example.com', 451],
+    ]);
+    const { mails, port } = await mailServer({
+      onRcptTo: ({ address }, _session, done) => {
+        const code = codes.get(address);
+        if (code === 0) done();
+        else done(Object.assign(new Error('not now'), { responseCode: code }));
+      },
+    });
+    await send(email, { smtp: smtp(port) });
+    expect(mails).toMatchObject([{ to: ['ops@example.com'] }]);
+    codes.set('ops@example.com', 550);
+    expect(await failure(send(email, { smtp: smtp(port) }))).toMatchObject({ isFinal: false });
+    codes.set('ops@example.com', 451).set('admin@example.com', 550);
+    expect(await failure(send(email, { smtp: smtp(port) }))).toMatchObject({ isFinal: false });
+    expect(mails).toHaveLength(1);
+  });
+
   it('is tried again where nobody listens', async () => {
     const error = await failure(send(email, { smtp: smtp(1) }));
     expect(error).toMatchObject({ isFinal: false });
