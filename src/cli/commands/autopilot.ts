@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { azlinSettings, documentText, ProblemList, parseDocuments } from '../../config/index.js';
-import { configurationAnswer } from '../../daemon/answers/configuration.js';
+import { type ConfigurationAnswer, configurationAnswer } from '../../daemon/answers/configuration.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { AUTOPILOT_OPTIONS, azlinDocument } from '../autopilot-options.js';
@@ -9,11 +9,11 @@ import { requireYes, yesOption } from '../changes.js';
 import { type Cli, type CliCommand, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { type FormatOptions, formatOption, jsonOption } from '../format.js';
+import { type FormatOptions, plain, show } from '../format.js';
 import { chooseVms, healthOption, isOpen, type Selection, tagOption, vmsArgument } from '../selectors.js';
 import { configurationText } from '../text/configuration-text.js';
 import { type ChangeOptions, changeSettings, type WantedChange, withChangeOptions } from './config-change.js';
-import { showStatus } from './status.js';
+import { showStatus, withStatusOptions } from './status.js';
 
 interface AutopilotOptions extends ChangeOptions, Selection {
   readonly yes?: true;
@@ -75,6 +75,7 @@ function addSwitch(autopilot: Command, cli: Cli, name: 'enable' | 'disable', des
 }
 
 function addConfig(autopilot: Command, cli: Cli): void {
+  const settings = AUTOPILOT_OPTIONS.map(({ flags, help }) => new Option(flags, help));
   const command = chosen(
     autopilot
       .command('config')
@@ -83,8 +84,13 @@ function addConfig(autopilot: Command, cli: Cli): void {
       ),
   )
     .option('--from-file <file>', "azlin's configuration file of a VM (YAML)")
-    .option('--show', 'show what holds, instead of setting something');
-  for (const { flags, help } of AUTOPILOT_OPTIONS) command.option(flags, help);
+    .addOption(
+      new Option('--show', 'show what holds, instead of setting something').conflicts([
+        ...settings.map((option) => option.attributeName()),
+        ...['fromFile', 'for', 'reason', 'dryRun', 'yes'],
+      ]),
+    );
+  for (const option of settings) command.addOption(option);
   withChangeOptions(command)
     .addOption(yesOption())
     .addHelpText(
@@ -162,23 +168,20 @@ async function showConfig(
   client: DaemonClient,
   cli: Cli,
   names: readonly string[],
-  options: Selection,
+  options: Selection & FormatOptions,
 ): Promise<void> {
-  for (const { shown } of await chooseVms(client, names, options)) {
-    cli.stdout.write(`${shown.id}\n`);
-    cli.stdout.write(
-      configurationText(await client.get(vmPath('/v1/config', shown.id), configurationAnswer)),
-    );
-  }
+  const vms: ConfigurationAnswer[] = [];
+  for (const { shown } of await chooseVms(client, names, options))
+    vms.push(await client.get(vmPath('/v1/config', shown.id), configurationAnswer));
+  await show(cli, options, plain({ vms }), () =>
+    vms.map((one) => `${one.vm}\n${configurationText(one)}`).join(''),
+  );
 }
 
 function addStatus(autopilot: Command, cli: Cli): void {
-  chosen(autopilot.command('status').description('Shows health and checks of VMs, as vmpulse status does.'))
-    .option('--all', 'a summary: how many are how, and which are not well')
-    .option('--check-now', 'ask every probe at once and show what it says')
-    .option('--verbose', 'with the probes of each VM; --check-now: with all that they measured')
-    .addOption(formatOption())
-    .addOption(jsonOption())
+  withStatusOptions(
+    autopilot.command('status').description('Shows health and checks of VMs, as vmpulse status does.'),
+  )
     .addHelpText('after', examples(['vmpulse autopilot status --all', 'all VMs in short']))
     .action((names: readonly string[], options: StatusOptions, self) =>
       showStatus(cli, names, options, self),

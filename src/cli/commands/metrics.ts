@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
-import { VmpulseError } from '../../model/errors.js';
+import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { plainText } from '../../model/plain-text.js';
 import { type MetricFamily, parseExposition, writeExposition } from '../../runtime/metrics/exposition.js';
 import { sendMetrics } from '../../runtime/metrics/push/send-metrics.js';
 import { type Cli, type CliCommand, json, printError, withDaemon, writeRaw } from '../cli.js';
@@ -16,9 +17,12 @@ interface MetricsOptions {
   readonly format: 'prometheus' | 'json';
   readonly stream?: true;
   readonly endpoint?: string;
-  readonly every: string;
+  readonly every?: number;
   readonly endpointTokenFile?: string;
 }
+
+/** How often they are sent, and how long one sending may take. */
+const EVERY_MS = 15_000;
 
 /** `vmpulse metrics [VM ...]`. */
 export const metricsCommand: CliCommand = {
@@ -37,7 +41,7 @@ export const metricsCommand: CliCommand = {
       )
       .option('--endpoint <url>', 'send them there; without a path to /api/v1/write')
       .option('--stream', 'with --endpoint: send them again and again, until Ctrl-C')
-      .option('--every <time>', 'with --stream: how often', '15s')
+      .option('--every <time>', 'with --stream: how often (default 15s)', parseTime)
       .option('--endpoint-token-file <path>', 'with --endpoint: a file with its bearer token')
       .addHelpText(
         'after',
@@ -53,6 +57,10 @@ export const metricsCommand: CliCommand = {
       .action((vms: string[], options: MetricsOptions, command) => {
         if (options.stream && options.endpoint === undefined)
           throw new VmpulseError('ERR_VMPULSE_USAGE', '--stream needs --endpoint: say where to send them');
+        if (options.every !== undefined && !options.stream)
+          throw new VmpulseError('ERR_VMPULSE_USAGE', '--every needs --stream: else they are sent once');
+        if (options.endpointTokenFile !== undefined && options.endpoint === undefined)
+          throw new VmpulseError('ERR_VMPULSE_USAGE', '--endpoint-token-file needs --endpoint');
         return withDaemon(command, cli, (client) => run(client, cli, vms, options));
       });
   },
@@ -72,7 +80,7 @@ async function run(
     else writeRaw(cli, writeExposition(families));
     return;
   }
-  const everyMs = parseTime(options.every);
+  const everyMs = options.every ?? EVERY_MS;
   if (!stream) return send(await read(), endpoint, options, { deadlineMs: everyMs });
   await untilInterrupted(async (signal) => {
     while (!signal.aborted) {
@@ -94,11 +102,20 @@ async function send(
   { endpointTokenFile }: MetricsOptions,
   call: { readonly deadlineMs: number; readonly signal?: AbortSignal },
 ): Promise<void> {
-  const token =
-    endpointTokenFile === undefined ? undefined : (await readFile(endpointTokenFile, 'utf8')).trim();
+  const token = endpointTokenFile === undefined ? undefined : await tokenIn(endpointTokenFile);
   const labels = { job: 'vmpulse', instance: hostname() };
   await sendMetrics(
     { endpoint, token, labels, text: Buffer.from(writeExposition(families)), atMs: Date.now() },
     call,
   );
+}
+
+/** Read for each sending: it may be renewed meanwhile. */
+async function tokenIn(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    const text = `--endpoint-token-file ${plainText(path)} cannot be read: ${errorMessage(error)}`;
+    throw new VmpulseError('ERR_VMPULSE_USAGE', text, { cause: error });
+  }
 }

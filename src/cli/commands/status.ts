@@ -41,22 +41,13 @@ interface StatusOptions extends FormatOptions, Selection {
 /** `vmpulse status [VM...]`. */
 export const statusCommand: CliCommand = {
   register(program, cli) {
-    program
+    const status = program
       .command('status')
       .summary('show the watched VMs, or some of them')
       .description(
         'Shows every watched VM with its health and what is done about it, those that are chosen, or one VM with its probes.',
-      )
-      .addArgument(vmsArgument())
-      .addOption(tagOption())
-      .addOption(healthOption())
-      .option('--all', 'a summary: how many are how, and which are not well')
-      .addOption(
-        new Option(
-          '--check-now',
-          'ask every probe at once and show what it says; states do not change',
-        ).conflicts(['watch', 'all']),
-      )
+      );
+    withStatusOptions(status)
       .addOption(
         new Option('--recovery-history', 'what was done to VMs of late, a line each').conflicts([
           'watch',
@@ -72,15 +63,12 @@ export const statusCommand: CliCommand = {
         ]),
       )
       .option('--last <time>', 'how far back these two go (default 7d)', parseTime)
-      .option('--verbose', 'with the probes of each VM; --check-now: with all that they measured')
       .option('--watch', 'show it again at every change, until Ctrl-C')
       .addOption(
         new Option('--host <hosts>', 'ask the daemons of these hosts by ssh, separated by commas')
           .argParser(parseHosts)
           .conflicts(['watch', 'checkNow', 'recoveryHistory', 'recoveryLog']),
       )
-      .addOption(formatOption())
-      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -98,6 +86,24 @@ export const statusCommand: CliCommand = {
       );
   },
 };
+
+/** What every command takes that shows how VMs are. */
+export function withStatusOptions(command: Command): Command {
+  return command
+    .addArgument(vmsArgument())
+    .addOption(tagOption())
+    .addOption(healthOption())
+    .option('--all', 'a summary: how many are how, and which are not well')
+    .addOption(
+      new Option(
+        '--check-now',
+        'ask every probe at once and show what it says; states do not change',
+      ).conflicts(['watch', 'all']),
+    )
+    .option('--verbose', 'with the probes of each VM; --check-now: with all that they measured')
+    .addOption(formatOption())
+    .addOption(jsonOption());
+}
 
 /** What `vmpulse status` does. */
 export async function showStatus(
@@ -129,7 +135,7 @@ async function rendered(
 ): Promise<string> {
   const { format } = options;
   const [name, another] = names;
-  if (name !== undefined && another === undefined && !isOpen(names, options)) {
+  if (name !== undefined && another === undefined && !options.all && !isOpen(names, options)) {
     const answer = await client.get(vmPath('/v1/status', name), asCame(vmAnswer));
     return formatted(format, answer, (one) => vmText(one, Date.now(), paintOf(cli)));
   }
@@ -137,7 +143,8 @@ async function rendered(
   const chosen = await selectFrom(client, host, names, options);
   const text = await formatted(format, chosen, (shown) => hostText(cli, shown, options));
   if (!options.all || format !== 'table') return text;
-  const recoveries = await recoveriesSince(client, Date.now() - DAY_MS, undefined);
+  const ids = isChosen(names, options) ? new Set(chosen.shown.vms.map(({ id }) => id)) : undefined;
+  const recoveries = await recoveriesSince(client, Date.now() - DAY_MS, ids);
   return `${text}recoveries in 24 h: ${recoverySumText(recoveries.map(({ shown }) => shown))}\n`;
 }
 
@@ -147,6 +154,11 @@ function hostText(cli: Cli, host: HostAnswer, { all, verbose }: StatusOptions): 
   if (!verbose) return text;
   const probes = host.vms.map(({ id, probes: some }) => `\n${id}\n${probeTable(some, host.nowMs, paint)}`);
   return text + probes.join('');
+}
+
+/** Without a choice it is about all VMs, also about those that are not watched any more. */
+function isChosen(names: readonly string[], selection: Selection): boolean {
+  return names.length > 0 || isOpen(names, selection);
 }
 
 async function tellChecks(
@@ -174,8 +186,7 @@ async function tellRecoveries(
   names: readonly string[],
   options: StatusOptions,
 ): Promise<void> {
-  const chosen = names.length > 0 || isOpen(names, options);
-  const vms = chosen
+  const vms = isChosen(names, options)
     ? new Set((await selectVms(client, names, options)).map(({ shown }) => shown.id))
     : undefined;
   const found = await recoveriesSince(client, Date.now() - (options.last ?? 7 * DAY_MS), vms);
@@ -193,7 +204,7 @@ async function tellHosts(
   options: StatusOptions,
   hosts: readonly string[],
 ): Promise<void> {
-  if (names.length > 0 || isOpen(names, options)) {
+  if (isChosen(names, options)) {
     const text = '--host shows whole hosts; leave out the VMs, or choose with jq from --json';
     throw new VmpulseError('ERR_VMPULSE_USAGE', text);
   }

@@ -19,6 +19,12 @@ const DRIVERS: Readonly<Record<string, string>> = {
   firecracker: 'firecracker',
 };
 
+/** What documents say themselves. */
+const OF_DOCUMENTS = [
+  ...['driver', 'vcpus', 'memory', 'disk', 'tap', 'forward', 'kernel', 'initrd', 'append'],
+  ...['address', 'label', 'runStrategy'],
+];
+
 type Parts = Readonly<Record<string, string | number | boolean>>;
 
 interface CreateOptions extends ChangeOptions {
@@ -47,10 +53,10 @@ export function addCreate(vm: Command, cli: Cli): void {
       'Makes a VM from these options, or from documents (-f), which may say much more; with --start starts it. It is kept as if applied: vmpulse apply changes it, vmpulse vm delete removes it.',
     )
     .argument('[vm]', 'its name or namespace/name; not with -f')
-    .option(
-      '-f, --filename <path>',
-      'documents instead: a file or a directory; may be repeated',
-      (path: string, former: readonly string[] = []) => [...former, path],
+    .addOption(
+      new Option('-f, --filename <path>', 'documents instead: a file or a directory; may be repeated')
+        .argParser((path: string, former: readonly string[] = []) => [...former, path])
+        .conflicts(OF_DOCUMENTS),
     )
     .addOption(new Option('--driver <driver>', 'hypervisor').choices(Object.keys(DRIVERS)).default('qemu'))
     .option('--vcpus <count>', 'processors (default 1)', countOf)
@@ -122,12 +128,19 @@ function createAction(name: string, options: CreateOptions): object {
     vm_id: name,
     run_strategy: options.runStrategy,
     ...(vcpus === undefined ? {} : { vcpu_count: vcpus }),
-    ...(memory === undefined ? {} : { memory_mib: readMemory(memory).memoryMiB }),
+    ...(memory === undefined ? {} : { memory_mib: memoryOf(memory) }),
     ...(label === undefined ? {} : { labels: label }),
     ...(address === undefined ? {} : { host: { address } }),
     hypervisor: { [DRIVERS[options.driver] ?? 'qemu']: hypervisor },
     start: options.start === true,
   };
+}
+
+function memoryOf(text: string): number {
+  const { memoryMiB, relative } = readMemory(text);
+  if (!relative) return memoryMiB;
+  const message = `--memory ${plainText(text)}: a new VM has no memory that it is added to; leave out the +`;
+  throw new VmpulseError('ERR_VMPULSE_USAGE', message);
 }
 
 /** Applies them; with --start, those VMs of which there was none before are started. */

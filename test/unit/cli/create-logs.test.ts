@@ -116,11 +116,17 @@ describe('vmpulse vm create', () => {
     [['a', '--label', 'odd']],
     [['a', '--vcpus', '0']],
     [['a', '--memory', 'much']],
+    [['a', '--memory', '+2GB']],
+    [['-f', '/nowhere', '--vcpus', '2']],
+    [['-f', '/nowhere', '--run-strategy', 'Always']],
     [['a', '--append', 'quiet']],
     [['a', '--driver', 'xen']],
   ])('refuses %j', async (args) => {
     const { run } = await daemon();
-    expect(await run('vm', 'create', ...args)).toMatchObject({ status: 64, stdout: '' });
+    expect(await run('vm', 'create', ...args)).toMatchObject({
+      ...{ status: 64, stdout: '' },
+      stderr: expect.not.stringContaining('/nowhere'),
+    });
   });
 });
 

@@ -95,6 +95,22 @@ describe('vmpulse metrics', () => {
     });
   });
 
+  it('refuses what would have no effect, and a token that is not there', async () => {
+    const [{ run }, sink] = [await daemon(), await startSink()];
+    const missing = ['--endpoint-token-file', join(tempDir(), 'none')];
+    const refusals = [
+      { args: ['--every', '5s', '--endpoint', sink.url], says: '--every needs --stream' },
+      { args: missing, says: 'needs --endpoint' },
+      { args: ['--endpoint', sink.url, ...missing], says: 'none cannot be read: ENOENT' },
+    ];
+    for (const { args, says } of refusals)
+      expect(await run(...args)).toMatchObject({
+        ...{ status: 64, stdout: '' },
+        stderr: expect.stringContaining(says),
+      });
+    expect(sink.received).toEqual([]);
+  });
+
   it('sends them again and again, also after one was refused, until it is interrupted', async () => {
     const [{ socket }, sink] = [await daemon(), await startSink()];
     sink.answers.push(204, 400);

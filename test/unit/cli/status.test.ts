@@ -127,6 +127,34 @@ describe('what was done to VMs', () => {
       'recoveries in 24 h: 1, health came back after 0 (0 %)\n',
     );
   });
+
+  it('is counted by --all of the VMs that are chosen, also of one', async () => {
+    const { run } = await withRecoveries();
+    const { stdout } = await run('status', 'web-1', '--all');
+    expect(stdout).toBe('1 VM on host-1\n  healthy: 1 (100 %)\nrecoveries in 24 h: none\n');
+    expect((await run('status', '--all', '--health-status', 'unhealthy')).stdout).toContain('in 24 h: 1,');
+  });
+});
+
+describe('vmpulse autopilot', () => {
+  it('status takes what status takes, and refuses the same', async () => {
+    const { run } = await daemon();
+    const { stdout } = await run('status', '--verbose');
+    expect((await run('autopilot', 'status', '--verbose')).stdout).toBe(stdout);
+    expect(await run('autopilot', 'status', '--check-now', '--all')).toMatchObject({ status: 64 });
+  });
+
+  it('config --show is data as well, and takes nothing that would set something', async () => {
+    const { run } = await daemon();
+    const { vms } = JSON.parse((await run('autopilot', 'config', '*', '--show', '--json')).stdout);
+    expect(vms).toMatchObject([{ vm: 'default/web-1' }, { vm: 'lab/db', settings: [{ path: 'logLevel' }] }]);
+    expect((await run('autopilot', 'config', 'db', '--show')).stdout).toMatch(/^lab\/db\nSETTING/);
+    for (const more of [['--level', 'standard'], ['--ssh-check', 'true'], ['--for', '2h'], ['--dry-run']])
+      expect(await run('autopilot', 'config', 'db', '--show', ...more)).toMatchObject({
+        ...{ status: 64, stdout: '' },
+        stderr: expect.stringContaining("'--show' cannot be used with"),
+      });
+  });
 });
 
 describe('vmpulse status --host', () => {
