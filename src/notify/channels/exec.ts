@@ -1,6 +1,6 @@
 import type { NotifyWay } from '../../model/notification.js';
 import { plainText } from '../../model/plain-text.js';
-import { runChild } from '../../probes/command/child.js';
+import { runChildOrLeave } from '../../probes/command/child.js';
 import { chooseUser } from '../../probes/command/user.js';
 import { untrusted } from '../../runtime/hooks/trusted-file.js';
 import { linesOf, subjectOf } from '../message.js';
@@ -28,8 +28,8 @@ export const sendExec: Send<Extract<NotifyWay, { kind: 'exec' }>> = async (
     VMPULSE_TEXT: linesOf(message).join('\n').slice(0, 32_768),
   };
   const input = `${JSON.stringify({ version: 1, id, atMs, subject, ...message })}\n`;
-  const end = await runChild({ argv, cwd: '/', env, user: asUser, signal, input });
-  if (signal.aborted) throw new Undelivered('the program did not end in time');
+  const end = await runChildOrLeave({ argv, cwd: '/', env, user: asUser, signal, input });
+  if (end === undefined || signal.aborted) throw new Undelivered('the program did not end in time');
   if (end.code === 0) return;
   const how = end.endedBy === null ? `exit status ${end.code}` : `ended by ${end.endedBy}`;
   throw new Undelivered(plainText(`${how}: ${end.stderr.trim() || end.stdout.trim()}`, 300));

@@ -11,6 +11,8 @@ const MAX_OUTPUT_BYTES = 1024 * 1024;
 const GRACE_MS = 300;
 /** How long the last of its output may take after its end: what has left the group may hold the pipe open. */
 const LAST_OUTPUT_MS = 100;
+/** It was told to end, and killed by then: one that hangs in the kernel is left behind. */
+const LEFT_BEHIND_MS = 2_000;
 
 export interface ChildOptions {
   readonly argv: readonly string[];
@@ -82,6 +84,23 @@ export async function runChild(options: ChildOptions): Promise<ChildEnd> {
     child.stdin?.destroy();
     stdout.close();
     stderr.close();
+  }
+}
+
+/** As `runChild`, but undefined where it has not ended although it was killed: nobody waits for such a one for ever. */
+export async function runChildOrLeave(options: ChildOptions): Promise<ChildEnd | undefined> {
+  const { signal } = options;
+  const over = new AbortController();
+  const left = new Promise<undefined>((resolve) => {
+    const wait = () =>
+      void sleep(LEFT_BEHIND_MS, undefined, { signal: over.signal, ref: false }).then(resolve, () => {});
+    if (signal.aborted) wait();
+    else signal.addEventListener('abort', wait, { once: true, signal: over.signal });
+  });
+  try {
+    return await Promise.race([runChild(options), left]);
+  } finally {
+    over.abort();
   }
 }
 

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../model/errors.js';
 import { type Hook, hookText } from '../../model/hook.js';
 import { plainText } from '../../model/plain-text.js';
-import { type ChildEnd, runChild } from '../../probes/command/child.js';
+import { type ChildEnd, runChildOrLeave } from '../../probes/command/child.js';
 import { chooseUser } from '../../probes/command/user.js';
 import type { HookOccasion } from './occasion.js';
 import { untrusted } from './trusted-file.js';
@@ -10,8 +9,6 @@ import { untrusted } from './trusted-file.js';
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const SHELL = '/bin/sh';
 const MESSAGE_CHARS = 300;
-/** After its limit it is told to end, and then killed; one that hangs in the kernel is left behind. */
-const LEFT_BEHIND_MS = 2_000;
 
 /** How one run of a hook ended. */
 export interface HookResult {
@@ -53,7 +50,7 @@ export async function runHook(hook: Hook, call: HookCall): Promise<HookResult> {
     if (refused !== undefined) return ended({ result: 'refused', text: plainText(refused, 500), ...quiet });
     const env = { PATH, LANG: 'C.UTF-8', ...call.occasion.environment(call.timeoutMs) };
     const { onSpawn } = call;
-    const end = await orLeft(runChild({ argv, cwd: '/', env, user, signal, onSpawn }), signal);
+    const end = await runChildOrLeave({ argv, cwd: '/', env, user, signal, onSpawn });
     if (late.aborted) {
       const text = `did not end within ${call.timeoutMs / 1000} s and was ended`;
       return ended({ result: 'timeout', text, stdout: end?.stdout ?? '', stderr: end?.stderr ?? '' });
@@ -65,23 +62,6 @@ export async function runHook(hook: Hook, call: HookCall): Promise<HookResult> {
   } catch (error) {
     const text = plainText(`cannot be run: ${errorMessage(error)}`, 500);
     return ended({ result: call.signal.aborted ? 'failed' : 'refused', text, ...quiet });
-  }
-}
-
-/** Undefined once it is overdue and has not ended although it was killed. */
-async function orLeft(child: Promise<ChildEnd>, signal: AbortSignal): Promise<ChildEnd | undefined> {
-  const over = new AbortController();
-  const left = new Promise<undefined>((resolve) => {
-    const wait = () =>
-      void sleep(LEFT_BEHIND_MS, undefined, { signal: over.signal, ref: false }).then(resolve, () => {});
-    if (signal.aborted) wait();
-    else signal.addEventListener('abort', wait, { once: true, signal: over.signal });
-  });
-  child.catch(() => {});
-  try {
-    return await Promise.race([child, left]);
-  } finally {
-    over.abort();
   }
 }
 

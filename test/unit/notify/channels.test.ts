@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { NotifyWay, SmtpSettings } from '../../../src/model/notification.js';
 import { sendBy } from '../../../src/notify/channels/registry.js';
 import type { Message } from '../../../src/notify/message.js';
@@ -311,5 +311,18 @@ describe('a program', () => {
     expect((await failure(send({ kind: 'exec', argv: [file] }))).message).toContain(
       'can be written by others',
     );
+  });
+
+  it('that does not even end when it is killed is left behind', async () => {
+    const file = join(tempDir(), 'notify');
+    writeFileSync(file, '#!/bin/sh\nexec sleep 60\n');
+    chmodSync(file, 0o755);
+    // As if it hung in the kernel: no signal reaches it.
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    const late = await failure(send({ kind: 'exec', argv: [file] }, { timeoutMs: 200 }));
+    const [group = 0] = kill.mock.calls[0] ?? [];
+    kill.mockRestore();
+    process.kill(group, 'SIGKILL');
+    expect(late.message).toBe('the program did not end in time');
   });
 });
