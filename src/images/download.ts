@@ -1,5 +1,8 @@
-import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { errorMessage, VmpulseError } from '../model/errors.js';
+import { failed, follow } from './follow.js';
+import type { Part } from './part.js';
 
 /** A source that sends nothing for so long is given up. */
 const IDLE_MS = 60_000;
@@ -7,7 +10,7 @@ const IDLE_MS = 60_000;
 export interface DownloadOptions {
   readonly url: URL;
   /** Grows while the image comes; what is there is not asked for again. */
-  readonly path: string;
+  readonly part: Part;
   readonly maxBytes: number;
   readonly signal: AbortSignal;
 }
@@ -16,42 +19,16 @@ export interface DownloadOptions {
  * Brings what is behind an HTTP URL into a file; goes on where a former attempt ended if the server still has the same.
  * Throws ERR_VMPULSE_STORAGE; what has come so far stays.
  */
-export async function download({ url, path, maxBytes, signal }: DownloadOptions): Promise<void> {
-  const have = await stat(path).then(
-    ({ size }) => size,
-    () => 0,
-  );
-  const version = have > 0 ? await readFile(`${path}.version`, 'utf8').catch(() => '') : '';
-  const resumes = have > 0 && version !== '';
-  const headers = resumes ? { range: `bytes=${have}-`, 'if-range': version } : {};
+export async function download(options: DownloadOptions): Promise<void> {
+  const { url, signal } = options;
   const idle = new AbortController();
-  const either = AbortSignal.any([signal, idle.signal]);
   let timer = setTimeout(() => idle.abort(), IDLE_MS);
   const alive = () => {
     clearTimeout(timer);
     timer = setTimeout(() => idle.abort(), IDLE_MS);
   };
   try {
-    const response = await fetch(url, { headers, signal: either, redirect: 'follow' });
-    // The server has nothing beyond what is here: it is whole.
-    if (resumes && response.status === 416) return;
-    if (!response.ok || response.body === null) throw failed(url, `status ${response.status}`);
-    if (url.protocol === 'https:' && !response.url.startsWith('https:'))
-      throw failed(url, 'it leads to a place that is not encrypted');
-    const isRest = response.status === 206;
-    const from = isRest ? have : 0;
-    const announced = Number(response.headers.get('content-length') ?? 0);
-    if (from + announced > maxBytes) throw tooLarge(url, maxBytes);
-    await rememberVersion(path, response.headers);
-    await append(
-      response.body,
-      path,
-      from,
-      () => alive(),
-      (bytes) => {
-        if (bytes > maxBytes) throw tooLarge(url, maxBytes);
-      },
-    );
+    await bring({ ...options, signal: AbortSignal.any([signal, idle.signal]) }, alive);
   } catch (error) {
     if (error instanceof VmpulseError) throw error;
     if (signal.aborted)
@@ -62,35 +39,40 @@ export async function download({ url, path, maxBytes, signal }: DownloadOptions)
   }
 }
 
-async function append(
-  body: AsyncIterable<Uint8Array>,
-  path: string,
-  from: number,
-  alive: () => void,
-  check: (bytes: number) => void,
-): Promise<void> {
-  const file = await open(path, from === 0 ? 'w' : 'r+', 0o600);
-  try {
-    let at = from;
+async function bring({ url, part, maxBytes, signal }: DownloadOptions, alive: () => void): Promise<void> {
+  const begun = await part.begun(url);
+  const headers = begun && { range: `bytes=${begun.bytes}-`, 'if-range': begun.tag };
+  const response = await follow(url, headers ?? {}, signal);
+  const range = response.headers.get('content-range');
+  // The server has nothing beyond what is here: it is whole.
+  if (begun !== undefined && response.status === 416 && range === `bytes */${begun.bytes}`) return;
+  const isRest = response.status === 206 && begun !== undefined && range?.startsWith(`bytes ${begun.bytes}-`);
+  if (!isRest && (response.status === 206 || response.status === 416)) {
+    await part.forget();
+    throw failed(url, 'it answers with another part than was asked for; the next pull begins anew');
+  }
+  if (!response.ok || response.body === null) throw failed(url, `status ${response.status}`);
+  const from = isRest ? begun.bytes : 0;
+  const announced = Number(response.headers.get('content-length') ?? 0);
+  if (from + announced > maxBytes) throw tooLarge(url, maxBytes);
+  if (!isRest) await part.begin(url, tagOf(response.headers));
+  let at = from;
+  const counted = async function* (body: AsyncIterable<Uint8Array>) {
     for await (const chunk of body) {
       alive();
-      check(at + chunk.length);
-      await file.write(chunk, 0, chunk.length, at);
       at += chunk.length;
+      if (at > maxBytes) throw tooLarge(url, maxBytes);
+      yield chunk;
     }
-    await file.truncate(at);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  };
+  const file = createWriteStream(part.data, { flags: 'r+', start: from, flush: true });
+  await pipeline(response.body, counted, file);
 }
 
 /** By what the server knows this version again; a weak tag does not promise the same bytes. */
-async function rememberVersion(path: string, headers: Headers): Promise<void> {
+function tagOf(headers: Headers): string | undefined {
   const tag = headers.get('etag');
-  const version = tag !== null && !tag.startsWith('W/') ? tag : headers.get('last-modified');
-  if (version === null) await rm(`${path}.version`, { force: true });
-  else await writeFile(`${path}.version`, version, { mode: 0o600 });
+  return tag !== null && !tag.startsWith('W/') ? tag : (headers.get('last-modified') ?? undefined);
 }
 
 /** fetch says only that it failed; why is the cause's. */
@@ -101,13 +83,4 @@ function reasonOf(error: unknown): string {
 
 function tooLarge(url: URL, maxBytes: number): VmpulseError {
   return failed(url, `it is larger than ${maxBytes} bytes; allow more with --max-size`);
-}
-
-function failed(url: URL, why: string): VmpulseError {
-  return new VmpulseError('ERR_VMPULSE_STORAGE', `${shownUrl(url)}: ${why}`);
-}
-
-/** Without what lets somebody in. */
-export function shownUrl(url: URL): string {
-  return `${url.protocol}//${url.host}${url.pathname}`;
 }

@@ -42,7 +42,7 @@ export class ImageStore {
   }
 
   /** Where a pull under this name puts what it has so far. */
-  partPath(name: string): string {
+  partFolder(name: string): string {
     return join(this.#folder, 'parts', name);
   }
 

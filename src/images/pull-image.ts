@@ -1,13 +1,15 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, isAbsolute } from 'node:path';
+import { chmod, copyFile, rename, stat } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
 import { FileLock, kernelMissing } from '../kernel/index.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
 import { type Checksum, digestsOf } from './checksum.js';
-import { download, shownUrl } from './download.js';
+import { download } from './download.js';
+import { hasCredentials, isHttp, shownUrl } from './follow.js';
 import { readImageHeader } from './image-header.js';
 import { type ImageRecord, type ImageStore, imageNameProblem } from './image-store.js';
+import { Part } from './part.js';
 
 export interface PullOptions extends CallOptions {
   readonly store: ImageStore;
@@ -28,8 +30,9 @@ export async function pullImage(options: PullOptions): Promise<ImageRecord> {
   const problem = imageNameProblem(name);
   if (problem !== undefined) throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the name ${problem}`);
   await store.prepare();
-  const part = store.partPath(name);
-  const lock = kernelMissing() === undefined ? new FileLock(`${part}.lock`) : undefined;
+  const part = new Part(store.partFolder(name));
+  await part.prepare();
+  const lock = kernelMissing() === undefined ? new FileLock(part.lock) : undefined;
   const late = AbortSignal.timeout(deadlineMs);
   const either = signal === undefined ? late : AbortSignal.any([late, signal]);
   try {
@@ -39,29 +42,37 @@ export async function pullImage(options: PullOptions): Promise<ImageRecord> {
     return record;
   } finally {
     lock?.remove();
+    await part.tidy();
   }
 }
 
 /** Resolves with what is shown as its source. */
 async function bring(
   { source, maxBytes, checksum }: PullOptions,
-  part: string,
+  part: Part,
   signal: AbortSignal,
 ): Promise<string> {
   if (isAbsolute(source)) {
-    const { size } = await stat(source).catch((error: unknown) => {
+    const found = await stat(source).catch((error: unknown) => {
       throw new VmpulseError('ERR_VMPULSE_STORAGE', errorMessage(error));
     });
-    if (size > maxBytes)
+    // A pipe or a device may never end.
+    if (!found.isFile()) throw new VmpulseError('ERR_VMPULSE_STORAGE', `${source} is not a regular file`);
+    if (found.size > maxBytes)
       throw new VmpulseError(
         'ERR_VMPULSE_STORAGE',
         `${source} is larger than ${maxBytes} bytes; allow more with --max-size`,
       );
-    await copyFile(source, part, constants.COPYFILE_FICLONE);
+    await part.forget();
+    await copyFile(source, part.data, constants.COPYFILE_FICLONE);
     return source;
   }
   const url = URL.canParse(source) ? new URL(source) : undefined;
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+  if (url !== undefined && hasCredentials(url)) {
+    const text = `${shownUrl(url)} is given with a user name or password, which are not sent; leave them away`;
+    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
+  }
+  if (url === undefined || !isHttp(url)) {
     const text = `${source} is neither an absolute path nor an http or https URL`;
     throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
   }
@@ -69,33 +80,32 @@ async function bring(
     const text = `${shownUrl(url)} is not encrypted, and could be anything; give its --checksum, or use https`;
     throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
   }
-  await mkdir(dirname(part), { recursive: true });
-  await download({ url, path: part, maxBytes, signal });
+  await download({ url, part, maxBytes, signal });
   return shownUrl(url);
 }
 
 /** Looks whether it is what was wanted, and gives it its place. */
 async function accept(
   { store, name, checksum, nowMs }: PullOptions,
-  part: string,
+  part: Part,
   source: string,
   signal: AbortSignal,
 ): Promise<ImageRecord> {
   try {
     const wanted = checksum === undefined ? [] : [checksum.algorithm];
-    const digests = await digestsOf(part, ['sha256', ...wanted], { signal });
+    const digests = await digestsOf(part.data, ['sha256', ...wanted], { signal });
     const found = checksum && digests.get(checksum.algorithm);
     if (checksum !== undefined && found !== checksum.hex) {
       const text = `${source} is not the image of that checksum: its ${checksum.algorithm} is ${found}`;
       throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
     }
-    const { format, backing } = await readImageHeader(part);
+    const { format, backing } = await readImageHeader(part.data);
     if (backing !== undefined) {
       // It could name any file of this host, which the guest would then read.
       const text = `${source} is laid over another image (${backing.slice(0, 100)}); make it whole (qemu-img convert)`;
       throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
     }
-    const { size } = await stat(part);
+    const { size } = await stat(part.data);
     if (size === 0) throw new VmpulseError('ERR_VMPULSE_STORAGE', `${source} is empty`);
     const record = {
       name,
@@ -105,15 +115,14 @@ async function accept(
       source,
       pulledAtMs: nowMs,
     };
-    await chmod(part, 0o444);
-    await rename(part, store.pathOf(record));
+    await chmod(part.data, 0o444);
+    await rename(part.data, store.pathOf(record));
+    await part.forget();
     return record;
   } catch (error) {
     // Asked again it would be the same.
-    if (error instanceof VmpulseError) await rm(part, { force: true });
+    if (error instanceof VmpulseError) await part.forget();
     if (error instanceof VmpulseError || !signal.aborted) throw error;
     throw new VmpulseError('ERR_VMPULSE_TIMEOUT', `${source} was not looked through in time`);
-  } finally {
-    await rm(`${part}.version`, { force: true });
   }
 }

@@ -50,15 +50,19 @@ async function replacedFiles(
     .map((path) => ({ path, why: 'an image that a later pull has replaced, and no disk is laid over' }));
 }
 
-/** By the time of the last change of name, mode or content. */
 async function olderThanDay(folder: string, nowMs: number): Promise<readonly string[]> {
-  const old: string[] = [];
-  for (const name of await namesIn(folder)) {
-    const path = join(folder, name);
-    const found = await unlessGone(stat(path));
-    if (found !== undefined && nowMs - Math.max(found.ctimeMs, found.mtimeMs) > DAY_MS) old.push(path);
-  }
-  return old;
+  const paths = (await namesIn(folder)).map((name) => join(folder, name));
+  const changes = await Promise.all(paths.map(async (path) => nowMs - (await changedAtMs(path))));
+  return paths.filter((_, i) => (changes[i] ?? 0) > DAY_MS);
+}
+
+/** The last change of name, mode or content, of a folder also of what is in it; what is gone has just changed. */
+async function changedAtMs(path: string): Promise<number> {
+  const found = await unlessGone(stat(path));
+  if (found === undefined) return Number.POSITIVE_INFINITY;
+  const inside = found.isDirectory() ? (await namesIn(path)).map((name) => join(path, name)) : [];
+  const changes = await Promise.all(inside.map((each) => changedAtMs(each)));
+  return Math.max(found.ctimeMs, found.mtimeMs, ...changes);
 }
 
 /** Files of images that the disks below a folder are laid over. Throws where one does not say. */

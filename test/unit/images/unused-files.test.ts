@@ -75,11 +75,18 @@ describe('what nobody needs of the images', () => {
     expect(await unused()).toEqual([]);
   });
 
-  it('is the beginning that a pull has left, after a day', async () => {
-    const { folder, store, unused } = await setUp();
-    writeFileSync(store.partPath('x'), 'y');
-    utimesSync(store.partPath('x'), 1, 1);
-    expect(await unused()).toContain(store.partPath('x').slice(folder.length + 1));
+  it('is the beginning that a pull has left, after a day in which nothing came', async () => {
+    const { write, unused } = await setUp();
+    write('images/parts/x/data', 'y');
+    expect(await unused()).toContain('images/parts/x');
     expect(await unused(Date.now())).toEqual([]);
+  });
+
+  it('is no beginning that still grows', async () => {
+    const { folder, write, unused } = await setUp();
+    write('images/parts/x/data', 'y');
+    const recently = Date.now() / 1000 + (1.5 * DAY_MS) / 1000;
+    utimesSync(join(folder, 'images/parts/x/data'), recently, recently);
+    expect(await unused()).not.toContain('images/parts/x');
   });
 });

@@ -1,0 +1,135 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { follow } from '../../../src/images/follow.js';
+import { ImageStore, parseChecksum, pullImage } from '../../../src/images/index.js';
+import { testFolder } from '../qemu/fixtures.js';
+import { serve } from './web.js';
+
+const IMAGE = randomBytes(300_000);
+const CUT = 100_000;
+const checksum = parseChecksum(`sha256:${createHash('sha256').update(IMAGE).digest('hex')}`);
+
+function bench() {
+  const folder = testFolder();
+  const store = new ImageStore(folder);
+  const pull = (source: string) =>
+    pullImage({ store, source, name: 'debian', checksum, maxBytes: 1e6, deadlineMs: 30_000, nowMs: 1 });
+  return { folder, store, pull, data: join(store.partFolder('debian'), 'data') };
+}
+
+/** A server that ends its first answer early; `rest` answers what is asked for after that. */
+async function cutting(rest: (from: number) => { readonly status: number; readonly range: string }) {
+  const asked: (string | undefined)[] = [];
+  const url = await serve(({ headers }, response) => {
+    asked.push(headers.range);
+    const tag = { etag: '"v1"' };
+    if (headers.range === undefined) {
+      if (asked.length > 1) return response.writeHead(200, tag).end(IMAGE);
+      response.writeHead(200, { ...tag, 'content-length': IMAGE.length });
+      response.write(IMAGE.subarray(0, CUT), () => setTimeout(() => response.destroy(), 200));
+      return;
+    }
+    const from = Number(/bytes=(\d+)-/.exec(headers.range)?.[1]);
+    expect(headers['if-range']).toBe('"v1"');
+    const { status, range } = rest(from);
+    if (status === 200) return response.writeHead(200, { etag: '"v2"' }).end(IMAGE);
+    response.writeHead(status, { ...tag, 'content-range': range }).end(IMAGE.subarray(from));
+  });
+  return { url, asked };
+}
+
+const honest = (from: number) => ({
+  status: 206,
+  range: `bytes ${from}-${IMAGE.length - 1}/${IMAGE.length}`,
+});
+
+describe('a pull that goes on', () => {
+  it('asks for the rest only, where it was cut off', async () => {
+    const { store, pull } = bench();
+    const { url, asked } = await cutting(honest);
+    await expect(pull(url)).rejects.toMatchObject({ code: 'ERR_VMPULSE_STORAGE' });
+    const record = await pull(url);
+    expect(readFileSync(store.pathOf(record))).toEqual(IMAGE);
+    expect(asked).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-$/)]);
+    expect(record.source).not.toContain('secret');
+  });
+
+  it('begins anew when the server has another version by now', async () => {
+    const { store, pull, data } = bench();
+    const { url } = await cutting(() => ({ status: 200, range: '' }));
+    await expect(pull(url)).rejects.toThrow();
+    // The other version was longer.
+    writeFileSync(data, randomBytes(400_000));
+    expect(readFileSync(store.pathOf(await pull(url)))).toEqual(IMAGE);
+  });
+
+  it('never goes on with what another source has begun, whatever tag that had', async () => {
+    const { pull } = bench();
+    const first = await cutting(honest);
+    await expect(pull(first.url)).rejects.toThrow();
+    const second = await cutting(honest);
+    await expect(pull(second.url)).rejects.toThrow();
+    expect(second.asked).toEqual([undefined]);
+  });
+
+  it('never goes on with what a file has left', async () => {
+    const { folder, pull, data } = bench();
+    const { url, asked } = await cutting(honest);
+    await expect(pull(url)).rejects.toThrow();
+    writeFileSync(join(folder, 'other.img'), 'another image');
+    await expect(pull(join(folder, 'other.img'))).rejects.toThrow('is not the image of that checksum');
+    expect(existsSync(data)).toBe(false);
+    await pull(url);
+    expect(asked).toEqual([undefined, undefined]);
+  });
+
+  it.each([
+    ['another part', (from: number) => ({ status: 206, range: `bytes ${from - 1}-299999/300000` })],
+    ['fewer bytes than came', () => ({ status: 416, range: 'bytes */5' })],
+  ])('takes no answer of %s, and begins anew after it', async (_what, rest) => {
+    const { pull } = bench();
+    const { url, asked } = await cutting(rest);
+    await expect(pull(url)).rejects.toThrow();
+    await expect(pull(url)).rejects.toThrow('another part than was asked for');
+    await pull(url);
+    expect(asked).toHaveLength(3);
+    expect(asked[2]).toBeUndefined();
+  });
+});
+
+describe('what a URL leads to', () => {
+  const leads = (chain: Readonly<Record<string, string>>) => {
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', async (url: URL) => {
+      asked.push(url.href);
+      const location = chain[url.href];
+      return location === undefined
+        ? new Response('it')
+        : new Response(null, { status: 302, headers: { location } });
+    });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const go = (url: string) => follow(new URL(url), {}, new AbortController().signal);
+    return { go, asked };
+  };
+
+  it('is followed, also by a path alone', async () => {
+    const { go, asked } = leads({ 'http://a/x': 'https://b/y', 'https://b/y': '/z' });
+    expect(await (await go('http://a/x')).text()).toBe('it');
+    expect(asked).toEqual(['http://a/x', 'https://b/y', 'https://b/z']);
+  });
+
+  it.each([
+    ['is not encrypted on the way', 'http://b/y', 'not encrypted'],
+    ['has a password', 'https://me:geheim@b/y', 'a user name or password'],
+    ['is no web server', 'file:///etc/shadow', 'no http or https URL'],
+    ['never ends', 'https://a/x', 'more than 10'],
+  ])('is refused when it %s', async (_what, to, message) => {
+    const { go, asked } = leads({ 'https://a/x': to, 'http://b/y': 'https://c/z' });
+    const refused = go('https://a/x');
+    await expect(refused).rejects.toThrow(message);
+    await expect(refused).rejects.not.toThrow('geheim');
+    expect(asked).not.toContain('http://b/y');
+  });
+});
