@@ -28,7 +28,7 @@ try {
 } finally {
   await play.observer?.stop();
   await endProcesses(world, play.daemon);
-  unmountDisks(world);
+  await unmountDisks(world);
   rmSync(world.dir, { recursive: true });
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { labManifest } from '../demo/manifests.mjs';
+import { until } from '../demo/wait.mjs';
 import { LAB_GUEST, labKernelLine } from '../lab/vm.mjs';
 
 export const BRIDGE = 'vmpc0';
@@ -13,6 +14,7 @@ const NET = '10.78.0';
 const WATCHDOG_SECONDS = 30;
 const DISK_BYTES = 1024 * 1024;
 const DISKS_MIB = 48;
+const UNMOUNT_DEADLINE_MS = 30_000;
 
 /** A folder with everything that the daemon gets, and a file system of its own for the disks of the VMs. */
 export function createWorld(lab, count) {
@@ -61,8 +63,12 @@ function mountDisks(dir) {
   return folder;
 }
 
-export function unmountDisks({ disks }) {
-  must('umount', disks);
+/** Whoever had a file open there closes it a moment after it is seen to be dead. */
+export async function unmountDisks({ disks }) {
+  await until('the disks to be free', UNMOUNT_DEADLINE_MS, () => {
+    must('umount', disks);
+    return true;
+  });
 }
 
 export function must(program, ...args) {

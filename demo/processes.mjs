@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** PID, state letter and start time of a process, or undefined when it is gone. */
+/** PID, state letter, number of threads and start time of a process, or undefined when it is gone. */
 export function processIdentity(pid) {
   let stat;
   try {
@@ -10,13 +10,14 @@ export function processIdentity(pid) {
   }
   // The name may hold spaces and parentheses: count fields from the last ')'.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { pid, state: fields[0], startTimeTicks: Number(fields[19]) };
+  return { pid, state: fields[0], threads: Number(fields[17]), startTimeTicks: Number(fields[19]) };
 }
 
-/** True while that very process lives (not merely its PID). */
+/** True while that very process lives (not merely its PID): its files stay open until its last thread has ended. */
 export function isAlive({ pid, startTimeTicks }) {
   const seen = processIdentity(pid);
-  return seen !== undefined && seen.startTimeTicks === startTimeTicks && seen.state !== 'Z';
+  if (seen?.startTimeTicks !== startTimeTicks) return false;
+  return seen.state !== 'Z' || seen.threads > 1;
 }
 
 /** Processes other than this one whose command line has the text: the path of a folder that is ours alone finds its VMMs. */
