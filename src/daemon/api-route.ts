@@ -118,14 +118,28 @@ export function post<Answer extends z.ZodType, Body extends Schema = undefined>(
 }
 
 /** A question whose answer is no JSON. */
-export function getText(
+export function getText<Query extends Schema = undefined>(
   route: Described & {
-    readonly query?: z.ZodType;
+    /** Default: there are no parameters. */
+    readonly query?: Query;
     readonly mediaType: string;
-    readonly handle: Handler;
+    readonly handle: (c: Context<ApiEnv>, query: Parsed<Query>) => Response | Promise<Response>;
   },
 ): Route {
-  return { ...shape('GET', route), body: undefined, answer: route.mediaType, handle: route.handle };
+  return answeringText(route);
+}
+
+interface AnsweringText extends Described {
+  readonly query?: Schema;
+  readonly mediaType: string;
+  // A method, so that each route may ask for what its own schema gives.
+  handle(c: Context<ApiEnv>, query: unknown): Response | Promise<Response>;
+}
+
+function answeringText(route: AnsweringText): Route {
+  const described = shape('GET', route);
+  const handle: Handler = (c) => route.handle(c, readQuery(c.req.query(), described.query));
+  return { ...described, body: undefined, answer: route.mediaType, handle };
 }
 
 interface Answering extends Described {

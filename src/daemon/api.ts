@@ -85,13 +85,12 @@ function baseApp(logger: Logger): Hono<ApiEnv> {
 
 function addRoutes(app: Hono<ApiEnv>, routes: readonly Route[], serving: Serving): void {
   for (const route of routes) app.on(route.method, route.path, serve(route, serving));
-  for (const { method, path } of routes) {
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const allowed = routes.filter((route) => route.path === path).map(({ method }) => method);
     app.all(path, (c) => {
-      c.header('Allow', method);
-      return answer(
-        c,
-        failure(405, 'ERR_VMPULSE_ARGUMENT', `${c.req.path} takes ${method}, not ${c.req.method}`),
-      );
+      c.header('Allow', allowed.join(', '));
+      const why = `${c.req.path} takes ${allowed.join(' and ')}, not ${c.req.method}`;
+      return answer(c, failure(405, 'ERR_VMPULSE_ARGUMENT', why));
     });
   }
 }

@@ -1,6 +1,7 @@
 import { sdNotify } from '../kernel/index.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
+import { plainText } from '../model/plain-text.js';
 import { type Stuck, whyStuck } from './progress.js';
 
 /** Where a service manager listens, as its variables say. */
@@ -18,6 +19,7 @@ export class ServiceNotifier {
   readonly #notify: typeof sdNotify;
   #watchdog: NodeJS.Timeout | undefined;
   #starving = false;
+  #status = '';
   #failed = false;
 
   constructor(options: NotifyOptions | undefined, logger: Logger, notify = sdNotify) {
@@ -28,7 +30,8 @@ export class ServiceNotifier {
 
   /** Start-up or reload is over. */
   ready(status: string): void {
-    this.#send(`READY=1\nSTATUS=${status}`);
+    this.#status = plainText(status);
+    this.#send(`READY=1\nSTATUS=${this.#status}`);
   }
 
   /** From now on gives signs of life, where they are asked for, and only while it is not stuck. */
@@ -50,13 +53,14 @@ export class ServiceNotifier {
   #signOfLife(stuck: Stuck): void {
     const why = whyStuck(stuck);
     if (why === undefined) {
+      if (this.#starving) this.#send(`STATUS=${this.#status}`);
       this.#send('WATCHDOG=1');
     } else if (!this.#starving) {
       this.#logger.error(
         { why },
         'the service manager gets no sign of life any more: vmpulse makes no progress',
       );
-      this.#send(`STATUS=no progress: ${why}`);
+      this.#send(`STATUS=no progress: ${plainText(why)}`);
     }
     this.#starving = why !== undefined;
   }

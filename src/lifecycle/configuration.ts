@@ -225,24 +225,29 @@ export class Configuration implements ConfigurationApi {
   }
 
   #awaitEnd(fromMs: number): void {
-    const { clock, loaded } = this.#options;
+    const { loaded } = this.#options;
     this.#cancelEnd();
-    if (this.#closed) return;
     const { inForce, setAside, idle } = loaded().overrides;
     const all = [...inForce, ...setAside.map(({ override }) => override), ...idle];
     const ends = all.flatMap(({ untilMs }) => untilMs ?? []);
     if (ends.length === 0) return;
-    this.#cancelEnd = clock.at(Math.max(fromMs, Math.min(...ends)), () => {
-      void this.#inTurn(() => this.#end(all, true));
-    });
+    this.#at(Math.max(fromMs, Math.min(...ends)), () => this.#end(all, true));
+  }
+
+  #at(atMs: number, work: () => Promise<void>): void {
+    this.#cancelEnd();
+    if (this.#closed) return;
+    this.#cancelEnd = this.#options.clock.at(atMs, () => void this.#inTurn(work));
   }
 
   /** `inForce`: the running configuration has them still. */
   async #end(known: readonly Override[], inForce: boolean): Promise<void> {
     const { clock, reload, record, stateDir, logger, degrade } = this.#options;
     const over = known.filter((each) => isOver(each, clock.now()));
+    let taken = !inForce;
     try {
       if (inForce && over.length > 0) await reload();
+      taken = true;
       for (const each of over) {
         const data = { verb: 'config-end', author: each.author, path: each.path };
         await record(each.vm, `${nameOf(each)}, set by ${each.author}, has ended`, data);
@@ -251,10 +256,14 @@ export class Configuration implements ConfigurationApi {
       degrade(DEGRADATION, undefined);
       this.#awaitEnd(clock.now());
     } catch (error) {
-      const why = `what was set for a time has ended, and cannot be taken back yet: ${plainText(errorMessage(error), 1000)}`;
+      const what = taken ? 'that cannot be recorded' : 'it cannot be taken back yet';
+      const why = `what was set for a time has ended, and ${what}: ${plainText(errorMessage(error), 1000)}`;
       logger.error({}, why);
       degrade(DEGRADATION, why);
-      this.#awaitEnd(clock.now() + AGAIN_MS);
+      const againMs = clock.now() + AGAIN_MS;
+      if (!taken) this.#awaitEnd(againMs);
+      // The running configuration does not know of them any more.
+      else this.#at(againMs, () => this.#end(over, false));
     }
   }
 }

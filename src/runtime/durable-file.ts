@@ -12,7 +12,12 @@ export async function writeDurably(path: string, text: string): Promise<void> {
     await file.close();
   }
   await rename(partial, path);
-  const folder = await open(dirname(path), 'r');
+  await syncFolder(dirname(path));
+}
+
+/** What was made, renamed or removed in a folder is on disk when this resolves. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
   try {
     await folder.sync();
   } finally {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HEALTH_STATES } from '../../model/health.js';
+import { LIFE_STATES } from '../../runtime/life-state.js';
 import { names, oneOf, shown } from './shown.js';
 
 export const vmm = z
@@ -27,17 +28,7 @@ export const vmAnswer = z.looseObject({
   ready: z.boolean(),
   keptReadyBy,
   runStrategy: oneOf(['Always', 'RerunOnFailure', 'Once', 'Manual', 'Halted']),
-  lifeState: oneOf([
-    'PENDING',
-    'CREATING',
-    'STARTING',
-    'RUNNING',
-    'PAUSED',
-    'STOPPING',
-    'STOPPED',
-    'DELETING',
-    'FAILED',
-  ]),
+  lifeState: oneOf(LIFE_STATES),
   mode: z.looseObject({ kind: oneOf(['managed', 'unmanaged', 'paused']), reason: shown }),
   compliance: z.looseObject({ compliant: z.boolean(), drift: names }),
   customizations: names,

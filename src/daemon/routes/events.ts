@@ -1,8 +1,9 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import type { Context } from 'hono';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { may } from '../access/caller.js';
-import { readQuery, vmQuery } from '../api-bodies.js';
-import { type ApiOptions, getText, type Handler, type Route } from '../api-route.js';
+import { vmQuery } from '../api-bodies.js';
+import { type ApiEnv, type ApiOptions, getText, type Route } from '../api-route.js';
 import { resumeAfter, streamEvents } from '../event-stream.js';
 
 const MAX_STREAMS = 64;
@@ -11,11 +12,10 @@ const SCOPE = 'read';
 /** Everything that happens, as it happens. */
 export function eventRoutes({ runtime, run, signal, logger, identify }: ApiOptions): Route[] {
   let streams = 0;
-  const handle: Handler = (c) => {
+  const listen = (c: Context<ApiEnv>, name: string | undefined): Response => {
     if (streams >= MAX_STREAMS) {
       throw new VmpulseError('ERR_VMPULSE_CLOSED', `${MAX_STREAMS} clients listen already; end one of them`);
     }
-    const { vm: name } = readQuery(c.req.query(), vmQuery);
     const vm = name === undefined ? undefined : runtime.resolveVm(name);
     const afterId = resumeAfter(c.req.header('last-event-id'), run);
     streams += 1;
@@ -41,7 +41,7 @@ export function eventRoutes({ runtime, run, signal, logger, identify }: ApiOptio
       headers: { 'last-event-id': 'The last `id:` seen: what came after it is sent first.' },
       mediaType: 'text/event-stream',
       deadlineMs: null,
-      handle,
+      handle: (c, { vm }) => listen(c, vm),
     }),
   ];
 }

@@ -140,6 +140,11 @@ describe('what the API refuses', () => {
       headers: { allow: 'POST' },
       json: error('ERR_VMPULSE_ARGUMENT'),
     });
+    expect(await send({ method: 'DELETE', path: '/v1/config' })).toMatchObject({
+      status: 405,
+      headers: { allow: 'GET, POST' },
+    });
+    expect(await get('/metrics?x=1')).toMatchObject({ status: 400, json: error('ERR_VMPULSE_ARGUMENT') });
     expect(await post('/v1/status')).toMatchObject({ status: 405, headers: { allow: 'GET' } });
     expect(await send({ method: 'DELETE', path: '/v1/status/default/web-1' })).toMatchObject({
       status: 405,

@@ -32,7 +32,7 @@ describe('ServiceNotifier', () => {
         send,
       );
       let stuck: string | undefined;
-      notifier.ready('');
+      notifier.ready('watches 3 VMs');
       vi.advanceTimersByTime(10_000);
       expect(alive()).toBe(0);
       notifier.watch(() => stuck);
@@ -48,6 +48,8 @@ describe('ServiceNotifier', () => {
       stuck = undefined;
       vi.advanceTimersByTime(1_000);
       expect(alive()).toBe(6);
+      // What it said before holds again.
+      expect(send.mock.calls.at(-2)?.[1]).toBe('STATUS=watches 3 VMs');
       notifier.stopping();
       vi.advanceTimersByTime(5_000);
       expect(alive()).toBe(6);

@@ -69,6 +69,7 @@ async function place(documents = DOCUMENTS) {
   const degradations = new Map<string, string>();
   let loaded: LoadedConfig = await loadConfig(configPath);
   let failing: Error | undefined;
+  let unrecorded: Error | undefined;
   const open = () => {
     const configuration = new Configuration({
       configPath,
@@ -83,7 +84,10 @@ async function place(documents = DOCUMENTS) {
         if (!found) throw new Error(`no ${id}`);
         return found;
       },
-      record: async (vm, text) => void records.push(`${vm}: ${text}`),
+      record: async (vm, text) => {
+        if (unrecorded) throw unrecorded;
+        records.push(`${vm}: ${text}`);
+      },
       degrade: (what, why) => {
         if (why === undefined) degradations.delete(what);
         else degradations.set(what, why);
@@ -109,6 +113,9 @@ async function place(documents = DOCUMENTS) {
     open,
     vm: () => loaded.vms[0],
     loaded: () => loaded,
+    failJournal: (error: Error | undefined) => {
+      unrecorded = error;
+    },
     fail: (error: Error | undefined) => {
       failing = error;
     },
@@ -318,6 +325,24 @@ describe('the end of what was set for a time', () => {
     here.clock.advanceTo(here.clock.now() + 60_000);
     await vi.waitFor(() => expect(here.degradations.size).toBe(0));
     expect(here.vm()?.recovery.enabled).toBe(false);
+  });
+});
+
+describe('an end that takes effect and cannot be recorded', () => {
+  it('is recorded later, once, and leaves nothing behind', async () => {
+    const here = await place();
+    await here.change([enable], { forMs: 1000 });
+    here.failJournal(new Error('disk full'));
+    here.clock.advanceTo(here.clock.now() + 1000);
+    await vi.waitFor(() => expect(here.degradations.get('override-end')).toContain('disk full'));
+    expect(here.vm()?.recovery.enabled).toBe(false);
+    await vi.waitFor(() => expect(here.clock.waiting).toHaveLength(1));
+    here.failJournal(undefined);
+    here.clock.advanceTo(here.clock.now() + 60_000);
+    await vi.waitFor(() => expect(here.degradations.size).toBe(0));
+    expect(here.records.filter((text) => text.includes('has ended'))).toHaveLength(1);
+    await vi.waitFor(() => expect(existsSync(join(here.stateDir, 'overrides.json'))).toBe(false));
+    expect(here.clock.waiting).toEqual([]);
   });
 });
 
