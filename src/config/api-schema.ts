@@ -1,32 +1,25 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { SCOPES, type Scope } from '../model/scope.js';
 import { absolutePathField, textField } from '../probes/fields.js';
+import { type ListenAddress, tlsListenField } from './listen-address.js';
 
 /** Where the API is served by TCP, and by what it knows who asks there. */
-export interface ApiListen {
-  readonly host: string;
-  readonly port: number;
+export interface ApiListen extends ListenAddress {
   /** PEM files. */
   readonly certificate: string;
   readonly key: string;
   /** Whose certificates are taken from clients; unset: nobody's. */
   readonly clientCa?: string;
   /** Clients by the common name of their certificate. */
-  readonly clients: readonly { readonly commonName: string; readonly scope: ApiScope }[];
+  readonly clients: readonly { readonly commonName: string; readonly scope: Scope }[];
 }
-
-type ApiScope = 'read' | 'operate' | 'admin';
 
 /** Who may use the API of one daemon, beside root and its own user. */
 export interface ApiConfig {
   /** Group that the socket belongs to, by name or number; unset: that of the daemon. */
   readonly socketGroup?: string;
   /** Users, and groups with an `@`, by name or number. */
-  readonly access: {
-    readonly read: readonly string[];
-    readonly operate: readonly string[];
-    readonly admin: readonly string[];
-  };
+  readonly access: Readonly<Record<Scope, readonly string[]>>;
   /** Unset: not by TCP. */
   readonly listen?: ApiListen;
 }
@@ -49,14 +42,6 @@ const principalsField = z
   .max(MAX_PRINCIPALS)
   .meta({ unit: 'list of users and @groups', example: "[ann, '@wheel']" });
 
-const ADDRESS = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>[0-9]{1,5})$/;
-
-const addressField = textField({ unit: 'address:port', example: '192.0.2.1:9443' }, (text) =>
-  addressOf(text) === undefined
-    ? `is not an address with a port ("${text}"); write one such as 192.0.2.1:9443`
-    : undefined,
-);
-
 const commonNameField = textField({ unit: 'name', example: 'ops' }, (text) =>
   /^[^\p{C}]{1,64}$/u.test(text)
     ? undefined
@@ -65,7 +50,7 @@ const commonNameField = textField({ unit: 'name', example: 'ops' }, (text) =>
 
 const listenSchema = z
   .strictObject({
-    address: addressField,
+    address: tlsListenField,
     certificate: absolutePathField.optional(),
     key: absolutePathField.optional(),
     clientCa: absolutePathField.optional(),
@@ -73,7 +58,7 @@ const listenSchema = z
       .array(
         z.strictObject({
           commonName: commonNameField,
-          scope: z.enum(['read', 'operate', 'admin']).meta({ unit: 'choice', example: 'read' }),
+          scope: z.enum(SCOPES).meta({ unit: 'choice', example: 'read' }),
         }),
       )
       .max(MAX_PRINCIPALS)
@@ -111,16 +96,9 @@ export function buildApi({ socketGroup, access = {}, listen }: z.output<typeof a
 
 function buildListen(written: z.output<typeof listenSchema>): { listen?: ApiListen } {
   const { address, certificate, key, clientCa, clients = [] } = written;
-  const place = addressOf(address);
   // The schema lets none of them pass without.
-  if (place === undefined || certificate === undefined || key === undefined) return {};
-  return { listen: { ...place, certificate, key, ...(clientCa === undefined ? {} : { clientCa }), clients } };
-}
-
-function addressOf(text: string): { readonly host: string; readonly port: number } | undefined {
-  const { v6, v4 = '', port: digits = '' } = ADDRESS.exec(text)?.groups ?? {};
-  const host = v6 ?? v4;
-  const port = Number(digits);
-  const isAddress = v6 === undefined ? isIPv4(host) : isIPv6(host);
-  return isAddress && port >= 1 && port <= 65_535 ? { host, port } : undefined;
+  if (certificate === undefined || key === undefined) return {};
+  return {
+    listen: { ...address, certificate, key, ...(clientCa === undefined ? {} : { clientCa }), clients },
+  };
 }

@@ -1,5 +1,5 @@
 import type { BoundVm } from './bind-vm.js';
-import type { ListenAddress } from './daemon-schema.js';
+import type { ListenAddress } from './listen-address.js';
 import { formatPlace, type PathStep, type ProblemList } from './problems.js';
 import type { SourceDocument } from './source-document.js';
 

@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { HookSettings } from '../model/hook.js';
@@ -20,6 +19,7 @@ import { type ApiConfig, apiSchema, buildApi } from './api-schema.js';
 import { checkDocument } from './check-document.js';
 import { durationField, memoryField } from './fields.js';
 import { buildHookSettings, hostHooksSchema } from './hooks-schema.js';
+import { guestListenField, type ListenAddress, loopbackListenField } from './listen-address.js';
 import { type MetricsPushConfig, metricsPushOf, metricsPushSchema } from './metrics-push-schema.js';
 import { buildNetworks, networksSchema } from './networks-schema.js';
 import {
@@ -33,12 +33,6 @@ import type { ProblemList } from './problems.js';
 import { layRecovery, type RecoveryOrigins } from './recovery-layers.js';
 import { hostRecoverySchema, recoveryConflicts } from './recovery-schema.js';
 import type { SourceDocument } from './source-document.js';
-
-/** Where metrics are served by TCP. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -102,42 +96,6 @@ export interface DaemonConfig {
   readonly recoveryOrigins: RecoveryOrigins;
   readonly limits: Omit<PolicyConfig, 'confirmTimeoutMs' | 'episodesKept'>;
 }
-
-const listenField = z
-  .string()
-  .transform((text, ctx): ListenAddress => {
-    const match = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>[0-9]{1,5})$/.exec(text);
-    const host = match?.groups?.v6 ?? match?.groups?.v4 ?? '';
-    const port = Number(match?.groups?.port ?? 0);
-    const isLoopback = (isIPv4(host) && host.startsWith('127.')) || (isIPv6(host) && host === '::1');
-    if (isLoopback && port >= 1 && port <= 65_535) return { host, port };
-    const message =
-      match !== null && port >= 1 && port <= 65_535
-        ? `is not on loopback ("${text}"); write 127.0.0.1:${port}, and let a proxy with authentication serve others`
-        : `is not an address with a port ("${text}"); write one such as 127.0.0.1:9810`;
-    ctx.issues.push({ code: 'custom', message, input: text });
-    return z.NEVER;
-  })
-  .meta({ unit: 'address:port', example: '127.0.0.1:9810' });
-
-/** Where guests reach this host: an address of its own, not all of them. */
-const guestListenField = z
-  .string()
-  .transform((text, ctx): ListenAddress => {
-    const match = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>[0-9]{1,5})$/.exec(text);
-    const host = match?.groups?.v6 ?? match?.groups?.v4 ?? '';
-    const port = Number(match?.groups?.port ?? 0);
-    const isAddress = match?.groups?.v6 === undefined ? isIPv4(host) : isIPv6(host);
-    const isEverywhere = host === '0.0.0.0' || /^[0:]+$/.test(host);
-    if (isAddress && !isEverywhere && port >= 1 && port <= 65_535) return { host, port };
-    const message =
-      isAddress && isEverywhere
-        ? `is on every address ("${text}"); write the one that the guests reach, such as that of their bridge`
-        : `is not an address with a port ("${text}"); write one such as 192.0.2.1:9811`;
-    ctx.issues.push({ code: 'custom', message, input: text });
-    return z.NEVER;
-  })
-  .meta({ unit: 'address:port', example: '192.0.2.1:9811' });
 
 const hostNameField = textField({ unit: 'name', example: 'kvm-3' }, (text) =>
   /^[A-Za-z0-9]([A-Za-z0-9._-]{0,252})$/.test(text)
@@ -228,12 +186,12 @@ export const daemonSchema = z.strictObject({
   heartbeats: z.strictObject({ listen: guestListenField.optional() }).optional(),
   metrics: z
     .strictObject({
-      listen: listenField.optional(),
+      listen: loopbackListenField.optional(),
       seedNames: booleanField.optional(),
       push: metricsPushSchema.optional(),
     })
     .optional(),
-  readiness: z.strictObject({ agentCheck: listenField.optional() }).optional(),
+  readiness: z.strictObject({ agentCheck: loopbackListenField.optional() }).optional(),
   engine: engineSchema.optional(),
   probes: probesSchema.optional(),
   recovery: hostRecoverySchema.optional(),

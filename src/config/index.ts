@@ -3,6 +3,7 @@ export { canonicalJson, digestOf } from './canonical-json.js';
 export { problemOfDocuments } from './check-documents.js';
 export type { DaemonConfig } from './daemon-schema.js';
 export { type ConfigDiff, diffConfig } from './diff-config.js';
+export { MAX_DURATION_MS } from './duration.js';
 export { HEALTH_CHECK_TYPES, type HealthCheck, kindOfCheck } from './health-check.js';
 export { MONITOR_SETTINGS, type MonitorSetting } from './health-monitor.js';
 export { buildHook, hookFields, hookProblem } from './hooks-schema.js';

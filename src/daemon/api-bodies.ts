@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
+import { MAX_DURATION_MS } from '../config/index.js';
 import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import { failure, Refusal } from './api-errors.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
-const TEN_YEARS_MS = 3650 * 86_400_000;
 
 const line = (maxChars: number) =>
   z
@@ -21,10 +21,13 @@ export const vmField = z.string().min(1).max(512).optional();
 export const vmBody = z.strictObject({ vm: vmField });
 export const vmQuery = z.strictObject({ vm: vmField });
 
+/** How long something holds, ms. */
+export const periodField = z.int().min(1).max(MAX_DURATION_MS);
+
 /** What holds something for a time; without `forMs` until it is ended. */
 export const holdFields = z.strictObject({
   reason: reasonField,
-  forMs: z.int().min(1).max(TEN_YEARS_MS).optional(),
+  forMs: periodField.optional(),
 });
 
 /** A whole number of a query. */

@@ -3,10 +3,11 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import type { LifecycleApi } from '../lifecycle/index.js';
 import type { Logger } from '../model/logger.js';
+import type { Scope } from '../model/scope.js';
 import type { VmId } from '../model/vm.js';
 import type { NotifyApi } from '../notify/index.js';
 import type { ReloadView, RuntimeApi } from '../runtime/views.js';
-import { authorOf, type Caller, type Identify, type Scope } from './access/caller.js';
+import { authorOf, type Caller, type Identify } from './access/caller.js';
 import type { TokenApi } from './access/token-store.js';
 import { readCommand, readQuery } from './api-bodies.js';
 
@@ -66,6 +67,8 @@ export interface ApiRequest<Query, Body> {
   readonly body: Body;
   /** Who asks, as the journal records it. */
   readonly author: string;
+  /** Address from which it came; empty on the daemon's socket. */
+  readonly peer: string;
   header(name: string): string | undefined;
 }
 
@@ -163,6 +166,7 @@ function answering(method: Route['method'], route: Answering): Route {
       query,
       body: command?.body,
       author: authorOf(c.get('caller'), command?.author),
+      peer: c.env.incoming.socket.remoteAddress ?? '',
       header: (name: string) => c.req.header(name),
     };
     return c.body(JSON.stringify(await route.handle(request)), 200, { 'content-type': JSON_TYPE });

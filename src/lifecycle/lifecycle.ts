@@ -11,7 +11,7 @@ import type { ExecutionView } from './execution.js';
 import { folderLeftovers, type Leftover, removeLeftover } from './leftovers.js';
 import { type LifeSource, LifeWatch } from './life-watch.js';
 import { type LifecycleRuntime, Operations } from './operations.js';
-import { type Plan, parsePlan } from './plan.js';
+import type { Plan } from './plan.js';
 import { PlanExecutor } from './plan-executor.js';
 import type { PlanJournal } from './plan-store.js';
 import { type LogBegin, type LogPart, type LogSource, logFile, readLog } from './vm-logs.js';
@@ -48,10 +48,10 @@ export interface LifecycleApi {
   readonly configuration: ConfigurationApi;
   /** See Documents.apply. */
   apply(request: ApplyRequest): Promise<ApplyView>;
-  /** See PlanExecutor.submit; a value that is no plan is refused with ERR_VMPULSE_ARGUMENT. */
-  submitPlan(plan: unknown, author: string): Promise<ExecutionView>;
+  /** See PlanExecutor.submit; parsePlan() makes one of what somebody wrote. */
+  submitPlan(plan: Plan, author: string): Promise<ExecutionView>;
   /** Tells what a plan would do. Changes nothing. */
-  previewPlan(plan: unknown): Promise<readonly ActionPreview[]>;
+  previewPlan(plan: Plan): Promise<readonly ActionPreview[]>;
   /** By plan or execution id, or by key. Throws ERR_VMPULSE_ARGUMENT. */
   plan(id: string): ExecutionView;
   /** Newest first. */
@@ -148,12 +148,11 @@ export class Lifecycle implements LifecycleApi {
     return this.#documents.apply(request);
   }
 
-  async submitPlan(plan: unknown, author: string): Promise<ExecutionView> {
-    return this.#executor.submit(parsePlan(plan), author);
+  submitPlan(plan: Plan, author: string): Promise<ExecutionView> {
+    return this.#executor.submit(plan, author);
   }
 
-  async previewPlan(value: unknown): Promise<readonly ActionPreview[]> {
-    const plan: Plan = parsePlan(value);
+  async previewPlan(plan: Plan): Promise<readonly ActionPreview[]> {
     const made = new Set(
       plan.actions.filter(({ operation }) => operation === 'CREATE').map(({ vm_id }) => vm_id),
     );

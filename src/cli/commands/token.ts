@@ -1,7 +1,7 @@
 import { Option } from 'commander';
-import { SCOPES } from '../../daemon/access/caller.js';
 import { newTokenAnswer, type TokensAnswer, tokensAnswer } from '../../daemon/answers/tokens.js';
 import { plainText } from '../../model/plain-text.js';
+import { SCOPES } from '../../model/scope.js';
 import { author, type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { parseTime } from '../parse-time.js';

@@ -1,9 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { VmpulseError } from '../../model/errors.js';
-
-/** What a caller may do; each includes those before it. */
-export const SCOPES = ['read', 'operate', 'admin'] as const;
-export type Scope = (typeof SCOPES)[number];
+import { SCOPES, type Scope } from '../../model/scope.js';
 
 /** Who asks. */
 export interface Caller {

@@ -1,6 +1,7 @@
 import type { ApiConfig } from '../../config/index.js';
-import { SCOPES, type Scope, widest } from './caller.js';
-import type { Lookup } from './user-database.js';
+import type { Lookup } from '../../kernel/users.js';
+import { SCOPES, type Scope } from '../../model/scope.js';
+import { widest } from './caller.js';
 
 /** Which users and groups have which scopes, by number. */
 export interface Grants {

@@ -1,10 +1,11 @@
 import type { ApiConfig } from '../../config/index.js';
 import { kernelMissing, peerCredentials, peerGroups } from '../../kernel/index.js';
+import { lookUp } from '../../kernel/users.js';
 import { VmpulseError } from '../../model/errors.js';
-import type { Identify, Scope } from './caller.js';
+import type { Scope } from '../../model/scope.js';
+import type { Identify } from './caller.js';
 import { idOf, resolveGrants } from './grants.js';
 import { identifySocketPeers, type Peer } from './socket-peers.js';
-import { lookUp } from './user-database.js';
 
 /** Who may open the daemon's socket, and what they may then do. */
 export interface SocketAccess {

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { PeerCredentials } from '../../kernel/index.js';
+import type { Lookup } from '../../kernel/users.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
-import type { Caller, Identify, Scope } from './caller.js';
+import type { Scope } from '../../model/scope.js';
+import type { Caller, Identify } from './caller.js';
 import { type Grants, grantedTo } from './grants.js';
-import type { Lookup } from './user-database.js';
 
 const MAX_NAMES = 1024;
 

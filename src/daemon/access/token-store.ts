@@ -2,7 +2,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
 import type { Journal } from '../../model/ports.js';
-import { type Caller, SCOPES, type Scope } from './caller.js';
+import { SCOPES, type Scope } from '../../model/scope.js';
+import type { Caller } from './caller.js';
 
 const KEY_PREFIX = 'api-token/';
 const TOKEN_BYTES = 32;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SCOPES } from '../access/caller.js';
+import { SCOPES } from '../../model/scope.js';
 import { oneOf, shown } from './shown.js';
 
 const token = z.looseObject({

@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import { overridePathField } from '../../config/index.js';
 import { changeAnswer, configurationAnswer } from '../answers/configuration.js';
-import { reasonField, vmField } from '../api-bodies.js';
+import { periodField, reasonField, vmField } from '../api-bodies.js';
 import { type ApiOptions, aboutVm, get, post, type Route, vmInPath, vmOrAll } from '../api-route.js';
 
 /** Changes of many VMs come in one body. */
 const MAX_BYTES = 1024 * 1024;
 /** All documents are read and compiled twice, then loaded. */
 const CHANGE_MS = 120_000;
-const TEN_YEARS_MS = 3650 * 86_400_000;
 const MAX_LEVELS = 16;
 
 const valueField = z
@@ -30,7 +29,7 @@ const changeBody = z.strictObject({
     )
     .min(1)
     .max(10_000),
-  forMs: z.int().min(1).max(TEN_YEARS_MS).optional(),
+  forMs: periodField.optional(),
   reason: reasonField.optional(),
   dryRun: z.boolean().default(false),
 });

@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { SCOPES } from '../access/caller.js';
+import { SCOPES } from '../../model/scope.js';
 import { newTokenAnswer, tokensAnswer } from '../answers/tokens.js';
+import { periodField } from '../api-bodies.js';
 import { type ApiOptions, get, post, type Route } from '../api-route.js';
-
-const TEN_YEARS_MS = 3650 * 86_400_000;
 
 const nameField = z
   .string()
@@ -11,7 +10,7 @@ const nameField = z
 const createBody = z.strictObject({
   name: nameField,
   scope: z.enum(SCOPES),
-  forMs: z.int().min(1).max(TEN_YEARS_MS).optional(),
+  forMs: periodField.optional(),
 });
 
 /** Tokens of clients that come by TCP. */

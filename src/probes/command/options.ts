@@ -49,7 +49,7 @@ export const argvField = z
   .meta({ unit: 'list of arguments', example: '[/usr/local/bin/check, web-1]' });
 
 export const userField = textField({ unit: 'user', example: 'nobody' }, (text) =>
-  USER.test(text) ? undefined : `is not the name of a user ("${text}"); write one of /etc/passwd`,
+  USER.test(text) ? undefined : `is not the name of a user ("${text}"); write one of this host`,
 );
 
 /** Options of a command as documents write them. */

@@ -14,10 +14,7 @@ export async function chooseUser(wanted: string | undefined): Promise<HostUser |
   const name = wanted ?? DEFAULT_USER;
   const user = await findUser(name);
   if (user === undefined) {
-    throw new VmpulseError(
-      'ERR_VMPULSE_ARGUMENT',
-      `there is no user ${name} in /etc/passwd; name another one`,
-    );
+    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `there is no user ${name} on this host; name another one`);
   }
   if (own === user.uid) return own === 0 && name !== 'root' ? refuseRoot(name) : undefined;
   if (own !== 0) {

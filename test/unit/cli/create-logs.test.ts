@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { type ExecutionView, parsePlan } from '../../../src/lifecycle/index.js';
+import type { ExecutionView, Plan } from '../../../src/lifecycle/index.js';
 import { FakeLifecycle } from '../daemon/fake-lifecycle.js';
 import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
@@ -9,9 +9,9 @@ import { startCli } from './run-cli.js';
 class Plans extends FakeLifecycle {
   readonly actions: unknown[] = [];
 
-  override async submitPlan(value: unknown, author: string): Promise<ExecutionView> {
-    const view = await super.submitPlan(value, author);
-    const actions = parsePlan(value).actions.map((action) => {
+  override async submitPlan(plan: Plan, author: string): Promise<ExecutionView> {
+    const view = await super.submitPlan(plan, author);
+    const actions = plan.actions.map((action) => {
       this.actions.push(action);
       const { operation_id, operation, vm_id } = action;
       const times = { startedAtMs: 1, endedAtMs: 2 };

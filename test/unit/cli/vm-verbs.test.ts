@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { nodeListJson, vmGetJson, vmListJson } from '../../../src/cli/json-schemas.js';
-import { type ActionPreview, type ExecutionView, parsePlan } from '../../../src/lifecycle/index.js';
+import type { ActionPreview, ExecutionView, Plan } from '../../../src/lifecycle/index.js';
 import { FakeLifecycle } from '../daemon/fake-lifecycle.js';
 import { vmView } from '../daemon/fake-runtime.js';
 import { serve } from '../daemon/helpers.js';
@@ -11,9 +11,8 @@ import { runCommandLine } from './in-process.js';
 class Plans extends FakeLifecycle {
   readonly plans_: unknown[] = [];
 
-  override async submitPlan(value: unknown, author: string): Promise<ExecutionView> {
-    const view = await super.submitPlan(value, author);
-    const plan = parsePlan(value);
+  override async submitPlan(plan: Plan, author: string): Promise<ExecutionView> {
+    const view = await super.submitPlan(plan, author);
     this.plans_.push(...plan.actions);
     const actions = plan.actions.map(({ operation_id, operation, vm_id }) => {
       const fails = vm_id === 'lab/db';
@@ -26,8 +25,8 @@ class Plans extends FakeLifecycle {
     return { ...view, reason: plan.reason ?? '', status, actions };
   }
 
-  override async previewPlan(value: unknown): Promise<readonly ActionPreview[]> {
-    return parsePlan(value).actions.map(({ operation_id, operation, vm_id }) => ({
+  override async previewPlan({ actions }: Plan): Promise<readonly ActionPreview[]> {
+    return actions.map(({ operation_id, operation, vm_id }) => ({
       operationId: operation_id,
       would: vm_id === 'lab/db' ? 'refused: it is kept by hand' : `${operation} ${vm_id}`,
     }));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { authorOf, demand } from '../../../src/daemon/access/caller.js';
 import { grantedTo, resolveGrants } from '../../../src/daemon/access/grants.js';
 import { identifySocketPeers, type SocketPeersOptions } from '../../../src/daemon/access/socket-peers.js';
-import type { Lookup } from '../../../src/daemon/access/user-database.js';
+import type { Lookup } from '../../../src/kernel/users.js';
 import { serve } from './helpers.js';
 
 const DATABASE = {

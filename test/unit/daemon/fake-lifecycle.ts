@@ -1,16 +1,16 @@
-import {
-  type ActionPreview,
-  type ApplyRequest,
-  type ApplyView,
-  type ChangeRequest,
-  type ConfigurationApi,
-  type ExecutionView,
-  type Leftover,
-  type LifecycleApi,
-  type LogBegin,
-  type LogPart,
-  type LogSource,
-  parsePlan,
+import type {
+  ActionPreview,
+  ApplyRequest,
+  ApplyView,
+  ChangeRequest,
+  ConfigurationApi,
+  ExecutionView,
+  Leftover,
+  LifecycleApi,
+  LogBegin,
+  LogPart,
+  LogSource,
+  Plan,
 } from '../../../src/lifecycle/index.js';
 import { VmpulseError } from '../../../src/model/errors.js';
 import type { VmId } from '../../../src/model/vm.js';
@@ -47,8 +47,7 @@ export class FakeLifecycle implements LifecycleApi {
     return { dryRun: request.dryRun, documents, vms: { added: [], removed: [], changed: [] }, warnings: [] };
   }
 
-  async submitPlan(value: unknown, author: string): Promise<ExecutionView> {
-    const { idempotency_key } = parsePlan(value);
+  async submitPlan({ idempotency_key }: Plan, author: string): Promise<ExecutionView> {
     const view: ExecutionView = {
       planId: 'plan-1',
       executionId: 'execution-1',
@@ -65,8 +64,8 @@ export class FakeLifecycle implements LifecycleApi {
     return view;
   }
 
-  async previewPlan(value: unknown): Promise<readonly ActionPreview[]> {
-    return parsePlan(value).actions.map(({ operation_id }) => ({
+  async previewPlan(plan: Plan): Promise<readonly ActionPreview[]> {
+    return plan.actions.map(({ operation_id }) => ({
       operationId: operation_id,
       would: 'nothing',
     }));

@@ -130,7 +130,7 @@ describe('a command', () => {
     });
     expect(await open(['/bin/true'], { user: 'no-such-user' })()).toEqual({
       outcome: inconclusive,
-      message: 'there is no user no-such-user in /etc/passwd; name another one',
+      message: 'there is no user no-such-user on this host; name another one',
     });
   });
 

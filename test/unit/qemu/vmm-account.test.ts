@@ -7,7 +7,7 @@ const passwd = readFileSync('/etc/passwd', 'utf8').split('\n');
 const [name = '', , uid = '', gid = ''] = passwd.map((line) => line.split(':')).at(1) ?? [];
 
 describe('the account of a VMM', () => {
-  it('is that of /etc/passwd, by name or number, with another group where one is named', async () => {
+  it('is that of the host, by name or number, with another group where one is named', async () => {
     const known = { uid: Number(uid), gid: Number(gid) };
     expect(await resolveAccount({ user: name })).toMatchObject(known);
     expect(await resolveAccount({ user: uid })).toMatchObject(known);
@@ -22,9 +22,9 @@ describe('the account of a VMM', () => {
   });
 
   it.each([
-    [{ user: 'no-such-user' }, /there is no user no-such-user in \/etc\/passwd; useradd /],
-    [{ user: '54321' }, /user 54321 is not in \/etc\/passwd; name its group, too/],
-    [{ user: '54321', group: 'no-such-group' }, /there is no group no-such-group in \/etc\/group; groupadd /],
+    [{ user: 'no-such-user' }, /there is no user no-such-user on this host; useradd /],
+    [{ user: '54321' }, /user 54321 is not known to this host; name its group, too/],
+    [{ user: '54321', group: 'no-such-group' }, /there is no group no-such-group on this host; groupadd /],
   ])('is none for %o', async (runAs, message) => {
     await expect(resolveAccount(runAs)).rejects.toMatchObject({ code: 'ERR_VMPULSE_ARGUMENT', message });
   });
