@@ -2,7 +2,10 @@ import { VmpulseError } from '../../model/errors.js';
 import type { Caller, Identify } from './caller.js';
 import { RateLimit } from './rate-limit.js';
 
-const REQUESTS = { burst: 200, perSecond: 100 };
+/** What one caller may ask. */
+export const REQUESTS = { burst: 200, perSecond: 100 };
+/** Wrong tokens of one address: after those it hears only that there were too many. */
+export const WRONG_TOKENS = { burst: 10, perSecond: 1 / 6 };
 
 /** Identifies, and lets each caller ask only so often; those that `exempt` names are not counted. */
 export function limitRequests(identify: Identify, exempt: (caller: Caller) => boolean): Identify {

@@ -3,13 +3,11 @@ import { TLSSocket } from 'node:tls';
 import type { ApiListen } from '../../config/index.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { Caller, Identify } from './caller.js';
-import { limitError } from './limits.js';
+import { limitError, WRONG_TOKENS } from './limits.js';
 import { RateLimit } from './rate-limit.js';
 
 const BEARER = /^Bearer +(\S{1,256})$/i;
 const API_KEY = /^\S{1,256}$/;
-/** Wrong tokens of one address: after those it hears only that there were too many. */
-const FAILURES = { burst: 10, perSecond: 1 / 6 };
 
 export interface RemoteCallersOptions {
   readonly callerOf: (token: string) => Promise<Caller | undefined>;
@@ -18,7 +16,7 @@ export interface RemoteCallersOptions {
 
 /** Identifies who comes by TLS: by a token, else by the certificate. */
 export function identifyRemote({ callerOf, clients }: RemoteCallersOptions): Identify {
-  const failures = new RateLimit(FAILURES);
+  const failures = new RateLimit(WRONG_TOKENS);
   return async (request) => {
     const token = tokenOf(request);
     const caller = token === undefined ? certified(request, clients) : await callerOf(token);

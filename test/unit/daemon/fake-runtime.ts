@@ -104,6 +104,7 @@ export class FakeRuntime implements RuntimeApi {
   readonly network = new FakeNetwork(this);
   hooks: HookApi = noHooks;
   readonly calls: unknown[] = [];
+  readonly heartbeatTokens = new Set(['good']);
   entries: StoredJournalEntry[] = [];
   vms: VmView[] = [
     vmView('default/web-1'),
@@ -264,7 +265,7 @@ export class FakeRuntime implements RuntimeApi {
 
   async receiveHeartbeat(vm: string, token: string, beat: Heartbeat): Promise<void> {
     this.calls.push(['receiveHeartbeat', vm, token, beat]);
-    if (token !== 'good')
+    if (!this.heartbeatTokens.has(token))
       throw new VmpulseError('ERR_VMPULSE_UNAUTHORIZED', 'the token is not that of this VM');
   }
 

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createHeartbeatApi } from '../../../src/daemon/api.js';
 import { closeHttpServer, createHttpServer } from '../../../src/daemon/http-server.js';
 import { limitPerAddress } from '../../../src/daemon/limit-per-address.js';
@@ -70,6 +70,43 @@ describe('the port for heartbeats', () => {
     await new Promise((resolve) => last.once('close', resolve));
     expect(sockets.slice(0, 8).map(({ destroyed }) => destroyed)).toEqual(Array(8).fill(false));
     for (const socket of sockets) socket.destroy();
+  });
+});
+
+describe('a flood of heartbeats', () => {
+  const path = '/v1/vms/default/web-1/heartbeat';
+  /** However long the test takes, no share grows again. */
+  const stopTime = () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+  };
+
+  it('with wrong tokens is answered less and less, and honest ones of the same address are taken', async () => {
+    stopTime();
+    const { post } = await guestPort();
+    const statuses: number[] = [];
+    for (let i = 0; i < 10; i++) statuses.push((await post(path, `Bearer guess${i}`)).status);
+    expect(statuses).toEqual(Array(10).fill(401));
+    for (const token of ['Bearer guess', undefined])
+      expect(await post(path, token)).toMatchObject({
+        status: 429,
+        json: { error: { code: 'ERR_VMPULSE_LIMIT', message: expect.stringContaining('try again in') } },
+      });
+    for (let i = 0; i < 20; i++) expect(await post(path, 'Bearer good')).toMatchObject({ status: 200 });
+  });
+
+  it('with one right token is held to so many a second, and no other guest with it', async () => {
+    stopTime();
+    const { post, runtime } = await guestPort();
+    runtime.heartbeatTokens.add('another');
+    for (let i = 0; i < 200; i++) await post(path, 'Bearer good');
+    expect(runtime.calls).toHaveLength(200);
+    expect(await post(path, 'Bearer good')).toMatchObject({
+      status: 429,
+      json: { error: { code: 'ERR_VMPULSE_LIMIT' } },
+    });
+    expect(runtime.calls).toHaveLength(200);
+    expect(await post(path, 'Bearer another')).toMatchObject({ status: 200 });
   });
 });
 
