@@ -19,7 +19,7 @@ type Settings = ConfigurationAnswer['settings'];
 /** The name of a health check that is added to a VM that has none. */
 const ADDED = 'health-check';
 /** Probes that vmpulse gives a VM by itself. */
-const OWN = /^probes\.(vmm-process|vm-state|monitoring-[a-z]+)$/;
+const OWN = /^probes\.(vmm-process|vm-state)$/;
 
 /** The settings that make it so. Throws ERR_VMPULSE_USAGE for what cannot be told. */
 export function healthCheckChanges(vm: string, settings: Settings, wanted: WantedCheck): WantedChange[] {

@@ -18,6 +18,17 @@ export const windowField = z
   })
   .meta({ unit: 'window', example: 'Sat-Sun 22:00-06:00' });
 
+/** Writes a window as the field takes it. */
+export function windowText({ days, fromMinute, toMinute }: ActionWindow): string {
+  const names = days.map((day) => DAYS[day]).join(',');
+  return `${names === '' ? '' : `${names} `}${timeText(fromMinute)}-${timeText(toMinute)}`;
+}
+
+function timeText(minute: number): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
+}
+
 function parseWindow(text: string): ActionWindow | undefined {
   const [, days = '', fromHour, fromMin, toHour, toMin] = WINDOW.exec(text) ?? [];
   if (toMin === undefined) return undefined;

@@ -21,6 +21,7 @@ import {
 import { closest } from './suggest.js';
 import { type Architecture, type Manifest, readManifest } from './virtual-machine.js';
 import { type HostBinding, readHostBinding } from './virtual-machine-host.js';
+import { type WrittenVm, writtenVm } from './written-vm.js';
 
 /** What configuration depends on besides its files. */
 export interface HostFacts {
@@ -34,6 +35,8 @@ export interface CompiledVms {
   readonly warnings: readonly string[];
   /** Of the overrides of VMs. */
   readonly overrides: OverrideState;
+  /** What the documents and overrides of each VM write. */
+  readonly written: ReadonlyMap<VmId, WrittenVm>;
 }
 
 /** The daemon's configuration, and where each of its values is written, by path; what has no entry is a default. */
@@ -281,8 +284,13 @@ export function compileVms(
   });
   checkAcrossVms(bound, config.metrics.listen, problems);
   problems.throwIfAny();
-  const { vms, state } = overrideVms(bound, overrides, defaults);
-  return { vms: vms.sort((a, b) => (a.id < b.id ? -1 : 1)), warnings: problems.warnings(), overrides: state };
+  const { fitted, state } = overrideVms(bound, overrides, defaults);
+  return {
+    vms: fitted.map(({ spec }) => spec).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    warnings: problems.warnings(),
+    overrides: state,
+    written: new Map(fitted.map((each) => [each.spec.id, writtenVm(each)])),
+  };
 }
 
 /** Files that are valid alone, with what was set at run time over them. */
@@ -290,7 +298,7 @@ function overrideVms(
   bound: readonly BoundVm[],
   overrides: readonly Override[],
   defaults: HostDefaults,
-): { readonly vms: VmSpec[]; readonly state: OverrideState } {
+): { readonly fitted: readonly BoundVm[]; readonly state: OverrideState } {
   const byVm = new Map<VmId | null, Override[]>();
   for (const each of overrides) byVm.set(each.vm, [...(byVm.get(each.vm) ?? []), each]);
   const fitted = bound.map((base) =>
@@ -298,7 +306,7 @@ function overrideVms(
   );
   const known = new Set<VmId | null>(bound.map(({ spec }) => spec.id));
   return {
-    vms: fitted.map(({ value }) => value.spec),
+    fitted: fitted.map(({ value }) => value),
     state: {
       inForce: fitted.flatMap(({ taken }) => taken),
       setAside: fitted.flatMap(({ setAside }) => setAside),

@@ -2,6 +2,7 @@ import type { VmId, VmSpec } from '../model/vm.js';
 import { canonicalJson } from './canonical-json.js';
 import type { DaemonConfig } from './daemon-schema.js';
 import type { LoadedConfig } from './load-config.js';
+import { isMapping } from './mapping.js';
 
 /** A VM that is in both configurations and differs. */
 interface VmChange {
@@ -29,10 +30,6 @@ export interface ConfigDiff {
 /** Settings of the daemon that a reload takes over while it runs. */
 const LIVE: ReadonlySet<string> = new Set(['logLevel', 'manifests', 'probes', 'recovery', 'hooks']);
 
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** Names of the members that differ, those of the mappings in `open` one level down. */
 function differences(before: object, after: object, open: ReadonlySet<string>): string[] {
   const old = new Map<string, unknown>(Object.entries(before));
@@ -40,7 +37,7 @@ function differences(before: object, after: object, open: ReadonlySet<string>): 
   return [...new Set([...old.keys(), ...fresh.keys()])].sort().flatMap((name) => {
     const [a, b] = [old.get(name), fresh.get(name)];
     if (canonicalJson(a ?? null) === canonicalJson(b ?? null)) return [];
-    if (!open.has(name) || !isPlain(a) || !isPlain(b)) return [name];
+    if (!open.has(name) || !isMapping(a) || !isMapping(b)) return [name];
     return differences(a, b, new Set()).map((below) => `${name}.${below}`);
   });
 }

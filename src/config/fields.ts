@@ -48,6 +48,13 @@ export const vmNameField = textField({ unit: 'name', example: 'web-1' }, (text) 
     : `is not a name ("${text}"); use up to 63 lower-case letters, digits, - and .`,
 );
 
+/** A name that is a step of a path, such as `maintenance.nightly`. */
+export const stepNameField = textField({ unit: 'name', example: 'nightly' }, (text) =>
+  DNS_LABEL.test(text)
+    ? undefined
+    : `is not a name ("${text}"); use up to 63 lower-case letters, digits and -`,
+);
+
 export const namespaceField = textField({ unit: 'namespace', example: 'default' }, (text) =>
   DNS_LABEL.test(text)
     ? undefined

@@ -3,7 +3,7 @@ import { arch, hostname } from 'node:os';
 import { extname, join } from 'node:path';
 import { Deadline } from '../model/deadline.js';
 import { VmpulseError } from '../model/errors.js';
-import type { VmSpec } from '../model/vm.js';
+import type { VmId, VmSpec } from '../model/vm.js';
 import { type CompiledVms, compileDaemonConfig, compileVms, type HostFacts } from './compile-config.js';
 import type { DaemonConfig } from './daemon-schema.js';
 import { fitOverrides } from './overrides/fit-overrides.js';
@@ -12,6 +12,7 @@ import { ProblemList } from './problems.js';
 import { type ManifestSource, readManifestSource, readSourceFile } from './read-sources.js';
 import type { SourceFile, UnreadableFile } from './source-document.js';
 import type { Architecture } from './virtual-machine.js';
+import type { WrittenVm } from './written-vm.js';
 
 /** One entry of `manifests`, and whether anything was there. */
 interface ManifestSourceState {
@@ -31,6 +32,8 @@ export interface LoadedConfig {
   /** Where each value of the daemon's configuration is written, by its path in the file; the rest are defaults. */
   readonly origins: Readonly<Record<string, string>>;
   readonly overrides: OverrideState;
+  /** What the documents and overrides of each VM write of what can be changed while it runs. */
+  readonly written: ReadonlyMap<VmId, WrittenVm>;
 }
 
 export interface LoadConfigOptions {
@@ -169,6 +172,7 @@ export function compileSources(read: ConfigSources): LoadedConfig {
     sources: read.sources,
     origins,
     overrides,
+    written: compiled.written,
   };
 }
 

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { MAINTENANCE_TASKS, type MaintenanceEntry } from '../model/maintenance.js';
 import { cronField } from './cron.js';
-import { argumentField, vmNameField } from './fields.js';
+import { argumentField, stepNameField } from './fields.js';
 import type { PathStep, ProblemList } from './problems.js';
 import type { SourceDocument } from './source-document.js';
 
 const entry = z.strictObject({
-  name: vmNameField,
+  name: stepNameField,
   schedule: cronField,
   do: z.enum(MAINTENANCE_TASKS).optional(),
   command: z

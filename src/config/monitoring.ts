@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { booleanField, countField } from '../probes/fields.js';
 import { limitsField } from '../probes/guest/resource.js';
+import type { Mapping } from './mapping.js';
 import { namedProbeSchema, type WrittenProbe } from './probe-schema.js';
 
 /** What can be looked at, beside the hypervisor's process and run state that every VM's are. */
@@ -85,6 +86,20 @@ export function monitoringProbes(written: WrittenMonitoring): WrittenProbe[] {
       ...probe,
     }),
   );
+}
+
+/** All of it, as the host document would write it. `written` is valid. */
+export function monitoringDocument(written: Mapping): Mapping {
+  const { level = 'standard', periodSeconds, checks = {}, ...rest } = monitoringSchema.parse(written);
+  const profile: Level = LEVELS[level];
+  const isOn = (name: Check) => checks[name] ?? profile.checks.includes(name);
+  return {
+    connectivityTimeoutSeconds: TIMEOUT_S,
+    ...rest,
+    level,
+    periodSeconds: periodSeconds ?? profile.periodSeconds,
+    checks: Object.fromEntries(MONITORING_CHECKS.map((name) => [name, isOn(name)])),
+  };
 }
 
 /** Longer than the time-out. */

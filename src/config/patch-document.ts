@@ -1,6 +1,7 @@
 import { applyPatch, type Operation } from 'rfc6902';
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.js';
+import { isMapping, valueAt } from './mapping.js';
 import { formatPath, type PathStep, type ProblemList } from './problems.js';
 import type { SourceDocument } from './source-document.js';
 import { MAX_DEPTH } from './yaml-reader.js';
@@ -36,14 +37,14 @@ const mergePatch = z.record(z.string(), z.unknown());
 
 /** What says which VM it is, and must stay as the document has it. */
 const IDENTITY: Readonly<Record<string, (document: unknown) => unknown>> = {
-  apiVersion: (document) => at(document, ['apiVersion']),
-  kind: (document) => at(document, ['kind']),
-  metadata: (document) => at(document, ['metadata']),
-  'spec.uuid': (document) => at(document, ['spec', 'uuid']),
-  'the driver in spec.hypervisor': (document) => Object.keys(at(document, ['spec', 'hypervisor']) ?? {}),
-  'adopt in spec.hypervisor': (document) => drivers(document).map((driver) => at(driver, ['adopt'])),
-  'mark in spec.hypervisor': (document) => drivers(document).map((driver) => at(driver, ['mark'])),
-  'the path of a disk': (document) => drivers(document).map((driver) => pathsOf(at(driver, ['disks']))),
+  apiVersion: (document) => valueAt(document, ['apiVersion']),
+  kind: (document) => valueAt(document, ['kind']),
+  metadata: (document) => valueAt(document, ['metadata']),
+  'spec.uuid': (document) => valueAt(document, ['spec', 'uuid']),
+  'the driver in spec.hypervisor': (document) => Object.keys(valueAt(document, ['spec', 'hypervisor']) ?? {}),
+  'adopt in spec.hypervisor': (document) => drivers(document).map((driver) => valueAt(driver, ['adopt'])),
+  'mark in spec.hypervisor': (document) => drivers(document).map((driver) => valueAt(driver, ['mark'])),
+  'the path of a disk': (document) => drivers(document).map((driver) => pathsOf(valueAt(driver, ['disks']))),
 };
 
 /**
@@ -69,7 +70,7 @@ export function patchDocument(
     if (same(read(host.value), read(value))) continue;
     return refuse(`changes ${what}, which says which VM it is; change the document itself`);
   }
-  const isChanged = (steps: readonly PathStep[]) => !same(at(host.value, steps), at(value, steps));
+  const isChanged = (steps: readonly PathStep[]) => !same(valueAt(host.value, steps), valueAt(value, steps));
   return {
     ...host,
     value,
@@ -131,24 +132,13 @@ function mergeInto(target: unknown, patch: unknown): unknown {
   return Object.fromEntries(merged);
 }
 
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function at(value: unknown, path: readonly PathStep[]): unknown {
-  return path.reduce<unknown>((inner, step) => {
-    if (Array.isArray(inner)) return typeof step === 'number' ? inner[step] : undefined;
-    return isMapping(inner) && Object.hasOwn(inner, step) ? inner[step] : undefined;
-  }, value);
-}
-
 /** The mappings of the drivers that it names. */
 function drivers(document: unknown): readonly unknown[] {
-  return Object.values(at(document, ['spec', 'hypervisor']) ?? {});
+  return Object.values(valueAt(document, ['spec', 'hypervisor']) ?? {});
 }
 
 function pathsOf(disks: unknown): unknown {
-  return Array.isArray(disks) ? disks.map((disk) => at(disk, ['path'])) : undefined;
+  return Array.isArray(disks) ? disks.map((disk) => valueAt(disk, ['path'])) : undefined;
 }
 
 function same(a: unknown, b: unknown): boolean {

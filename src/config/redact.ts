@@ -1,15 +1,15 @@
 /** What stands in place of a secret. */
 export const REDACTED = '(redacted)';
 
-/** Names of what must not be shown. What only names a file that has it may be. */
+/** Names of what must not be shown. What only names the file or variable that has it may be. */
 const SECRET =
   /pass(word|phrase)|secret|token|api-?key|authorization|cookie|credential|userData|metaData|networkConfig/i;
-const NAMES_A_FILE = /(File|Path|Dir|Socket)$/;
+const NAMES_A_PLACE = /(File|Env|Path|Dir|Socket)$/;
 const USER_IN_URL = /(?<=:\/\/)[^/?#\s]*@/g;
 /** Services whose addresses are themselves the right to use them. */
 const SECRET_URL = /(https?:\/\/hooks\.slack\.com\/)\S+/g;
 /** Where a channel posts to: whoever knows the rest of it may post there, too. */
-const AFTER_ORIGIN = /^(https?:\/\/[^/?#]+\/?).+$/s;
+const AFTER_ORIGIN = /^(https?:\/\/[^/?#]+(?:\/|(?=[?#]))).+$/s;
 const MAX_LEVELS = 32;
 
 /** The value with everything in it that looks like a secret replaced; the same shape else. `name`: where it stands. */
@@ -42,5 +42,5 @@ function redactList(list: readonly unknown[], levels: number): unknown[] {
 }
 
 function isSecret(name: string): boolean {
-  return SECRET.test(name) && !NAMES_A_FILE.test(name);
+  return SECRET.test(name) && !NAMES_A_PLACE.test(name);
 }

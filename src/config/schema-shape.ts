@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isMapping } from './mapping.js';
 import type { PathStep } from './problems.js';
 
 /** What a schema says about one field, for messages and for the reference pages. */
@@ -37,10 +38,6 @@ export function shapeAt(shape: FieldShape, path: readonly PathStep[]): FieldShap
   );
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function pick<K extends string, T>(
   key: K,
   value: unknown,
@@ -56,7 +53,7 @@ const isNumber = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value);
 
 function convert(json: unknown): FieldShape {
-  if (!isRecord(json)) return {};
+  if (!isMapping(json)) return {};
   const each = json.items ?? json.additionalProperties;
   const choices = Array.isArray(json.enum)
     ? json.enum.map(String)
@@ -65,10 +62,10 @@ function convert(json: unknown): FieldShape {
       : undefined;
   return {
     ...pick('type', json.type, isText),
-    ...(isRecord(json.properties)
+    ...(isMapping(json.properties)
       ? { properties: new Map(Object.entries(json.properties).map(([key, value]) => [key, convert(value)])) }
       : {}),
-    ...(isRecord(each) ? { each: convert(each) } : {}),
+    ...(isMapping(each) ? { each: convert(each) } : {}),
     ...(choices === undefined ? {} : { choices }),
     ...pick('minimum', json.minimum, isNumber),
     ...pick('maximum', json.maximum, isNumber),

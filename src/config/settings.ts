@@ -1,110 +1,60 @@
-import type { ProbeSpec } from '../model/probe.js';
 import type { VmSpec } from '../model/vm.js';
-import { formatDuration } from './duration.js';
+import { daemonDocument } from './daemon-document.js';
 import type { LoadedConfig } from './load-config.js';
+import { leavesOf } from './mapping.js';
 import { isAtOrBelow, type Override, overrideOrigin } from './overrides/override.js';
+import { recoveryDocument } from './recovery-document.js';
 import { redact } from './redact.js';
+import { BY_DEFAULT, saidOfVm } from './written-vm.js';
 
 /** A value that holds, as it is written in the documents, and who said it. */
 export interface Setting {
-  /** As `vmpulse config set` takes it. */
+  /** As the documents and `vmpulse config set` have it. */
   readonly path: string;
   /** Plain JSON; secrets are replaced. */
   readonly value: unknown;
-  /** `default`, `file:line:column`, the name of a document, or `override by …`. */
+  /** `default`, `documents`, `file:line:column`, the name of a document, or `override by …`. */
   readonly origin: string;
 }
 
-const DEFAULT = 'default';
-
-/** Values whose names differ from those in the file. */
-const WRITTEN_AS: Readonly<Record<string, string>> = {
-  socketPath: 'socket',
-  'limits.maxConcurrentRecoveries': 'limits.concurrentRecoveries',
-  'limits.maxBootsPerMinute': 'limits.bootsPerMinute',
-  'limits.brakeMinVms': 'limits.brakeFrom',
-  'limits.sharedCauseMinVms': 'limits.sharedCauseFrom',
-};
-/** Sections whose durations are written as a number, with the unit in the name. */
-const IN_MS: ReadonlySet<string> = new Set(['engine']);
-
-/** Every setting of the daemon. */
+/** Every setting of the daemon that has a value. */
 export function daemonSettings({ config, origins }: LoadedConfig): readonly Setting[] {
-  const { recoveryOrigins: _, ...shown } = config;
-  return Object.entries(shown)
-    .flatMap(([name, value]) => flatten(name, value, !IN_MS.has(name)))
-    .map(({ path, value }) => ({
-      path,
-      value: redact(value, path),
-      origin: origins[path] ?? below(path, origins),
-    }))
+  return leavesOf(daemonDocument(config))
+    .map(([path, value]) => shown(path, value, origins[path] ?? BY_DEFAULT))
     .sort(byPath);
 }
 
-/** A list is one value here, and several in the file. */
-function below(path: string, origins: Readonly<Record<string, string>>): string {
-  return Object.entries(origins).find(([name]) => isAtOrBelow(name, path))?.[1] ?? DEFAULT;
-}
-
-interface Value {
-  readonly path: string;
-  readonly value: unknown;
-}
-
-function flatten(path: string, value: unknown, asText: boolean): Value[] {
-  if (isAddress(value)) return [{ path, value: addressText(value) }];
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return Object.entries(value).flatMap(([key, inner]) => flatten(`${path}.${key}`, inner, asText));
-  const written = WRITTEN_AS[path] ?? path;
-  if (!asText || typeof value !== 'number' || !written.endsWith('Ms')) return [{ path: written, value }];
-  return [{ path: written.slice(0, -2), value: formatDuration(value) }];
-}
-
-function isAddress(value: unknown): value is { readonly host: string; readonly port: number } {
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.keys(value).sort().join() === 'host,port';
-}
-
-function addressText({ host, port }: { readonly host: string; readonly port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** Every setting of a VM that can be changed while it runs. */
-export function vmSettings(spec: VmSpec, overrides: readonly Override[]): readonly Setting[] {
-  const own = overrides.filter(({ vm }) => vm === spec.id);
-  const originAt = (path: string, usual: string) => {
-    const by = own.findLast((each) => isAtOrBelow(path, each.path));
-    return by === undefined ? usual : overrideOrigin(by);
-  };
-  const plain = [
-    { path: 'runStrategy', value: spec.runStrategy },
-    ...(spec.address === undefined ? [] : [{ path: 'address', value: spec.address }]),
-    ...(spec.maintenance ?? []).map(({ name, ...entry }) => ({ path: `maintenance.${name}`, value: entry })),
-    ...spec.probes.flatMap(probeValues),
-  ].map(({ path, value }) => ({ path, value: redact(value, path), origin: originAt(path, 'documents') }));
-  const recovery = flatten('recovery', spec.recovery, true).map(({ path, value }) => ({
+/** Every setting of a VM that can be changed while it runs and has a value. */
+export function vmSettings(spec: VmSpec, loaded: LoadedConfig): readonly Setting[] {
+  const overrides = loaded.overrides.inForce.filter(({ vm }) => vm === spec.id);
+  const written = loaded.written.get(spec.id);
+  const recovery = leavesOf({ recovery: recoveryDocument(spec.recovery) }).map(([path, value]) => ({
     path,
     value,
     origin: recoveryOrigin(path.slice('recovery.'.length), spec.recoveryOrigins ?? {}),
   }));
-  return [...plain, ...recovery].sort(byPath);
+  return [...(written === undefined ? [] : saidOfVm(spec, written, loaded.origins)), ...recovery]
+    .map(({ path, value, origin }) => shown(path, value, overriddenBy(path, overrides) ?? origin))
+    .sort(byPath);
+}
+
+/** As JSON carries it: what is undefined is left out. */
+function shown(path: string, value: unknown, origin: string): Setting {
+  const plain: unknown = JSON.parse(JSON.stringify(value));
+  return { path, value: redact(plain, path.split('.').at(-1)), origin };
+}
+
+/** Who set the value or a part of it; also by the name that it has in seconds. */
+function overriddenBy(path: string, overrides: readonly Override[]): string | undefined {
+  const names = [path, path.replace(/Ms$/, 'Seconds')];
+  const by = overrides.findLast((each) =>
+    names.some((name) => isAtOrBelow(name, each.path) || isAtOrBelow(each.path, name)),
+  );
+  return by && overrideOrigin(by);
 }
 
 function recoveryOrigin(path: string, origins: Readonly<Record<string, string>>): string {
-  return origins[path] ?? origins[`${path}Ms`] ?? DEFAULT;
-}
-
-function probeValues({ name, role, check, timing, enabled, weight, critical }: ProbeSpec): Value[] {
-  const top = name === role ? `${role}Probe` : `probes.${name}`;
-  const { kind, ...options } = check;
-  return [
-    { path: `${top}.${kind}`, value: options },
-    ...(name === role ? [] : [{ path: `${top}.role`, value: role }]),
-    ...Object.entries({ enabled, weight, critical, ...timing }).map(([key, value]) => ({
-      path: `${top}.${key === 'initialDelayMs' ? 'initialDelaySeconds' : key}`,
-      value: key === 'initialDelayMs' ? Number(value) / 1000 : value,
-    })),
-  ];
+  return origins[path] ?? origins[`${path}Ms`] ?? BY_DEFAULT;
 }
 
 function byPath(a: Setting, b: Setting): number {

@@ -138,7 +138,7 @@ export class Configuration implements ConfigurationApi {
     const waiting = idle.map((override): SetAside => ({ override, why: 'no document defines that VM' }));
     return {
       vm,
-      settings: vm === null ? daemonSettings(loaded) : vmSettings(this.#options.spec(vm), inForce),
+      settings: vm === null ? daemonSettings(loaded) : vmSettings(this.#options.spec(vm), loaded),
       overrides: inForce.filter(isOfIt).map(withoutSecrets),
       setAside: [...setAside, ...waiting]
         .filter(({ override }) => isOfIt(override))

@@ -212,5 +212,5 @@ async function change(
 
 async function hasMonitoring(client: DaemonClient, vm: string): Promise<boolean> {
   const { settings } = await client.get(vmPath('/v1/config', vm), configurationAnswer);
-  return settings.some(({ path }) => path.startsWith('probes.monitoring-'));
+  return settings.some(({ path }) => path.startsWith('monitoring.'));
 }

@@ -1,4 +1,5 @@
 import { KIND_ENTRIES } from '../../probes/registry.js';
+import { isMapping } from '../mapping.js';
 import type { PathStep, Place } from '../problems.js';
 import type { SourceDocument } from '../source-document.js';
 
@@ -11,7 +12,8 @@ export interface Change {
   readonly place: Place;
 }
 
-type Mapping = Record<string, unknown>;
+/** A copy, which may be changed. */
+type OwnMapping = Record<string, unknown>;
 
 const KINDS: readonly string[] = KIND_ENTRIES.map(({ kind }) => kind);
 /** Fields of which one stands; the one that is set takes the place of the others. */
@@ -52,7 +54,7 @@ function put(root: unknown, path: readonly string[], value: unknown): readonly P
     const isLast = index === path.length - 1;
     const key = keyIn(container, step, isLast ? value : {});
     at.push(key);
-    if (isMapping(container) && typeof key === 'string') dropOthers(container, key);
+    if (isOwnMapping(container) && typeof key === 'string') dropOthers(container, key);
     if (isLast) assign(container, key, value);
     else container = enter(container, key, LISTS.has(path.slice(0, index + 1).join('.')) ? [] : {});
   }
@@ -68,7 +70,7 @@ function keyIn(container: unknown, step: string, value: unknown): PathStep {
   return isMapping(value) ? container.length - 1 : container.length;
 }
 
-function dropOthers(container: Mapping, key: string): void {
+function dropOthers(container: OwnMapping, key: string): void {
   for (const group of EITHER) {
     if (!group.includes(key)) continue;
     for (const other of group) if (other !== key) delete container[other];
@@ -79,7 +81,7 @@ function assign(container: unknown, key: PathStep, value: unknown): void {
   if (Array.isArray(container) && typeof key === 'number') {
     if (value === null) container.splice(key, 1);
     else container[key] = isMapping(value) ? { name: nameOf(container[key]), ...value } : value;
-  } else if (isMapping(container)) {
+  } else if (isOwnMapping(container)) {
     if (value === null) delete container[key];
     else container[key] = structuredClone(value);
   }
@@ -101,6 +103,6 @@ function nameOf(entry: unknown): unknown {
   return isMapping(entry) ? entry.name : undefined;
 }
 
-function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function isOwnMapping(value: unknown): value is OwnMapping {
+  return isMapping(value);
 }

@@ -1,5 +1,8 @@
 import { VmpulseError } from '../../model/errors.js';
+import type { ProbeSpec } from '../../model/probe.js';
 import { type BoundVm, bindVm, type HostDefaults } from '../bind-vm.js';
+import { valueAt } from '../mapping.js';
+import { DEFAULT_PROBES } from '../probe-schema.js';
 import { type PathStep, ProblemList } from '../problems.js';
 import type { SourceDocument } from '../source-document.js';
 import { readManifest } from '../virtual-machine.js';
@@ -54,7 +57,7 @@ function documentsOf(base: BoundVm, overrides: readonly Override[]): Documents {
   const steps = new Set(changes.map(({ path: [first = ''] }) => first));
   const lifted = MANIFEST_PROBES.filter((name) => steps.has(name)).reduce(liftProbe, {
     manifest: base.manifest.document,
-    host: base.host.document,
+    host: ownProbesOf(base, changes).reduce(writeProbe, base.host.document),
   });
   const [ofManifest, ofHost] = [true, false].map((isOfManifest) =>
     changes
@@ -67,12 +70,33 @@ function documentsOf(base: BoundVm, overrides: readonly Override[]): Documents {
   };
 }
 
+/** Those of vmpulse's own probes of which something is changed; no document has them yet. */
+function ownProbesOf(base: BoundVm, changes: readonly Change[]): readonly ProbeSpec[] {
+  const changed = new Set(
+    changes.flatMap(({ path: [first, name, ...below] }) =>
+      first === 'probes' && below.length > 0 ? name : [],
+    ),
+  );
+  const written = new Set(base.host.probes.map(({ probe }) => probe.name));
+  return base.spec.probes
+    .filter(({ name }) => DEFAULT_PROBES.some((own) => own.name === name))
+    .filter(({ name }) => changed.has(name) && !written.has(name));
+}
+
+/** Writes a probe of vmpulse's own into the host document. */
+function writeProbe(host: SourceDocument, { name, check, timing, critical }: ProbeSpec): SourceDocument {
+  const { periodMs, timeoutMs, successThreshold, failureThreshold } = timing;
+  const value = { [check.kind]: {}, periodMs, timeoutMs, successThreshold, failureThreshold, critical };
+  const path = ['spec', 'probes', name];
+  return overrideDocument(host, [{ path, value, place: host.placeOf(['spec']) }]);
+}
+
 const IN_MANIFEST = ['spec', 'template', 'spec'] as const;
 
 /** Takes a probe over from the manifest, where vmpulse's own fields cannot stand. */
 function liftProbe({ manifest, host }: Documents, name: string): Documents {
   const path = [...IN_MANIFEST, name];
-  const value = path.reduce<unknown>(memberOf, manifest.value);
+  const value = valueAt(manifest.value, path);
   if (value === undefined) return { manifest, host };
   const place = manifest.placeOf(path);
   const without = overrideDocument(manifest, [{ path, value: null, place }]);
@@ -87,9 +111,4 @@ function liftProbe({ manifest, host }: Documents, name: string): Documents {
       placeOfKey: (steps) => (isOfIt(steps) ? manifest.placeOfKey(below(steps)) : withIt.placeOfKey(steps)),
     },
   };
-}
-
-function memberOf(value: unknown, step: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
-  return Object.entries(value).find(([key]) => key === step)?.[1];
 }
