@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { writeDurably } from '../kernel/durable-file.js';
 import { VmpulseError } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
 import { digestsOf } from './checksum.js';
@@ -69,9 +70,7 @@ export class ImageStore {
   }
 
   async put(record: ImageRecord): Promise<void> {
-    const path = join(this.#folder, `${record.name}.json`);
-    await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o644 });
-    await rename(`${path}.new`, path);
+    await writeDurably(join(this.#folder, `${record.name}.json`), `${JSON.stringify(record)}\n`, 0o644);
   }
 
   /** Reads the whole image. Throws ERR_VMPULSE_STORAGE when it is not what was pulled. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { link, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { appliedFolder } from '../config/index.js';
-import { syncFolder } from '../runtime/durable-file.js';
+import { syncFolder, writeSynced } from '../kernel/durable-file.js';
 
 /**
  * The documents that were applied, a file each, under `<stateDir>/documents`. That is a link to one whole set: a new
@@ -29,7 +29,7 @@ export class DocumentStore {
       const path = join(folder, file);
       if (present !== undefined && former.get(file) === text)
         await link(join(this.#stateDir, present, file), path);
-      else await writeDurably(path, text);
+      else await writeSynced(path, text);
     }
     await syncFolder(folder);
     await this.#point(name);
@@ -65,15 +65,5 @@ export class DocumentStore {
 
   async #clear(): Promise<void> {
     await rm(appliedFolder(this.#stateDir), { force: true });
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }

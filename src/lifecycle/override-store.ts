@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { MAX_FILE_BYTES, type Override, overridesPath, overridesText } from '../config/index.js';
+import { syncFolder, writeDurably } from '../kernel/durable-file.js';
 import { VmpulseError } from '../model/errors.js';
-import { syncFolder, writeDurably } from '../runtime/durable-file.js';
 
 /** Writes the file of overrides whole: whoever reads it, or dies meanwhile, has the former one or the new one. */
 export async function writeOverrides(stateDir: string, overrides: readonly Override[]): Promise<void> {

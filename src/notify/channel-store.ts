@@ -1,9 +1,9 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeDurably } from '../kernel/durable-file.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import { NOTIFY_LEVELS, type NotifyChannel, type NotifyLevel } from '../model/notification.js';
-import { writeDurably } from '../runtime/durable-file.js';
 
 /** A channel as a person adds it to a running daemon. */
 export interface NewChannel {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeDurably } from '../kernel/durable-file.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { NotifyChannel, NotifySettings } from '../model/notification.js';
 import { plainText } from '../model/plain-text.js';
-import { writeDurably } from '../runtime/durable-file.js';
 import type { RuntimeApi } from '../runtime/views.js';
 import { ChannelStore, type NewChannel } from './channel-store.js';
 import { sendBy } from './channels/registry.js';

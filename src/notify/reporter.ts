@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeDurably } from '../kernel/durable-file.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { ReportSettings } from '../model/notification.js';
-import { writeDurably } from '../runtime/durable-file.js';
 import type { HostView, RuntimeApi } from '../runtime/views.js';
 import { Outbox } from './outbox.js';
 import { postJson } from './post-json.js';

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeDurably } from '../runtime/durable-file.js';
+import { writeDurably } from '../kernel/durable-file.js';
 
 /** Something that waits to be delivered. */
 export interface Spooled<T> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { writeDurably } from '../../kernel/durable-file.js';
 import { machineOf } from '../../model/machine.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import { hostBootId } from '../process.js';
@@ -49,10 +50,7 @@ export function digestOf(argv: readonly string[], firstArg: string): string {
 
 /** Replaces the record whole. */
 export async function writeRecord(path: string, record: VmmRecord): Promise<void> {
-  // Whatever may lie there is not written through.
-  await rm(`${path}.new`, { force: true });
-  await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600, flag: 'wx' });
-  await rename(`${path}.new`, path);
+  await writeDurably(path, `${JSON.stringify(record)}\n`);
 }
 
 /** The record of this boot of the host; undefined when missing, damaged or older. */

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeDurably } from '../../kernel/durable-file.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { HOOK_EVENTS, type Hook } from '../../model/hook.js';
 import type { VmId } from '../../model/vm.js';
-import { writeDurably } from '../durable-file.js';
 
 /** A hook that a person added while the daemon ran. */
 export interface AddedHook {

@@ -158,7 +158,7 @@ describe('starting', () => {
   it('fails when its record cannot be written, and leaves no VMM', async () => {
     const { driver, vm, vmFolder } = setUp();
     const web = vm('web-1');
-    mkdirSync(join(vmFolder('web-1'), 'vmm.pid.new'), { recursive: true });
+    mkdirSync(join(vmFolder('web-1'), 'vmm.pid.partial'), { recursive: true });
     await expect(driver.start(web, SOON)).rejects.toThrow('EISDIR');
     expect(await driver.look(web, SOON)).toEqual({ running: false, leftovers: [] });
   });
