@@ -1,10 +1,12 @@
-import { appendFile, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises';
+import { appendFile, mkdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeDurably } from '../kernel/durable-file.js';
 import { plainText } from '../model/plain-text.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { LifeState } from '../runtime/life-state.js';
 
 const MAX_COMMANDS_BYTES = 1024 * 1024;
+const MODE = 0o640;
 
 /** What `state.json` says; of a VM that is being made only its state. */
 export interface VmFolderState {
@@ -45,20 +47,27 @@ export class VmFolder {
   async prepare(spec: VmSpec): Promise<void> {
     await mkdir(this.path, { recursive: true, mode: 0o750 });
     const { adopt, driver } = spec.hypervisor;
-    const socket = driver === 'qemu' ? 'qmp.sock' : 'api.sock';
-    // What an adopted VMM writes and where it listens, its documents say.
-    const links = adopt === undefined ? [...LINKS, ['api.sock', socket] as const] : [];
-    for (const [name, target] of links) {
-      await symlink(join(this.#runFolder, target), join(this.path, name)).catch(ignoreExisting);
+    const output = driver === 'libvirt' ? undefined : 'vmm.log';
+    const links = {
+      'console.log': 'console.log',
+      // A VMM's two outputs are one file, in the order in which it wrote. libvirt's and its monitors are its own.
+      'stdout.log': output,
+      'stderr.log': output,
+      'api.sock': API_SOCKETS[driver],
+    };
+    for (const [name, file] of Object.entries(links)) {
+      // What an adopted VMM writes and where it listens, its documents say.
+      const target = adopt === undefined && file !== undefined ? join(this.#runFolder, file) : undefined;
+      await pointTo(join(this.path, name), target);
     }
   }
 
   async write(state: VmFolderState): Promise<void> {
     await mkdir(this.path, { recursive: true, mode: 0o750 });
-    await replaceFile(join(this.path, 'state.json'), `${JSON.stringify(state, null, 2)}\n`);
+    await writeDurably(join(this.path, 'state.json'), `${JSON.stringify(state, null, 2)}\n`, MODE);
     const pid = join(this.path, 'pid');
     if (state.pid === null) await rm(pid, { force: true });
-    else await replaceFile(pid, `${state.pid}\n`);
+    else await writeDurably(pid, `${state.pid}\n`, MODE);
   }
 
   /** Appends; a log over 1 MiB begins anew and is kept once as `commands.log.1`. */
@@ -74,7 +83,7 @@ export class VmFolder {
         `${new Date(atMs).toISOString()} ${[author, command, result].map((part) => plainText(part, 500)).join(' | ')}\n`,
     );
     await mkdir(this.path, { recursive: true, mode: 0o750 });
-    await appendFile(path, text.join(''), { mode: 0o640 });
+    await appendFile(path, text.join(''), { mode: MODE });
   }
 
   async remove(): Promise<void> {
@@ -82,25 +91,16 @@ export class VmFolder {
   }
 }
 
-/** A VMM's two outputs are one file, in the order in which it wrote. */
-const LINKS = [
-  ['console.log', 'console.log'],
-  ['stdout.log', 'vmm.log'],
-  ['stderr.log', 'vmm.log'],
-] as const;
+/** As the drivers name them. */
+const API_SOCKETS: Readonly<Partial<Record<VmSpec['hypervisor']['driver'], string>>> = {
+  qemu: 'qmp.sock',
+  'cloud-hypervisor': 'ch.sock',
+  firecracker: 'fc.sock',
+};
 
-/** Whole or not at all, whatever dies meanwhile. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.new`, 'w', 0o640);
-  try {
-    await file.writeFile(text);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-}
-
-function ignoreExisting(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST') throw error;
+/** Another driver of the VM leads elsewhere than the one before. */
+async function pointTo(link: string, target: string | undefined): Promise<void> {
+  if ((await readlink(link).catch(() => undefined)) === target) return;
+  await rm(link, { force: true });
+  if (target !== undefined) await symlink(target, link);
 }
