@@ -1,4 +1,4 @@
-import { chmod, lchown, lstat, mkdir, readdir } from 'node:fs/promises';
+import { chmod, lchown, lstat, mkdir, readdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Account } from '../../kernel/users.js';
 
@@ -22,9 +22,15 @@ export async function lendFolder(folder: string, { uid, gid }: Account): Promise
   await lchown(folder, uid, gid);
 }
 
-/** The folder is vmpulse's again; the VMM's group may still go through it. What is in it stays the VMM's. */
+/**
+ * The folder is vmpulse's again; the VMM's group may still go through it. What is in it stays the VMM's, but for links: no
+ * VMM makes any, and vmpulse would command or read what they lead to.
+ */
 export async function takeFolderBack(folder: string): Promise<void> {
   const { gid } = await lstat(folder);
   await lchown(folder, process.geteuid?.() ?? 0, gid);
   await chmod(folder, 0o710);
+  // Only now nobody puts another one there.
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isSymbolicLink()) await unlink(join(folder, entry.name));
 }

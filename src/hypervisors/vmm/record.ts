@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeDurably } from '../../kernel/durable-file.js';
 import { machineOf } from '../../model/machine.js';
 import type { ProcessIdentity, VmSpec } from '../../model/vm.js';
 import { hostBootId } from '../process.js';
+
+const MAX_BYTES = 1024 * 1024;
 
 const RECORD = z.object({
   pid: z.int().positive(),
@@ -53,12 +56,27 @@ export async function writeRecord(path: string, record: VmmRecord): Promise<void
   await writeDurably(path, `${JSON.stringify(record)}\n`);
 }
 
-/** The record of this boot of the host; undefined when missing, damaged or older. */
+/**
+ * The record of this boot of the host; undefined when missing, damaged or older. One that vmpulse has not written is none:
+ * while a VMM starts as another user, the folder is that user's.
+ */
 export async function readRecord(path: string): Promise<VmmRecord | undefined> {
   try {
-    const record = RECORD.parse(JSON.parse(await readFile(path, 'utf8')));
+    const record = RECORD.parse(JSON.parse(await readOwn(path)));
     return record.hostBootId === hostBootId() ? record : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Empty where it is somebody else's, or no file: a link could lead anywhere, and a pipe would hold a thread for ever. */
+async function readOwn(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const found = await file.stat();
+    const isOwn = found.isFile() && found.uid === process.geteuid?.() && found.size <= MAX_BYTES;
+    return isOwn ? await file.readFile('utf8') : '';
+  } finally {
+    await file.close();
   }
 }
