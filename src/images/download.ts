@@ -1,11 +1,15 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { errorMessage, VmpulseError } from '../model/errors.js';
+import { plainText } from '../model/plain-text.js';
 import { failed, follow } from './follow.js';
 import type { Part } from './part.js';
 
 /** A source that sends nothing for so long is given up. */
 const IDLE_MS = 60_000;
+
+/** Parts and tags are those of the bytes that come, so they come as they are. */
+const AS_IT_IS = { 'accept-encoding': 'identity' };
 
 export interface DownloadOptions {
   readonly url: URL;
@@ -36,26 +40,30 @@ export async function download(options: DownloadOptions): Promise<void> {
     throw failed(url, idle.signal.aborted ? `it sent nothing for ${IDLE_MS / 1000} s` : reasonOf(error));
   } finally {
     clearTimeout(timer);
+    // Of an answer that was refused the rest is not waited for.
+    idle.abort();
   }
 }
 
 async function bring({ url, part, maxBytes, signal }: DownloadOptions, alive: () => void): Promise<void> {
   const begun = await part.begun(url);
   const headers = begun && { range: `bytes=${begun.bytes}-`, 'if-range': begun.tag };
-  const response = await follow(url, headers ?? {}, signal);
+  const response = await follow(url, { ...AS_IT_IS, ...headers }, signal);
   const range = response.headers.get('content-range');
   // The server has nothing beyond what is here: it is whole.
   if (begun !== undefined && response.status === 416 && range === `bytes */${begun.bytes}`) return;
-  const isRest = response.status === 206 && begun !== undefined && range?.startsWith(`bytes ${begun.bytes}-`);
-  if (!isRest && (response.status === 206 || response.status === 416)) {
+  const rest = response.status === 206 && begun !== undefined ? restFrom(begun.bytes, range) : undefined;
+  if (rest === undefined && (response.status === 206 || response.status === 416)) {
     await part.forget();
     throw failed(url, 'it answers with another part than was asked for; the next pull begins anew');
   }
   if (!response.ok || response.body === null) throw failed(url, `status ${response.status}`);
-  const from = isRest ? begun.bytes : 0;
+  const encoding = response.headers.get('content-encoding') ?? 'identity';
+  if (encoding !== 'identity') throw failed(url, `it sends the image packed (${plainText(encoding, 50)})`);
+  const from = rest?.from ?? 0;
   const announced = Number(response.headers.get('content-length') ?? 0);
   if (from + announced > maxBytes) throw tooLarge(url, maxBytes);
-  if (!isRest) await part.begin(url, tagOf(response.headers));
+  if (rest === undefined) await part.begin(url, tagOf(response.headers));
   let at = from;
   const counted = async function* (body: AsyncIterable<Uint8Array>) {
     for await (const chunk of body) {
@@ -67,6 +75,17 @@ async function bring({ url, part, maxBytes, signal }: DownloadOptions, alive: ()
   };
   const file = createWriteStream(part.data, { flags: 'r+', start: from, flush: true });
   await pipeline(response.body, counted, file);
+  if (rest !== undefined && at !== rest.total)
+    throw failed(url, `it ended after ${at} of ${rest.total} bytes; the next pull goes on from here`);
+}
+
+/** What an answer has, where it begins as was asked for and says how much there is; it may be less than was asked for. */
+function restFrom(
+  from: number,
+  range: string | null,
+): { readonly from: number; readonly total: number } | undefined {
+  const [, begin, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(range ?? '') ?? [];
+  return begin !== undefined && Number(begin) === from ? { from, total: Number(total) } : undefined;
 }
 
 /** By what the server knows this version again; a weak tag does not promise the same bytes. */

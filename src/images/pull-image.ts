@@ -1,14 +1,14 @@
-import { constants } from 'node:fs';
-import { chmod, copyFile, rename, stat } from 'node:fs/promises';
+import { chmod, rename, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { FileLock, kernelMissing } from '../kernel/index.js';
-import { errorMessage, VmpulseError } from '../model/errors.js';
+import { VmpulseError } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
 import { type Checksum, digestsOf } from './checksum.js';
 import { download } from './download.js';
 import { hasCredentials, isHttp, shownUrl } from './follow.js';
 import { readImageHeader } from './image-header.js';
 import { type ImageRecord, type ImageStore, imageNameProblem } from './image-store.js';
+import { copyLocalFile } from './local-file.js';
 import { Part } from './part.js';
 
 export interface PullOptions extends CallOptions {
@@ -53,18 +53,7 @@ async function bring(
   signal: AbortSignal,
 ): Promise<string> {
   if (isAbsolute(source)) {
-    const found = await stat(source).catch((error: unknown) => {
-      throw new VmpulseError('ERR_VMPULSE_STORAGE', errorMessage(error));
-    });
-    // A pipe or a device may never end.
-    if (!found.isFile()) throw new VmpulseError('ERR_VMPULSE_STORAGE', `${source} is not a regular file`);
-    if (found.size > maxBytes)
-      throw new VmpulseError(
-        'ERR_VMPULSE_STORAGE',
-        `${source} is larger than ${maxBytes} bytes; allow more with --max-size`,
-      );
-    await part.forget();
-    await copyFile(source, part.data, constants.COPYFILE_FICLONE);
+    await copyLocalFile(source, part, maxBytes, signal);
     return source;
   }
   const url = URL.canParse(source) ? new URL(source) : undefined;
@@ -73,7 +62,8 @@ async function bring(
     throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
   }
   if (url === undefined || !isHttp(url)) {
-    const text = `${source} is neither an absolute path nor an http or https URL`;
+    // It is not said: without its scheme a URL with a password is none.
+    const text = 'the source is neither an absolute path nor an http or https URL';
     throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
   }
   if (url.protocol === 'http:' && checksum === undefined) {

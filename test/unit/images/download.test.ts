@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { follow } from '../../../src/images/follow.js';
 import { ImageStore, parseChecksum, pullImage } from '../../../src/images/index.js';
@@ -19,8 +20,15 @@ function bench() {
   return { folder, store, pull, data: join(store.partFolder('debian'), 'data') };
 }
 
+interface Rest {
+  readonly status: number;
+  readonly range: string;
+  /** How much of it comes; unset: all. */
+  readonly bytes?: number;
+}
+
 /** A server that ends its first answer early; `rest` answers what is asked for after that. */
-async function cutting(rest: (from: number) => { readonly status: number; readonly range: string }) {
+async function cutting(rest: (from: number) => Rest) {
   const asked: (string | undefined)[] = [];
   const url = await serve(({ headers }, response) => {
     asked.push(headers.range);
@@ -33,9 +41,10 @@ async function cutting(rest: (from: number) => { readonly status: number; readon
     }
     const from = Number(/bytes=(\d+)-/.exec(headers.range)?.[1]);
     expect(headers['if-range']).toBe('"v1"');
-    const { status, range } = rest(from);
+    const { status, range, bytes = IMAGE.length } = rest(from);
     if (status === 200) return response.writeHead(200, { etag: '"v2"' }).end(IMAGE);
-    response.writeHead(status, { ...tag, 'content-range': range }).end(IMAGE.subarray(from));
+    response.writeHead(status, { ...tag, 'content-range': range });
+    response.end(IMAGE.subarray(from, from + bytes));
   });
   return { url, asked };
 }
@@ -88,6 +97,7 @@ describe('a pull that goes on', () => {
   it.each([
     ['another part', (from: number) => ({ status: 206, range: `bytes ${from - 1}-299999/300000` })],
     ['fewer bytes than came', () => ({ status: 416, range: 'bytes */5' })],
+    ['a part of nobody knows how much', (from: number) => ({ status: 206, range: `bytes ${from}-299999/*` })],
   ])('takes no answer of %s, and begins anew after it', async (_what, rest) => {
     const { pull } = bench();
     const { url, asked } = await cutting(rest);
@@ -99,7 +109,50 @@ describe('a pull that goes on', () => {
   });
 });
 
+describe('an answer', () => {
+  it('is not taken for the whole rest when the server gives less of it', async () => {
+    const { store, data } = bench();
+    const pull = (source: string) =>
+      pullImage({ store, source, name: 'debian', maxBytes: 1e6, deadlineMs: 30_000, nowMs: 1, checksum });
+    const { url, asked } = await cutting((from) => ({
+      ...honest(from),
+      ...(asked.length === 2 ? { bytes: 50_000 } : {}),
+    }));
+    await expect(pull(url)).rejects.toThrow();
+    await expect(pull(url)).rejects.toThrow('of 300000 bytes; the next pull goes on from here');
+    expect(statSync(data).size).toBeGreaterThanOrEqual(50_000);
+    expect(readFileSync(store.pathOf(await pull(url)))).toEqual(IMAGE);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('is asked for as it is, and refused when it comes packed', async () => {
+    const { pull, data } = bench();
+    const url = await serve(({ headers }, response) => {
+      expect(headers['accept-encoding']).toBe('identity');
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(IMAGE));
+    });
+    await expect(pull(url)).rejects.toThrow('it sends the image packed (gzip)');
+    expect(existsSync(data)).toBe(false);
+  });
+});
+
 describe('what a URL leads to', () => {
+  it('is followed on real servers, and no further than allowed', async () => {
+    const { store, pull } = bench();
+    const image = await serve((_request, response) => response.end(IMAGE));
+    const moved = await serve((_request, response) => response.writeHead(302, { location: image }).end());
+    const record = await pull(moved);
+    expect(readFileSync(store.pathOf(record))).toEqual(IMAGE);
+    expect(record.source).toBe(moved.replace(/\?.*/, ''));
+    let hops = 0;
+    const loop = await serve((_request, response) => {
+      hops += 1;
+      response.writeHead(307, { location: '/d.img?again=1' }).end();
+    });
+    await expect(pull(loop)).rejects.toThrow('more than 10 other places');
+    expect(hops).toBe(11);
+  });
+
   const leads = (chain: Readonly<Record<string, string>>) => {
     const asked: string[] = [];
     vi.stubGlobal('fetch', async (url: URL) => {

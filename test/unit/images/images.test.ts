@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { readImageHeader } from '../../../src/images/image-header.js';
 import { ImageStore, parseChecksum, pullImage } from '../../../src/images/index.js';
 import { Deadline } from '../../../src/model/deadline.js';
@@ -77,8 +77,8 @@ describe('image pull', () => {
 
   it('says no password of a URL', async () => {
     const { pull } = bench();
-    for (const scheme of ['http', 'https', 'ftp']) {
-      const refused = pull(`${scheme}://me:geheim@example.org/d.img`, { checksum });
+    for (const scheme of ['http://', 'https://', 'ftp://', 'sftp:', '']) {
+      const refused = pull(`${scheme}me:geheim@example.org/d.img`, { checksum });
       await expect(refused).rejects.toMatchObject({
         code: 'ERR_VMPULSE_ARGUMENT',
         message: expect.not.stringContaining('geheim'),
@@ -93,6 +93,20 @@ describe('image pull', () => {
     await Promise.all(names.map((name) => pull(path, { name })));
     expect((await store.list()).map(({ name }) => name)).toEqual(names.toSorted());
     expect(readdirSync(dirname(store.partFolder('debian')))).toEqual([]);
+  });
+
+  it('waits for no pipe, and not for a file longer than it may', async () => {
+    const { folder, store, pull, file } = bench();
+    execFileSync('sh', ['-c', `mkfifo ${join(folder, 'pipe')}`]);
+    await expect(pull(join(folder, 'pipe'))).rejects.toThrow('is not a regular file');
+    await expect(pull(folder)).rejects.toThrow('is not a regular file');
+    const path = file('x.img', IMAGE);
+    const late = AbortSignal.abort();
+    await expect(pull(path, { signal: late })).rejects.toMatchObject({ code: 'ERR_VMPULSE_TIMEOUT' });
+    expect(
+      existsSync(dirname(store.partFolder('debian'))) && readdirSync(dirname(store.partFolder('debian'))),
+    ).toEqual([]);
+    await pull(path);
   });
 
   it('ends by its deadline', async () => {
@@ -117,7 +131,11 @@ describe('image pull', () => {
   });
 });
 
-describe.skipIf(!qemuImg)('a disk that is laid over an image', () => {
+describe('a disk that is laid over an image', () => {
+  beforeEach((context) => {
+    if (!qemuImg) context.skip('qemu-img is not installed');
+  });
+
   const disk = (folder: string, bytes?: number) => ({
     name: 'root',
     path: join(folder, 'disks/default/web/root.qcow2'),
