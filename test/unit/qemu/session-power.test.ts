@@ -118,7 +118,7 @@ describe('stop', () => {
     const { session, process, paths } = await attach();
     for (const path of [paths.monitorSocket, paths.agentSocket, paths.record, paths.consoleLog])
       writeFileSync(path, '');
-    await session.stop('graceful', { deadlineMs: 400 });
+    await session.stop('graceful', { deadlineMs: 4_000 });
     expect(livingState(process)).toBeUndefined();
     expect([paths.monitorSocket, paths.agentSocket, paths.record].filter((path) => existsSync(path))).toEqual(
       [],
