@@ -143,43 +143,41 @@ describe.skipIf(!lab.ok)(
       expect(vmm && isAlive(vmm)).toBe(true);
     });
 
-    it.skipIf(process.getuid?.() !== 0)(
-      'holds recovery while the disk under the journal is full, and goes on when it is not',
-      async () => {
-        const test = await create(['a']);
-        await test.allHealthy();
-        // A small disk of its own under the state directory: the daemon starts anew on it.
-        const exit = new Promise((resolve) => test.daemon.once('exit', resolve));
-        test.daemon.kill('SIGTERM');
-        await exit;
-        const state = join(test.world.dir, 'state');
-        mkdirSync(state, { recursive: true });
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=0700', 'tmpfs', state]);
-        unmount = () => execFileSync('umount', ['--lazy', state]);
-        test.restart();
-        await test.allHealthy();
-        const before = vmOf(await test.status(), 'a');
-        const filler = join(state, 'filler');
-        fill(filler);
-        process.kill(before.vmm?.pid ?? 0, 'SIGKILL');
-        await until('the journal degraded', MINUTE, async () =>
-          (await test.status()).degradations.some(({ what }) => what === 'journal') ? true : undefined,
-        );
-        await test.explainedOnce('held for the journal', 'a', ({ holds }) =>
-          holds.some(({ rule }) => rule === 'journal-unavailable'),
-        );
-        expect((await test.vm('a')).vmm).toBeNull();
-        rmSync(filler);
-        await until('the journal well again', MINUTE, async () =>
-          (await test.status()).degradations.every(({ what }) => what !== 'journal') ? true : undefined,
-        );
-        // What was lost meanwhile is for a person to judge: recovery holds until one resumes it.
-        expect((await test.status()).holds.map(({ reason }) => reason).join()).toContain('journal');
-        expect(vmOf(await test.status(), 'a').vmm).toBeNull();
-        expect(test.cli('recovery', 'resume').status).toBe(0);
-        await newVmm(test, 'a', before);
-      },
-    );
+    it('holds recovery while the disk under the journal is full, and goes on when it is not', async (context) => {
+      if (process.getuid?.() !== 0) context.skip('only root can mount a small disk');
+      const test = await create(['a']);
+      await test.allHealthy();
+      // A small disk of its own under the state directory: the daemon starts anew on it.
+      const exit = new Promise((resolve) => test.daemon.once('exit', resolve));
+      test.daemon.kill('SIGTERM');
+      await exit;
+      const state = join(test.world.dir, 'state');
+      mkdirSync(state, { recursive: true });
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=0700', 'tmpfs', state]);
+      unmount = () => execFileSync('umount', ['--lazy', state]);
+      test.restart();
+      await test.allHealthy();
+      const before = vmOf(await test.status(), 'a');
+      const filler = join(state, 'filler');
+      fill(filler);
+      process.kill(before.vmm?.pid ?? 0, 'SIGKILL');
+      await until('the journal degraded', MINUTE, async () =>
+        (await test.status()).degradations.some(({ what }) => what === 'journal') ? true : undefined,
+      );
+      await test.explainedOnce('held for the journal', 'a', ({ holds }) =>
+        holds.some(({ rule }) => rule === 'journal-unavailable'),
+      );
+      expect((await test.vm('a')).vmm).toBeNull();
+      rmSync(filler);
+      await until('the journal well again', MINUTE, async () =>
+        (await test.status()).degradations.every(({ what }) => what !== 'journal') ? true : undefined,
+      );
+      // What was lost meanwhile is for a person to judge: recovery holds until one resumes it.
+      expect((await test.status()).holds.map(({ reason }) => reason).join()).toContain('journal');
+      expect(vmOf(await test.status(), 'a').vmm).toBeNull();
+      expect(test.cli('recovery', 'resume').status).toBe(0);
+      await newVmm(test, 'a', before);
+    });
   },
 );
 

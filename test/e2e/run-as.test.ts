@@ -69,14 +69,12 @@ describe('a VMM that runs as a user of its own', () => {
     });
   });
 
-  it.skipIf(existsSync('/run/systemd/system'))(
-    'is not started with limits that nothing holds it to',
-    async () => {
-      const vm = vmOf('limits', { limits: { memoryMiB: 512 } });
-      await expect(bench.newDriver().start(vm, SOON)).rejects.toMatchObject({
-        code: 'ERR_VMPULSE_START_IMPOSSIBLE',
-        message: expect.stringContaining('limits: a VMM is held to them by systemd'),
-      });
-    },
-  );
+  it('is not started with limits that nothing holds it to', async (context) => {
+    if (existsSync('/run/systemd/system')) context.skip('systemd runs here, and would hold it to them');
+    const vm = vmOf('limits', { limits: { memoryMiB: 512 } });
+    await expect(bench.newDriver().start(vm, SOON)).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_START_IMPOSSIBLE',
+      message: expect.stringContaining('limits: a VMM is held to them by systemd'),
+    });
+  });
 });

@@ -49,8 +49,11 @@ const WANTED = {
 };
 
 describe.skipIf(!existsSync(join(BIN, 'xorriso')))('the cloud-init image (skipped without xorriso)', () => {
-  it.each(['xorriso', 'genisoimage'])('made by %s has the three files under its label', async (tool) => {
-    if (!existsSync(join(BIN, tool))) return expect.soft(tool, `${tool} is not installed`).toBe(tool);
+  it.for([
+    'xorriso',
+    'genisoimage',
+  ])('made by %s has the three files under its label', async (tool, context) => {
+    if (!existsSync(join(BIN, tool))) context.skip(`${tool} is not installed`);
     const path = join(place(), 'seed.iso');
     expect(await makeSeed(path, DATA, deadline(), only(tool))).toBe('made');
     expect(readBack(path)).toEqual(WANTED);
