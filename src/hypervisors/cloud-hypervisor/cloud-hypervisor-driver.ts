@@ -3,7 +3,6 @@ import { promisify } from 'node:util';
 import type { LadderStep } from '../../model/action.js';
 import type { Deadline } from '../../model/deadline.js';
 import type { CloudHypervisorSpec } from '../../model/hypervisors/cloud-hypervisor.js';
-import { isRunBy, type VmSpec } from '../../model/vm.js';
 import type { VmmMark } from '../vmm/find-vmm.js';
 import { kvmProblem, type ProofContext, proveStart } from '../vmm/prove-start.js';
 import { lostAsUndefined } from '../vmm/rest-api.js';
@@ -34,10 +33,6 @@ interface Kinds {
 /** Builds, finds and drives VMs of Cloud Hypervisor. docs/internals/hypervisors/cloud-hypervisor.md has the design. */
 export class CloudHypervisorDriver extends SpawningDriver<Kinds> {
   readonly name = 'cloud-hypervisor';
-
-  protected isOwn(vm: VmSpec): vm is CloudHypervisorVm {
-    return isRunBy(vm, this.name);
-  }
 
   protected paths(runDir: string, vm: CloudHypervisorVm): CloudHypervisorPaths {
     return cloudHypervisorPaths(runDir, vm);

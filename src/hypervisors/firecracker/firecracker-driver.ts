@@ -2,7 +2,6 @@ import { writeFile } from 'node:fs/promises';
 import type { LadderStep } from '../../model/action.js';
 import type { Deadline } from '../../model/deadline.js';
 import type { FirecrackerSpec } from '../../model/hypervisors/firecracker.js';
-import { isRunBy, type VmSpec } from '../../model/vm.js';
 import type { VmmMark } from '../vmm/find-vmm.js';
 import { removeFiles, rotateLogs } from '../vmm/logs.js';
 import { kvmProblem, type ProofContext, proveStart, type StartPlan } from '../vmm/prove-start.js';
@@ -28,10 +27,6 @@ interface Kinds {
 /** Builds, finds and drives microVMs of Firecracker. docs/internals/hypervisors/firecracker.md has the design. */
 export class FirecrackerDriver extends SpawningDriver<Kinds> {
   readonly name = 'firecracker';
-
-  protected isOwn(vm: VmSpec): vm is FirecrackerVm {
-    return isRunBy(vm, this.name);
-  }
 
   protected paths(runDir: string, vm: FirecrackerVm): FirecrackerPaths {
     return firecrackerPaths(runDir, vm);

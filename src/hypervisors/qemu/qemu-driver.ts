@@ -1,7 +1,6 @@
 import type { LadderStep } from '../../model/action.js';
 import type { Deadline } from '../../model/deadline.js';
 import type { QemuSpec } from '../../model/hypervisors/qemu.js';
-import { isRunBy, type VmSpec } from '../../model/vm.js';
 import type { DriverHost } from '../host.js';
 import type { VmmMark } from '../vmm/find-vmm.js';
 import type { ProofContext } from '../vmm/prove-start.js';
@@ -30,10 +29,6 @@ export class QemuDriver extends SpawningDriver<Kinds> {
   constructor(host: DriverHost, options: VmmDriverOptions) {
     super(host, options);
     this.#accelerators = new Accelerators(host, this.stateDir);
-  }
-
-  protected isOwn(vm: VmSpec): vm is QemuVm {
-    return isRunBy(vm, this.name);
   }
 
   protected paths(runDir: string, vm: QemuVm): QemuPaths {

@@ -59,7 +59,6 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     this.scanner = new ProcScanner(host);
   }
 
-  protected abstract isOwn(vm: VmSpec): vm is VmSpec<Kinds['spec']>;
   protected abstract paths(runDir: string, vm: VmSpec<Kinds['spec']>): Kinds['paths'];
   /** By what the VMM of the VM is known. */
   protected abstract mark(vm: VmSpec<Kinds['spec']>): VmmMark;
@@ -215,8 +214,12 @@ export abstract class VmmDriver<Kinds extends VmmKinds> implements Driver<Kinds[
     throw new VmpulseError('ERR_VMPULSE_IDENTITY', text);
   }
 
+  #isOwn(vm: VmSpec): vm is VmSpec<Kinds['spec']> {
+    return vm.hypervisor.driver === this.name;
+  }
+
   #own(vm: VmSpec): VmSpec<Kinds['spec']> {
-    if (this.isOwn(vm)) return vm;
+    if (this.#isOwn(vm)) return vm;
     const text = `VM ${vm.id} is run by ${vm.hypervisor.driver}, not by ${this.name}`;
     throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
   }
