@@ -28,7 +28,15 @@ export interface ConfigDiff {
 }
 
 /** Settings of the daemon that a reload takes over while it runs. */
-const LIVE: ReadonlySet<string> = new Set(['logLevel', 'manifests', 'probes', 'recovery', 'hooks']);
+const LIVE: ReadonlySet<string> = new Set([
+  'api',
+  'hooks',
+  'logLevel',
+  'manifests',
+  'notifications',
+  'probes',
+  'recovery',
+]);
 
 /** Names of the members that differ, those of the mappings in `open` one level down. */
 function differences(before: object, after: object, open: ReadonlySet<string>): string[] {
@@ -56,7 +64,7 @@ function daemonChange(before: DaemonConfig, after: DaemonConfig): ConfigDiff['da
   const { recoveryOrigins: _old, ...old } = before;
   const { recoveryOrigins: _fresh, ...fresh } = after;
   const changed = differences(old, fresh, OPEN_IN_DAEMON);
-  return { changed, restartRequired: changed.filter((name) => !LIVE.has(name)) };
+  return { changed, restartRequired: changed.filter((name) => !LIVE.has(name.split('.')[0] ?? name)) };
 }
 
 /** Compares two configurations, for a reload. */

@@ -38,10 +38,20 @@ export function createHttpServer(app: Hono<ApiEnv>): Server {
 /** Takes no more requests and resolves once all connections are over, cut off after a grace. Idempotent. */
 export async function closeHttpServer(server: Server | HttpsServer): Promise<void> {
   if (!server.listening) return;
-  const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+  await cutAfterGrace(server, drainHttpServer(server, SWEEP_MS));
+}
+
+/** Takes no more connections and resolves once those that there are have ended: each is left alone while it is in use. */
+export async function drainHttpServer(server: Server | HttpsServer, sweepMs: number): Promise<void> {
   // A connection becomes idle when its answer is out, which may be after the first look.
-  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+  const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
   await new Promise<void>((resolve) => server.close(() => resolve()));
   clearInterval(sweep);
+}
+
+/** Waits for the end of the connections, and cuts off what is left of them after a grace. */
+export async function cutAfterGrace(server: Server | HttpsServer, ended: Promise<void>): Promise<void> {
+  const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+  await ended;
   clearTimeout(cut);
 }

@@ -24,11 +24,21 @@ export async function listenUnix(
     await requireSafeFolder(dirname(path));
     if (await leftOver(path)) await unlink(path);
     await listening(server, () => server.listen(path));
-    // Nobody else can have put a link here: the folder is safe.
-    if (gid !== process.getegid?.()) await lchown(path, process.geteuid?.() ?? 0, gid);
+    if (gid !== process.getegid?.()) await giveToGroup(path, gid);
     await chmod(path, 0o660);
   } catch (error) {
     throw listenError(error, path);
+  }
+}
+
+/** Gives a socket of ours to a group. Nobody else can have put a link there: the folder is safe. Throws ERR_VMPULSE_SYSCALL. */
+export async function giveToGroup(path: string, gid: number): Promise<void> {
+  try {
+    await lchown(path, process.geteuid?.() ?? 0, gid);
+  } catch (cause) {
+    const text = `cannot give ${path} to the group ${gid}: ${errorMessage(cause)}; run as root, or as a member of that group`;
+    const details = { errno: errnoOf(cause), syscall: 'lchown' };
+    throw new VmpulseError('ERR_VMPULSE_SYSCALL', text, { cause, details });
   }
 }
 

@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DaemonConfig } from '../config/index.js';
 import { errorMessage } from '../model/errors.js';
 import { WorkerPool } from '../pool/index.js';
+import type { Metrics } from '../runtime/metrics/metrics.js';
 import type { PushTask } from '../runtime/metrics/push/send-metrics.js';
+import type { Vmpulse } from '../runtime/vmpulse.js';
 
 export interface MetricsPushOptions {
   readonly endpoint: string;
@@ -68,4 +71,25 @@ export class MetricsPush {
     };
     await this.#pool.run(WORKER, task, { deadlineMs: everyMs + GRACE_MS, signal: this.#closing.signal });
   }
+}
+
+/** Sends the metrics of a runtime where the configuration says so, and shows while that does not work. */
+export function pushMetrics(
+  { hostName, metrics: { push: config } }: DaemonConfig,
+  runtime: Vmpulse,
+  metrics: Metrics,
+): MetricsPush | undefined {
+  if (config === undefined) return undefined;
+  let isFailing = false;
+  return new MetricsPush({
+    ...config,
+    labels: { job: 'vmpulse', instance: hostName },
+    render: () => runtime.renderMetrics('identity'),
+    onEnd: (why) => {
+      metrics.pushed(why === undefined ? 'sent' : 'failed');
+      if (why === undefined) runtime.mend('metrics-push');
+      else if (!isFailing) runtime.degrade('metrics-push', `the metrics could not be sent: ${why}`);
+      isFailing = why !== undefined;
+    },
+  });
 }

@@ -1,92 +1,103 @@
-import { readFile } from 'node:fs/promises';
-import { createServer, Server } from 'node:https';
-import { createSecureContext } from 'node:tls';
-import { createAdaptorServer } from '@hono/node-server';
+import type { IncomingMessage } from 'node:http';
+import type { Server } from 'node:https';
 import type { Hono } from 'hono';
-import type { ApiListen } from '../config/index.js';
-import { errorMessage, VmpulseError } from '../model/errors.js';
+import type { ApiListen, DaemonConfig } from '../config/index.js';
+import { VmpulseError } from '../model/errors.js';
+import type { Caller, Identify } from './access/caller.js';
+import { limitRequests } from './access/limits.js';
+import { identifyRemote } from './access/remote-callers.js';
 import type { ApiEnv } from './api-route.js';
-import { MAX_CONNECTIONS, SERVER_BOUNDS } from './http-server.js';
-import { limitPerAddress } from './limit-per-address.js';
-import { listenTcp } from './listen.js';
+import { closeHttpServer, cutAfterGrace, drainHttpServer } from './http-server.js';
+import type { LivePart, Prepared } from './live.js';
+import { RemotePort, readMaterial, VerifiedConnections } from './remote-port.js';
 
-const HANDSHAKE_MS = 5_000;
-const CONNECTIONS_PER_ADDRESS = 32;
+/** How often a port that is given up looks for connections that nobody uses any more, ms. */
+const SWEEP_MS = 1_000;
 
-/** What a handshake needs, as it is in the files. */
-export interface TlsMaterial {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  readonly ca?: Buffer;
+export interface RemoteApiOptions {
+  readonly createApp: (identify: Identify) => Hono<ApiEnv>;
+  /** Whose token that is; undefined: nobody's. */
+  readonly callerOf: (token: string) => Promise<Caller | undefined>;
 }
 
-/** The API by TCP, with TLS and nothing else. */
-export class RemoteApi {
-  readonly server: Server;
-  readonly #listen: ApiListen;
+/** Where and to whom the API is served by TCP. */
+interface Served {
+  readonly port: RemotePort;
+  readonly listen: ApiListen;
+}
 
-  private constructor(server: Server, listen: ApiListen) {
-    this.server = server;
-    this.#listen = listen;
-  }
+/**
+ * The API by TCP, where that is configured. Its address, certificates and clients may change while it is served: requests
+ * that are under way are answered, and who listens to events goes on with it, as long as it may.
+ */
+export class RemoteApi implements LivePart {
+  readonly #app: Hono<ApiEnv>;
+  readonly #verified = new VerifiedConnections();
+  #served: Served | undefined;
+  /** Ports of former configurations with connections that are still in use. */
+  readonly #retired = new Map<Server, Promise<void>>();
 
-  /** Serves an app. Throws ERR_VMPULSE_CONFIG for files that do not fit, ERR_VMPULSE_ADDRESS_IN_USE. */
-  static async start(app: Hono<ApiEnv>, listen: ApiListen): Promise<RemoteApi> {
-    const server = createAdaptorServer({
-      fetch: app.fetch,
-      createServer,
-      overrideGlobalObjects: false,
-      serverOptions: {
-        ...SERVER_BOUNDS,
-        ...(await readMaterial(listen)),
-        minVersion: 'TLSv1.2',
-        handshakeTimeout: HANDSHAKE_MS,
-        // Whether it counts is looked at by each request: a token will do as well.
-        requestCert: listen.clientCa !== undefined,
-        rejectUnauthorized: false,
+  constructor({ createApp, callerOf }: RemoteApiOptions) {
+    const identify = identifyRemote({
+      callerOf,
+      clients: () => this.#served?.listen.clients ?? [],
+      hasVerified: (socket) => {
+        const served = this.#served;
+        return served !== undefined && this.#verified.has(socket, served.port.authorities);
       },
     });
-    if (!(server instanceof Server))
-      throw new VmpulseError('ERR_VMPULSE_INTERNAL', 'the HTTPS server is of an unknown kind');
-    server.maxConnections = MAX_CONNECTIONS;
-    limitPerAddress(server, CONNECTIONS_PER_ADDRESS);
-    await listenTcp(server, listen);
-    return new RemoteApi(server, listen);
+    const limited = limitRequests(identify, () => false);
+    this.#app = createApp((request) => this.#whileServed(request, limited));
   }
 
-  /** Reads the files again. Throws ERR_VMPULSE_CONFIG; what is used stays as it is. */
-  read(): Promise<TlsMaterial> {
-    return readMaterial(this.#listen);
+  /** Where it is served now; undefined: nowhere. */
+  get server(): Server | undefined {
+    return this.#served?.port.server;
   }
 
-  /** New connections get this. */
-  use(material: TlsMaterial): void {
-    this.server.setSecureContext({ ...material, minVersion: 'TLSv1.2' });
+  /** Reads the files, which may be others though their names are the same, and serves on an address that is new. */
+  async prepare({ api: { listen } }: Pick<DaemonConfig, 'api'>): Promise<Prepared> {
+    if (listen === undefined) return { commit: () => this.#serve(undefined), discard: () => {} };
+    const material = await readMaterial(listen);
+    const former = this.#served;
+    if (former !== undefined && isSameAddress(former.listen, listen)) {
+      const { port } = former;
+      return {
+        commit: () => {
+          port.use(material);
+          this.#served = { port, listen };
+        },
+        discard: () => {},
+      };
+    }
+    const port = await RemotePort.start(this.#app, listen, material, this.#verified);
+    return { commit: () => this.#serve({ port, listen }), discard: () => closeHttpServer(port.server) };
+  }
+
+  /** Ends all connections, also those to former addresses. */
+  async close(): Promise<void> {
+    const { server } = this;
+    this.#served = undefined;
+    await Promise.all([
+      ...(server === undefined ? [] : [closeHttpServer(server)]),
+      ...[...this.#retired].map(([retired, ended]) => cutAfterGrace(retired, ended)),
+    ]);
+  }
+
+  #serve(next: Served | undefined): void {
+    const { server } = this;
+    this.#served = next;
+    if (server === undefined) return;
+    const ended = drainHttpServer(server, SWEEP_MS).finally(() => this.#retired.delete(server));
+    this.#retired.set(server, ended);
+  }
+
+  async #whileServed(request: IncomingMessage, identify: Identify): Promise<Caller> {
+    if (this.#served !== undefined) return identify(request);
+    throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the API is not served by TCP');
   }
 }
 
-async function readMaterial({ certificate, key, clientCa }: ApiListen): Promise<TlsMaterial> {
-  const material = {
-    cert: await readPem('certificate', certificate),
-    key: await readPem('key', key),
-    ...(clientCa === undefined ? {} : { ca: await readPem('clientCa', clientCa) }),
-  };
-  try {
-    createSecureContext(material);
-  } catch (cause) {
-    throw wrong(`${certificate} and ${key} do not fit: ${errorMessage(cause)}`, cause);
-  }
-  return material;
-}
-
-async function readPem(option: string, path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw wrong(`${option}: ${path} cannot be read: ${errorMessage(cause)}`, cause);
-  }
-}
-
-function wrong(what: string, cause: unknown): VmpulseError {
-  return new VmpulseError('ERR_VMPULSE_CONFIG', `api.listen.${what}; write PEM files`, { cause });
+function isSameAddress(a: ApiListen, b: ApiListen): boolean {
+  return a.host === b.host && a.port === b.port;
 }

@@ -1,11 +1,13 @@
 import type { DaemonConfig } from '../config/index.js';
 import type { Clock } from '../model/clock.js';
+import { VmpulseError } from '../model/errors.js';
 import { Notifier, type NotifyApi, Reporter, secretReader } from '../notify/index.js';
 import type { Metrics } from '../runtime/metrics/metrics.js';
 import type { Vmpulse } from '../runtime/vmpulse.js';
+import type { LivePart } from './live.js';
 
 /** What tells others of this host: notifications and the report. */
-export interface Telling {
+export interface Telling extends LivePart {
   readonly notifier: NotifyApi;
   /** Before the runtime is started, so that nothing is missed. */
   start(): Promise<void>;
@@ -50,6 +52,11 @@ export function createTelling(options: {
   if (reporter) metrics.channelOpened('report', () => reporter.waiting);
   return {
     notifier,
+    prepare: async ({ notifications }) => {
+      const problem = notifier.problemOf(notifications);
+      if (problem !== undefined) throw new VmpulseError('ERR_VMPULSE_CONFIG', problem);
+      return { commit: () => notifier.configure(notifications), discard: () => {} };
+    },
     start: () => notifier.start(),
     started: () => {
       notifier.announce();

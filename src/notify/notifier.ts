@@ -43,6 +43,7 @@ export interface NotifierOptions {
 /** Tells people by their channels what happens: gathers, groups by incident, and delivers from a spool on disk. */
 export class Notifier implements NotifyApi {
   readonly #options: NotifierOptions;
+  #settings: NotifySettings;
   readonly #folder: string;
   readonly #store: ChannelStore;
   readonly #incidents = new Incidents();
@@ -59,6 +60,7 @@ export class Notifier implements NotifyApi {
 
   constructor(options: NotifierOptions) {
     this.#options = options;
+    this.#settings = options.settings;
     this.#folder = join(options.stateDir, 'notify');
     this.#store = new ChannelStore(this.#folder);
   }
@@ -67,7 +69,8 @@ export class Notifier implements NotifyApi {
   async start(): Promise<void> {
     const { degrade } = this.#options;
     await this.#store.load();
-    if (this.#store.problem !== undefined) degrade('notify', this.#store.problem);
+    const problem = this.#store.problem ?? this.problemOf(this.#settings);
+    if (problem !== undefined) degrade('notify', problem);
     await this.#restore();
     for (const channel of this.#channels) await this.#tryOpen(channel);
     for (const channel of this.#incidents.waiting) this.#arm(channel);
@@ -124,7 +127,7 @@ export class Notifier implements NotifyApi {
       const text = `there is a channel ${channel.name} already; choose another name, or remove it`;
       throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
     }
-    if (channel.way.kind === 'email' && this.#options.settings.smtp === undefined) {
+    if (channel.way.kind === 'email' && this.#settings.smtp === undefined) {
       const text = 'no mail can be sent: notifications.smtp of the configuration says by which server';
       throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
     }
@@ -160,6 +163,34 @@ export class Notifier implements NotifyApi {
     await this.#options.record(`channel ${name} removed by ${author}`, data);
     // Somebody else may have removed it meanwhile.
     if (!(await this.#store.remove(name))) throw unknown();
+    await this.#closeChannel(name);
+    this.#save();
+    return this.list();
+  }
+
+  /** Why settings cannot be taken; undefined: they can. */
+  problemOf({ channels }: NotifySettings): string | undefined {
+    const taken = channels.find(({ name }) => this.#store.channels.some((added) => added.name === name));
+    if (taken === undefined) return undefined;
+    return `notifications.channels: there is a channel ${taken.name} already that was added; choose another name, or remove it with vmpulse notify remove`;
+  }
+
+  /**
+   * Tells by new settings from now on. What waits for a channel that stays goes to its new target; what waits for one that
+   * goes is dropped with it, as by remove(). Never rejects.
+   */
+  async configure(settings: NotifySettings): Promise<void> {
+    const before = this.#settings.channels;
+    this.#settings = settings;
+    const names = new Set(this.#channels.map(({ name }) => name));
+    for (const { name } of before) if (!names.has(name)) await this.#closeChannel(name);
+    for (const channel of settings.channels)
+      if (!this.#outboxes.has(channel.name)) await this.#tryOpen(channel);
+    this.#save();
+  }
+
+  /** It is in no list any more. Never rejects. */
+  async #closeChannel(name: string): Promise<void> {
     this.#timers.get(name)?.();
     this.#timers.delete(name);
     this.#incidents.told(name, Number.POSITIVE_INFINITY);
@@ -170,8 +201,6 @@ export class Notifier implements NotifyApi {
     await this.#clear(name).catch(() => {});
     this.#recovered(name);
     this.#options.onRemoved(name);
-    this.#save();
-    return this.list();
   }
 
   async test(name: string | undefined): Promise<readonly TestView[]> {
@@ -184,18 +213,29 @@ export class Notifier implements NotifyApi {
   }
 
   get #channels(): readonly NotifyChannel[] {
-    return [...this.#options.settings.channels, ...this.#store.channels];
+    const { channels } = this.#settings;
+    return [
+      ...channels,
+      ...this.#store.channels.filter(({ name }) => !channels.some((each) => each.name === name)),
+    ];
   }
 
   async #test(channel: NotifyChannel): Promise<TestView> {
-    const { clock, host, secret, settings } = this.#options;
+    const { clock, host, secret } = this.#options;
     const atMs = clock.now();
     const notice = { kind: 'test', severity: 'info', atMs, text: 'a test of this channel' } as const;
     const incident = { id: `test@${atMs}`, vm: null, isOver: false, notices: [notice] };
     const message: Message = { host, severity: 'info', incidents: [incident], more: 0 };
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(TEST_MS)]);
     try {
-      await sendBy(channel.way, { id: randomUUID(), atMs, message, smtp: settings.smtp, secret, signal });
+      await sendBy(channel.way, {
+        id: randomUUID(),
+        atMs,
+        message,
+        smtp: this.#settings.smtp,
+        secret,
+        signal,
+      });
       return { channel: channel.name, result: 'sent', text: targetOf(channel) };
     } catch (error) {
       return { channel: channel.name, result: 'failed', text: plainText(errorMessage(error), 300) };
@@ -216,7 +256,7 @@ export class Notifier implements NotifyApi {
     this.#save();
   }
 
-  #arm(channel: string, delayMs = this.#options.settings.groupMs): void {
+  #arm(channel: string, delayMs = this.#settings.groupMs): void {
     const { clock } = this.#options;
     this.#timers.get(channel)?.();
     if (this.#abort.signal.aborted) return;
@@ -279,8 +319,8 @@ export class Notifier implements NotifyApi {
   }
 
   async #open(channel: NotifyChannel): Promise<void> {
-    const { name, way } = channel;
-    const { clock, secret, settings, onDelivery, onOpened } = this.#options;
+    const { name } = channel;
+    const { clock, secret, onDelivery, onOpened } = this.#options;
     onOpened(name, () => this.#waiting(name));
     const spool = new Spool({
       folder: this.#spoolFolder(name),
@@ -295,10 +335,13 @@ export class Notifier implements NotifyApi {
     const outbox = new Outbox<Message>({
       spool,
       clock,
-      perHour: settings.perHour,
+      perHour: () => this.#settings.perHour,
       maxAgeMs: DAY_MS,
-      send: ({ id, atMs, payload: message }, signal) =>
-        sendBy(way, { id, atMs, message, smtp: settings.smtp, secret, signal }),
+      send: ({ id, atMs, payload: message }, signal) => {
+        // As it is set now: the one that it was opened for may have got another target.
+        const { way } = this.#channels.find((each) => each.name === name) ?? channel;
+        return sendBy(way, { id, atMs, message, smtp: this.#settings.smtp, secret, signal });
+      },
       onSent: () => {
         onDelivery(name, 'sent');
         this.#recovered(name);

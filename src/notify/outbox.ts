@@ -16,8 +16,8 @@ export interface OutboxOptions<T> {
   readonly clock: Clock;
   /** Rejects with Undelivered; anything else is taken as one that may be tried again. Ends when the signal fires. */
   readonly send: (entry: Spooled<T>, signal: AbortSignal) => Promise<void>;
-  /** Deliveries in any hour; unset: as many as there are. */
-  readonly perHour?: number;
+  /** Deliveries in any hour, asked each time; unset: as many as there are. */
+  readonly perHour?: () => number;
   /** Longest distance of two attempts, ms; default 15 minutes. */
   readonly maxRetryMs?: number;
   /** Given up after this; unset: never, also where it was refused for good. */
@@ -84,7 +84,8 @@ export class Outbox<T> {
 
   /** When the next may be sent, by the limit of an hour. */
   #freeAtMs(): number {
-    const { clock, perHour } = this.#options;
+    const { clock } = this.#options;
+    const perHour = this.#options.perHour?.();
     if (perHour === undefined) return 0;
     const since = clock.now() - HOUR_MS;
     this.#sentAtMs = this.#sentAtMs.filter((atMs) => atMs > since);

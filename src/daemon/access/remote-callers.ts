@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { ApiListen } from '../../config/index.js';
 import { VmpulseError } from '../../model/errors.js';
@@ -11,15 +12,19 @@ const API_KEY = /^\S{1,256}$/;
 
 export interface RemoteCallersOptions {
   readonly callerOf: (token: string) => Promise<Caller | undefined>;
-  readonly clients: ApiListen['clients'];
+  /** Who may come by certificate, as it is now. */
+  readonly clients: () => ApiListen['clients'];
+  /** Whether the authorities of now have looked at the certificate of a connection. */
+  readonly hasVerified: (socket: Socket) => boolean;
 }
 
 /** Identifies who comes by TLS: by a token, else by the certificate. */
-export function identifyRemote({ callerOf, clients }: RemoteCallersOptions): Identify {
+export function identifyRemote({ callerOf, clients, hasVerified }: RemoteCallersOptions): Identify {
   const failures = new RateLimit(WRONG_TOKENS);
   return async (request) => {
     const token = tokenOf(request);
-    const caller = token === undefined ? certified(request, clients) : await callerOf(token);
+    const byCertificate = () => (hasVerified(request.socket) ? certified(request, clients()) : undefined);
+    const caller = token === undefined ? byCertificate() : await callerOf(token);
     if (caller !== undefined) return caller;
     const waitS = failures.take(request.socket.remoteAddress ?? '');
     if (waitS > 0) throw limitError('too many requests of this address had no token that counts', waitS);

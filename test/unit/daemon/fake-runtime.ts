@@ -116,6 +116,8 @@ export class FakeRuntime implements RuntimeApi {
   failure: Error | undefined;
   /** When set, explain waits for it. */
   gate: Promise<void> = Promise.resolve();
+  /** Requests that came to the gate. */
+  waiting = 0;
   readonly #wakers = new Set<() => void>();
 
   view(): HostView {
@@ -187,6 +189,7 @@ export class FakeRuntime implements RuntimeApi {
   }
 
   async explain(vm: VmId): Promise<ExplainView> {
+    this.waiting += 1;
     await this.gate;
     return explainView(this.viewVm(vm).id);
   }

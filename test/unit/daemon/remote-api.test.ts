@@ -1,14 +1,14 @@
 import { copyFileSync, readFileSync } from 'node:fs';
-import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'undici';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { identifyRemote } from '../../../src/daemon/access/remote-callers.js';
+import type { ApiListen } from '../../../src/config/index.js';
+import type { Identify } from '../../../src/daemon/access/caller.js';
 import { TokenStore } from '../../../src/daemon/access/token-store.js';
 import { createApi } from '../../../src/daemon/api.js';
-import { closeHttpServer } from '../../../src/daemon/http-server.js';
 import { RemoteApi } from '../../../src/daemon/remote-api.js';
 import { silentLogger } from '../../../src/model/logger.js';
 import { FakeLifecycle } from './fake-lifecycle.js';
@@ -16,6 +16,7 @@ import { noNotifier } from './fake-notifier.js';
 import { FakeRuntime } from './fake-runtime.js';
 import { FakeStore } from './fake-store.js';
 import { tempDir } from './helpers.js';
+import { freePort } from './real-daemon.js';
 
 const CERTS = fileURLToPath(new URL('../../fakes/certs', import.meta.url));
 const pem = (name: string) => join(CERTS, `${name}.pem`);
@@ -37,28 +38,35 @@ async function serveRemote(clients: { commonName: string; scope: 'read' | 'opera
   const store = new FakeStore();
   const tokens = new TokenStore(store, () => nowMs);
   const runtime = new FakeRuntime();
-  const app = createApi({
-    runtime,
-    lifecycle: new FakeLifecycle(),
-    notifier: noNotifier,
-    tokens,
-    reload: () => Promise.reject(new Error('not asked for')),
-    logger: silentLogger,
-    identify: identifyRemote({ callerOf: (token) => tokens.callerOf(token), clients }),
-    isReady: () => true,
-    run: 1,
-    signal: new AbortController().signal,
-  });
+  const createApp = (identify: Identify) =>
+    createApi({
+      runtime,
+      lifecycle: new FakeLifecycle(),
+      notifier: noNotifier,
+      tokens,
+      reload: () => Promise.reject(new Error('not asked for')),
+      logger: silentLogger,
+      identify,
+      isReady: () => true,
+      run: 1,
+      signal: new AbortController().signal,
+    });
+  const remote = new RemoteApi({ createApp, callerOf: (token) => tokens.callerOf(token) });
+  const configure = async (listen: ApiListen | undefined) => {
+    const access = { read: [], operate: [], admin: [] };
+    const prepared = await remote.prepare({ api: { access, ...(listen === undefined ? {} : { listen }) } });
+    await prepared.commit();
+  };
   const files = { host: '127.0.0.1', port: 0, certificate, key, clientCa: pem('self-signed'), clients };
-  const remote = await RemoteApi.start(app, files);
-  onTestFinished(() => closeHttpServer(remote.server));
-  const { port } = remote.server.address() as AddressInfo;
+  await configure(files);
+  onTestFinished(() => remote.close());
+  const { port } = remote.server?.address() as AddressInfo;
   const ask = async (
     path: string,
     headers: Record<string, string> = {},
-    { body, tls = {} }: { body?: object; tls?: object } = {},
+    { body, tls = {}, at = port }: { body?: object; tls?: object; at?: number } = {},
   ) => {
-    const client = new Client(`https://127.0.0.1:${port}`, { connect: { ca, ...tls } });
+    const client = new Client(`https://127.0.0.1:${at}`, { connect: { ca, ...tls } });
     try {
       const method = body === undefined ? 'GET' : 'POST';
       const answer = await client.request({ method, path, headers, body: JSON.stringify(body) ?? null });
@@ -71,7 +79,7 @@ async function serveRemote(clients: { commonName: string; scope: 'read' | 'opera
   const advance = (ms: number) => {
     nowMs += ms;
   };
-  return { ask, tokens, store, runtime, remote, port, use, advance };
+  return { ask, tokens, store, runtime, remote, port, use, advance, files, configure };
 }
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -180,7 +188,7 @@ describe('the API by TCP', () => {
   });
 
   it('takes a new certificate over, and keeps the old one where the files do not fit', async () => {
-    const { remote, port, use } = await serveRemote();
+    const { configure, files, port, use } = await serveRemote();
     const nameNow = () =>
       new Promise<unknown>((resolve, reject) => {
         const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
@@ -192,8 +200,127 @@ describe('the API by TCP', () => {
     expect(await nameNow()).toBe('vmpulse zoo good');
     use('wrong-name');
     expect(await nameNow()).toBe('vmpulse zoo good');
-    remote.use(await remote.read());
+    await configure(files);
     expect(await nameNow()).toBe('vmpulse zoo wrong-name');
+  });
+});
+
+/** A connection that stays open for several requests. */
+function keepOpen(port: number, tls: object = {}) {
+  const client = new Client(`https://127.0.0.1:${port}`, {
+    connect: { ca, ...tls },
+    keepAliveTimeout: 60_000,
+  });
+  onTestFinished(() => client.destroy());
+  const status = async (headers: Record<string, string> = {}) => {
+    const { statusCode, body } = await client.request({ method: 'GET', path: '/v1/status', headers });
+    await body.dump();
+    return statusCode;
+  };
+  return { client, status };
+}
+
+/** Listens to events, and tells what came. */
+async function listenTo(port: number, headers: Record<string, string>) {
+  const { client } = keepOpen(port);
+  const { body } = await client.request({ method: 'GET', path: '/v1/events', headers });
+  let text = '';
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+  };
+  body.on('data', (chunk: Buffer) => {
+    text += chunk;
+  });
+  body.once('error', end).once('end', end);
+  return { text: () => text, isOver: () => isOver };
+}
+
+const event = (id: number) =>
+  ({ id, atMs: id, vm: null, type: 'daemon', text: `event ${id}`, data: {} }) as const;
+
+describe('a new configuration of the API by TCP', () => {
+  it('moves it, and whoever is asking or listening at the old address loses nothing', async () => {
+    const { ask, tokens, runtime, remote, port, files, configure } = await serveRemote();
+    const { token } = await tokens.create({ ...make, name: 'ci', scope: 'read' });
+    const listener = await listenTo(port, bearer(token));
+    await vi.waitFor(() => expect(runtime.listeners).toBe(1), 10_000);
+    let open = () => {};
+    runtime.gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const slow = ask('/v1/explain/lab/db', bearer(token));
+    await vi.waitFor(() => expect(runtime.waiting).toBe(1), 10_000);
+    await configure({ ...files, host: '127.0.0.2' });
+    const moved = remote.server?.address() as AddressInfo;
+    expect(moved.address).toBe('127.0.0.2');
+    await expect(ask('/v1/status', bearer(token))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    open();
+    expect(await slow).toMatchObject({ status: 200 });
+    runtime.emit(event(7));
+    await vi.waitFor(() => expect(listener.text()).toContain('event 7'), 10_000);
+    expect(listener.isOver()).toBe(false);
+  });
+
+  it('ends it: what is under way is answered, and who listens is cut off', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { ask, tokens, runtime, remote, port, configure } = await serveRemote();
+    const { token } = await tokens.create({ ...make, name: 'ci', scope: 'read' });
+    const listener = await listenTo(port, bearer(token));
+    await vi.waitFor(() => expect(runtime.listeners).toBe(1), 10_000);
+    await configure(undefined);
+    expect(remote.server).toBeUndefined();
+    await expect(ask('/v1/status', bearer(token))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await vi.advanceTimersByTimeAsync(15_000);
+    await vi.waitFor(() => expect(listener.isOver()).toBe(true), 10_000);
+  });
+
+  it('takes other clients at once, and no certificate that only a former authority has signed', async () => {
+    const { port, files, configure } = await serveRemote([{ commonName: COMMON_NAME, scope: 'read' }]);
+    const known = keepOpen(port, clientTls);
+    expect(await known.status()).toBe(200);
+    await configure({ ...files, clients: [] });
+    expect(await known.status()).toBe(403);
+    await configure(files);
+    expect(await known.status()).toBe(200);
+    const { clientCa: _, ...without } = files;
+    await configure(without);
+    expect(await known.status()).toBe(401);
+    expect(await keepOpen(port, clientTls).status()).toBe(401);
+    await configure(files);
+    expect(await keepOpen(port, clientTls).status()).toBe(200);
+  });
+
+  it('that cannot be used leaves the former one in force', async () => {
+    const { ask, tokens, port, files, configure, remote } = await serveRemote();
+    const { token } = await tokens.create({ ...make, name: 'ci', scope: 'read' });
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void taken.close());
+    const { port: other } = taken.address() as AddressInfo;
+    await expect(configure({ ...files, port: other })).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_ADDRESS_IN_USE',
+    });
+    await expect(configure({ ...files, key: pem('wrong-name.key') })).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_CONFIG',
+    });
+    expect((remote.server?.address() as AddressInfo).port).toBe(port);
+    expect(await ask('/v1/status', bearer(token))).toMatchObject({ status: 200 });
+  });
+
+  it('that is given up is let go of again', async () => {
+    const { remote, files } = await serveRemote();
+    const port = await freePort();
+    const access = { read: [], operate: [], admin: [] };
+    const prepared = await remote.prepare({ api: { access, listen: { ...files, port } } });
+    await prepared.discard();
+    const again = createServer();
+    onTestFinished(() => void again.close());
+    await new Promise<void>((resolve, reject) => {
+      again.once('error', reject).listen(port, '127.0.0.1', resolve);
+    });
+    expect((remote.server?.address() as AddressInfo).port).not.toBe(port);
   });
 });
 

@@ -159,7 +159,7 @@ describe('an outbox', () => {
   it('sends so many in an hour at most; the others wait', async () => {
     const clock = new ManualClock();
     const startMs = clock.now();
-    const { put, until, sent, spool } = await world({ clock, perHour: 2 });
+    const { put, until, sent, spool } = await world({ clock, perHour: () => 2 });
     for (const payload of ['a', 'b', 'c', 'd']) await put(payload);
     await until(() => expect(sent).toEqual(['a', 'b']));
     await clock.advance(600_000);
