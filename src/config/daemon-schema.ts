@@ -121,7 +121,7 @@ const journalSchema = z.strictObject({
   maxAge: durationField('30d', 3_600_000).optional(),
   maxSize: memoryField
     .refine((mib) => mib >= MIN_JOURNAL_MIB, 'is less than 64Mi; write one such as 1Gi')
-    .meta({ unit: 'quantity', example: '1Gi' })
+    .meta({ unit: 'quantity', example: '1Gi', bounds: 'from 64Mi' })
     .optional(),
 });
 
@@ -136,36 +136,27 @@ const engineSchema = z.strictObject({
   threads: countField({ unit: 'count', example: '1' }, 1, 64).optional(),
 });
 
-const probesSchema = z
-  .strictObject({
-    period: durationField('10s', 50).optional(),
-    timeout: durationField('1s', 1).optional(),
-    successThreshold: countField({ unit: 'count', example: '1' }, 1, 1000).optional(),
-    failureThreshold: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
-    retryDelay: durationField('5s', 1).optional(),
-  })
-  .superRefine((written, ctx) => {
-    for (const field of ['period', 'timeout', 'retryDelay'] as const) {
-      if ((written[field] ?? 0) <= DAY_MS) continue;
-      ctx.addIssue({ code: 'custom', message: 'is more than a day; write a shorter one', path: [field] });
-    }
-  });
+const probesSchema = z.strictObject({
+  period: durationField('10s', 50, DAY_MS).optional(),
+  timeout: durationField('1s', 1, DAY_MS).optional(),
+  successThreshold: countField({ unit: 'count', example: '1' }, 1, 1000).optional(),
+  failureThreshold: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
+  retryDelay: durationField('5s', 1, DAY_MS).optional(),
+});
 
 const hostWatchdogSchema = z
   .strictObject({
     device: absolutePathField,
-    timeout: durationField('60s', 10_000).optional(),
+    timeout: durationField('60s', 10_000, MAX_HOST_WATCHDOG_MS).optional(),
     pretimeout: durationField('20s', 1_000).optional(),
   })
   .superRefine(({ timeout = HOST_WATCHDOG_MS, pretimeout = 0 }, ctx) => {
-    const wrong =
-      timeout > MAX_HOST_WATCHDOG_MS ? 'timeout' : pretimeout >= timeout ? 'pretimeout' : undefined;
-    if (wrong === undefined) return;
-    const message =
-      wrong === 'timeout'
-        ? 'is more than an hour; write a shorter one'
-        : 'is not before the timeout; shorten it';
-    ctx.addIssue({ code: 'custom', message, path: [wrong] });
+    if (pretimeout < timeout) return;
+    ctx.addIssue({
+      code: 'custom',
+      message: 'is not before the timeout; shorten it',
+      path: ['pretimeout'],
+    });
   });
 
 /** The daemon's configuration file. */

@@ -38,6 +38,11 @@ const LIVE: ReadonlySet<string> = new Set([
   'recovery',
 ]);
 
+/** Whether a reload takes a setting over, by its path; the others hold after a restart of the daemon. */
+export function isLive(path: string): boolean {
+  return LIVE.has(path.split(/[.[]/, 1)[0] ?? path);
+}
+
 /** Names of the members that differ, those of the mappings in `open` one level down. */
 function differences(before: object, after: object, open: ReadonlySet<string>): string[] {
   const old = new Map<string, unknown>(Object.entries(before));
@@ -64,7 +69,7 @@ function daemonChange(before: DaemonConfig, after: DaemonConfig): ConfigDiff['da
   const { recoveryOrigins: _old, ...old } = before;
   const { recoveryOrigins: _fresh, ...fresh } = after;
   const changed = differences(old, fresh, OPEN_IN_DAEMON);
-  return { changed, restartRequired: changed.filter((name) => !LIVE.has(name.split('.')[0] ?? name)) };
+  return { changed, restartRequired: changed.filter((name) => !isLive(name)) };
 }
 
 /** Compares two configurations, for a reload. */

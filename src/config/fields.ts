@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type FieldMeta, hasControlCharacters, textField } from '../probes/fields.js';
-import { parseDuration } from './duration.js';
+import { formatDuration, MAX_DURATION_MS, parseDuration } from './duration.js';
 import { parseQuantity } from './quantity.js';
 
 /** Schemas of single fields that the documents share; those that probes need too are in src/probes/fields.ts. */
@@ -11,20 +11,24 @@ const VM_NAME = /^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A duration with a unit, as milliseconds. */
-export function durationField(example: string, minMs: number) {
+export function durationField(example: string, minMs: number, maxMs = MAX_DURATION_MS) {
+  const from = formatDuration(minMs);
+  const bounds = maxMs < MAX_DURATION_MS ? `${from} to ${formatDuration(maxMs)}` : `from ${from}`;
   return z
     .string()
     .transform((text, ctx): number => {
       const ms = parseDuration(text);
-      if (ms !== undefined && ms >= minMs) return ms;
+      if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
       const message =
         ms === undefined
           ? `is not a duration ("${text}"); write a number and its unit, such as ${example} (d, h, m, s, ms)`
-          : `is too short ("${text}"); write at least ${minMs} ms`;
+          : ms < minMs
+            ? `is too short ("${text}"); write at least ${minMs} ms`
+            : `is too long ("${text}"); write at most ${formatDuration(maxMs)}`;
       ctx.issues.push({ code: 'custom', message, input: text });
       return z.NEVER;
     })
-    .meta({ unit: 'duration', example });
+    .meta({ unit: 'duration', example, bounds });
 }
 
 /** An amount of memory, as whole MiB, rounded up. */

@@ -12,6 +12,11 @@ export interface FieldShape {
   readonly choices?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;
+  /** Of a list: its entries. */
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  /** What it may be, where that is no number: `50ms to 1d`. */
+  readonly bounds?: string;
   readonly unit?: string;
   readonly example?: string;
   /** For a mapping whose key is itself a choice: what it may be. */
@@ -49,8 +54,7 @@ function pick<K extends string, T>(
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
-const isNumber = (value: unknown): value is number =>
-  typeof value === 'number' && Number.isSafeInteger(value);
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 
 function convert(json: unknown): FieldShape {
   if (!isMapping(json)) return {};
@@ -69,6 +73,9 @@ function convert(json: unknown): FieldShape {
     ...(choices === undefined ? {} : { choices }),
     ...pick('minimum', json.minimum, isNumber),
     ...pick('maximum', json.maximum, isNumber),
+    ...pick('minItems', json.minItems, isNumber),
+    ...pick('maxItems', json.maxItems, isNumber),
+    ...pick('bounds', json.bounds, isText),
     ...pick('unit', json.unit, isText),
     ...pick('example', json.example, isText),
     ...pick('keyChoices', json.keyChoices, isText),

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { daemonSchema } from '../../src/config/daemon-schema.js';
+import { isLive } from '../../src/config/diff-config.js';
+import { FIXED_DAEMON_OPTIONS } from '../../src/config/overrides/override-daemon.js';
 import { namedProbeSchema } from '../../src/config/probe-schema.js';
 import { recoveryPolicySchema } from '../../src/config/recovery-policy.js';
 import { GUEST_COMMANDS } from '../../src/config/recovery-schema.js';
@@ -12,11 +14,14 @@ import { compileOne, daemonConfig } from './compile.js';
 interface Option {
   readonly path: string;
   readonly unit: string;
+  readonly shape: FieldShape;
 }
 
-interface Row extends Option {
+interface Row extends Pick<Option, 'path' | 'unit'> {
   /** The default as it would be written, where the table has it as `code`. */
   readonly default: string | undefined;
+  /** By the names of the columns. */
+  readonly cells: ReadonlyMap<string, string>;
 }
 
 function unitOf(shape: FieldShape): string {
@@ -24,33 +29,48 @@ function unitOf(shape: FieldShape): string {
   return shape.unit ?? (shape.type === 'object' ? 'mapping' : 'not supported');
 }
 
-/** Every option of a schema; entries of a list have `[]` in their path. */
-function optionsOf(shape: FieldShape, path = ''): readonly Option[] {
+/** Every option of a schema; entries of a list have `[]` in their path. `withLists`: lists of mappings, too. */
+function optionsOf(shape: FieldShape, path = '', withLists = false): readonly Option[] {
   const { properties, each } = shape;
   if (shape.unit === undefined && properties !== undefined && properties.size > 0) {
-    return [...properties].flatMap(([key, below]) => optionsOf(below, path === '' ? key : `${path}.${key}`));
+    return [...properties].flatMap(([key, below]) =>
+      optionsOf(below, path === '' ? key : `${path}.${key}`, withLists),
+    );
   }
-  if (shape.unit === undefined && shape.type === 'array' && each !== undefined)
-    return optionsOf(each, `${path}[]`);
-  return [{ path, unit: unitOf(shape) }];
+  if (shape.unit === undefined && shape.type === 'array' && each !== undefined) {
+    const list = { path, unit: 'list', shape };
+    return [...(withLists ? [list] : []), ...optionsOf(each, `${path}[]`, withLists)];
+  }
+  return [{ path, unit: unitOf(shape), shape }];
 }
 
 /** The rows of a page's tables of options. */
 function rowsOf(page: string): readonly Row[] {
   const text = readFileSync(new URL(`../../docs/reference/${page}`, import.meta.url), 'utf8');
-  const tables = text
+  return text
     .split(/\n\n/)
-    .filter((part) => /^\| (Option|Field) \| Unit \| Default \| Meaning \|/.test(part));
-  return tables
-    .flatMap((table) => table.trimEnd().split('\n').slice(2))
-    .map((line) => {
-      const [, path = '', unit = '', written = ''] =
-        /^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|/.exec(line) ?? [];
-      return { path, unit, default: /^`([^`]+)`$/.exec(written)?.[1] };
+    .filter((part) => /^\| (Option|Field) \| Unit \| Default \|/.test(part))
+    .flatMap((table) => {
+      const [head = '', , ...lines] = table.trimEnd().split('\n');
+      return lines.map((line) => rowOf(cellsOf(head), cellsOf(line)));
     });
 }
 
-function sorted(options: readonly Option[]): readonly string[] {
+function cellsOf(line: string): readonly string[] {
+  return line.replace(/^\| /, '').replace(/ ?\|$/, '').split(' | ');
+}
+
+function rowOf(head: readonly string[], cells: readonly string[]): Row {
+  const [path = '', unit = '', written = ''] = cells;
+  return {
+    path: /^`([^`]+)`$/.exec(path)?.[1] ?? path,
+    unit,
+    default: /^`([^`]+)`$/.exec(written)?.[1],
+    cells: new Map(head.map((name, index) => [name, cells[index] ?? ''])),
+  };
+}
+
+function sorted(options: readonly Pick<Option, 'path' | 'unit'>[]): readonly string[] {
   return options.map(({ path, unit }) => `${path}: ${unit}`).sort();
 }
 
@@ -73,8 +93,12 @@ function withValue(document: unknown, path: string, value: string): string {
 const withDefault = (rows: readonly Row[]) =>
   rows.flatMap(({ path, default: text }) => (text === undefined ? [] : [[path, text] as const]));
 
-/** What a section must have beside an option that may be left out. */
+/** What a section or an option must have beside an option that may be left out. */
 const NEEDED_BESIDE: Readonly<Record<string, object>> = {
+  'api.listen.clients': {
+    api: { listen: { address: '192.0.2.1:9443', certificate: '/etc/tls.pem', key: '/etc/tls.key' } },
+  },
+  'notifications.channels': {},
   hostWatchdog: { hostWatchdog: { device: '/dev/watchdog' } },
   metrics: { metrics: { push: { endpoint: 'http://prometheus:9090' } } },
   notifications: {
@@ -86,9 +110,32 @@ const NEEDED_BESIDE: Readonly<Record<string, object>> = {
   report: { report: { url: 'https://control.example.com/', tokenFile: '/etc/vmpulse/token' } },
 };
 
+/** What a value may be beside its unit, as the page says it. */
+function boundsOf({ bounds, minimum, maximum, minItems = 0, maxItems }: FieldShape): string {
+  if (bounds !== undefined) return bounds;
+  if (maxItems !== undefined) return minItems > 0 ? `${minItems} to ${maxItems}` : `up to ${maxItems}`;
+  return minimum === undefined || maximum === undefined ? '' : `${minimum} to ${maximum}`;
+}
+
+/** When a change holds, and whether `config set` may make it. */
+function holdsOf(path: string): string {
+  const how = isLive(path) ? 'reload' : 'restart';
+  return FIXED_DAEMON_OPTIONS.includes(path) ? `${how}, file only` : how;
+}
+
 describe('docs/reference/configuration.md', () => {
   const rows = rowsOf('configuration.md');
-  const options = optionsOf(shapeOf(daemonSchema));
+  const options = optionsOf(shapeOf(daemonSchema), '', true);
+
+  it('has the bounds of each option, and when a change of it holds', () => {
+    const bySchema = options.map(({ path, shape }) => [path, [boundsOf(shape), holdsOf(path)]] as const);
+    const byPage = rows.map(
+      ({ path, cells }) =>
+        [path, [cells.get('Bounds') ?? 'no column', cells.get('Holds after') ?? '']] as const,
+    );
+    expect(Object.fromEntries(byPage)).toEqual(Object.fromEntries(bySchema));
+    expect(new Set(bySchema.map(([, [, holds]]) => holds)).size).toBe(4);
+  });
 
   it('has each option with its unit, and no other', () => {
     expect(options.length).toBeGreaterThan(25);
@@ -151,7 +198,7 @@ describe('docs/reference/configuration.md', () => {
 
   it.each(withDefault(rows))('the default of %s is %s', (path, text) => {
     const [section = ''] = path.split('.');
-    const base = NEEDED_BESIDE[section] ?? {};
+    const base = NEEDED_BESIDE[path] ?? NEEDED_BESIDE[section] ?? {};
     const { recoveryOrigins: _, ...config } = daemonConfig(withValue(base, path, text));
     expect({ ...config, recoveryOrigins: {} }).toEqual(daemonConfig(stringify(base)));
   });
