@@ -42,4 +42,5 @@ export { openJournal } from './runtime/journal/index.js';
 export { createMetrics, type Metrics, type MetricsOptions } from './runtime/metrics/metrics.js';
 export type { ActRequest, ActTarget, ActWork } from './runtime/person-acts.js';
 export type { ExplainView, HostView, RuntimeEvent, VmView } from './runtime/views.js';
-export { Vmpulse, type VmpulseOptions } from './runtime/vmpulse.js';
+export { Vmpulse } from './runtime/vmpulse.js';
+export type { VmpulseOptions } from './runtime/vmpulse-options.js';

@@ -3,7 +3,6 @@ import { errorMessage } from '../model/errors.js';
 import type { VmmEvent } from '../model/ports.js';
 import type { ProbeSpec } from '../model/probe.js';
 import type { PolicyEvent } from '../policy/types.js';
-import type { OomWatch } from './oom-watch.js';
 import type { Recorder } from './recorder.js';
 import type { VmUnit } from './vm-unit.js';
 
@@ -11,7 +10,8 @@ export interface EngineEventsOptions {
   /** Engine handle → probe. */
   readonly index: ReadonlyMap<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>;
   readonly recorder: Recorder;
-  readonly oom: OomWatch | undefined;
+  /** The kernel has just ended some process for want of memory. */
+  readonly hasJustKilled: () => boolean;
   readonly post: (event: PolicyEvent) => void;
   readonly onVmmEvent: (unit: VmUnit, event: VmmEvent, atMs: number) => void;
   /** A probe has changed its state. */
@@ -54,7 +54,7 @@ export class EngineEvents {
   }
 
   #onTransition(transition: Transition): void {
-    const { index, oom, post, onVmmEvent, onChange, degrade } = this.#options;
+    const { index, hasJustKilled, post, onVmmEvent, onChange, degrade } = this.#options;
     const known = index.get(transition.handle);
     if (!known) return;
     const { unit, probe } = known;
@@ -73,7 +73,7 @@ export class EngineEvents {
       count,
     });
     if (reason === 'process-gone' && to === 'failed') {
-      if (oom?.hasJustKilled()) onVmmEvent(unit, { type: 'oom-killed' }, atMs);
+      if (hasJustKilled()) onVmmEvent(unit, { type: 'oom-killed' }, atMs);
       unit.exited(transition).catch((error) => degrade(`exit/${unit.spec.id}`, errorMessage(error)));
     }
   }
