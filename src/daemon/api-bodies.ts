@@ -5,7 +5,8 @@ import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import { failure, Refusal } from './api-errors.js';
 
-const MAX_BODY_BYTES = 64 * 1024;
+export const MAX_AUTHOR_CHARS = 128;
+export const MAX_REASON_CHARS = 500;
 
 const line = (maxChars: number) =>
   z
@@ -14,7 +15,7 @@ const line = (maxChars: number) =>
     .min(1, 'must not be empty')
     .max(maxChars)
     .transform((text) => plainText(text, maxChars));
-export const reasonField = line(500);
+export const reasonField = line(MAX_REASON_CHARS);
 /** A VM, by name or namespace/name; left out: all. */
 export const vmField = z.string().min(1).max(512).optional();
 
@@ -72,7 +73,7 @@ export const momentField = z
   .optional();
 
 /** Who gives a command, as every body may say. */
-export const authorSchema = z.object({ author: line(128).optional() });
+export const authorSchema = z.object({ author: line(MAX_AUTHOR_CHARS).optional() });
 
 /** A command as its body has it: what is to be done, and who says so. */
 export interface CommandBody<T> {
@@ -84,7 +85,7 @@ export interface CommandBody<T> {
 export async function readCommand<T>(
   request: IncomingMessage,
   schema: z.ZodType<T>,
-  maxBytes = MAX_BODY_BYTES,
+  maxBytes: number,
 ): Promise<CommandBody<T>> {
   const text = await readText(request, maxBytes);
   const whole = text === '' ? {} : parseJson(text);

@@ -54,6 +54,8 @@ export interface Route {
   readonly headers: Readonly<Record<string, string>>;
   /** JSON of that schema, or text of that media type. */
   readonly answer: z.ZodType | string;
+  /** Of the body, which is read as far as that. */
+  readonly maxBodyBytes: number;
   /** Longest time for it, ms; undefined: that of the API, null: none. */
   readonly deadlineMs: number | null | undefined;
   readonly handle: Handler;
@@ -142,7 +144,7 @@ interface AnsweringText extends Described {
 function answeringText(route: AnsweringText): Route {
   const described = shape('GET', route);
   const handle: Handler = (c) => route.handle(c, readQuery(c.req.query(), described.query));
-  return { ...described, body: undefined, answer: route.mediaType, handle };
+  return { ...described, body: undefined, maxBodyBytes: 0, answer: route.mediaType, handle };
 }
 
 interface Answering extends Described {
@@ -155,9 +157,10 @@ interface Answering extends Described {
 }
 
 function answering(method: Route['method'], route: Answering): Route {
-  const { answer, maxBodyBytes } = route;
+  const { answer } = route;
   const described = shape(method, route);
   const body = method === 'POST' ? (route.body ?? NOTHING) : undefined;
+  const maxBodyBytes = body === undefined ? 0 : (route.maxBodyBytes ?? MAX_BODY_BYTES);
   const handle: Handler = async (c) => {
     const query = readQuery(c.req.query(), described.query);
     const command = body && (await readCommand(c.env.incoming, body, maxBodyBytes));
@@ -171,10 +174,11 @@ function answering(method: Route['method'], route: Answering): Route {
     };
     return c.body(JSON.stringify(await route.handle(request)), 200, { 'content-type': JSON_TYPE });
   };
-  return { ...described, body, answer, handle };
+  return { ...described, body, maxBodyBytes, answer, handle };
 }
 
 const JSON_TYPE = 'application/json';
+const MAX_BODY_BYTES = 64 * 1024;
 
 function shape(method: Route['method'], route: Described & { readonly query?: Schema }) {
   const { path, scope, summary, headers = {}, deadlineMs, query = NOTHING } = route;

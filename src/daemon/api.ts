@@ -11,7 +11,7 @@ import { heartbeatRoutes } from './routes/heartbeats.js';
 import { metricsRoutes } from './routes/metrics.js';
 import { apiRoutes } from './routes/registry.js';
 
-const DEADLINE_MS = 10_000;
+export const DEADLINE_MS = 10_000;
 
 /** Whom a port serves, and how long. */
 interface Serving {

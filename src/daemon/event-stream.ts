@@ -4,9 +4,9 @@ import type { VmId } from '../model/vm.js';
 import type { RuntimeApi, RuntimeEvent } from '../runtime/views.js';
 
 /** What may wait for one client; a slower one is cut off and may come back with Last-Event-ID. */
-const MAX_PENDING_BYTES = 1024 * 1024;
+export const MAX_PENDING_BYTES = 1024 * 1024;
 /** A comment this often tells both sides that the other is there, ms. */
-const HEARTBEAT_MS = 15_000;
+export const HEARTBEAT_MS = 15_000;
 
 export interface EventStreamOptions {
   readonly runtime: RuntimeApi;

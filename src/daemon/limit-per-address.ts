@@ -1,7 +1,7 @@
 import type { Server } from 'node:net';
 
 /** Connections of one address at once: a guest that floods the port does not silence the others. */
-const CONNECTIONS_PER_GUEST = 8;
+export const CONNECTIONS_PER_GUEST = 8;
 
 /** Cuts off who has too many connections already. */
 export function limitPerAddress(server: Server, max = CONNECTIONS_PER_GUEST): void {

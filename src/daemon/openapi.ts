@@ -63,7 +63,7 @@ const SECURITY_SCHEMES: Json = {
 const SECURITY = [{ token: [] }, { apiKey: [] }, { certificate: [] }, {}];
 
 function operationOf(route: Route): Json {
-  const { method, path, scope, summary, body, deadlineMs } = route;
+  const { method, path, scope, summary, body, maxBodyBytes, deadlineMs } = route;
   return {
     operationId: operationIdOf(method, path),
     summary,
@@ -71,6 +71,7 @@ function operationOf(route: Route): Json {
       ? { security: [{ heartbeatToken: [] }] }
       : { security: SECURITY, 'x-vmpulse-scope': scope }),
     ...(typeof deadlineMs === 'number' ? { 'x-vmpulse-deadline-ms': deadlineMs } : {}),
+    ...(body === undefined ? {} : { 'x-vmpulse-max-body-bytes': maxBodyBytes }),
     parameters: parametersOf(route),
     ...(body === undefined ? {} : { requestBody: requestBodyOf(body) }),
     responses: { '200': answerOf(route), default: FAILED },

@@ -13,7 +13,7 @@ import { limitPerAddress } from './limit-per-address.js';
 import { listenTcp } from './listen.js';
 
 const HANDSHAKE_MS = 5_000;
-const CONNECTIONS_PER_ADDRESS = 32;
+export const CONNECTIONS_PER_ADDRESS = 32;
 
 /** What a handshake needs, as it is in the files. */
 export interface TlsMaterial {

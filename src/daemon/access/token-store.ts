@@ -7,7 +7,7 @@ import type { Caller } from './caller.js';
 
 const KEY_PREFIX = 'api-token/';
 const TOKEN_BYTES = 32;
-const MAX_TOKENS = 1_000;
+export const MAX_TOKENS = 1_000;
 /** Longest wait for the journal, ms. */
 const JOURNAL_MS = 5_000;
 

@@ -6,7 +6,7 @@ import { vmQuery } from '../api-bodies.js';
 import { type ApiEnv, type ApiOptions, getText, type Route } from '../api-route.js';
 import { resumeAfter, streamEvents } from '../event-stream.js';
 
-const MAX_STREAMS = 64;
+export const MAX_STREAMS = 64;
 const SCOPE = 'read';
 
 /** Everything that happens, as it happens. */
