@@ -76,3 +76,8 @@ export function isVmpulseError(error: unknown, code?: ErrorCode): error is Vmpul
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What was thrown says that there is no such file. */
+export function isMissingFile(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

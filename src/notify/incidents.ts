@@ -1,12 +1,15 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { matchesGlob } from '../model/glob.js';
 import { NOTIFY_LEVELS, type NotifyChannel, SEVERITIES, type Severity } from '../model/notification.js';
-import type { Message, ToldIncident } from './message.js';
+import { type Message, noticeSchema, type ToldIncident } from './message.js';
 import type { Notice } from './notices.js';
 
-/** Told once in an incident, however often it is found again; so many are remembered. */
+/** Told once in an incident, however often it is found again; so many are remembered, in so many incidents. */
 const SEEN_KEPT = 50;
 const OPEN_KEPT = 20_000;
+/** Of a digest: two that are told of one incident never share so much. */
+const DIGEST_CHARS = 12;
 const PENDING_KEPT = 1000;
 const INCIDENTS_A_MESSAGE = 20;
 const NOTICES_AN_INCIDENT = 10;
@@ -16,12 +19,7 @@ const pendingNotice = z.object({
   incident: z.string(),
   vm: z.string().nullable(),
   isOver: z.boolean(),
-  notice: z.object({
-    kind: z.string(),
-    severity: z.enum(SEVERITIES),
-    atMs: z.number(),
-    text: z.string(),
-  }),
+  notice: noticeSchema,
 });
 
 type Pending = z.output<typeof pendingNotice>;
@@ -30,6 +28,7 @@ const openIncident = z.object({
   id: z.string(),
   topic: z.string(),
   toldTo: z.array(z.string()),
+  /** Digests of what was told in it. */
   seen: z.array(z.string()),
 });
 
@@ -45,10 +44,16 @@ export type StoredIncidents = z.output<typeof incidentsSchema>;
  * to be told.
  */
 export class Incidents {
+  readonly #openKept: number;
   readonly #open = new Map<string, Open>();
   #pending: Pending[] = [];
   /** Left out for their number, by channel. */
   readonly #more = new Map<string, number>();
+
+  /** `openKept`: so many incidents are remembered whose end was not told. */
+  constructor(openKept = OPEN_KEPT) {
+    this.#openKept = openKept;
+  }
 
   get stored(): StoredIncidents {
     return { open: [...this.#open.values()], pending: this.#pending };
@@ -62,7 +67,7 @@ export class Incidents {
   /** Takes a notice; true: somebody is to be told. */
   take(notice: Notice, channels: readonly NotifyChannel[]): boolean {
     const incident = this.#incidentOf(notice);
-    const key = `${notice.kind} ${notice.text}`;
+    const key = digestOf(notice);
     if (incident.seen.includes(key)) return false;
     incident.seen.push(key);
     if (incident.seen.length > SEEN_KEPT) incident.seen.shift();
@@ -109,7 +114,11 @@ export class Incidents {
     if (known !== undefined) return known;
     const incident: Open = { id: `${topic}@${atMs}`, topic, toldTo: [], seen: [] };
     // What only reports something belongs to no incident, unless one is open.
-    if (role === 'open' && this.#open.size < OPEN_KEPT) this.#open.set(topic, incident);
+    if (role !== 'open') return incident;
+    this.#open.set(topic, incident);
+    // Whose end nobody has told for so long: its VM may not be there any more.
+    const [oldest] = this.#open.keys();
+    if (this.#open.size > this.#openKept && oldest !== undefined) this.#open.delete(oldest);
     return incident;
   }
 
@@ -130,6 +139,10 @@ function wants({ name, level, vms }: NotifyChannel, notice: Notice, { toldTo }: 
   if (!isAbout) return false;
   const isLoud = rank(notice.severity) >= rank(NOTIFY_LEVELS[level]);
   return notice.role === 'close' ? toldTo.includes(name) || (isLoud && level === 'all') : isLoud;
+}
+
+function digestOf({ kind, text }: Notice): string {
+  return createHash('sha256').update(`${kind} ${text}`).digest('base64url').slice(0, DIGEST_CHARS);
 }
 
 function rank(severity: Severity): number {

@@ -5,7 +5,7 @@ import { plainText } from '../model/plain-text.js';
 const MAX_SUBJECT_CHARS = 200;
 const MAX_LINE_CHARS = 1000;
 
-const notice = z.object({
+export const noticeSchema = z.object({
   kind: z.string(),
   severity: z.enum(SEVERITIES),
   atMs: z.number(),
@@ -17,7 +17,7 @@ const incident = z.object({
   id: z.string(),
   vm: z.string().nullable(),
   isOver: z.boolean(),
-  notices: z.array(notice),
+  notices: z.array(noticeSchema),
 });
 
 /** What one message tells: what is new of some incidents. */

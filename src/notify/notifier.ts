@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDurably } from '../kernel/durable-file.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { NotifyChannel, NotifySettings } from '../model/notification.js';
@@ -9,7 +8,8 @@ import { plainText } from '../model/plain-text.js';
 import type { RuntimeApi } from '../runtime/views.js';
 import { ChannelStore, type NewChannel } from './channel-store.js';
 import { sendBy } from './channels/registry.js';
-import { Incidents, incidentsSchema } from './incidents.js';
+import { IncidentFile } from './incident-file.js';
+import { Incidents } from './incidents.js';
 import { type Message, messageSchema } from './message.js';
 import { type Notice, noticeOf } from './notices.js';
 import type { ChannelView, NotifyApi, TestView } from './notify-views.js';
@@ -54,8 +54,7 @@ export class Notifier implements NotifyApi {
   readonly #timers = new Map<string, () => void>();
   /** The last flush of each channel that is not done yet. */
   readonly #flushes = new Map<string, Promise<void>>();
-  #saving: Promise<void> | undefined;
-  #saveAgain = false;
+  readonly #incidentFile: IncidentFile;
   #listening: Promise<void> = Promise.resolve();
 
   constructor(options: NotifierOptions) {
@@ -63,6 +62,13 @@ export class Notifier implements NotifyApi {
     this.#settings = options.settings;
     this.#folder = join(options.stateDir, 'notify');
     this.#store = new ChannelStore(this.#folder);
+    this.#incidentFile = new IncidentFile({
+      path: join(this.#folder, 'incidents.json'),
+      clock: options.clock,
+      read: () => this.#incidents.stored,
+      degrade: options.degrade,
+      mend: options.mend,
+    });
   }
 
   /** Goes on with what former runs left, and listens from now on. Never rejects. */
@@ -71,7 +77,8 @@ export class Notifier implements NotifyApi {
     await this.#store.load();
     const problem = this.#store.problem ?? this.problemOf(this.#settings);
     if (problem !== undefined) degrade('notify', problem);
-    await this.#restore();
+    const left = await this.#incidentFile.load();
+    if (left !== undefined) this.#incidents.restore(left);
     for (const channel of this.#channels) await this.#tryOpen(channel);
     for (const channel of this.#incidents.waiting) this.#arm(channel);
     this.#listening = this.#listen();
@@ -106,7 +113,7 @@ export class Notifier implements NotifyApi {
     for (const cancel of this.#timers.values()) cancel();
     await Promise.all(this.#incidents.waiting.map((channel) => this.#flush(channel)));
     await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.close()));
-    await this.#saving;
+    await this.#incidentFile.save();
   }
 
   list(): readonly ChannelView[] {
@@ -164,7 +171,7 @@ export class Notifier implements NotifyApi {
     // Somebody else may have removed it meanwhile.
     if (!(await this.#store.remove(name))) throw unknown();
     await this.#closeChannel(name);
-    this.#save();
+    await this.#incidentFile.save();
     return this.list();
   }
 
@@ -186,7 +193,7 @@ export class Notifier implements NotifyApi {
     for (const { name } of before) if (!names.has(name)) await this.#closeChannel(name);
     for (const channel of settings.channels)
       if (!this.#outboxes.has(channel.name)) await this.#tryOpen(channel);
-    this.#save();
+    await this.#incidentFile.save();
   }
 
   /** It is in no list any more. Never rejects. */
@@ -253,7 +260,7 @@ export class Notifier implements NotifyApi {
     const waitingBefore = new Set(this.#incidents.waiting);
     if (this.#incidents.take(notice, this.#channels))
       for (const channel of this.#incidents.waiting) if (!waitingBefore.has(channel)) this.#arm(channel);
-    this.#save();
+    this.#incidentFile.changed();
   }
 
   #arm(channel: string, delayMs = this.#settings.groupMs): void {
@@ -292,7 +299,8 @@ export class Notifier implements NotifyApi {
       this.#trouble(channel, `a message cannot be stored and waits in memory: ${errorMessage(error)}`);
     }
     if (this.#incidents.waiting.includes(channel)) this.#arm(channel);
-    this.#save();
+    // At once: a daemon that dies before tells the same again in another message.
+    await this.#incidentFile.save();
   }
 
   async #reopen(name: string): Promise<void> {
@@ -300,7 +308,7 @@ export class Notifier implements NotifyApi {
     if (channel !== undefined) return this.#tryOpen(channel);
     // It was removed: nobody is to be told what was gathered for it.
     this.#incidents.told(name, Number.POSITIVE_INFINITY);
-    this.#save();
+    this.#incidentFile.changed();
   }
 
   /** One that cannot be opened silences no other, and is tried again. Never rejects. */
@@ -374,41 +382,6 @@ export class Notifier implements NotifyApi {
 
   #recovered(channel: string): void {
     if (this.#troubles.delete(channel)) this.#options.mend(`notify/${channel}`);
-  }
-
-  async #restore(): Promise<void> {
-    const text = await readFile(this.#incidentsPath, 'utf8').catch(() => undefined);
-    if (text === undefined) return;
-    try {
-      this.#incidents.restore(incidentsSchema.parse(JSON.parse(text)));
-    } catch {
-      // Then the end of what was open is not told, and nothing else is lost.
-    }
-  }
-
-  get #incidentsPath(): string {
-    return join(this.#folder, 'incidents.json');
-  }
-
-  /** Writes what is gathered and open, one write after another, the last with all that came meanwhile. */
-  #save(): void {
-    this.#saveAgain = true;
-    this.#saving ??= this.#write().finally(() => {
-      this.#saving = undefined;
-    });
-  }
-
-  async #write(): Promise<void> {
-    while (this.#saveAgain) {
-      this.#saveAgain = false;
-      try {
-        await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-        await writeDurably(this.#incidentsPath, JSON.stringify(this.#incidents.stored));
-        this.#options.mend('notify-state');
-      } catch (error) {
-        this.#options.degrade('notify-state', `open incidents are not kept on disk: ${errorMessage(error)}`);
-      }
-    }
   }
 }
 

@@ -211,7 +211,8 @@ describe('notifications', () => {
   it('of a channel that was removed do not go to the next one of its name', async () => {
     const [old, next] = [await Sink.open(), await Sink.open()];
     old.answer = () => ({ status: 503 });
-    const { notifier, stateDir, fail, deliveries, degraded, waiting } = await world({ groupMs: 300 });
+    // Long enough for what is gathered to be written before it is spooled.
+    const { notifier, stateDir, fail, deliveries, degraded, waiting } = await world({ groupMs: 3_000 });
     const add = ({ port }: Sink) => {
       const way = { kind: 'webhook', url: `http://127.0.0.1:${port}/` } as const;
       return notifier.add({ name: 'chat', level: 'errors', vms: [], way }, 'ann');
@@ -260,6 +261,11 @@ describe('notifications', () => {
     expect(degraded.has('notify/first')).toBe(false);
   });
 
+  it('of a first start are no trouble', async () => {
+    const { degraded } = await world({});
+    expect([...degraded]).toEqual([]);
+  });
+
   it('for a channel that is not configured any more are forgotten', async () => {
     const sink = await Sink.open();
     const first = await world({ groupMs: 60_000, channels: [webhook(sink)] });
@@ -297,18 +303,18 @@ describe('notifications', () => {
   it('are spooled once, also where the daemon ends while that is under way', async () => {
     const sink = await Sink.open();
     sink.answer = () => ({ status: 503 });
-    let fire = () => {};
+    const timers = new Set<() => void>();
     const clock: Clock = {
       now: () => Date.now(),
       at: (_atMs, fn) => {
-        fire = fn;
-        return () => {};
+        timers.add(fn);
+        return () => timers.delete(fn);
       },
     };
     const { notifier, stateDir, fail } = await world({ channels: [webhook(sink)] }, tempDir(), clock);
     fail('default/web-1');
     await settle();
-    fire();
+    for (const fire of timers) fire();
     await notifier.close();
     expect(readdirSync(join(stateDir, 'notify', 'spool', 'hook'))).toHaveLength(1);
   });
@@ -321,6 +327,8 @@ describe('notifications', () => {
     const sink = await Sink.open();
     const { degraded, fail, notifier } = await world({ channels: [webhook(sink)] }, stateDir);
     expect(degraded.get('notify')).toContain('channels.json cannot be read');
+    expect(degraded.get('notify-incidents')).toContain('incidents.json cannot be read and is put aside');
+    expect(readFileSync(join(stateDir, 'notify', 'incidents.json.bad'), 'utf8')).toBe('{');
     fail('default/web-1');
     await vi.waitFor(() => expect(sink.received).toHaveLength(1), PATIENCE);
     const way = { kind: 'webhook', url: 'https://example.com/' } as const;
