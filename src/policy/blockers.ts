@@ -1,4 +1,5 @@
 import { type LadderStep, NEW_VMM_STEPS } from '../model/action.js';
+import type { VmId } from '../model/vm.js';
 import { brakeBlocker } from './brake.js';
 import { backoffMs, nextActionId } from './budget.js';
 import { warBlocker } from './edit-war.js';
@@ -22,15 +23,8 @@ export function blockersOf(
 ): Blocker[] {
   const list: Blocker[] = [];
   const add = (rule: Rule, text: string, untilMs: number | null) => list.push({ rule, text, untilMs });
-  addHold(list, state.host.hold, 'all recovery');
-  addHold(list, vm.hold, 'recovery of this VM');
-  const { journalHold, journalAvailable } = state.host;
-  if (journalHold !== null) {
-    const how = journalAvailable ? 'recovery goes on once a person resumes it' : 'it cannot be written';
-    add('journal-unavailable', `${journalHold}; ${how}`, null);
-  }
   const { signs } = state.host;
-  if (signs.shutdown !== null) add('host-shutdown', `the host shuts down: ${signs.shutdown}`, null);
+  addHolds(list, state, vm);
   // A start-up is no failure: nothing speaks against it because others fail.
   if (signs.memory !== null && NEW_VMM_STEPS.has(step)) {
     add('host-memory', `the host is short of memory: ${signs.memory}`, null);
@@ -61,6 +55,36 @@ export function blockersOf(
     if (untilMs > now) add('wedged-after', 'a stopped VMM is ended only after a while', untilMs);
   }
   return list;
+}
+
+/**
+ * Why an action that was decided a while ago must not begin any more, for a person: what holds whatever the step is. A
+ * veto or a hook may have taken long to let it begin. Undefined: it may.
+ */
+export function heldMeanwhile(state: PolicyState, id: VmId, now: number): string | undefined {
+  const vm = state.vms.get(id);
+  if (!vm?.spec) return 'it is not watched any more';
+  const list: Blocker[] = [];
+  addHolds(list, state, vm);
+  const { maintenance } = vm;
+  if (maintenance) {
+    const text = `${maintenance.author} works on it since ${utc(maintenance.sinceMs)}: ${maintenance.reason}`;
+    list.push({ rule: 'maintenance', text, untilMs: maintenance.untilMs });
+  }
+  return list.find(({ untilMs }) => untilMs === null || untilMs > now)?.text;
+}
+
+/** What persons and the host say, whatever the step and the VM. */
+function addHolds(list: Blocker[], state: PolicyState, vm: PolicyVmState): void {
+  addHold(list, state.host.hold, 'all recovery');
+  addHold(list, vm.hold, 'recovery of this VM');
+  const { journalHold, journalAvailable, signs } = state.host;
+  if (journalHold !== null) {
+    const how = journalAvailable ? 'recovery goes on once a person resumes it' : 'it cannot be written';
+    list.push({ rule: 'journal-unavailable', text: `${journalHold}; ${how}`, untilMs: null });
+  }
+  if (signs.shutdown !== null)
+    list.push({ rule: 'host-shutdown', text: `the host shuts down: ${signs.shutdown}`, untilMs: null });
 }
 
 function addHold(list: Blocker[], hold: HoldRecord | null, what: string): void {

@@ -1,4 +1,5 @@
 export { ACT_VERBS, type ActVerb } from './acts.js';
+export { heldMeanwhile } from './blockers.js';
 export { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from './defaults.js';
 export { explain } from './explain.js';
 export { type Intent, intentsOf } from './intents.js';

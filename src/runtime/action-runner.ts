@@ -5,6 +5,7 @@ import { errorMessage, isVmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import type { CapturedEvidence, NetworkPort } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
+import { withSignal } from '../model/with-signal.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { RecoveryRegistry } from '../recovery/registry.js';
 import { heldByFile } from './hold-file.js';
@@ -19,6 +20,12 @@ const HELD_RETRY_MS = 10_000;
 /** Allow an action, or hold it with a reason that is journalled. */
 export type Verdict = { readonly allow: true } | { readonly hold: string };
 
+/** Why an action is not carried out, with the policy's rule for it. */
+interface Held {
+  readonly rule: 'action-held' | 'pre-start';
+  readonly reason: string;
+}
+
 export type BeforeAction = (
   action: RecoveryAction,
   options: { readonly signal: AbortSignal },
@@ -30,8 +37,10 @@ export interface ActionRunnerOptions {
   readonly clock: Clock;
   readonly network: NetworkPort | undefined;
   readonly beforeAction: BeforeAction | undefined;
-  /** Looked at before every action; while it exists nothing is done. Its first line is the reason. */
+  /** Looked at before every action, once more just before it; while it exists nothing is done. Its first line is the reason. */
   readonly holdFile: string | undefined;
+  /** Why an action that the policy let begin must not any more. */
+  readonly heldMeanwhile: (vm: VmId) => string | undefined;
   /** Asked before a VMM is started; unset: nobody is. */
   readonly hooks: HookPort | undefined;
   readonly why: (vm: VmId) => HookReason;
@@ -43,7 +52,7 @@ export interface ActionRunnerOptions {
   readonly onResult: (action: RecoveryAction, result: ActionResult) => void;
 }
 
-/** Carries out one recovery: ask, record durably, act with a deadline, record the end, tell the policy. */
+/** Carries out one recovery: ask, record durably, ask once more, act with a deadline, record the end, tell the policy. */
 export class ActionRunner {
   readonly #options: ActionRunnerOptions;
   readonly #running = new Set<Promise<void>>();
@@ -65,12 +74,11 @@ export class ActionRunner {
   }
 
   async #carryOut(action: RecoveryAction, unit: VmUnit): Promise<void> {
-    const held = await this.#heldBy(action);
-    if (held !== undefined) return this.#hold(action, 'action-held', held);
-    const refused = await this.#refusedByHook(action, unit);
-    if (refused !== undefined) return this.#hold(action, 'pre-start', refused);
-    const unrecorded = await this.#recordStart(action);
-    if (unrecorded !== undefined) return this.#hold(action, 'action-held', unrecorded);
+    const held =
+      (await this.#heldBy(action)) ??
+      (await this.#heldByHook(action, unit)) ??
+      (await this.#heldAtStart(action));
+    if (held !== undefined) return this.#hold(action, held);
     const result = await this.#act(action, unit);
     if (this.#abort.signal.aborted) return;
     // The VMM is another one now; after a failure, whatever there is. The policy hears of it before the result.
@@ -92,10 +100,22 @@ export class ActionRunner {
     this.#options.post({ type: 'action-ended', vm: action.vm, actionId: action.id, result });
   }
 
-  async #heldBy(action: RecoveryAction): Promise<string | undefined> {
-    const { holdFile, beforeAction } = this.#options;
-    const held = heldByFile(holdFile);
-    if (held !== undefined || beforeAction === undefined) return held;
+  /** What can be known at once: persons, and the hold file. */
+  #heldNow({ vm }: RecoveryAction): Held | undefined {
+    const { holdFile, heldMeanwhile } = this.#options;
+    const reason = heldByFile(holdFile) ?? heldMeanwhile(vm);
+    return reason === undefined ? undefined : { rule: 'action-held', reason };
+  }
+
+  async #heldBy(action: RecoveryAction): Promise<Held | undefined> {
+    const held = this.#heldNow(action);
+    const vetoed = held === undefined ? await this.#vetoed(action) : undefined;
+    return vetoed === undefined ? held : { rule: 'action-held', reason: vetoed };
+  }
+
+  async #vetoed(action: RecoveryAction): Promise<string | undefined> {
+    const { beforeAction } = this.#options;
+    if (beforeAction === undefined) return undefined;
     try {
       const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(action.timeoutMs)]);
       const verdict = await withSignal(Promise.resolve(beforeAction(action, { signal })), signal);
@@ -107,11 +127,19 @@ export class ActionRunner {
   }
 
   /** Before anything that ends a guest: a VM that may not be started is not stopped for it. */
-  async #refusedByHook(action: RecoveryAction, unit: VmUnit): Promise<string | undefined> {
+  async #heldByHook(action: RecoveryAction, unit: VmUnit): Promise<Held | undefined> {
     const { hooks, why } = this.#options;
     if (hooks === undefined || !NEW_VMM_STEPS.has(action.step)) return undefined;
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(action.timeoutMs)]);
-    return hooks.beforeStart(unit.spec, why(action.vm), signal);
+    const reason = await hooks.beforeStart(unit.spec, why(action.vm), signal);
+    // Hooks may take half a minute, in which others may have come to hold what they allowed before.
+    return reason === undefined ? this.#heldBy(action) : { rule: 'pre-start', reason };
+  }
+
+  async #heldAtStart(action: RecoveryAction): Promise<Held | undefined> {
+    const reason = await this.#recordStart(action);
+    // A veto and the disk take their time, too.
+    return reason === undefined ? this.#heldNow(action) : { rule: 'action-held', reason };
   }
 
   async #recordStart(action: RecoveryAction): Promise<string | undefined> {
@@ -130,7 +158,7 @@ export class ActionRunner {
     }
   }
 
-  #hold(action: RecoveryAction, rule: 'action-held' | 'pre-start', reason: string): void {
+  #hold(action: RecoveryAction, { rule, reason }: Held): void {
     if (this.#abort.signal.aborted) return;
     const { clock, recorder, post } = this.#options;
     recorder.note({
@@ -171,6 +199,7 @@ export class ActionRunner {
         ...(network === undefined ? {} : { network }),
         save: (evidence: CapturedEvidence) => this.#saveEvidence(action, evidence),
       };
+      // No step outlives its time in the policy's eyes.
       return await withSignal(recovery.run(action, context), signal);
     } catch (error) {
       const code = isVmpulseError(error) ? error.code : 'ERR_VMPULSE_INTERNAL';
@@ -191,14 +220,4 @@ export class ActionRunner {
       },
     });
   }
-}
-
-/** The promise, or a rejection as soon as the signal fires: no step outlives its time in the policy's eyes. */
-function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

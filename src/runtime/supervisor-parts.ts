@@ -1,3 +1,4 @@
+import { heldMeanwhile } from '../policy/index.js';
 import type { PolicyEvent, PolicyState } from '../policy/types.js';
 import { ActionRunner } from './action-runner.js';
 import { ActivityWatch } from './activity-watch.js';
@@ -92,6 +93,7 @@ function makeHands(options: SupervisorOptions, core: Core, memory: Memory, inven
     recoveries: options.recoveries,
     network: options.network,
     beforeAction: options.beforeAction,
+    heldMeanwhile: (vm) => heldMeanwhile(core.state(), vm, clock.now()),
     why: (vm) => whyNow(core.state().vms.get(vm), 'started'),
     look: (unit) => inventory.look(unit, true),
     persist,

@@ -1,5 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { VmSpec } from '../../../src/model/vm.js';
+import type { PolicyEvent } from '../../../src/policy/types.js';
 import type { HookPort } from '../../../src/runtime/hooks/hook-views.js';
 import type { HookReason } from '../../../src/runtime/hooks/occasion.js';
 import { startVm, stopVm } from '../../../src/runtime/vm-verbs.js';
@@ -13,9 +17,12 @@ const web = vmSpec('web');
 class Told implements HookPort {
   readonly calls: string[] = [];
   refusal: string | undefined;
+  /** What others do while a pre-start hook runs. */
+  meanwhile: () => Promise<unknown> = async () => {};
 
   async beforeStart(vm: VmSpec, why: HookReason): Promise<string | undefined> {
     this.calls.push(`pre-start ${vm.name}: ${why.reason}`);
+    await this.meanwhile();
     return this.refusal;
   }
 
@@ -136,5 +143,88 @@ describe('hooks of a VM', () => {
     const runs = await h.supervisor.act({ ...person, id: 'd', verb: 'start' }, startVm);
     expect(runs).toBe('it runs already');
     expect(hooks.calls).toHaveLength(3);
+  });
+});
+
+function holdFile(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-hold-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return join(dir, 'hold');
+}
+
+/** Has a person say something to the policy. */
+const say = (h: Harness, event: PolicyEvent) =>
+  h.supervisor.command(event, { vm: null, text: event.type, data: {} });
+
+const held = { reason: 'firmware', author: 'ann', untilMs: null } as const;
+
+describe('what holds recovery only after the policy has decided', () => {
+  const WAYS: Readonly<Record<string, readonly [(h: Harness, file: string) => Promise<unknown>, string]>> = {
+    'a hold on the VM': [
+      (h) => say(h, { type: 'hold', vm: web.id, ...held }),
+      'ann holds recovery of this VM',
+    ],
+    'a hold on all': [(h) => say(h, { type: 'hold', vm: null, ...held }), 'ann holds all recovery'],
+    maintenance: [
+      (h) => say(h, { type: 'maintenance', vm: web.id, author: 'ann', begin: held }),
+      'ann works on it',
+    ],
+    'the hold file': [async (_h, file) => writeFileSync(file, 'switch maintenance\n'), 'switch maintenance'],
+    'the VM that is not watched any more': [(h) => h.supervisor.apply([]), 'it is not watched any more'],
+  };
+
+  it.each(Object.entries(WAYS))('%s is heeded after a hook has run', async (_name, [hold, why]) => {
+    const hooks = new Told();
+    const file = holdFile();
+    const h = new Harness({ hooks, holdFile: file });
+    hooks.meanwhile = () => hold(h, file);
+    await h.startHealthy(web);
+    await vanish(h);
+    expect(hooks.calls).toContain('pre-start web: vmm-dead/process-gone');
+    expect(h.driver.calls.filter((call) => call.startsWith('start'))).toEqual([]);
+    await h.supervisor.recorder.settled();
+    const texts = (await h.journal.read({ limit: 200 })).map(({ text }) => text);
+    expect(texts.filter((text) => text.startsWith('start held: ') && text.includes(why))).toHaveLength(1);
+    expect(texts.filter((text) => text.startsWith('start begins'))).toEqual([]);
+    const { budget } = h.supervisor.state.vms.get(web.id) ?? {};
+    expect(budget).toMatchObject({ consecutive: 0, rolling: [] });
+  });
+
+  it('a veto is asked again after a hook has run', async () => {
+    const hooks = new Told();
+    const verdicts = [{ allow: true } as const, { hold: 'the cluster moves it' }];
+    const h = new Harness({ hooks, beforeAction: () => verdicts.shift() ?? { hold: 'still' } });
+    await h.startHealthy(web);
+    await vanish(h);
+    expect(h.driver.calls.filter((call) => call.startsWith('start'))).toEqual([]);
+    expect(h.explain(web).holds).toMatchObject([{ text: 'beforeAction: the cluster moves it' }]);
+  });
+
+  it('a hold that comes while a veto is thought about is heeded just before the act', async () => {
+    const asked: string[] = [];
+    const h: Harness = new Harness({
+      beforeAction: async ({ step }) => {
+        asked.push(step);
+        await say(h, { type: 'hold', vm: web.id, ...held });
+        return { allow: true };
+      },
+    });
+    await h.startHealthy(web);
+    await vanish(h);
+    expect(asked).toEqual(['start']);
+    expect(h.driver.calls.filter((call) => call.startsWith('start'))).toEqual([]);
+    expect(h.explain(web).holds.map(({ rule }) => rule)).toContain('person-hold');
+    await say(h, { type: 'unhold', vm: web.id, author: 'ann' });
+  });
+
+  it('a hold whose time is over holds nothing', async () => {
+    const hooks = new Told();
+    const h: Harness = new Harness({ hooks });
+    hooks.meanwhile = () =>
+      say(h, { type: 'hold', vm: web.id, ...held, untilMs: h.clock.now() }).then(() => h.clock.advance(1));
+    await h.startHealthy(web);
+    await vanish(h);
+    await h.clock.advance(1000);
+    expect(h.driver.processOf(web)).toBeDefined();
   });
 });
