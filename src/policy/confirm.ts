@@ -3,7 +3,7 @@ import { assess } from './assess.js';
 import { classify } from './classify.js';
 import { type StepContext, say, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
-import { guestPaths, guestSeen } from './signals.js';
+import { guestPaths, guestSeen, isGuestPath } from './signals.js';
 import type { ConfirmPurpose, PolicyVmState, ProbeRecord } from './vm-state.js';
 
 type Outcomes = Readonly<Record<string, Outcome>>;
@@ -58,7 +58,10 @@ export function askWhatIsUnheard(ctx: StepContext, vm: PolicyVmState): void {
 
 function unheardProbes(vm: PolicyVmState): ProbeRecord[] {
   const paths = guestPaths(vm);
-  if (vm.verifyAll) return paths.filter((r) => !r.seen || r.assumed);
+  if (vm.verifyAll) {
+    const others = [...vm.probes.values()].filter((r) => r.spec.role === 'readiness' && !isGuestPath(r));
+    return [...paths.filter((r) => !r.seen || r.assumed), ...others.filter((r) => r.assumed)];
+  }
   if (guestSeen(vm)) return [];
   // After a boot, only probes that begin as ok keep silent while all is well.
   return paths.every((r) => r.spec.startState === 'ok') ? paths.filter((r) => !r.seen) : [];
@@ -89,7 +92,9 @@ function noteVerified(ctx: StepContext, vm: PolicyVmState, outcomes: Outcomes): 
   for (const record of unheardProbes(vm)) {
     const outcome = Object.hasOwn(outcomes, record.spec.name) ? outcomes[record.spec.name] : undefined;
     if (outcome?.result === 'ok' && !record.latched) {
-      Object.assign(record, { state: 'ok', seen: true, assumed: false, reason: null, lastOkMs: ctx.now });
+      // The engine begins a readiness as failed, and tells nothing while that lasts: it is asked again until it has spoken.
+      const assumed = record.spec.startState === 'failed';
+      Object.assign(record, { state: 'ok', seen: true, assumed, reason: null, lastOkMs: ctx.now });
       if (record.sinceMs === 0) record.sinceMs = ctx.now;
     } else if (outcome?.result === 'failed' && record.assumed && record.spec.role === 'readiness') {
       // Not counted by thresholds, so it can cost no more than a place in the list of endpoints.

@@ -3,7 +3,8 @@ import { type StepContext, say } from './context.js';
 import { interpretExit } from './exits.js';
 import { pathOf } from './signals.js';
 import { utc } from './text.js';
-import { newProbeRecord, noFacts, type PolicyVmState } from './vm-state.js';
+import type { PolicyProbe } from './types.js';
+import { newProbeRecord, noFacts, type PolicyVmState, type ProbeRecord } from './vm-state.js';
 
 /** A new boot of the guest: thresholds, facts and conclusions of the last one are void; grace begins. */
 export function beginInstance(
@@ -65,6 +66,34 @@ function startOver(vm: PolicyVmState, newVmm: boolean): void {
     if (pathOf(record) === 'process' && !(newVmm && record.state === 'failed')) continue;
     vm.probes.set(name, newProbeRecord(record.spec));
   }
+}
+
+/** The VM has these probes from now on; what is known of those that it had stays, as far as the engine still counts on it. */
+export function configureProbes(
+  vm: PolicyVmState,
+  probes: readonly PolicyProbe[],
+  recounted: ReadonlySet<string>,
+): void {
+  const records = probes.map((probe) => {
+    const known = vm.probes.get(probe.name);
+    if (known?.spec.kind !== probe.kind || known.spec.role !== probe.role) return newProbeRecord(probe);
+    return recounted.has(probe.name) ? recountedRecord(known, probe) : { ...known, spec: probe };
+  });
+  vm.probes = new Map(records.map((record) => [record.spec.name, record]));
+  if (recounted.size === 0) return;
+  vm.verifyAll = true;
+  vm.verifyRetryAtMs = 0;
+  vm.verifyTries = 0;
+}
+
+/**
+ * The engine tells no change to the state that it begins with, so that what was known before could stand for ever. A
+ * liveness begins as ok: one that had failed starts over. A readiness begins as failed: it keeps its place in the list
+ * of endpoints until it was asked.
+ */
+function recountedRecord(known: ProbeRecord, spec: PolicyProbe): ProbeRecord {
+  if (spec.startState === 'ok' && known.state !== 'ok') return newProbeRecord(spec);
+  return { ...known, spec, assumed: true };
 }
 
 /** Conclusions that hold only for what was seen before. */

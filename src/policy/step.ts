@@ -13,7 +13,7 @@ import { forgetVm } from './forget-vm.js';
 import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
 import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
-import { beginInstance, forget, resetProbes } from './instance.js';
+import { beginInstance, configureProbes, forget, resetProbes } from './instance.js';
 import { clearIntents } from './intents.js';
 import { forceReconcile } from './mode.js';
 import {
@@ -26,8 +26,8 @@ import {
 } from './people.js';
 import { noteSchedule } from './scheduled.js';
 import { forgetOldFailures, noteShares, syncIncident } from './shared-cause.js';
-import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm, StepResult } from './types.js';
-import { newProbeRecord, newVmState, type PolicyVmState } from './vm-state.js';
+import type { PolicyConfig, PolicyEvent, PolicyState, StepResult } from './types.js';
+import { newVmState, type PolicyVmState } from './vm-state.js';
 import { earliestWake, takeDue, wakeNow } from './wakes.js';
 
 /** A policy that knows of no VM yet. */
@@ -117,7 +117,7 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
       break;
     }
     case 'vm-configured':
-      return configured(ctx, event.vm);
+      return configured(ctx, event);
     default:
   }
   const vm = ctx.state.vms.get(event.vm ?? '');
@@ -204,25 +204,19 @@ function applyToVm(
   }
 }
 
-function configured(ctx: StepContext, spec: PolicyVm): PolicyVmState {
+function configured(
+  ctx: StepContext,
+  { vm: spec, recounted = [] }: Extract<PolicyEvent, { type: 'vm-configured' }>,
+): PolicyVmState {
   const known = ctx.state.vms.has(spec.id);
   let vm = ctx.state.vms.get(spec.id);
   if (!vm) {
     vm = newVmState(spec.id, ctx.now);
     ctx.state.vms.set(spec.id, vm);
   }
-  const counted = vm.spec !== null;
   vm.spec = spec;
   vm.removedAtMs = null;
-  const probes = new Map<string, ReturnType<typeof newProbeRecord>>();
-  for (const probe of spec.probes) {
-    const known = vm.probes.get(probe.name);
-    const same = known?.spec.kind === probe.kind && known.spec.role === probe.role;
-    // The engine counts anew from then on. Where that begins with ok, an end of the failure would be no change to tell.
-    const startsOver = counted && probe.startState === 'ok' && known?.state !== 'ok';
-    probes.set(probe.name, same && known && !startsOver ? { ...known, spec: probe } : newProbeRecord(probe));
-  }
-  vm.probes = probes;
+  configureProbes(vm, spec.probes, new Set(recounted));
   vm.impossible = {};
   if (spec.forceReconcile !== undefined && spec.forceReconcile !== vm.forced) {
     vm.forced = spec.forceReconcile;

@@ -62,7 +62,12 @@ export interface PolicyConfig {
 /** Everything that can happen. Times come with the event or as `now`; the policy reads no clock. */
 export type PolicyEvent =
   /** A VM is watched from now on, or its configuration changed. */
-  | { readonly type: 'vm-configured'; readonly vm: PolicyVm }
+  | {
+      readonly type: 'vm-configured';
+      readonly vm: PolicyVm;
+      /** Probes that the engine counts from their start state again, and tells only what differs from that. */
+      readonly recounted?: readonly string[];
+    }
   | { readonly type: 'vm-removed'; readonly vm: VmId }
   /** A look at start-up, or after an action that ended in the dark: is its VMM there? */
   | { readonly type: 'vm-looked'; readonly vm: VmId; readonly running: boolean }

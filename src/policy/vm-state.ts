@@ -27,7 +27,7 @@ export interface ProbeRecord {
   count: number;
   /** A liveness probe that failed holds until a new instance or until a ladder step completes. */
   latched: boolean;
-  /** Known from a former daemon only; the engine has not said it in this one. */
+  /** Known from a former daemon, or of a former check, only; the engine has not said it of this one. */
   assumed: boolean;
 }
 

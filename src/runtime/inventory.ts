@@ -166,8 +166,8 @@ export class Inventory {
   async reconfigure(unit: VmUnit, spec: VmSpec): Promise<void> {
     this.#options.degradations.clear(`probe/${spec.id}`);
     const isForced = spec.forceReconcile !== undefined && spec.forceReconcile !== unit.spec.forceReconcile;
-    await unit.reconfigure(spec);
-    this.#options.post({ type: 'vm-configured', vm: policyVm(spec, unit.driver) });
+    const recounted = await unit.reconfigure(spec);
+    this.#options.post({ type: 'vm-configured', vm: policyVm(spec, unit.driver), recounted });
     const mayLook = unit.session === undefined && !this.#options.isActedOn(spec.id);
     if (isForced && mayLook) await this.look(unit, true);
   }

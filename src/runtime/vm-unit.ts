@@ -10,6 +10,7 @@ import { type ProbeSpec, type ProbeTiming, startState } from '../model/probe.js'
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
 import type { Beat, ExternalProbe, ProbeHost } from '../probes/external.js';
 import { type PreparedCheck, prepareCheck } from '../probes/prepare-check.js';
+import { asksTheSame, isSame } from './asks-the-same.js';
 import { isIgnored } from './compliance.js';
 import { type CustomProbes, openCustomProbe } from './custom-probes.js';
 import type { ExternalRunner } from './external-runner.js';
@@ -64,6 +65,8 @@ export class VmUnit {
   readonly #messages = new Map<string, string>();
   #spec: VmSpec;
   #session: VmmSession | undefined;
+  /** When the present boot of its guest began, as far as that is known. */
+  #bootedAtMs = 0;
   #suspended = false;
   #monitorUp = false;
   #onMonitorLost: () => void = () => {};
@@ -99,7 +102,8 @@ export class VmUnit {
     await this.detach();
     const session = await this.driver.attach(this.#spec, process, { deadlineMs: ATTACH_DEADLINE_MS });
     this.#session = session;
-    await this.#register(session, fresh ? this.#options.clock.now() : session.startedAtMs);
+    this.#bootedAtMs = fresh ? this.#options.clock.now() : session.startedAtMs;
+    await this.#register(session);
     await this.#tellStatus(session, fresh);
     if (this.#session !== session) return;
     this.#monitorUp = session.monitor?.connected ?? false;
@@ -127,12 +131,43 @@ export class VmUnit {
     await session?.detach();
   }
 
-  /** Takes a new configuration; what needs a new VMM is only noted (restartRequired). */
-  async reconfigure(spec: VmSpec): Promise<void> {
+  /**
+   * Takes a new configuration; what needs a new VMM is only noted (restartRequired). Probes that still ask the same are
+   * counted on, at their new times. Resolves with those that the engine counts from nothing.
+   */
+  async reconfigure(spec: VmSpec): Promise<readonly string[]> {
+    const former = this.#spec;
+    const before = new Map(this.#handles);
     this.#spec = spec;
-    if (!this.#session) return;
-    this.#unregister();
-    await this.#register(this.#session, this.#session.startedAtMs);
+    if (!this.#session) return [];
+    const staying = this.#staying(former);
+    this.#unregister([...before.keys()].filter((name) => !staying.has(name)));
+    await this.#register(this.#session);
+    const names = spec.probes.filter(({ enabled }) => enabled).map(({ name }) => name);
+    return names.filter((name) => !before.has(name) || before.get(name) !== this.#handles.get(name));
+  }
+
+  /** Probes whose target stays as it is but for its times; these are set. */
+  #staying(former: VmSpec): ReadonlySet<string> {
+    const { clock, engine, index } = this.#options;
+    const vm = this.#spec;
+    const elapsedMs = clock.now() - this.#bootedAtMs;
+    const staying = vm.probes.flatMap((probe) => {
+      const handle = this.#handles.get(probe.name);
+      const known = handle === undefined ? undefined : index.get(handle)?.probe;
+      if (handle === undefined || known === undefined || !probe.enabled) return [];
+      const isExternal = this.#externals.has(probe.name);
+      // Of one that has not begun nothing is counted, and its delay may be another.
+      const hasBegun = elapsedMs >= known.timing.initialDelayMs;
+      const stays = hasBegun && asksTheSame({ vm: former, probe: known, isExternal }, { vm, probe });
+      return stays ? [{ handle, known, probe }] : [];
+    });
+    for (const { handle, probe } of staying) index.set(handle, { unit: this, probe });
+    const retimed = staying.filter(({ known, probe }) => !isSame(known.timing, probe.timing));
+    engine.update(
+      retimed.map(({ handle, probe }) => ({ handle, timing: { ...probe.timing, initialDelayMs: 0 } })),
+    );
+    return new Set(staying.map(({ probe }) => probe.name));
   }
 
   /** The VMM is gone: hears its last words, then lets go. */
@@ -166,6 +201,7 @@ export class VmUnit {
   }
 
   newInstance(): void {
+    this.#bootedAtMs = this.#options.clock.now();
     // An adopted VM's initial delays were shortened by the time it had run; a new boot has them whole.
     this.#startOver((timing) => timing);
   }
@@ -247,11 +283,12 @@ export class VmUnit {
     return probes.flatMap((probe) => this.#handles.get(probe.name) ?? []);
   }
 
-  async #register(session: VmmSession, bootedAtMs: number): Promise<void> {
+  /** Registers the probes that are not registered yet. */
+  async #register(session: VmmSession): Promise<void> {
     const { index } = this.#options;
     const spec = this.#spec;
-    const enabled = spec.probes.filter((probe) => probe.enabled);
-    const prepared = await Promise.all(enabled.map((probe) => this.#prepare(probe, session, bootedAtMs)));
+    const missing = spec.probes.filter(({ enabled, name }) => enabled && !this.#handles.has(name));
+    const prepared = await Promise.all(missing.map((probe) => this.#prepare(probe, session)));
     // Meanwhile the VMM may have gone, or another configuration come; whoever did that registers anew.
     if (this.#session !== session || this.#spec !== spec) return;
     const ready = prepared.filter((item) => item !== undefined);
@@ -284,14 +321,10 @@ export class VmUnit {
     }
   }
 
-  async #prepare(
-    probe: ProbeSpec,
-    session: VmmSession,
-    bootedAtMs: number,
-  ): Promise<Registration | undefined> {
+  async #prepare(probe: ProbeSpec, session: VmmSession): Promise<Registration | undefined> {
     try {
       const prepared = await this.#prepareCheck(probe, session);
-      const elapsedMs = Math.max(0, this.#options.clock.now() - bootedAtMs);
+      const elapsedMs = Math.max(0, this.#options.clock.now() - this.#bootedAtMs);
       const initialDelayMs = Math.max(0, probe.timing.initialDelayMs - elapsedMs);
       const id = `${this.#spec.id}/${probe.name}`;
       const timing = { ...probe.timing, initialDelayMs };
@@ -329,11 +362,13 @@ export class VmUnit {
     });
   }
 
-  #unregister(): void {
-    const handles = [...this.#handles.values()];
-    this.#handles.clear();
-    this.#externals.clear();
-    this.#messages.clear();
+  #unregister(names: readonly string[] = [...this.#handles.keys()]): void {
+    const handles = names.flatMap((name) => this.#handles.get(name) ?? []);
+    for (const name of names) {
+      this.#handles.delete(name);
+      this.#externals.delete(name);
+      this.#messages.delete(name);
+    }
     for (const handle of handles) this.#options.index.delete(handle);
     if (handles.length > 0) this.#options.engine.remove(handles);
   }

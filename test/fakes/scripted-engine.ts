@@ -8,10 +8,12 @@ import type {
 } from '../../src/engine/probe-engine.js';
 import { VmpulseError } from '../../src/model/errors.js';
 import type { Outcome, ProbeResult, ProbeState } from '../../src/model/outcome.js';
+import type { ProbeTiming } from '../../src/model/probe.js';
 import type { Reason } from '../../src/model/reasons.js';
 
 interface Registered {
   readonly target: Target;
+  timing: ProbeTiming;
   epoch: number;
   suspended: boolean;
   state: ProbeState;
@@ -42,6 +44,14 @@ export class ScriptedEngine implements ProbeEngine {
 
   isSuspended(id: string): boolean {
     return this.#find(id)[1].suspended;
+  }
+
+  stateOf(id: string): ProbeState {
+    return this.#find(id)[1].state;
+  }
+
+  timingOf(id: string): ProbeTiming {
+    return this.#find(id)[1].timing;
   }
 
   epochOf(id: string): number {
@@ -80,12 +90,20 @@ export class ScriptedEngine implements ProbeEngine {
     }
     return Uint32Array.from(targets, (target) => {
       const handle = this.#next++;
-      this.#targets.set(handle, { target, epoch: 1, suspended: false, state: target.startState });
+      this.#targets.set(handle, {
+        target,
+        timing: target.timing,
+        epoch: 1,
+        suspended: false,
+        state: target.startState,
+      });
       return handle;
     });
   }
 
-  update(): void {}
+  update(changes: Parameters<ProbeEngine['update']>[0]): void {
+    for (const { handle, timing } of changes) this.#get(handle).timing = timing;
+  }
 
   remove(handles: ArrayLike<number>): void {
     for (const handle of Array.from(handles)) this.#targets.delete(handle);

@@ -78,7 +78,11 @@ const policyVm = z.object({
 });
 
 const input = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('vm-configured'), vm: policyVm }),
+  z.object({
+    type: z.literal('vm-configured'),
+    vm: policyVm,
+    recounted: z.array(short).max(MAX_PROBES).exactOptional(),
+  }),
   z.object({ type: z.literal('vm-removed'), vm }),
   z.object({ type: z.literal('vm-looked'), vm, running: z.boolean() }),
   z.object({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { policyVm, Stage, WEB } from './stage.js';
+import { policyVm, probe, Stage, WEB } from './stage.js';
 
 const reset = (clearHistory: boolean) =>
   ({ type: 'probes-reset', vm: WEB, author: 'ada', clearHistory }) as const;
@@ -36,16 +36,69 @@ describe('a person who resets the probes of a VM', () => {
 });
 
 describe('a VM whose probes are configured anew', () => {
-  it('has a failed liveness start over, of which the engine would tell no end, and what was ready stays so', () => {
+  const states = (s: Stage) => Object.fromEntries(s.explain().probes.map(({ name, state }) => [name, state]));
+  const configure = (s: Stage, ...recounted: string[]) =>
+    s.send({ type: 'vm-configured', vm: policyVm(), recounted });
+  const ready = (s: Stage) => s.state.vms.get(WEB)?.ready;
+
+  it('keeps what is known of those that the engine counts on', () => {
     const s = new Stage().healthy();
     s.probe('liveness', 'failed', 'connection-refused');
-    const states = () => new Map(s.explain().probes.map(({ name, state }) => [name, state]));
-    expect(states().get('liveness')).toBe('failed');
-    s.send({ type: 'vm-configured', vm: policyVm() });
-    expect(states().get('liveness')).toBe('ok');
-    expect(states().get('readiness')).toBe('ok');
+    expect(configure(s).filter(({ type }) => type === 'confirm')).toHaveLength(0);
+    expect(states(s)).toMatchObject({ liveness: 'failed', readiness: 'ok' });
+    expect(ready(s)).toBe(true);
+  });
+
+  it('has a failed liveness start over that is counted anew, of which the engine would tell no end', () => {
+    const s = new Stage().healthy();
+    s.probe('liveness', 'failed', 'connection-refused');
+    configure(s, 'liveness');
+    expect(states(s)).toMatchObject({ liveness: 'ok', readiness: 'ok' });
     expect(s.health()).toBe('healthy');
     s.probe('liveness', 'failed', 'connection-refused');
-    expect(states().get('liveness')).toBe('failed');
+    expect(states(s).liveness).toBe('failed');
+  });
+
+  it.each([
+    ['fails', 'bad-status', 'failed', false],
+    ['is well', 'ok', 'ok', true],
+    ['says nothing', undefined, 'ok', true],
+  ] as const)('asks at once what a readiness is that is counted anew; it %s', (_how, answer, state, isReady) => {
+    const s = new Stage().healthy();
+    configure(s, 'readiness');
+    // Nobody knows yet: it keeps its place.
+    expect(ready(s)).toBe(true);
+    expect(s.asked?.probes).toEqual(['readiness']);
+    s.answer({ readiness: answer });
+    expect(states(s).readiness).toBe(state);
+    expect(ready(s)).toBe(isReady);
+    const asks = () => s.effects.filter(({ type }) => type === 'confirm').length;
+    s.advance(60_000);
+    expect(asks()).toBeGreaterThan(1);
+    // From then on the engine tells.
+    s.probe('readiness', 'ok');
+    expect(ready(s)).toBe(true);
+    s.advance(60_000);
+    const before = asks();
+    s.advance(3_600_000);
+    expect(asks()).toBe(before);
+  });
+
+  it('asks a readiness that is seen on no path into the guest, too', () => {
+    const probes = [probe('readiness', 'readiness', 'console'), probe('liveness', 'liveness', 'httpGet')];
+    const s = new Stage().healthy({ probes });
+    s.send({ type: 'vm-configured', vm: policyVm({ probes }), recounted: ['readiness'] });
+    s.answer({ readiness: 'bad-body' });
+    expect(states(s).readiness).toBe('failed');
+  });
+
+  it('begins with nothing where the role is another', () => {
+    const s = new Stage().healthy();
+    const probes = [
+      probe('readiness', 'readiness', 'httpGet'),
+      probe('agent', 'readiness', 'guestAgentPing'),
+    ];
+    s.send({ type: 'vm-configured', vm: policyVm({ probes }), recounted: ['agent'] });
+    expect(states(s)).toEqual({ readiness: 'ok', agent: 'failed' });
   });
 });

@@ -125,8 +125,21 @@ describe('adopting a VM that runs', () => {
     expect(s.asked?.probes).toEqual(['readiness', 'liveness', 'agent']);
     s.answer({ readiness: 'ok', liveness: 'ok', agent: 'ok' });
     expect(s.health()).toBe('healthy');
+    // What the engine begins as failed it tells to be ok.
+    s.probe('readiness', 'ok');
     s.advance(3_600_000);
     expect(s.effects.filter((e) => e.type === 'confirm')).toHaveLength(1);
+  });
+
+  it('asks a readiness again until the engine has said that it is ok: of a failure it would tell nothing', () => {
+    const s = configured();
+    s.attach({ fresh: false, startedAtMs: s.now - 3_600_000 });
+    s.answer({ readiness: 'ok', liveness: 'ok', agent: 'ok' });
+    expect(s.state.vms.get(WEB)?.ready).toBe(true);
+    s.advance(1_000);
+    expect(s.asked?.probes).toEqual(['readiness']);
+    s.answer({ readiness: 'connection-refused' });
+    expect(s.state.vms.get(WEB)?.ready).toBe(false);
   });
 
   it('keeps what its probes said before the attachment was reported', () => {

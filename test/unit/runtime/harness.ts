@@ -1,4 +1,6 @@
+import type { ProbeEngine } from '../../../src/engine/probe-engine.js';
 import type { RecoveryAction } from '../../../src/model/action.js';
+import type { Clock } from '../../../src/model/clock.js';
 import { silentLogger } from '../../../src/model/logger.js';
 import type { VmSpec } from '../../../src/model/vm.js';
 import { DEFAULT_POLICY_CONFIG, explain } from '../../../src/policy/index.js';
@@ -25,6 +27,8 @@ export interface HarnessOptions {
   /** Shared with a former harness: a daemon that was restarted sees the same VMMs. */
   readonly clock?: ManualClock;
   readonly driver?: RecordingDriver;
+  /** Instead of the scripted engine and the manual clock. */
+  readonly real?: { readonly engine: ProbeEngine; readonly clock: Clock };
 }
 
 /** A supervisor on a manual clock, a scripted engine and a recording driver. */
@@ -46,7 +50,7 @@ export class Harness {
       host: 'test-host',
       version: '0.0.0',
       hostBootId: () => options.hostBootId ?? 'boot-1',
-      engine: this.engine,
+      engine: options.real?.engine ?? this.engine,
       journal: this.journal,
       drivers: { qemu: this.driver },
       probes: options.probes ?? {},
@@ -58,7 +62,7 @@ export class Harness {
       ownStatus: () => options.ownStatus ?? '',
       recoveries: createRecoveries(),
       policy: DEFAULT_POLICY_CONFIG,
-      clock,
+      clock: options.real?.clock ?? clock,
       logger: silentLogger,
       journalDeadlineMs: 1000,
       onRecovery: (action) => this.actions.push(action),

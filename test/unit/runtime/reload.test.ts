@@ -1,0 +1,160 @@
+import { createServer, type Server } from 'node:http';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ProbeEngine } from '../../../src/engine/index.js';
+import { systemClock } from '../../../src/model/clock.js';
+import type { ProbeCheck, ProbeSpec, ProbeTiming } from '../../../src/model/probe.js';
+import type { VmSpec } from '../../../src/model/vm.js';
+import { settle } from '../../fakes/manual-clock.js';
+import { RecordingDriver } from '../../fakes/recording-driver.js';
+import { probeSpec, vmSpec } from '../../fixtures/vm-spec.js';
+import { Harness } from './harness.js';
+
+const web = vmSpec('web');
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
+/** The VM with one probe changed. */
+function changed(vm: VmSpec, name: string, change: (probe: ProbeSpec) => Partial<ProbeSpec>): VmSpec {
+  return {
+    ...vm,
+    probes: vm.probes.map((probe) => (probe.name === name ? { ...probe, ...change(probe) } : probe)),
+  };
+}
+
+const timed = (timing: Partial<ProbeTiming>) => (probe: ProbeSpec) => ({
+  timing: { ...probe.timing, ...timing },
+});
+const http = (port: number, path = '/'): ProbeCheck => ({
+  kind: 'httpGet',
+  http: { scheme: 'http', port, path, headers: [] },
+});
+
+describe('a VM that is configured anew', () => {
+  const beat = { ...web, probes: [...web.probes, probeSpec('beat', 'liveness', { kind: 'heartbeat' })] };
+  const ROWS: readonly (readonly [string, string, VmSpec, 'ok' | 'failed' | 'unknown'])[] = [
+    ['its labels', 'readiness', { ...beat, labels: { tier: 'db' } }, 'ok'],
+    ['its memory', 'readiness', { ...beat, hypervisor: { ...beat.hypervisor, vcpus: 2 } }, 'ok'],
+    ['the period', 'readiness', changed(beat, 'readiness', timed({ periodMs: 5_000 })), 'ok'],
+    ['the threshold', 'readiness', changed(beat, 'readiness', timed({ failureThreshold: 9 })), 'ok'],
+    ['the weight', 'readiness', changed(beat, 'readiness', () => ({ weight: 3 })), 'ok'],
+    ['the port', 'readiness', changed(beat, 'readiness', () => ({ check: http(81) })), 'failed'],
+    ['the role', 'agent', changed(beat, 'agent', () => ({ role: 'readiness' })), 'failed'],
+    ['the address of the VM', 'agent', { ...beat, address: '127.0.0.2' }, 'unknown'],
+    ['another probe', 'agent', changed(beat, 'readiness', () => ({ check: http(81) })), 'ok'],
+    ['the threshold of a heartbeat', 'beat', changed(beat, 'beat', timed({ failureThreshold: 9 })), 'failed'],
+    ['the period of a heartbeat', 'beat', changed(beat, 'beat', timed({ periodMs: 5_000 })), 'ok'],
+  ];
+
+  it.each(
+    ROWS,
+  )('has probes counted on unless they ask something else: %s', async (_what, probe, next, state) => {
+    const h = new Harness();
+    await h.startHealthy(beat);
+    h.engine.transition('test/web/beat', 'failed', 'no-reply');
+    await settle();
+    await h.supervisor.apply([next]);
+    await settle();
+    expect(h.engine.stateOf(`test/web/${probe}`)).toBe(state);
+    const wanted = next.probes.find(({ name }) => name === probe);
+    expect(h.engine.timingOf(`test/web/${probe}`)).toEqual(wanted?.timing);
+    expect(h.engine.ids().toSorted()).toEqual(beat.probes.map(({ name }) => `test/web/${name}`).toSorted());
+  });
+
+  it('has a probe whose delay is not over begin anew, with what is left of the new one', async () => {
+    const slow = changed(web, 'readiness', timed({ initialDelayMs: 300_000 }));
+    const h = new Harness();
+    h.driver.boot(slow);
+    await h.supervisor.start([slow]);
+    await h.clock.advance(60_000);
+    await h.supervisor.apply([
+      changed(slow, 'readiness', timed({ initialDelayMs: 100_000, periodMs: 5_000 })),
+    ]);
+    expect(h.engine.timingOf('test/web/readiness')).toMatchObject({
+      initialDelayMs: 40_000,
+      periodMs: 5_000,
+    });
+    await h.clock.advance(60_000);
+    await h.supervisor.apply([
+      changed(slow, 'readiness', timed({ initialDelayMs: 100_000, periodMs: 7_000 })),
+    ]);
+    expect(h.engine.timingOf('test/web/readiness')).toMatchObject({ initialDelayMs: 0, periodMs: 7_000 });
+  });
+
+  it('keeps its probes suspended while it is paused', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    h.driver.statuses.set(web.id, 'paused');
+    h.driver.emit(web, { type: 'paused' });
+    await settle();
+    expect(h.engine.isSuspended('test/web/readiness')).toBe(true);
+    await h.supervisor.apply([changed(web, 'readiness', () => ({ check: http(81) }))]);
+    expect(h.engine.isSuspended('test/web/readiness')).toBe(true);
+    expect(h.engine.isSuspended('test/web/agent')).toBe(true);
+  });
+
+  it('drops a probe that is switched off', async () => {
+    const h = new Harness();
+    await h.startHealthy(web);
+    await h.supervisor.apply([changed(web, 'agent', () => ({ enabled: false }))]);
+    expect(h.engine.ids()).not.toContain('test/web/agent');
+    expect(h.engine.stateOf('test/web/readiness')).toBe('ok');
+  });
+});
+
+/** A guest's service; not ok once told so. */
+async function service(): Promise<{ readonly port: number; fail: () => void }> {
+  let status = 200;
+  const server: Server = createServer((_request, response) => void response.writeHead(status).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const place = server.address();
+  if (place === null || typeof place === 'string') throw new Error('not a TCP server');
+  return { port: place.port, fail: () => void (status = 503) };
+}
+
+describe('readiness under a real engine', () => {
+  const timing = {
+    initialDelayMs: 0,
+    periodMs: 100,
+    timeoutMs: 95,
+    successThreshold: 1,
+    failureThreshold: 2,
+  };
+
+  async function world() {
+    const guest = await service();
+    const engine = new ProbeEngine({ engine: 'portable', lateMs: 10_000 });
+    onTestFinished(() => engine.close());
+    const driver = new RecordingDriver(() => systemClock.now());
+    const h = new Harness({ driver, real: { engine, clock: systemClock } });
+    onTestFinished(() => h.supervisor.close());
+    const vm = vmSpec('web', {
+      probes: [{ ...probeSpec('readiness', 'readiness', http(guest.port)), timing }],
+      recovery: { ...web.recovery, enabled: false },
+    });
+    h.driver.boot(vm);
+    await h.supervisor.start([vm]);
+    const ready = (is: boolean) =>
+      vi.waitFor(() => expect(h.supervisor.state.vms.get(vm.id)?.ready).toBe(is), PATIENCE);
+    await ready(true);
+    return { h, vm, guest, ready };
+  }
+
+  it('is lost after a reload that changes its times', async () => {
+    const { h, vm, guest, ready } = await world();
+    await h.supervisor.apply([changed(vm, 'readiness', timed({ failureThreshold: 3 }))]);
+    guest.fail();
+    await ready(false);
+  });
+
+  it('is lost at a reload that has it ask what fails, and comes back with what is well', async () => {
+    const { h, vm, guest, ready } = await world();
+    const other = await service();
+    other.fail();
+    await h.supervisor.apply([changed(vm, 'readiness', () => ({ check: http(other.port) }))]);
+    await ready(false);
+    await h.supervisor.apply([changed(vm, 'readiness', () => ({ check: http(guest.port, '/again') }))]);
+    await ready(true);
+    guest.fail();
+    await ready(false);
+  });
+});
