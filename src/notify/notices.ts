@@ -24,7 +24,7 @@ interface Rule {
   readonly kind: string;
   readonly severity: Severity;
   readonly role: Notice['role'];
-  /** Default: that of the VM. */
+  /** Default: the VM, or the host; of a rule that is about a VM, that of the VM. */
   readonly topic?: string;
   /** The event's type, and members of its data that must have one of these values. */
   readonly when: Readonly<Record<string, readonly string[]>> & { readonly type: readonly string[] };
@@ -41,7 +41,7 @@ const host = { aboutVm: false } as const;
 const vm = { aboutVm: true } as const;
 
 /** Rules of escalations that are told as something else already. */
-const TOLD_OTHERWISE: ReadonlySet<string> = new Set(['quarantine', 'shared-cause', 'edit-war']);
+const TOLD_OTHERWISE: ReadonlySet<string> = new Set(['quarantine', 'shared-cause']);
 
 /** What is told of what happens, the first row that fits. docs/guides/notifications.md has the same table. */
 export const NOTICE_RULES: readonly Rule[] = [
@@ -72,7 +72,13 @@ export const NOTICE_RULES: readonly Rule[] = [
   },
   { kind: 'recovered', severity: 'info', role: 'close', when: decision('recovered'), ...vm },
   { kind: 'quarantined', severity: 'critical', role: 'open', when: decision('quarantine'), ...vm },
-  { kind: 'released', severity: 'info', role: 'close', when: decision('note', 'release'), ...vm },
+  {
+    kind: 'released',
+    severity: 'info',
+    role: 'close',
+    when: { ...decision('note', 'release'), episode: ['none'] },
+    ...vm,
+  },
   {
     kind: 'vm-resumed',
     severity: 'info',
@@ -80,7 +86,22 @@ export const NOTICE_RULES: readonly Rule[] = [
     when: { ...decision('note', 'person-hold'), episode: ['none'] },
     ...vm,
   },
-  { kind: 'edit-war', severity: 'error', role: 'open', when: decision('hold', 'edit-war'), ...vm },
+  {
+    kind: 'edit-war',
+    severity: 'error',
+    role: 'open',
+    topic: 'edit-war',
+    when: decision('escalate', 'edit-war'),
+    ...vm,
+  },
+  {
+    kind: 'edit-war-over',
+    severity: 'info',
+    role: 'close',
+    topic: 'edit-war',
+    when: decision('note', 'edit-war'),
+    ...vm,
+  },
   {
     kind: 'brake',
     severity: 'critical',
@@ -152,9 +173,14 @@ export function noticeOf(event: RuntimeEvent): Notice | undefined {
   const rule = NOTICE_RULES.find((each) => fits(each, event));
   if (rule === undefined || isToldOtherwise(rule, event) || isIntended(event)) return undefined;
   const { kind, severity, role } = rule;
-  const topic = rule.topic ?? (event.vm === null ? 'host' : `vm:${event.vm}`);
+  const topic = topicOf(rule, event);
   const text = plainText(event.text, MAX_TEXT_CHARS);
   return { kind, severity, role, topic, atMs: event.atMs, vm: event.vm, text };
+}
+
+function topicOf({ topic }: Rule, { vm }: RuntimeEvent): string {
+  if (vm === null) return topic ?? 'host';
+  return `${topic ?? 'vm'}:${vm}`;
 }
 
 function fits({ when, aboutVm }: Rule, event: RuntimeEvent): boolean {

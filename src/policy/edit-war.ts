@@ -1,7 +1,8 @@
 import type { LadderStep } from '../model/action.js';
+import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import { utc } from './text.js';
-import type { Blocker } from './vm-state.js';
+import type { Blocker, PolicyVmState } from './vm-state.js';
 
 /** How often we changed something back that others had changed. */
 export interface EditWar {
@@ -48,6 +49,15 @@ export function noteEdit(war: EditWar, now: number): 'free' | 'throttled' | 'pau
   if (!tooOften) return isFree ? 'free' : 'throttled';
   war.pausedAtMs = now;
   return 'paused';
+}
+
+/** A person lets us change back again what others change. `who`: the beginning of the sentence that says so. */
+export function endWar(ctx: StepContext, vm: PolicyVmState, who: string): void {
+  const { pausedAtMs } = vm.war;
+  vm.war = newWar();
+  if (pausedAtMs === null) return;
+  const text = `${who}: it is not left any more as others have wanted it since ${utc(pausedAtMs)}`;
+  say(ctx, { vm, kind: 'note', rule: 'edit-war', text });
 }
 
 /** What keeps us from changing it back now. */

@@ -1,5 +1,5 @@
 import { type StepContext, say } from './context.js';
-import { newWar } from './edit-war.js';
+import { endWar } from './edit-war.js';
 import type { Blocker, PolicyVmState } from './vm-state.js';
 
 /** Why automation does nothing to the VM by itself, whatever it looks like; null: it acts. */
@@ -19,10 +19,10 @@ export function inertBecause(vm: PolicyVmState): Blocker | null {
 
 /** What only waits is tried again at once. Budgets, quarantine, and what persons want stay as they are. */
 export function forceReconcile(ctx: StepContext, vm: PolicyVmState): void {
-  vm.war = newWar();
   vm.actionHeld = null;
   vm.confirmRetryAtMs = 0;
   vm.verifyRetryAtMs = 0;
+  endWar(ctx, vm, 'its annotation asks for it');
   const text = 'its annotation asks for it: what only waits is tried again at once';
   say(ctx, { vm, kind: 'note', rule: 'force-reconcile', text });
 }

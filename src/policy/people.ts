@@ -1,6 +1,6 @@
 import { escalateHost, type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
-import { newWar } from './edit-war.js';
+import { endWar } from './edit-war.js';
 import { archive } from './episode.js';
 import { wantsAfterFailure } from './exits.js';
 import { forget, releaseLatches } from './instance.js';
@@ -65,10 +65,10 @@ export function endMaintenance(ctx: StepContext, vm: PolicyVmState, why: string)
 export function noteUnhold(ctx: StepContext, vm: PolicyVmState | null, author: string): void {
   if (vm) {
     vm.hold = null;
-    vm.war = newWar();
-    // Where it fails, what was told of it is over only with its recovery.
-    const data = { episode: vm.episode === null ? 'none' : 'open' };
     const text = `${bounded(author)} resumes recovery`;
+    endWar(ctx, vm, text);
+    // Where it fails, what was told of it is over only with its recovery.
+    const data = { episode: episodeOf(vm) };
     say(ctx, { vm, kind: 'note', rule: 'person-hold', text, data });
     return;
   }
@@ -92,6 +92,11 @@ export function noteUnhold(ctx: StepContext, vm: PolicyVmState | null, author: s
   const rest = stillHeld ? '; it still holds, for the journal cannot be written' : '';
   const rule = stillHeld ? 'journal-unavailable' : 'person-hold';
   say(ctx, { vm: null, kind: 'note', rule, text: `${over}${rest}` });
+}
+
+/** Whether it still fails, for those who are told that a person lets it go on. */
+function episodeOf({ episode }: PolicyVmState): 'none' | 'open' {
+  return episode === null ? 'none' : 'open';
 }
 
 /** True: something changed. */
@@ -134,7 +139,8 @@ export function noteRelease(ctx: StepContext, vm: PolicyVmState, author: string)
   vm.budget.failures = 0;
   vm.budget.breakerUntilMs = null;
   vm.impossible = {};
-  vm.war = newWar();
   const what = was.length > 0 ? was.join(' and ') : 'nothing that held it';
-  say(ctx, { vm, kind: 'note', rule: 'release', text: `${bounded(author)} released it from ${what}` });
+  const text = `${bounded(author)} released it from ${what}`;
+  endWar(ctx, vm, text);
+  say(ctx, { vm, kind: 'note', rule: 'release', text, data: { episode: episodeOf(vm) } });
 }

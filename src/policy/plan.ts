@@ -153,7 +153,8 @@ function act(
 function edited(ctx: StepContext, vm: PolicyVmState, step: LadderStep): void {
   if (noteEdit(vm.war, ctx.now) !== 'paused') return;
   const text = `${vm.id}: ${step} was undone ${vm.war.day.length} times within a day; after this one it is left as others want it`;
-  escalate(ctx, vm, 'edit-war', text);
+  // Once a war, also where the failure is still the same.
+  escalate(ctx, vm, 'edit-war', text, `edit-war/${ctx.now}`);
 }
 
 function noteAttempt(vm: PolicyVmState, action: RecoveryAction, now: number): void {

@@ -105,6 +105,46 @@ describe('what people are told', () => {
     });
     expect(kinds).toContain('vm:test/web failure error open');
     expect(kinds.filter((kind) => kind.endsWith('close'))).toEqual([]);
+    const release = { type: 'release', vm: web.id, author: 'ann' } as const;
+    const released = () => h.supervisor.command(release, { vm: web.id, text: 'released', data: {} });
+    expect((await told(h, released)).filter((kind) => kind.endsWith('close'))).toEqual([]);
+  });
+
+  it.each([
+    'unhold',
+    'release',
+  ] as const)('of an edit war: it outlives the failure, until %s', async (type) => {
+    const stubborn = vmSpec('web', { recovery: { ...web.recovery, maxPer24h: 100 } });
+    const h = new Harness();
+    await h.startHealthy(stubborn);
+    const fight = async () => {
+      // Somebody stops the VMM again and again.
+      for (let n = 0; n < 7; n++) {
+        h.engine.answers.set(`${web.id}/vmm-process`, { result: 'failed', reason: 'process-stopped' });
+        h.engine.transition(`${web.id}/vmm-process`, 'failed', 'process-stopped');
+        await h.clock.advance(60_000);
+        h.engine.answers.clear();
+        await h.allOk(stubborn);
+        await h.clock.advance(540_000);
+      }
+    };
+    const person = () =>
+      h.supervisor.command({ type, vm: web.id, author: 'ann' }, { vm: web.id, text: type, data: {} });
+    const kinds = await told(h, async () => {
+      await fight();
+      await person();
+      await fight();
+      await person();
+    });
+    const own = 'edit-war:test/web';
+    expect(kinds.filter((kind) => kind.startsWith('edit-war'))).toEqual([
+      `${own} edit-war error open`,
+      `${own} edit-war-over info close`,
+      `${own} edit-war error open`,
+      `${own} edit-war-over info close`,
+    ]);
+    expect(kinds.at(-1)).toMatch(/^vm:test\/web (vm-resumed|released) info close$/);
+    expect(kinds.filter((kind) => kind === 'vm:test/web recovered info close').length).toBeGreaterThan(2);
   });
 
   it('of a VM that somebody stopped: nothing', async () => {
