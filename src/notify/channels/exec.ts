@@ -1,8 +1,7 @@
 import type { NotifyWay } from '../../model/notification.js';
 import { plainText } from '../../model/plain-text.js';
 import { runChildOrLeave } from '../../probes/command/child.js';
-import { chooseUser } from '../../probes/command/user.js';
-import { untrusted } from '../../runtime/hooks/trusted-file.js';
+import { chooseRunner } from '../../runtime/hooks/trusted-file.js';
 import { linesOf, subjectOf } from '../message.js';
 import { Undelivered } from '../undelivered.js';
 import type { Send } from './channel.js';
@@ -14,8 +13,11 @@ export const sendExec: Send<Extract<NotifyWay, { kind: 'exec' }>> = async (
   { argv, user },
   { id, atMs, message, signal },
 ) => {
-  const asUser = user === undefined ? undefined : await chooseUser(user);
-  const refused = await untrusted(argv[0] ?? '', asUser?.uid);
+  const { user: asUser, refused } = await chooseRunner(argv[0] ?? '', user, signal).catch(
+    (error: unknown) => {
+      throw signal.aborted ? new Undelivered('the program could not be looked at in time') : error;
+    },
+  );
   if (refused !== undefined) throw new Undelivered(refused);
   const subject = subjectOf(message);
   const env = {

@@ -1,6 +1,7 @@
 import { appendFile, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { errorMessage, isMissingFile, VmpulseError } from '../../model/errors.js';
 import type { VmId } from '../../model/vm.js';
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -26,6 +27,7 @@ export type HookRun = z.output<typeof line>;
 export class HookLog {
   readonly #path: string;
   #last: Promise<unknown> = Promise.resolve();
+  #isFirst = true;
 
   constructor(stateDir: string) {
     this.#path = join(stateDir, 'hook-runs.jsonl');
@@ -38,7 +40,7 @@ export class HookLog {
     return added;
   }
 
-  /** The last `limit` of the VM (undefined: of all), oldest first. */
+  /** The last `limit` of the VM (undefined: of all), oldest first. Rejects with ERR_VMPULSE_STORAGE. */
   async read(vm: VmId | undefined, limit: number): Promise<readonly HookRun[]> {
     await this.#last;
     const texts = await Promise.all([`${this.#path}.1`, this.#path].map(readOrNothing));
@@ -47,17 +49,28 @@ export class HookLog {
   }
 
   async #append(text: string): Promise<void> {
-    const bytes = await stat(this.#path).then(
-      ({ size }) => size,
-      () => 0,
-    );
+    const bytes = await stat(this.#path).then(({ size }) => size, orIfMissing(0));
     if (bytes > MAX_BYTES) await rename(this.#path, `${this.#path}.1`);
-    await appendFile(this.#path, text, { mode: 0o600 });
+    // Half a line of a daemon that died must not take a whole one with it.
+    await appendFile(this.#path, this.#isFirst ? `\n${text}` : text, { mode: 0o600 });
+    this.#isFirst = false;
   }
 }
 
 async function readOrNothing(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => '');
+  try {
+    return await readFile(path, 'utf8').catch(orIfMissing(''));
+  } catch (cause) {
+    const text = `what hooks wrote cannot be read: ${errorMessage(cause)}`;
+    throw new VmpulseError('ERR_VMPULSE_STORAGE', text, { cause });
+  }
+}
+
+function orIfMissing<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (isMissingFile(error)) return value;
+    throw error;
+  };
 }
 
 /** A daemon that died may have left half a line. */

@@ -61,6 +61,6 @@ export interface HookApi {
     author: string;
     signal: AbortSignal;
   }): Promise<readonly HookRunView[]>;
-  /** The last runs, oldest first. */
+  /** The last runs, oldest first. Rejects with ERR_VMPULSE_STORAGE. */
   logs(query: { vm: VmId | undefined; limit: number }): Promise<readonly HookRun[]>;
 }

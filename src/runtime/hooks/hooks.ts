@@ -25,7 +25,8 @@ export interface HooksOptions {
   /** How the VM is to be. Throws ERR_VMPULSE_VM_UNKNOWN. */
   readonly spec: (vm: VmId) => VmSpec;
   readonly specs: () => readonly VmSpec[];
-  readonly degrade: (what: string, why: string) => void;
+  /** Something works only in part; `why` undefined: it works again. */
+  readonly degrade: (what: string, why: string | undefined) => void;
   /** A hook was run, or left out. */
   readonly onRun: (event: HookEvent, result: HookOutcome) => void;
 }
@@ -196,16 +197,12 @@ export class Hooks implements HookPort, HookApi {
   async #run(placed: Placed, occasion: HookOccasion, signal: AbortSignal): Promise<HookResult> {
     const { hook } = placed;
     const withdrawn = AbortSignal.any([this.#abort.signal, signal]);
-    let forget = () => {};
     const ended = await runHook(hook, {
       occasion,
       timeoutMs: hook.timeoutMs ?? this.#settings.timeoutMs,
       signal: withdrawn,
-      onSpawn: (pid) => {
-        forget = this.#running.note(pid, `${hookName(hook)} of ${occasion.vm.id}`);
-      },
+      onSpawn: (pid) => this.#running.note(pid, `${hookName(hook)} of ${occasion.vm.id}`),
     });
-    forget();
     // What was withdrawn says nothing of the hook.
     if (!withdrawn.aborted) this.#record(placed, occasion, ended);
     return ended;
@@ -227,9 +224,11 @@ export class Hooks implements HookPort, HookApi {
       why.actionId,
     );
     const run = { atMs: occasion.atMs, vm: vm.id, event, program, origin, reason: why.reason };
-    this.#log.add({ ...run, result, text, tookMs, stdout, stderr }).catch((error: unknown) => {
-      this.#options.degrade('hook-log', `runs of hooks are not kept: ${errorMessage(error)}`);
-    });
+    const { degrade } = this.#options;
+    this.#log.add({ ...run, result, text, tookMs, stdout, stderr }).then(
+      () => degrade('hook-log', undefined),
+      (error: unknown) => degrade('hook-log', `runs of hooks are not kept: ${errorMessage(error)}`),
+    );
   }
 
   #tellChange({ vm, hook, id }: AddedHook, what: string, author: string): void {

@@ -2,9 +2,8 @@ import { errorMessage } from '../../model/errors.js';
 import { type Hook, hookText } from '../../model/hook.js';
 import { plainText } from '../../model/plain-text.js';
 import { type ChildEnd, runChildOrLeave } from '../../probes/command/child.js';
-import { chooseUser } from '../../probes/command/user.js';
 import type { HookOccasion } from './occasion.js';
-import { untrusted } from './trusted-file.js';
+import { chooseRunner } from './trusted-file.js';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const SHELL = '/bin/sh';
@@ -27,12 +26,13 @@ export interface HookCall {
   readonly timeoutMs: number;
   /** Withdraws it. */
   readonly signal: AbortSignal;
-  readonly onSpawn: (pid: number) => void;
+  /** It runs; what is returned is called once it has ended, which one that hangs in the kernel never does. */
+  readonly onSpawn: (pid: number) => () => void;
 }
 
 /**
  * Runs one hook to its end or its limit, whichever comes first, and never rejects. It has a process group of its own,
- * of which nobody is left after it.
+ * of which nobody is left after it but who hangs in the kernel.
  */
 export async function runHook(hook: Hook, call: HookCall): Promise<HookResult> {
   const startedAtMs = performance.now();
@@ -44,15 +44,19 @@ export async function runHook(hook: Hook, call: HookCall): Promise<HookResult> {
   const late = AbortSignal.timeout(call.timeoutMs);
   const signal = AbortSignal.any([late, call.signal]);
   try {
-    const user = hook.user === undefined ? undefined : await chooseUser(hook.user);
     const argv = argvOf(hook, call.occasion);
-    const refused = await untrusted(argv[0] ?? '', user?.uid);
+    const { user, refused } = await chooseRunner(argv[0] ?? '', hook.user, signal);
     if (refused !== undefined) return ended({ result: 'refused', text: plainText(refused, 500), ...quiet });
     const env = { PATH, LANG: 'C.UTF-8', ...call.occasion.environment(call.timeoutMs) };
-    const { onSpawn } = call;
+    let forget = () => {};
+    const onSpawn = (pid: number) => {
+      forget = call.onSpawn(pid);
+    };
     const end = await runChildOrLeave({ argv, cwd: '/', env, user, signal, onSpawn });
+    if (end !== undefined) forget();
     if (late.aborted) {
-      const text = `did not end within ${call.timeoutMs / 1000} s and was ended`;
+      const how = end === undefined ? ', not even when it was killed' : ' and was ended';
+      const text = `did not end within ${call.timeoutMs / 1000} s${how}`;
       return ended({ result: 'timeout', text, stdout: end?.stdout ?? '', stderr: end?.stderr ?? '' });
     }
     if (end === undefined || call.signal.aborted)
@@ -60,6 +64,10 @@ export async function runHook(hook: Hook, call: HookCall): Promise<HookResult> {
     const { stdout, stderr } = end;
     return ended({ result: end.code === 0 ? 'done' : 'failed', text: textOf(end), stdout, stderr });
   } catch (error) {
+    if (late.aborted) {
+      const text = `was not begun within ${call.timeoutMs / 1000} s`;
+      return ended({ result: 'timeout', text, ...quiet });
+    }
     const text = plainText(`cannot be run: ${errorMessage(error)}`, 500);
     return ended({ result: call.signal.aborted ? 'failed' : 'refused', text, ...quiet });
   }

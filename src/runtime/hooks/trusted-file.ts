@@ -1,10 +1,36 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { HostUser } from '../../kernel/users.js';
 import { errorMessage } from '../../model/errors.js';
+import { withSignal } from '../../model/with-signal.js';
+import { chooseUser } from '../../probes/command/user.js';
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 const EXECUTE = 0o111;
+
+/** As whom a program of the host is run, and why it may not be; undefined: it may. */
+export interface Runner {
+  /** Undefined: as this process. */
+  readonly user: HostUser | undefined;
+  readonly refused: string | undefined;
+}
+
+/**
+ * Finds that out, or rejects when the signal fires: a file system that hangs keeps nobody waiting. Rejects with the
+ * errors of chooseUser.
+ */
+export function chooseRunner(
+  program: string,
+  userName: string | undefined,
+  signal: AbortSignal,
+): Promise<Runner> {
+  const look = async () => {
+    const user = userName === undefined ? undefined : await chooseUser(userName);
+    return { user, refused: await untrusted(program, user?.uid) };
+  };
+  return withSignal(look(), signal);
+}
 
 /**
  * Why a program may not be run for the host: others than root, this process and `uid` could have written it, or what

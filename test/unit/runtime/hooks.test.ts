@@ -49,7 +49,7 @@ function world(options: { vm?: Partial<VmSpec>; settings?: Partial<HookSettings>
     recorder: () => recorder,
     spec: () => vm,
     specs: () => [vm],
-    degrade: (what, text) => void degraded.set(what, text),
+    degrade: (what, text) => void (text === undefined ? degraded.delete(what) : degraded.set(what, text)),
     onRun: (event, result) => ran.push(`${event} ${result}`),
   });
   onTestFinished(() => hooks.close());
@@ -311,6 +311,60 @@ describe('hooks that nothing waits for', () => {
     expect(identify(pid)).toBeDefined();
     await hooks.close();
     await vi.waitFor(() => expect(identify(pid)).toBeUndefined(), PATIENCE);
+  });
+});
+
+describe('a hook that does not end even when it is killed', () => {
+  it('is left behind, and ended by the next daemon if it can be then', async () => {
+    const dir = tempDir();
+    const file = script(dir, 'hangs', 'exec sleep 60');
+    const first = world({ vm: { hooks: [preStart(file, { timeoutMs: 300 })] } });
+    await first.hooks.start();
+    // As if it hung in the kernel: no signal reaches it.
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    onTestFinished(() => kill.mockRestore());
+    const refused = await first.hooks.beforeStart(first.vm, why, never);
+    const [group = 0] = kill.mock.calls[0] ?? [];
+    kill.mockRestore();
+    expect(refused).toContain('did not end within 0.3 s, not even when it was killed');
+    expect(identify(-group)).toBeDefined();
+    const next = world({ stateDir: first.stateDir });
+    await next.hooks.start();
+    await vi.waitFor(() => expect(identify(-group)).toBeUndefined(), PATIENCE);
+    expect((await next.texts()).join()).toContain('of a former daemon was still running and was ended');
+  });
+});
+
+describe('what hooks wrote', () => {
+  const run = async ({ hooks, vm }: ReturnType<typeof world>) => hooks.beforeStart(vm, why, never);
+
+  it('that cannot be kept or read is told, until it can', async () => {
+    const dir = tempDir();
+    const own = world({ vm: { hooks: [preStart(script(dir, 'a', 'echo hello'))] } });
+    await own.hooks.start();
+    const log = join(own.stateDir, 'hook-runs.jsonl');
+    mkdirSync(log);
+    await run(own);
+    await vi.waitFor(
+      () => expect(own.degraded.get('hook-log')).toMatch(/^runs of hooks are not kept: EISDIR/),
+      PATIENCE,
+    );
+    const all = { vm: undefined, limit: 10 };
+    await expect(own.hooks.logs(all)).rejects.toMatchObject({ code: 'ERR_VMPULSE_STORAGE' });
+    rmSync(log, { recursive: true });
+    await run(own);
+    expect(await own.hooks.logs(all)).toMatchObject([{ stdout: 'hello\n' }]);
+    await vi.waitFor(() => expect(own.degraded.has('hook-log')).toBe(false), PATIENCE);
+  });
+
+  it('is whole after half a line that a daemon left that died', async () => {
+    const dir = tempDir();
+    const own = world({ vm: { hooks: [preStart(script(dir, 'a', 'echo hello'))] } });
+    writeFileSync(join(own.stateDir, 'hook-runs.jsonl'), '{"atMs":1,"vm":"te');
+    await own.hooks.start();
+    await run(own);
+    await run(own);
+    expect(await own.hooks.logs({ vm: undefined, limit: 10 })).toHaveLength(2);
   });
 });
 
