@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { Pool } from 'undici';
 import { z } from 'zod';
 import { errorMessage, isErrorCode, VmpulseError } from '../model/errors.js';
+import { parseJson } from '../model/parse-json.js';
 import type { DaemonPlace } from './daemon-place.js';
 import { type EventBlock, readEventBlocks } from './event-blocks.js';
 
@@ -175,12 +176,4 @@ function refusal(status: number, text: string): VmpulseError {
     'ERR_VMPULSE_INTERNAL',
     `the daemon answered with status ${status}; its log may tell more`,
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

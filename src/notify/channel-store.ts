@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../kernel/durable-file.js';
-import { errorMessage, VmpulseError } from '../model/errors.js';
+import { VmpulseError } from '../model/errors.js';
 import { NOTIFY_LEVELS, type NotifyChannel, type NotifyLevel } from '../model/notification.js';
+import { StoredValue } from '../runtime/stored-value.js';
 
 /** A channel as a person adds it to a running daemon. */
 export interface NewChannel {
@@ -34,55 +35,54 @@ const stored = z
   )
   .max(MAX_ADDED);
 
-/** Channels that were added, in a file of the state directory; secrets in one each beside it. */
+/** Channels that were added; secrets in a file each beside theirs. */
 export class ChannelStore {
   readonly #folder: string;
-  #channels: readonly NotifyChannel[] = [];
-  #problem: string | undefined;
-  #writing: Promise<unknown> = Promise.resolve();
+  readonly #file: StoredValue<readonly NotifyChannel[]>;
 
   constructor(folder: string) {
     this.#folder = folder;
+    this.#file = new StoredValue<readonly NotifyChannel[]>({
+      path: join(folder, 'channels.json'),
+      schema: stored,
+      empty: [],
+      unreadable: 'so channels that were added are not told; mend or remove it',
+    });
   }
 
   get channels(): readonly NotifyChannel[] {
-    return this.#channels;
+    return this.#file.value;
   }
 
   /** Why it is not known which channels were added; undefined: it is. */
   get problem(): string | undefined {
-    return this.#problem;
+    return this.#file.problem;
   }
 
   /** Never rejects; `problem` tells. */
-  async load(): Promise<void> {
-    try {
-      this.#channels = stored.parse(JSON.parse(await readFile(this.#path, 'utf8')));
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-      this.#problem = `${this.#path} cannot be read, so channels that were added are not told; mend or remove it: ${errorMessage(error).split('\n')[0]}`;
-    }
+  load(): Promise<void> {
+    return this.#file.load();
   }
 
-  /** Rejects with ERR_VMPULSE_STORAGE when it is not stored. */
+  /** Rejects with ERR_VMPULSE_ARGUMENT for too many, ERR_VMPULSE_STORAGE when it is not stored. */
   add({ way, ...rest }: NewChannel): Promise<NotifyChannel> {
-    return this.#change(async () => {
-      if (this.#channels.length >= MAX_ADDED)
+    return this.#file.change(async (save) => {
+      if (this.channels.length >= MAX_ADDED)
         throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `there are ${MAX_ADDED} channels; remove some first`);
       const channel: NotifyChannel =
         way.kind === 'slack'
           ? { ...rest, way: { kind: 'slack', url: { file: await this.#keep(rest.name, way.url) } } }
           : { ...rest, way };
-      await this.#save([...this.#channels, channel]);
+      await save([...this.channels, channel]);
       return channel;
     });
   }
 
   /** Rejects with ERR_VMPULSE_STORAGE. False: none of that name was added. */
   remove(name: string): Promise<boolean> {
-    return this.#change(async () => {
-      if (!this.#channels.some((channel) => channel.name === name)) return false;
-      await this.#save(this.#channels.filter((channel) => channel.name !== name));
+    return this.#file.change(async (save) => {
+      if (!this.channels.some((channel) => channel.name === name)) return false;
+      await save(this.channels.filter((channel) => channel.name !== name));
       await rm(this.#secretPath(name), { force: true });
       return true;
     });
@@ -97,31 +97,5 @@ export class ChannelStore {
 
   #secretPath(name: string): string {
     return join(this.#folder, 'secrets', name);
-  }
-
-  async #save(channels: readonly NotifyChannel[]): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    await writeDurably(this.#path, `${JSON.stringify(channels, null, 2)}\n`);
-    this.#channels = channels;
-  }
-
-  get #path(): string {
-    return join(this.#folder, 'channels.json');
-  }
-
-  #change<T>(change: () => Promise<T>): Promise<T> {
-    const changed = this.#writing.then(async () => {
-      if (this.#problem !== undefined) throw new VmpulseError('ERR_VMPULSE_STORAGE', this.#problem);
-      try {
-        return await change();
-      } catch (cause) {
-        if (cause instanceof VmpulseError) throw cause;
-        throw new VmpulseError('ERR_VMPULSE_STORAGE', `the channel is not stored: ${errorMessage(cause)}`, {
-          cause,
-        });
-      }
-    });
-    this.#writing = changed.catch(() => {});
-    return changed;
   }
 }

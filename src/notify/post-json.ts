@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'undici';
 import { errorMessage } from '../model/errors.js';
+import { mayPassLater } from '../model/http-status.js';
 import { Undelivered } from './undelivered.js';
 
 const CONNECT_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
-/** Answers after which the same may be taken later. */
-const TRY_AGAIN: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export interface JsonPost {
   readonly url: string;
@@ -36,7 +35,7 @@ export async function postJson({ url, body, headers, caFile, signal }: JsonPost)
     await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal });
     const { statusCode: status } = answer;
     if (status >= 200 && status < 300) return;
-    const isFinal = status < 500 && !TRY_AGAIN.has(status);
+    const isFinal = !mayPassLater(status);
     const retryAfterMs = retryAfter(answer.headers['retry-after']);
     throw new Undelivered(`${origin} answered with status ${status}`, { isFinal, retryAfterMs });
   } catch (error) {

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../kernel/durable-file.js';
+import { parseJson } from '../model/parse-json.js';
 
 /** Something that waits to be delivered. */
 export interface Spooled<T> {
@@ -116,13 +117,5 @@ export class Spool<T> {
   async #remove(file: string): Promise<void> {
     this.#entries.delete(file);
     await rm(join(this.#options.folder, file), { force: true });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { parseJson } from '../../model/parse-json.js';
 import { isReason, type Reason } from '../../model/reasons.js';
 import type { SavedThresholds } from '../thresholds.js';
 import { argumentError } from './argument.js';
@@ -45,14 +46,6 @@ export function decodeSnapshot(bytes: Uint8Array): Saved {
   const parsed = entries.safeParse(parseJson(json));
   if (!parsed.success) throw argumentError('the snapshot holds what no engine of this version writes');
   return new Map(parsed.data.map(([hash, saved]) => [BigInt(`0x${hash}`), saved]));
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }
 
 function checksum(json: string): string {

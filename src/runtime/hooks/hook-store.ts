@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeDurably } from '../../kernel/durable-file.js';
-import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { VmpulseError } from '../../model/errors.js';
 import { HOOK_EVENTS, type Hook } from '../../model/hook.js';
 import type { VmId } from '../../model/vm.js';
+import { StoredValue } from '../stored-value.js';
 
 /** A hook that a person added while the daemon ran. */
 export interface AddedHook {
@@ -15,6 +14,11 @@ export interface AddedHook {
   readonly hook: Hook;
   readonly author: string;
   readonly addedAtMs: number;
+}
+
+interface Added {
+  readonly lastId: number;
+  readonly hooks: readonly AddedHook[];
 }
 
 const MAX_ADDED = 4096;
@@ -43,88 +47,60 @@ const stored = z.object({
     .max(MAX_ADDED),
 });
 
-/**
- * The hooks that were added, in one file of the state directory. A file that cannot be read is left alone: what must be
- * asked before a start is not known then.
- */
+/** The hooks that were added. Where they cannot be read, what must be asked before a start is not known. */
 export class HookStore {
-  readonly #path: string;
-  #lastId = 0;
-  #hooks: readonly AddedHook[] = [];
-  #problem: string | undefined = 'what was added has not been read yet';
-  #writing: Promise<unknown> = Promise.resolve();
+  readonly #file: StoredValue<Added>;
 
   constructor(stateDir: string) {
-    this.#path = join(stateDir, 'hooks.json');
+    this.#file = new StoredValue<Added>({
+      path: join(stateDir, 'hooks.json'),
+      schema: stored,
+      empty: { lastId: 0, hooks: [] },
+      unreadable: 'so it is not known which hooks were added; mend it, or remove it and add them again',
+    });
   }
 
   get hooks(): readonly AddedHook[] {
-    return this.#hooks;
+    return this.#file.value.hooks;
   }
 
   /** Why it is not known what was added; undefined: it is. */
   get problem(): string | undefined {
-    return this.#problem;
+    return this.#file.problem;
   }
 
   /** Never rejects; `problem` tells. */
-  async load(): Promise<void> {
-    try {
-      const { lastId, hooks } = stored.parse(JSON.parse(await readFile(this.#path, 'utf8')));
-      this.#lastId = lastId;
-      this.#hooks = hooks;
-      this.#problem = undefined;
-    } catch (error) {
-      const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      this.#problem = isMissing
-        ? undefined
-        : `${this.#path} cannot be read, so it is not known which hooks were added; mend it, or remove it and add them again: ${errorMessage(error).split('\n')[0]}`;
-    }
+  load(): Promise<void> {
+    return this.#file.load();
   }
 
   /** Rejects with ERR_VMPULSE_ARGUMENT for a hook that is there already, ERR_VMPULSE_STORAGE when it is not stored. */
   add(added: Omit<AddedHook, 'id'>): Promise<AddedHook> {
-    return this.#change(() => {
-      const same = this.#hooks.find(({ vm, hook }) => vm === added.vm && isSame(hook, added.hook));
+    return this.#file.change(async (save) => {
+      const { lastId, hooks } = this.#file.value;
+      const same = hooks.find(({ vm, hook }) => vm === added.vm && isSame(hook, added.hook));
       if (same !== undefined)
         throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `this hook was added already, as ${same.id}`);
-      if (this.#hooks.length >= MAX_ADDED)
+      if (hooks.length >= MAX_ADDED)
         throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `there are ${MAX_ADDED} hooks; remove some first`);
-      const made = { id: `h${this.#lastId + 1}`, ...added };
-      return { lastId: this.#lastId + 1, hooks: [...this.#hooks, made], result: made };
+      const made = { id: `h${lastId + 1}`, ...added };
+      await save({ lastId: lastId + 1, hooks: [...hooks, made] });
+      return made;
     });
   }
 
-  /** Rejects with ERR_VMPULSE_ARGUMENT where none has that id. */
+  /** Rejects with ERR_VMPULSE_ARGUMENT where none has that id, ERR_VMPULSE_STORAGE. */
   remove(id: string): Promise<AddedHook> {
-    return this.#change(() => {
-      const found = this.#hooks.find((added) => added.id === id);
+    return this.#file.change(async (save) => {
+      const { lastId, hooks } = this.#file.value;
+      const found = hooks.find((added) => added.id === id);
       if (found === undefined) {
         const text = `no hook ${id} was added; vmpulse hooks list shows the ids, and those of documents are removed there`;
         throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
       }
-      return { lastId: this.#lastId, hooks: this.#hooks.filter((added) => added !== found), result: found };
+      await save({ lastId, hooks: hooks.filter((added) => added !== found) });
+      return found;
     });
-  }
-
-  #change(
-    next: () => { lastId: number; hooks: readonly AddedHook[]; result: AddedHook },
-  ): Promise<AddedHook> {
-    const changed = this.#writing.then(async () => {
-      if (this.#problem !== undefined) throw new VmpulseError('ERR_VMPULSE_STORAGE', this.#problem);
-      const { lastId, hooks, result } = next();
-      try {
-        await writeDurably(this.#path, `${JSON.stringify({ lastId, hooks }, null, 2)}\n`);
-      } catch (cause) {
-        const text = `${this.#path} cannot be written: ${errorMessage(cause)}`;
-        throw new VmpulseError('ERR_VMPULSE_STORAGE', text, { cause });
-      }
-      this.#lastId = lastId;
-      this.#hooks = hooks;
-      return result;
-    });
-    this.#writing = changed.catch(() => {});
-    return changed;
   }
 }
 

@@ -3,6 +3,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hostBootId, identify, livingState } from '../../hypervisors/process.js';
+import { parseJson } from '../../model/parse-json.js';
 
 const record = z.object({
   pid: z.number().int().min(2),
@@ -53,13 +54,5 @@ export class RunningHooks {
       }
     }
     return ended;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -15,44 +15,49 @@ export interface Making {
   readonly read: Read;
 }
 
+/** What a metric measures, sample by sample. */
+type Measure<L extends string> = (
+  reading: Reading,
+  tell: (labels: Partial<Record<L, string>>, value: number) => void,
+) => void;
+
 /** A counter whose values are kept elsewhere. */
 export function counter<L extends string>(
-  { registers, read }: Making,
+  making: Making,
   name: string,
   help: string,
   labelNames: readonly L[],
-  count: (reading: Reading, add: (labels: Partial<Record<L, string>>, value: number) => void) => void,
+  measure: Measure<L>,
 ): void {
-  new Counter<L>({
-    name,
-    help,
-    labelNames,
-    registers,
-    collect() {
-      this.reset();
-      const reading = read();
-      if (reading) count(reading, (labels, value) => this.inc(labels, value));
-    },
-  });
+  const { registers } = making;
+  const collect = function (this: Counter<L>) {
+    measureAnew(making, this, measure, (labels, value) => this.inc(labels, value));
+  };
+  new Counter<L>({ name, help, labelNames, registers, collect });
 }
 
 /** A gauge that is read when asked for; labels that are not set again are gone. */
 export function gauge<L extends string>(
-  { registers, read }: Making,
+  making: Making,
   name: string,
   help: string,
   labelNames: readonly L[],
-  measure: (reading: Reading, set: (labels: Partial<Record<L, string>>, value: number) => void) => void,
+  measure: Measure<L>,
 ): void {
-  new Gauge<L>({
-    name,
-    help,
-    labelNames,
-    registers,
-    collect() {
-      this.reset();
-      const reading = read();
-      if (reading) measure(reading, (labels, value) => this.set(labels, value));
-    },
-  });
+  const { registers } = making;
+  const collect = function (this: Gauge<L>) {
+    measureAnew(making, this, measure, (labels, value) => this.set(labels, value));
+  };
+  new Gauge<L>({ name, help, labelNames, registers, collect });
+}
+
+function measureAnew<L extends string>(
+  { read }: Making,
+  metric: { reset(): void },
+  measure: Measure<L>,
+  tell: Parameters<Measure<L>>[1],
+): void {
+  metric.reset();
+  const reading = read();
+  if (reading) measure(reading, tell);
 }

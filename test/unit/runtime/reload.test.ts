@@ -108,7 +108,10 @@ async function service(): Promise<{ readonly port: number; fail: () => void }> {
   onTestFinished(() => void server.close());
   const place = server.address();
   if (place === null || typeof place === 'string') throw new Error('not a TCP server');
-  return { port: place.port, fail: () => void (status = 503) };
+  const fail = () => {
+    status = 503;
+  };
+  return { port: place.port, fail };
 }
 
 describe('readiness under a real engine', () => {

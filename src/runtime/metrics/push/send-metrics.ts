@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { request } from 'undici';
 import { Deadline } from '../../../model/deadline.js';
 import { errorMessage, VmpulseError } from '../../../model/errors.js';
+import { mayPassLater } from '../../../model/http-status.js';
 import { plainText } from '../../../model/plain-text.js';
 import type { CallOptions } from '../../../model/ports.js';
 import { parseExposition } from '../exposition.js';
@@ -37,7 +38,7 @@ export function writeUrl(endpoint: string): URL | undefined {
 }
 
 /**
- * Sends everything once. What a receiver refuses for a while (no connection, 429, 5xx) is tried again until the deadline;
+ * Sends everything once. What a receiver refuses for a while (no connection, 408, 425, 429, 5xx) is tried again until the deadline;
  * what it refuses for good is not. Rejects with ERR_VMPULSE_ARGUMENT, ERR_VMPULSE_COMMAND when refused,
  * ERR_VMPULSE_TIMEOUT, ERR_VMPULSE_ABORTED.
  */
@@ -100,7 +101,7 @@ async function attempt(
     const { statusCode } = answer;
     if (statusCode >= 200 && statusCode < 300) return undefined;
     const why = `${url.host} answers ${statusCode}: ${plainText(said.trim(), MAX_ANSWER_BYTES)}`;
-    return { why, mayPass: statusCode === 429 || statusCode >= 500 };
+    return { why, mayPass: mayPassLater(statusCode) };
   } catch (error) {
     return { why: `${url.host} cannot be reached: ${errorMessage(error)}`, mayPass: true };
   }
