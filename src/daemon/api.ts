@@ -13,6 +13,9 @@ import { apiRoutes } from './routes/registry.js';
 
 export const DEADLINE_MS = 10_000;
 
+/** What reading the URL would take out: a proxy that looks at paths would let through what it means to refuse. */
+const DOT_SEGMENT = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\#]|$)/i;
+
 /** Whom a port serves, and how long. */
 interface Serving {
   readonly identify: Identify;
@@ -69,6 +72,11 @@ function baseApp(logger: Logger): Hono<ApiEnv> {
     if (isVmpulseError(error, 'ERR_VMPULSE_LIMIT'))
       c.header('Retry-After', String(error.details.retryAfterS ?? 1));
     return answer(c, told);
+  });
+  app.use(async (c, next) => {
+    const [path = ''] = (c.env.incoming.url ?? '').split('?', 1);
+    if (!DOT_SEGMENT.test(path)) return next();
+    return answer(c, failure(400, 'ERR_VMPULSE_ARGUMENT', 'a path here has no segments . and ..'));
   });
   app.notFound((c) =>
     answer(

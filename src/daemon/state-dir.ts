@@ -15,6 +15,7 @@ export async function takeFolders(stateDir: string, runDir: string): Promise<{ c
   await makeFolder(stateDir, 0o750);
   await makeFolder(runDir, 0o755);
   await requireOwnFolder(stateDir);
+  await requireOwnFolder(runDir);
   for (const file of JOURNAL_FILES) await requireOwnFile(join(stateDir, file));
   return lockStateDir(stateDir);
 }

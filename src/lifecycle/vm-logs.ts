@@ -1,5 +1,7 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readlink } from 'node:fs/promises';
+
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
 /** Logs in the folder of a VM, each with its file there. */
 const FILES = { console: 'console.log', vmm: 'stderr.log', commands: 'commands.log' } as const;
@@ -39,7 +41,9 @@ export interface LogPart {
 
 /** The last lines of a log, or what came after a place. At most 1 MiB. A log that is not there yet is empty. */
 export async function readLog(path: string, from: LogBegin): Promise<LogPart> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(ignoreMissing);
+  // Our own link into the run directory is followed; one that stands there was made by whoever took the VMM over.
+  const target = await readlink(path).catch(() => path);
+  const handle = await open(target, O_RDONLY | O_NONBLOCK | O_NOFOLLOW).catch(ignoreMissing);
   if (handle === undefined) return { text: '', file: null, next: 0 };
   try {
     const found = await handle.stat();
@@ -95,6 +99,9 @@ async function read(handle: FileHandle, position: number, length: number): Promi
   return buffer.subarray(0, bytesRead);
 }
 
+/** There is none, a socket, a link. */
+const NO_LOG: ReadonlySet<string> = new Set(['ENOENT', 'ENXIO', 'ELOOP']);
+
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT' && error.code !== 'ENXIO') throw error;
+  if (!NO_LOG.has(error.code ?? '')) throw error;
 }

@@ -144,6 +144,10 @@ describe('what the API refuses', () => {
       status: 405,
       headers: { allow: 'GET, POST' },
     });
+    for (const path of ['/v1/x/../status', '/v1/./status', '/v1/x/%2E%2e/status', '/v1/..'])
+      expect(await get(path)).toMatchObject({ status: 400, json: error('ERR_VMPULSE_ARGUMENT') });
+    expect(await get('/v1/x\\..\\status')).toMatchObject({ status: 400 });
+    expect(await get('/v1/status/web-1..x')).toMatchObject({ status: 404 });
     expect(await get('/metrics?x=1')).toMatchObject({ status: 400, json: error('ERR_VMPULSE_ARGUMENT') });
     expect(await post('/v1/status')).toMatchObject({ status: 405, headers: { allow: 'GET' } });
     expect(await send({ method: 'DELETE', path: '/v1/status/default/web-1' })).toMatchObject({

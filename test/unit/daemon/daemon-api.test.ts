@@ -1,78 +1,17 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { Client } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Answer, daemonWithVm, fillIn } from './daemon-with-vm.js';
 import { fitBody } from './fit-bodies.js';
-import { type Described, OpenApiCheck } from './openapi-check.js';
-import { type Place, place, start } from './real-daemon.js';
+import type { Described } from './openapi-check.js';
+import type { Place } from './real-daemon.js';
 import { arbitraryOf, hostileName } from './schema-arbitrary.js';
 
 /** A real daemon takes its time to start on a machine that may be busy. */
 const PATIENT = { timeout: 240_000 };
 const RUNS = 250;
-/** Halted, so that nothing runs and nothing is started. */
-const VM = `apiVersion: kubevirt.io/v1
-kind: VirtualMachine
-metadata:
-  name: web-1
-spec:
-  runStrategy: Halted
-  template:
-    spec:
-      domain:
-        cpu:
-          cores: 1
-        memory:
-          guest: 128Mi
-      readinessProbe:
-        tcpSocket:
-          port: 80
----
-apiVersion: vmpulse.dev/v1
-kind: VirtualMachineHost
-metadata:
-  name: web-1
-spec:
-  address: 192.0.2.42
-  hypervisor:
-    qemu:
-      disks:
-      - path: /nowhere/web-1.raw
-        format: raw
-`;
-
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: unknown;
-}
-
-/** A daemon with one VM, and who asks it. */
-async function daemonWithVm() {
-  const here = place();
-  writeFileSync(join(here.dir, 'vms.d', 'web-1.yaml'), VM);
-  const { child } = await start(here);
-  const client = new Client('http://localhost', { socketPath: here.socket });
-  onTestFinished(() => client.destroy());
-  const ask = async (method: 'GET' | 'POST', path: string, body?: string): Promise<Answer> => {
-    const answer = await client.request({ method, path, body: body ?? null });
-    const type = String(answer.headers['content-type']);
-    if (type === 'text/event-stream') {
-      answer.body.on('error', () => {}).destroy();
-      return { status: answer.statusCode, type, body: '' };
-    }
-    const text = await answer.body.text();
-    return {
-      status: answer.statusCode,
-      type,
-      body: type.startsWith('application/json') ? JSON.parse(text) : text,
-    };
-  };
-  const check = new OpenApiCheck((await ask('GET', '/v1/openapi.json')).body);
-  return { here, child, ask, check };
-}
 
 describe('the API of a real daemon', PATIENT, () => {
   it('answers every route as its OpenAPI document says', async () => {
@@ -134,10 +73,6 @@ describe('the API of a real daemon', PATIENT, () => {
     expect(await ask('GET', '/v1/intents')).toMatchObject({ body: { intents: [] } });
   });
 });
-
-function fillIn(path: string, name: () => string): string {
-  return path.replaceAll(/\{\w+\}/g, name);
-}
 
 /** What must stay as it is: what persons want, and what the VM is. */
 async function stateOf(here: Place, ask: (method: 'GET', path: string) => Promise<Answer>) {

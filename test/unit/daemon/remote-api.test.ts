@@ -187,6 +187,22 @@ describe('the API by TCP', () => {
     expect(text).not.toContain('200');
   });
 
+  it('ends connections that do not begin with TLS, and serves others meanwhile', async () => {
+    const { ask, tokens, port } = await serveRemote();
+    const { token } = await tokens.create({ ...make, name: 'ci', scope: 'read' });
+    const silent = ['', '\x16\x03\x01'].map(
+      (text) =>
+        new Promise((resolve) => {
+          const socket = connectTcp(port, '127.0.0.1', () => void socket.write(text));
+          onTestFinished(() => void socket.destroy());
+          socket.on('error', () => {});
+          socket.once('close', resolve);
+        }),
+    );
+    expect(await ask('/v1/status', bearer(token))).toMatchObject({ status: 200 });
+    await Promise.all(silent);
+  }, 60_000);
+
   it('takes a new certificate over, and keeps the old one where the files do not fit', async () => {
     const { configure, files, port, use } = await serveRemote();
     const nameNow = () =>
@@ -345,6 +361,23 @@ describe('tokens', () => {
       'root@0 makes the token ci with the scope admin',
       'ann@1000 revokes the token ci',
     ]);
+  });
+
+  it('are not guessed from one that is known, nor from what is kept of it', async () => {
+    const store = new FakeStore();
+    const tokens = new TokenStore(store, () => 5);
+    const { token } = await tokens.create({ ...make, name: 'ci', scope: 'admin' });
+    const [kept = ''] = [...store.values.values()];
+    const hash: string = JSON.parse(kept).hash;
+    const swapped = (at: number) =>
+      `${token.slice(0, at)}${token[at] === 'A' ? 'B' : 'A'}${token.slice(at + 1)}`;
+    const guesses = [
+      ...Array.from({ length: token.length }, (_, at) => swapped(at)),
+      ...Array.from({ length: token.length }, (_, at) => token.slice(0, at)),
+      ...[`${token} `, `${token}=`, token.toLowerCase(), token.slice(4), hash, `vmp_${hash}`],
+    ];
+    for (const guess of guesses) expect(await tokens.callerOf(guess), guess).toBeUndefined();
+    expect(await tokens.callerOf(token)).toMatchObject({ scope: 'admin' });
   });
 
   it('are made one after another: of two of one name the second is refused', async () => {

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readLog } from '../../../src/lifecycle/vm-logs.js';
@@ -36,6 +36,19 @@ describe('the last lines of a log', () => {
     expect(await readLog(join(dir, 'none'), { lines: 3 })).toEqual(nothing);
     mkdirSync(join(dir, 'folder'));
     expect(await readLog(join(dir, 'folder'), { lines: 3 })).toEqual(nothing);
+  });
+
+  it('are read through the link of the folder, and through none that stands in place of the log', async () => {
+    const dir = tempDir();
+    const [link, target, secret] = ['link', 'console.log', 'shadow'].map((name) => join(dir, name));
+    if (link === undefined || target === undefined || secret === undefined) throw new Error('no paths');
+    writeFileSync(secret, 'root:$6$secret\n');
+    writeFileSync(target, 'boot\n');
+    symlinkSync(target, link);
+    expect(await readLog(link, { lines: 3 })).toMatchObject({ text: 'boot\n' });
+    renameSync(target, `${target}.1`);
+    symlinkSync(secret, target);
+    expect(await readLog(link, { lines: 3 })).toEqual({ text: '', file: null, next: 0 });
   });
 });
 
