@@ -15,10 +15,11 @@ export async function writeCharts(stem, { cpuRows, figures, basis }) {
   }
   const spread = cpuRows.filter((row) => row.what === 'same rate');
   if (spread.length > 1) {
-    const points = spread.map((row) => [row.targets, row[basis].median]);
-    charts.targets = lineChart('CPU a probe at 5,000 probes a second', 'targets', 'µs', [
-      { label: 'vmpulse tcp', points },
-    ]);
+    const lines = [...new Set(spread.map(({ peer }) => peer))].map((peer) => ({
+      label: peer,
+      points: spread.filter((row) => row.peer === peer).map((row) => [row.targets, row[basis].median]),
+    }));
+    charts.targets = lineChart('CPU a TCP probe at 5,000 probes a second', 'targets', 'µs', lines);
   }
   const late = figures.filter((row) => row.kind === 'lateness');
   if (late.length > 0) {

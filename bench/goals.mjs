@@ -116,7 +116,8 @@ class Run {
   }
 
   flat(targets, base) {
-    const of = (count) => this.#row((row) => row.what === 'same rate' && row.targets === count);
+    const of = (count) =>
+      this.#row((row) => row.what === 'same rate' && row.peer === 'vmpulse' && row.targets === count);
     const [over, under] = [of(targets), of(base)];
     return over && under && over[this.#basis].median / under[this.#basis].median;
   }

@@ -8,13 +8,14 @@ use crate::outbox::Outbox;
 use crate::poller::Waker;
 use crate::snapshot::Saved;
 use crate::stats::ShardStats;
+use crate::sync::Mutex;
 use crate::target::{NewTarget, TargetStatus};
 use crate::thresholds::Thresholds;
 use crate::timing::Timing;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vmpulse_proto::Outcome;
 
 /// Batches are queues: a reactor takes their items one by one, so a panic costs one of them and not the rest.
@@ -119,7 +120,7 @@ impl Shared {
     }
 
     pub fn send(&self, command: Command) {
-        let mut inbox = self.inbox();
+        let mut inbox = self.inbox.lock();
         if inbox.closed {
             drop(inbox);
             return self.refuse(command);
@@ -131,7 +132,7 @@ impl Shared {
     }
 
     pub fn receive(&self) -> Vec<Command> {
-        std::mem::take(&mut self.inbox().commands)
+        std::mem::take(&mut self.inbox.lock().commands)
     }
 
     pub fn is_down(&self) -> bool {
@@ -142,7 +143,7 @@ impl Shared {
     pub fn go_down(&self, unread: impl IntoIterator<Item = Command>) {
         self.down.store(true, Ordering::Release);
         let received = {
-            let mut inbox = self.inbox();
+            let mut inbox = self.inbox.lock();
             inbox.closed = true;
             std::mem::take(&mut inbox.commands)
         };
@@ -160,9 +161,5 @@ impl Shared {
                 .complete(call, Answer::Error { error, class: None });
             self.outbox.signal();
         }
-    }
-
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

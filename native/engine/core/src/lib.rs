@@ -31,6 +31,7 @@ mod spec;
 mod stats;
 mod stream_pool;
 mod stream_run;
+mod sync;
 mod talk;
 mod target;
 pub mod thresholds;

@@ -1,10 +1,11 @@
 //! What waits to be collected by the host program: one entry a target, bounded queues a channel, answers.
 
 use crate::news::{Answer, ChannelEvent, ChannelNews, Collected, Completion, Due, Transition};
+use crate::sync::Mutex;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Events of one channel that are kept while nobody collects them.
 pub const MAX_CHANNEL_EVENTS: usize = 256;
@@ -58,14 +59,9 @@ impl Outbox {
         }
     }
 
-    /// A panic of a reactor leaves consistent data: every critical section is a push or a swap.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps the first `from` and the newest rest of what was not collected.
     pub fn transition(&self, dirty: &mut Dirty, mut next: Transition) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         dirty.renew(inner.turn);
         if let Some(entry) = place_mut(&mut inner.transitions, dirty.transition) {
             if entry.epoch == next.epoch {
@@ -81,7 +77,7 @@ impl Outbox {
     }
 
     pub fn due(&self, dirty: &mut Dirty, next: Due) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         dirty.renew(inner.turn);
         if let Some(entry) = place_mut(&mut inner.dues, dirty.due) {
             *entry = next;
@@ -92,11 +88,14 @@ impl Outbox {
     }
 
     pub fn complete(&self, call: u32, answer: Answer) {
-        self.lock().completions.push(Completion { call, answer });
+        self.inner
+            .lock()
+            .completions
+            .push(Completion { call, answer });
     }
 
     pub fn channel_event(&self, channel: u32, at_ms: u64, news: ChannelNews) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let queue = inner.channels.entry(channel).or_default();
         queue.bytes += news.bytes();
         queue.events.push_back((at_ms, news));
@@ -118,7 +117,7 @@ impl Outbox {
 
     /// Moves out what waits. Transitions and dues stay, and go on coalescing, unless they are asked for.
     pub fn collect(&self, with_transitions: bool, into: &mut Collected) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if with_transitions {
             inner.turn = inner.turn.wrapping_add(1);
             into.transitions.append(&mut inner.transitions);

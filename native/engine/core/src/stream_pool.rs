@@ -6,10 +6,11 @@ use crate::errno;
 use crate::poller::{EDGE, PEER_CLOSED, Poller, READ, WRITE};
 use crate::slab::Key;
 use crate::socket;
+use crate::sync::Mutex;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use vmpulse_proto::Reason;
 
 /// Idle sockets of one family, at most. Each takes a descriptor and some kilobytes of the kernel.
@@ -27,10 +28,6 @@ impl Idle {
     fn of(&mut self, v4: bool) -> &mut Vec<OwnedFd> {
         if v4 { &mut self.v4 } else { &mut self.v6 }
     }
-}
-
-fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where a pooled stream belongs.
@@ -78,7 +75,7 @@ impl Drop for Stream {
         let (Some(fd), Some(home)) = (self.fd.take(), self.home.take()) else {
             return;
         };
-        let mut idle = lock(&home.idle);
+        let mut idle = home.idle.lock();
         let idle = idle.of(home.v4);
         if idle.len() < MAX_IDLE && socket::disconnect(fd.as_fd()).is_ok() {
             idle.push(fd);
@@ -113,7 +110,7 @@ impl StreamPool {
         token: impl Fn(u32) -> u64,
     ) -> io::Result<Stream> {
         let v4 = address.is_ipv4();
-        let used = lock(&self.idle).of(v4).pop();
+        let used = self.idle.lock().of(v4).pop();
         let fd = match used {
             Some(fd) => fd,
             None => {
@@ -150,7 +147,7 @@ impl StreamPool {
 
     /// Closes what is idle.
     pub fn close_idle(&self) {
-        *lock(&self.idle) = Idle::default();
+        *self.idle.lock() = Idle::default();
     }
 
     /// The same, and what is not idle comes back to nobody.
@@ -191,11 +188,11 @@ mod tests {
             connect(&pool, &poller, &address),
         );
         drop(first);
-        assert_eq!(lock(&pool.idle).v4.len(), 1);
+        assert_eq!(pool.idle.lock().v4.len(), 1);
         pool.close_idle();
-        assert_eq!(lock(&pool.idle).v4.len(), 0);
+        assert_eq!(pool.idle.lock().v4.len(), 0);
         drop(second);
-        assert_eq!(lock(&pool.idle).v4.len(), 1, "it comes back as before");
+        assert_eq!(pool.idle.lock().v4.len(), 1, "it comes back as before");
     }
 
     #[test]
@@ -247,7 +244,7 @@ mod tests {
         poller.remove(stream.as_fd());
         stream.leave_pool();
         drop(stream);
-        assert!(lock(&pool.idle).v4.is_empty());
+        assert!(pool.idle.lock().v4.is_empty());
         drop(TcpStream::connect(server.local_addr().unwrap()).unwrap());
     }
 }

@@ -22,7 +22,7 @@ impl Engine {
             .map(|ms| micros("timeoutMs", ms, 1.0))
             .transpose()
             .map_err(EngineError::argument)?;
-        let mut front = self.front();
+        let mut front = self.front.lock();
         front.targets.expect(handle)?;
         let shard = front.targets.place(handle).shard;
         self.shards[shard].send(Command::ProbeNow {
@@ -46,7 +46,7 @@ impl Engine {
         let spec: CheckSpec<'_> = serde_json::from_str(json)
             .map_err(|error| EngineError::argument(format!("check: {error}")))?;
         let timeout_us = micros("timeoutMs", timeout_ms, 1.0).map_err(EngineError::argument)?;
-        let front = &mut *self.front();
+        let front = &mut *self.front.lock();
         let check = front
             .interner
             .check(&spec, &mut Bundles::new(pems))
@@ -87,7 +87,7 @@ impl Engine {
             greeting_timeout_us: micros("greetingTimeoutMs", greeting_timeout_ms, 1.0)
                 .map_err(EngineError::argument)?,
         };
-        let front = &mut *self.front();
+        let front = &mut *self.front.lock();
         let shard = front.rotate(&self.shards);
         let (handle, place) = front.channels.insert(shard, ())?;
         self.shards[place.shard].send(Command::OpenChannel { handle, options });
@@ -97,7 +97,7 @@ impl Engine {
     /// Idempotent.
     pub fn close_channel(&self, handle: u32) -> Result<(), EngineError> {
         self.usable()?;
-        let mut front = self.front();
+        let mut front = self.front.lock();
         if front.channels.remove(handle).is_some() {
             let shard = front.channels.place(handle).shard;
             self.shards[shard].send(Command::CloseChannel { handle });
@@ -116,7 +116,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.usable()?;
         let timeout_us = micros("deadlineMs", timeout_ms, 1.0).map_err(EngineError::argument)?;
-        let mut front = self.front();
+        let mut front = self.front.lock();
         if front.channels.get(channel).is_none() {
             return Err(EngineError::new(ErrorCode::Closed, "the channel is closed"));
         }

@@ -17,11 +17,12 @@ use crate::poller::Waker;
 use crate::reactor::{Reactor, ReactorOptions};
 use crate::snapshot::Saved;
 use crate::stats::StatsReader;
+use crate::sync::Mutex;
 use crate::timing::micros;
 use serde::Deserialize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -155,7 +156,7 @@ impl Engine {
                 .stack_size(512 * 1024)
                 .spawn(move || thread::run(reactor, &shared))
                 .map_err(|error| EngineError::syscall("pthread_create", &error))?;
-            engine.threads().push(thread);
+            engine.threads.lock().push(thread);
         }
         Ok(engine)
     }
@@ -192,14 +193,6 @@ impl Engine {
         Ok(())
     }
 
-    fn front(&self) -> MutexGuard<'_, Front> {
-        self.front.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for a reactor's answer, which takes one of its turns.
     fn answer<T>(&self, shard: usize, answer: &Receiver<T>) -> Result<T, EngineError> {
         answer.recv_timeout(ANSWER_WITHIN).map_err(|error| {
@@ -224,7 +217,7 @@ impl Drop for Engine {
     /// Waits for the reactors, whose turns end in milliseconds; so no thread outlives its engine.
     fn drop(&mut self) {
         self.close();
-        for thread in self.threads().drain(..) {
+        for thread in self.threads.lock().drain(..) {
             // The thread catches its panics.
             let _ = thread.join();
         }

@@ -15,7 +15,7 @@ use vmpulse_proto::Reason;
 impl Engine {
     pub fn stats(&self) -> Result<Stats, EngineError> {
         self.usable()?;
-        let mut front = self.front();
+        let mut front = self.front.lock();
         let shards = self.shards.iter().map(|shard| &shard.stats);
         let mut stats = front.stats.read(shards);
         stats.targets = front.targets.len() as u64;
@@ -40,7 +40,8 @@ impl Engine {
         }
         // What waits for its target must survive a second restart.
         targets.extend(
-            self.front()
+            self.front
+                .lock()
                 .saved
                 .iter()
                 .map(|(hash, saved)| (*hash, *saved)),
@@ -52,7 +53,7 @@ impl Engine {
         self.usable()?;
         let saved = snapshot::decode(bytes).map_err(EngineError::argument)?;
         let shared = Arc::new(saved.clone());
-        self.front().saved = saved;
+        self.front.lock().saved = saved;
         for shard in &self.shards {
             shard.send(Command::Restore(Arc::clone(&shared)));
         }
@@ -67,7 +68,7 @@ impl Engine {
             shard.outbox.collect(with_transitions, &mut collected);
         }
         {
-            let mut front = self.front();
+            let mut front = self.front.lock();
             let mut current = |handle, epoch| {
                 let known = front.targets.get(handle);
                 known.is_some_and(|known| known.epoch == epoch)
@@ -87,7 +88,7 @@ impl Engine {
 
     /// A reactor that stays down leaves its targets blind and its channels disconnected.
     fn tell_downs(&self, collected: &mut Collected) {
-        let front = &mut *self.front();
+        let front = &mut *self.front.lock();
         for (index, shard) in self.shards.iter().enumerate() {
             if !shard.is_down() || front.downs_told[index] {
                 continue;

@@ -25,7 +25,7 @@ impl Engine {
         let specs: Vec<TargetSpec> =
             parse_list("targets", first_index, json).map_err(EngineError::argument)?;
         let mut bundles = Bundles::new(pems);
-        let front = &mut *self.front();
+        let front = &mut *self.front.lock();
         let mut checked = Vec::with_capacity(specs.len());
         for (index, spec) in specs.iter().enumerate() {
             let place = |message: String| {
@@ -97,7 +97,7 @@ impl Engine {
         self.usable()?;
         let specs: Vec<UpdateSpec> =
             parse_list("changes", 0, json).map_err(EngineError::argument)?;
-        let front = &mut *self.front();
+        let front = &mut *self.front.lock();
         let mut batches: Vec<VecDeque<_>> = self.shards.iter().map(|_| VecDeque::new()).collect();
         for (index, spec) in specs.iter().enumerate() {
             front.targets.expect(spec.handle)?;
@@ -117,7 +117,7 @@ impl Engine {
 
     pub fn remove(&self, handles: &[u32]) -> Result<(), EngineError> {
         self.to_targets(handles, Command::Remove)?;
-        let mut front = self.front();
+        let mut front = self.front.lock();
         for &handle in handles {
             front.targets.remove(handle);
         }
@@ -134,7 +134,7 @@ impl Engine {
 
     pub fn new_instance(&self, handles: &[u32]) -> Result<(), EngineError> {
         self.to_targets(handles, Command::NewInstance)?;
-        let mut front = self.front();
+        let mut front = self.front.lock();
         for &handle in handles {
             if let Some(known) = front.targets.get(handle) {
                 known.epoch += 1;
@@ -153,7 +153,7 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         self.usable()?;
         let duration_us = micros("durationMs", duration_ms, 0.0).map_err(EngineError::argument)?;
-        let mut front = self.front();
+        let mut front = self.front.lock();
         let Some(known) = front.targets.get(handle) else {
             return Ok(false);
         };
@@ -178,7 +178,7 @@ impl Engine {
     pub fn status(&self, handle: u32) -> Result<TargetStatus, EngineError> {
         self.usable()?;
         let shard = {
-            let mut front = self.front();
+            let mut front = self.front.lock();
             front.targets.expect(handle)?;
             front.targets.place(handle).shard
         };
@@ -195,7 +195,7 @@ impl Engine {
         command: fn(VecDeque<u32>) -> Command,
     ) -> Result<(), EngineError> {
         self.usable()?;
-        let mut front = self.front();
+        let mut front = self.front.lock();
         let mut batches: Vec<VecDeque<u32>> = self.shards.iter().map(|_| VecDeque::new()).collect();
         for &handle in handles {
             front.targets.expect(handle)?;

@@ -195,7 +195,7 @@ fn a_reactor_that_panics_again_and_again_stays_down_and_the_others_go_on() {
     };
     let engine = Engine::new(&options, Arc::new(|| {})).unwrap();
     let handles = [(); 2].map(|()| add(&engine, "127.0.0.1", port, 50));
-    let [lost, well] = if engine.front().targets.place(handles[0]).shard == 0 {
+    let [lost, well] = if engine.front.lock().targets.place(handles[0]).shard == 0 {
         handles
     } else {
         [handles[1], handles[0]]
@@ -206,7 +206,7 @@ fn a_reactor_that_panics_again_and_again_stays_down_and_the_others_go_on() {
             .open_channel(Protocol::Qmp, path.to_str().unwrap(), 20.0, 300.0)
             .unwrap()
     });
-    let place = |channel: &&u32| engine.front().channels.place(**channel).shard == 0;
+    let place = |channel: &&u32| engine.front.lock().channels.place(**channel).shard == 0;
     let lost_channel = *channels.iter().find(place).unwrap();
     wait(|| {
         engine.shards[0].send(Command::Panic);
