@@ -26,6 +26,8 @@ interface Rule {
   readonly role: Notice['role'];
   /** Default: the VM, or the host; of a rule that is about a VM, that of the VM. */
   readonly topic?: string;
+  /** Member of the data that tells incidents of that topic apart. */
+  readonly by?: string;
   /** The event's type, and members of its data that must have one of these values. */
   readonly when: Readonly<Record<string, readonly string[]>> & { readonly type: readonly string[] };
   /** Whether it must be about a VM; unset: either. */
@@ -36,6 +38,11 @@ const decision = (kind: string, ...rules: readonly string[]) => ({
   type: ['decision'],
   kind: [kind],
   ...(rules.length === 0 ? {} : { rule: rules }),
+});
+const certificate = (state: string): Pick<Rule, 'when' | 'topic' | 'by'> => ({
+  topic: 'certificate',
+  by: 'probe',
+  when: { type: ['daemon'], kind: ['certificate'], state: [state] },
 });
 const host = { aboutVm: false } as const;
 const vm = { aboutVm: true } as const;
@@ -159,6 +166,9 @@ export const NOTICE_RULES: readonly Rule[] = [
     ...host,
   },
   { kind: 'escalated', severity: 'critical', role: 'open', when: decision('escalate') },
+  { kind: 'certificate-expiring', severity: 'warning', role: 'open', ...certificate('expiring') },
+  { kind: 'certificate-expired', severity: 'error', role: 'open', ...certificate('expired') },
+  { kind: 'certificate-fine', severity: 'info', role: 'close', ...certificate('fine') },
   {
     kind: 'hook-failed',
     severity: 'warning',
@@ -178,9 +188,10 @@ export function noticeOf(event: RuntimeEvent): Notice | undefined {
   return { kind, severity, role, topic, atMs: event.atMs, vm: event.vm, text };
 }
 
-function topicOf({ topic }: Rule, { vm }: RuntimeEvent): string {
+function topicOf({ topic, by }: Rule, { vm, data }: RuntimeEvent): string {
   if (vm === null) return topic ?? 'host';
-  return `${topic ?? 'vm'}:${vm}`;
+  const own = by === undefined ? '' : `/${String(data[by])}`;
+  return `${topic ?? 'vm'}:${vm}${own}`;
 }
 
 function fits({ when, aboutVm }: Rule, event: RuntimeEvent): boolean {

@@ -2,6 +2,7 @@ import { heldMeanwhile } from '../policy/index.js';
 import type { PolicyEvent, PolicyState } from '../policy/types.js';
 import { ActionRunner } from './action-runner.js';
 import { ActivityWatch } from './activity-watch.js';
+import { CertificateWatch } from './certificate-watch.js';
 import type { Degradations } from './degradations.js';
 import { EngineEvents } from './engine-events.js';
 import { ExternalRunner } from './external-runner.js';
@@ -135,5 +136,6 @@ function makeEars(
     onChange: () => saver.engineChanged(),
     degrade,
   });
-  return { vmmEvents, hostWatches, events };
+  const certificates = new CertificateWatch({ clock: options.clock, units: inventory.units, recorder });
+  return { vmmEvents, hostWatches, events, certificates };
 }

@@ -2,6 +2,7 @@ import { VmpulseError } from '../model/errors.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { PolicyEvent, PolicyState } from '../policy/types.js';
 import { applySpecs } from './apply-specs.js';
+import type { CertificateView } from './certificate-watch.js';
 import { Degradations } from './degradations.js';
 import { readFormerRun } from './former-run.js';
 import type { ActRequest, ActWork } from './person-acts.js';
@@ -80,6 +81,7 @@ export class Supervisor {
     this.#parts.events.start(engine.transitions({ signal: this.#abort.signal }));
     await saver.noteHostBoot(this.#options.hostBootId(), () => this.#post({ type: 'host-booted' }));
     this.#parts.hostWatches.start();
+    this.#parts.certificates.start();
     this.#post({ type: 'gathering', gathering: true });
     await Promise.all(vms.map((vm) => inventory.watch(vm)));
     this.#post({ type: 'gathering', gathering: false });
@@ -168,6 +170,11 @@ export class Supervisor {
     return this.#degradations.about(vm);
   }
 
+  /** Certificates that the probes of a VM see. */
+  certificatesOf(vm: VmId): readonly CertificateView[] {
+    return this.#parts.certificates.of(vm);
+  }
+
   /** A person's command: recorded with its author, given to the policy, and kept across a restart. */
   async command(
     event: PolicyEvent,
@@ -193,6 +200,7 @@ export class Supervisor {
     journalWatch.stop();
     activity.stop();
     hostWatches.stop();
+    this.#parts.certificates.stop();
     for (const part of ['maintenance', 'acts', 'runner', 'externals'] as const)
       await this.#parts[part].close();
     if (this.#loop) {

@@ -2,6 +2,7 @@ import type { HealthState } from '../model/health.js';
 import type { VmId } from '../model/vm.js';
 import { holdsOf, summarize } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
+import type { CertificateView } from './certificate-watch.js';
 import { type Compliance, complianceOf, customizationsOf } from './compliance.js';
 import { endpointOf } from './endpoint.js';
 import { lifeStateOf } from './life-state.js';
@@ -11,6 +12,7 @@ import type { VmUnit } from './vm-unit.js';
 
 interface ViewSource {
   readonly state: PolicyState;
+  certificatesOf(vm: VmId): readonly CertificateView[];
   listing(vm: VmId): Listing;
   degradationsOf(vm: VmId): readonly Degradation[];
 }
@@ -28,6 +30,7 @@ function buildVmFigures(source: ViewSource, unit: VmUnit, ready: boolean): VmFig
     compliant: complianceOfUnit(source, unit).compliant,
     paused: spec.mode?.kind === 'paused' || vm?.war.pausedAtMs != null,
     customizations: customizationsOf(spec),
+    certificates: source.certificatesOf(spec.id),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Reason } from '../model/reasons.js';
 import type { RecoverySpec, RunStrategy, VmId, VmMode } from '../model/vm.js';
 import type { Intent, KeptBy } from '../policy/index.js';
 import type { Explanation, PolicyEvent } from '../policy/types.js';
+import type { CertificateView } from './certificate-watch.js';
 import type { CheckApi } from './checks.js';
 import type { Compliance } from './compliance.js';
 import type { Endpoint } from './endpoint.js';
@@ -105,6 +106,8 @@ export interface VmFigures extends Pick<VmView, 'id' | 'health' | 'ready' | 'cus
   readonly compliant: boolean;
   /** Automation is paused, by an annotation or because others undo what it does. */
   readonly paused: boolean;
+  /** Seen by its probes. */
+  readonly certificates: readonly CertificateView[];
 }
 
 /** What metrics tell of the host and of all its VMs together. */

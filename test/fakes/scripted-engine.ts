@@ -27,6 +27,10 @@ export class ScriptedEngine implements ProbeEngine {
   readonly #batches: EngineEvent[][] = [];
   /** What a fresh probe of a target says, by target id; ok unless set. */
   readonly answers = new Map<string, Outcome>();
+  /** What a fresh probe of a target has measured, by target id. */
+  readonly details = new Map<string, ProbeResult['details']>();
+  /** Targets of which a fresh probe was asked for. */
+  readonly asked: string[] = [];
   /** Kinds that it lacks. */
   readonly lacks = new Set<string>();
   readonly reports: { readonly id: string; readonly outcome: Outcome }[] = [];
@@ -126,8 +130,10 @@ export class ScriptedEngine implements ProbeEngine {
   }
 
   async probeNow(handle: number): Promise<ProbeResult> {
-    const outcome = this.answers.get(this.#get(handle).target.id) ?? { result: 'ok' };
-    return { outcome, durationMs: 1, warnings: [], details: {} };
+    const { id } = this.#get(handle).target;
+    this.asked.push(id);
+    const outcome = this.answers.get(id) ?? { result: 'ok' };
+    return { outcome, durationMs: 1, warnings: [], details: this.details.get(id) ?? {} };
   }
 
   probeOnce(): Promise<ProbeResult> {

@@ -67,6 +67,16 @@ const FAMILIES: readonly VmFamily[] = [
   },
   {
     ...VM,
+    name: 'vmpulse_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate ends that a probe sees over TLS, seconds since the epoch; looked at every hour while the VM runs.',
+    type: 'gauge',
+    labelNames: ['namespace', 'vm', 'probe'],
+    measure: ({ certificates }, tell) => {
+      for (const { probe, notAfterMs } of certificates) tell(notAfterMs / 1000, probe);
+    },
+  },
+  {
+    ...VM,
     name: 'vmpulse_thrashing_total',
     help: 'Times that vmpulse waited, or gave in, because others undid what it did.',
     type: 'counter',

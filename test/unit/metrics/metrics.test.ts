@@ -136,6 +136,7 @@ describe('createMetrics', () => {
     const vms = [
       vm('a/drifts', { compliant: false }),
       vm('a/held', { paused: true, customizations: ['reconcile-paused'] }),
+      vm('a/tls', { certificates: [{ probe: 'web', notAfterMs: 1_900_000_000_000 }] }),
     ];
     const degradations = ['kvm', 'privileges/a/drifts/ping'].map((what) => ({ what, why: 'w', sinceMs: 0 }));
     const found = await scrape(
@@ -154,6 +155,9 @@ describe('createMetrics', () => {
         'vmpulse_dependency_missing{what="engine"} 0',
       ]),
     );
+    expect(found.filter((line) => line.startsWith('vmpulse_certificate'))).toEqual([
+      'vmpulse_certificate_expiry_timestamp_seconds{namespace="a",vm="tls",probe="web"} 1900000000',
+    ]);
     expect(found.filter((line) => line.startsWith('vmpulse_vm_customized'))).toEqual([
       'vmpulse_vm_customized{namespace="a",vm="held",type="reconcile-paused"} 1',
     ]);

@@ -10,6 +10,7 @@ const GOOD: VmRow = {
   compliant: true,
   paused: false,
   customizations: [],
+  certificates: [],
   thrashes: 0,
 };
 /** The thread that is told of it dies: a name that is no text. */

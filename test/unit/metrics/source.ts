@@ -24,7 +24,16 @@ export const STATS: EngineStats = {
 };
 
 export function vm(id: string, more: Partial<VmFigures> = {}): VmFigures {
-  return { id, health: 'healthy', ready: true, compliant: true, paused: false, customizations: [], ...more };
+  return {
+    id,
+    health: 'healthy',
+    ready: true,
+    compliant: true,
+    paused: false,
+    customizations: [],
+    certificates: [],
+    ...more,
+  };
 }
 
 export const VMS = [vm('default/web-1'), vm('lab/db "1"', { health: 'unhealthy', ready: false })];

@@ -27,8 +27,8 @@ export interface HarnessOptions {
   /** Shared with a former harness: a daemon that was restarted sees the same VMMs. */
   readonly clock?: ManualClock;
   readonly driver?: RecordingDriver;
-  /** Instead of the scripted engine and the manual clock. */
-  readonly real?: { readonly engine: ProbeEngine; readonly clock: Clock };
+  /** Instead of the scripted engine, and where wanted of the manual clock. */
+  readonly real?: { readonly engine: ProbeEngine; readonly clock?: Clock };
 }
 
 /** A supervisor on a manual clock, a scripted engine and a recording driver. */
