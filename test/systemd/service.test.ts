@@ -1,4 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemdObstacle } from '../../lab/systemd.mjs';
 import { findProgram } from '../../scripts/lib/run.mjs';
 import { poll } from '../lab/poll.js';
@@ -90,6 +94,29 @@ describe('vmpulse.service', { timeout: 5 * MINUTE, retry: 0 }, () => {
     machine.run('systemctl', 'start', SERVICE);
     const vms = await allRun(machine, 3);
     expect(vms.map(({ vmm }) => vmm)).toEqual(before.vms.map(({ vmm }) => vmm));
+  });
+
+  it('starts a VM whose disk is a block device', async (context) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'vmp-loop-')), 'disk');
+    onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+    writeFileSync(file, Buffer.alloc(1024 * 1024));
+    const { status: failed, stdout } = spawnSync('sh', ['-c', `losetup --find --show ${file}`], {
+      encoding: 'utf8',
+    });
+    if (failed !== 0) context.skip('no loop device can be made here');
+    const device = stdout.trim();
+    onTestFinished(() => void spawnSync('sh', ['-c', `losetup --detach ${device}`]));
+    const [major = '', minor = ''] = readFileSync(`/sys/block/${basename(device)}/dev`, 'utf8')
+      .trim()
+      .split(':');
+    machine.run('mknod', '-m', '0600', '/dev/vm-disk', 'b', major, minor);
+    writeVms(machine, { block: { disks: [{ path: '/dev/vm-disk', format: 'raw' }] } });
+    machine.run('systemctl', 'reload', SERVICE);
+    await poll('it runs', 2 * MINUTE, () =>
+      vmOf(status(machine), 'block').health === 'healthy' ? true : undefined,
+    );
+    const { vmm } = vmOf(status(machine), 'block');
+    expect(machine.run('ls', '-l', `/proc/${vmm?.pid}/fd`)).toContain('/dev/vm-disk');
   });
 
   it('may do all that networks with NAT and raw probes need', async (context) => {
