@@ -1,7 +1,7 @@
 import { access, constants, type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadNativeModule } from '../engine/native-module.js';
-import { Libvirt } from '../hypervisors/libvirt/rpc/libvirt.js';
+import { askLibvirt } from '../hypervisors/libvirt/rpc/libvirt.js';
 import type { LibvirtPlace } from '../hypervisors/libvirt/uri.js';
 import { kernelMissing, kvmCanary, loadKernel } from '../kernel/index.js';
 import { Deadline } from '../model/deadline.js';
@@ -30,7 +30,7 @@ export function realHost(root = '/'): DoctorHost {
     kernelAddon: () => addonState(() => loadKernel().path),
     engineAddon: () => addonState(() => loadNativeModule().path),
     kvmCanary: tryCanary,
-    libvirt: askLibvirt,
+    libvirt: tryLibvirt,
   };
 }
 
@@ -118,15 +118,13 @@ async function tryCanary(options: CallOptions): Promise<CanaryState> {
     : { ok: false, why: `${result.reason}: ${result.detail}` };
 }
 
-async function askLibvirt(place: LibvirtPlace, options: CallOptions): Promise<LibvirtState> {
-  const libvirt = new Libvirt(place);
+async function tryLibvirt(place: LibvirtPlace, options: CallOptions): Promise<LibvirtState> {
   try {
-    const number = await libvirt.version(new Deadline('a question to libvirt', options));
+    const deadline = new Deadline('a question to libvirt', options);
+    const number = await askLibvirt(place, (libvirt) => libvirt.version(deadline));
     const parts = [number / 1_000_000, (number / 1_000) % 1_000, number % 1_000].map(Math.floor);
     return { answers: true, version: parts.join('.') };
   } catch (error) {
     return { answers: false, why: errorMessage(error) };
-  } finally {
-    libvirt.close();
   }
 }

@@ -1,31 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { LAB_GUEST, labAvailable, labKernelLine } from '../../lab/vm.mjs';
-import { ProbeEngine } from '../../src/engine/index.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { labAvailable, labKernelLine } from '../../lab/vm.mjs';
 import { livingState } from '../../src/hypervisors/process.js';
-import { createDrivers } from '../../src/hypervisors/registry.js';
-import type { LibvirtSpec } from '../../src/model/hypervisors/libvirt.js';
 import type { VmmEvent } from '../../src/model/ports.js';
-import { WorkerPool } from '../../src/pool/index.js';
 import { poll } from '../lab/poll.js';
-import { testVm } from '../unit/qemu/fixtures.js';
-import { PrivateLibvirtd, whyNoLibvirt } from './libvirtd.js';
+import { LibvirtBench, SOON } from './libvirt-bench.js';
+import { whyNoLibvirt } from './libvirtd.js';
 
-const SOON = { deadlineMs: 20_000 };
 const BOOT = { deadlineMs: 120_000 };
-const folder = mkdtempSync(join(tmpdir(), 'vmp-g-'));
-const libvirtd = new PrivateLibvirtd(folder);
-const engine = new ProbeEngine();
-const pool = new WorkerPool();
+const bench = new LibvirtBench();
 
-afterAll(async () => {
-  await libvirtd.stop();
-  await engine.close();
-  await pool.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => bench.close());
 
 describe('a Linux guest under libvirt', () => {
   it('is asked through its agent, rebooted, seen to panic, and reset', {
@@ -34,40 +18,23 @@ describe('a Linux guest under libvirt', () => {
     const lab = labAvailable();
     const skip = lab.ok ? whyNoLibvirt() : lab.reason;
     if (skip !== undefined || !lab.ok) return context.skip(skip);
-    await libvirtd.start();
-    const { libvirt: driver } = createDrivers({
-      runDir: join(folder, 'run'),
-      stateDir: join(folder, 'state'),
-      lockDir: join(folder, 'lock'),
-      searchPath: process.env.PATH ?? '',
-      engine,
-      pool,
-    });
-    const hypervisor: LibvirtSpec = {
-      driver: 'libvirt',
-      uri: libvirtd.uri,
-      binary: 'qemu-system-x86_64',
-      architecture: 'x86_64',
+    await bench.libvirtd.start();
+    const vm = bench.vm('linux', {
       machine: 'q35',
-      accel: 'tcg',
-      memoryMiB: LAB_GUEST.memoryMib,
-      vcpus: 1,
-      kernel: { image: lab.kernel, initrd: lab.initrd, append: labKernelLine({}) },
-      disks: [],
-      interfaces: [],
+      // A guest that takes more needs some for it.
+      memoryMiB: 256,
+      maxMemoryMiB: 512,
+      kernel: {
+        image: lab.kernel,
+        initrd: lab.initrd,
+        append: `${labKernelLine({})} memhp_default_state=online`,
+      },
       guestAgent: true,
-      pvpanic: false,
       watchdog: { name: 'dog', model: 'i6300esb', action: 'pause' },
       // The guest's kernel has no driver for the ISA device.
       extraArgs: ['-device', 'pvpanic-pci,addr=0x1e'],
-    };
-    const vm = { ...testVm({}, { uuid: crypto.randomUUID() }), hypervisor };
-    const started = await driver.start(vm, SOON);
-    onTestFinished(() => {
-      if (livingState(started) !== undefined) process.kill(started.pid, 'SIGKILL');
     });
-    const session = await driver.attach(vm, started, SOON);
-    onTestFinished(() => session.detach());
+    const { started, session } = await bench.run(vm);
     const events: VmmEvent[] = [];
     session.onEvent((event) => events.push(event));
     const count = (type: VmmEvent['type']) => events.filter((event) => event.type === type).length;
@@ -86,6 +53,18 @@ describe('a Linux guest under libvirt', () => {
     const first = await bootId();
     expect(first).toMatch(/^[0-9a-f-]{36}$/);
     expect((await session.resources(SOON)).source).toBe('qemu-guest-agent');
+
+    const memoryKiB = async () => {
+      const { stdout } = await session.exec(['/bin/cat', '/proc/meminfo'], SOON);
+      return Number(/^MemTotal: +(\d+) kB$/m.exec(stdout)?.[1]);
+    };
+    const before = await memoryKiB();
+    expect(await session.resizeMemory({ mib: 128, relative: true }, SOON)).toBe(384);
+    await poll(
+      'the guest has it',
+      60_000,
+      async () => (await memoryKiB()) > before + 100 * 1024 || undefined,
+    );
 
     await session.reboot(BOOT);
     expect(count('reset')).toBe(1);

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,8 @@ import { whyNoQemu } from './qemu-program.js';
 import { Service } from './service.js';
 import { DaemonUnderTest, MINUTE } from './world.js';
 
+/** Its QEMU is known by it, and this test may run twice at a time on a host. */
+const KEPT = `kept-${process.pid}`;
 const skip = whyNoQemu() ?? whyNoLibvirt();
 const folder = mkdtempSync(join(tmpdir(), 'vmp-l-'));
 const libvirtd = new PrivateLibvirtd(folder);
@@ -24,17 +25,11 @@ const recovery = {
   stepTimeout: '30s',
 };
 
-/** As an operator would, beside vmpulse. */
-function virsh(...args: string[]): string {
-  return execFileSync('virsh', ['--connect', libvirtd.uri, '--quiet', ...args], {
-    encoding: 'utf8',
-    timeout: MINUTE,
-  });
-}
+const virsh = (...args: string[]) => libvirtd.virsh(...args);
 
 /** A domain that libvirt keeps: firmware without a disk, which goes on looking for one. */
 function define(uuid: string): void {
-  const xml = `<domain type="qemu"><name>kept</name><uuid>${uuid}</uuid><memory unit="MiB">64</memory>
+  const xml = `<domain type="qemu"><name>${KEPT}</name><uuid>${uuid}</uuid><memory unit="MiB">64</memory>
     <os><type arch="x86_64" machine="pc">hvm</type></os><features><acpi/></features>
     <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model="none"/></devices></domain>`;
   const path = join(folder, 'kept.xml');
@@ -58,7 +53,7 @@ function daemonWithKept(port: number): DaemonUnderTest {
     metadata,
     spec: {
       address: '127.0.0.1',
-      hypervisor: { libvirt: { uri: libvirtd.uri, adopt: { domain: 'kept' } } },
+      hypervisor: { libvirt: { uri: libvirtd.uri, adopt: { domain: KEPT } } },
       probes: [{ name: 'state', vmState: {}, periodSeconds: 2, timeoutSeconds: 1 }],
     },
   };
@@ -105,7 +100,7 @@ describe('a daemon with a domain that libvirt keeps', { timeout: 6 * MINUTE }, (
     const test = daemonWithKept(service.port);
     current = test;
     await test.allHealthy();
-    expect(virsh('domstate', 'kept').trim()).toBe('running');
+    expect(virsh('domstate', KEPT).trim()).toBe('running');
     const first = (await test.vm('web')).vmm?.pid ?? 0;
 
     process.kill(first, 'SIGKILL');
@@ -117,9 +112,9 @@ describe('a daemon with a domain that libvirt keeps', { timeout: 6 * MINUTE }, (
     expect(healed.pastEpisodes.at(-1)?.diagnosis).toMatchObject({ kind: 'vmm-dead', cause: 'process-gone' });
     const second = (await test.vm('web')).vmm?.pid ?? 0;
 
-    virsh('suspend', 'kept');
+    virsh('suspend', KEPT);
     await test.vmOnce('paused', 'web', ({ health }) => health === 'paused');
-    virsh('resume', 'kept');
+    virsh('resume', KEPT);
     await test.allHealthy();
 
     // While libvirt hangs its VM has no known run state, and whatever else is wrong with it no step is possible.
@@ -140,11 +135,11 @@ describe('a daemon with a domain that libvirt keeps', { timeout: 6 * MINUTE }, (
       probes.every(({ state }) => state === 'ok'),
     );
 
-    virsh('destroy', 'kept');
+    virsh('destroy', KEPT);
     await test.vmOnce('stopped', 'web', ({ vmm, health }) => vmm === null && health === 'stopped');
     await test.explainedOnce('explained', 'web', ({ journal }) =>
       journal.some(({ text }) => text.includes('shut down from outside (destroyed)')),
     );
-    expect(virsh('domstate', 'kept').trim()).toBe('shut off');
+    expect(virsh('domstate', KEPT).trim()).toBe('shut off');
   });
 });

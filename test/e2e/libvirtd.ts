@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { poll } from '../lab/poll.js';
 
 const PROGRAM = '/usr/sbin/libvirtd';
+const LOGD = '/usr/sbin/virtlogd';
 const UP_MS = 60_000;
 const DOWN_MS = 20_000;
 /** Folders that a libvirtd of root has at fixed places; each gets an empty one in their stead. */
@@ -21,14 +22,27 @@ export function whyNoLibvirt(): string | undefined {
   return mounts.status === 0 ? undefined : 'no mount namespace can be made here';
 }
 
+export interface LibvirtdOptions {
+  /** Program and arguments under which it runs, for example in a network namespace; must become it by exec. */
+  readonly under?: readonly string[];
+  /** Whom its QEMUs run as: root, or as distributions have it a user of their own, to whom it gives files. */
+  readonly qemus?: 'root' | 'own-user';
+}
+
+const OWN_USER = 'libvirt-qemu';
+
 /** A libvirtd of a test's own: with its own mounts, it neither sees nor touches what the host's has. */
 export class PrivateLibvirtd {
   readonly socket: string;
   readonly #folder: string;
+  readonly #under: readonly string[];
+  readonly #qemus: NonNullable<LibvirtdOptions['qemus']>;
   #child: ChildProcess | undefined;
 
-  constructor(folder: string) {
+  constructor(folder: string, { under = [], qemus = 'root' }: LibvirtdOptions = {}) {
     this.#folder = folder;
+    this.#under = under;
+    this.#qemus = qemus;
     this.socket = join(folder, 'libvirt-sock');
   }
 
@@ -45,9 +59,11 @@ export class PrivateLibvirtd {
     const script = join(this.#folder, 'libvirtd.sh');
     this.#write(script);
     const log = openSync(join(this.#folder, 'libvirtd.log'), 'a');
-    this.#child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-e', script], {
-      stdio: ['ignore', log, log],
-    });
+    const [program = '', ...args] = [
+      ...this.#under,
+      ...['unshare', '--mount', '--propagation', 'private', 'sh', '-e', script],
+    ];
+    this.#child = spawn(program, args, { stdio: ['ignore', log, log] });
     const child = this.#child;
     await poll('libvirtd listens', UP_MS, async () => {
       if (child.exitCode !== null) throw new Error(`libvirtd ended: ${this.log()}`);
@@ -69,10 +85,23 @@ export class PrivateLibvirtd {
     const timer = setTimeout(() => child.kill('SIGKILL'), DOWN_MS);
     await ended;
     clearTimeout(timer);
+    if (this.#qemus === 'own-user') process.kill(Number(readFileSync(this.#logdPid, 'utf8')), 'SIGTERM');
+  }
+
+  /** As an operator would, beside vmpulse. */
+  virsh(...args: string[]): string {
+    return execFileSync('virsh', ['--connect', this.uri, '--quiet', ...args], {
+      encoding: 'utf8',
+      timeout: UP_MS,
+    });
   }
 
   log(): string {
     return readFileSync(join(this.#folder, 'libvirtd.log'), 'utf8').slice(-2_000);
+  }
+
+  get #logdPid(): string {
+    return join(this.#folder, 'virtlogd.pid');
   }
 
   #write(script: string): void {
@@ -80,18 +109,26 @@ export class PrivateLibvirtd {
     mkdirSync(at('own'), { recursive: true });
     // Debian's build wants its user to be there, whatever the configuration says.
     for (const [file, line] of [
-      ['passwd', 'libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin'],
-      ['group', 'libvirt-qemu:x:64055:'],
+      ['passwd', `${OWN_USER}:x:64055:64055::/nonexistent:/usr/sbin/nologin`],
+      ['group', `${OWN_USER}:x:64055:`],
     ] as const)
       writeFileSync(at(file), `${readFileSync(`/etc/${file}`, 'utf8').trimEnd()}\n${line}\n`);
     writeFileSync(
       at('libvirtd.conf'),
       `unix_sock_dir = "${this.#folder}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n`,
     );
-    writeFileSync(
-      at('qemu.conf'),
-      'user = "root"\ngroup = "root"\nsecurity_driver = "none"\ncgroup_controllers = []\nnamespaces = []\nremember_owner = 0\nstdio_handler = "file"\n',
-    );
+    const who =
+      this.#qemus === 'root'
+        ? ['user = "root"', 'group = "root"', 'remember_owner = 0', 'stdio_handler = "file"']
+        : [`user = "${OWN_USER}"`, `group = "${OWN_USER}"`];
+    const common = ['security_driver = "none"', 'cgroup_controllers = []', 'namespaces = []'];
+    writeFileSync(at('qemu.conf'), `${[...who, ...common].join('\n')}\n`);
+    const ofOwnUser = [
+      // It opens what a QEMU of another user writes.
+      `${LOGD} --pid-file ${this.#logdPid} --daemon`,
+      // On most hosts that user may use KVM; where libvirt alone may, it asks its QEMUs anew what they can, again and again.
+      `[ ! -e /dev/kvm ] || { cp -a /dev/kvm ${at('kvm')}; chmod 0666 ${at('kvm')}; mount --bind ${at('kvm')} /dev/kvm; }`,
+    ];
     const mounts = FIXED.map((path, index) => {
       const own = join(this.#folder, 'own', String(index));
       mkdirSync(own, { recursive: true });
@@ -104,6 +141,7 @@ export class PrivateLibvirtd {
         `mount --bind ${at('group')} /etc/group`,
         ...mounts,
         `cp ${at('qemu.conf')} /etc/libvirt/qemu.conf`,
+        ...(this.#qemus === 'own-user' ? ofOwnUser : []),
         `exec ${PROGRAM} --config ${at('libvirtd.conf')} --pid-file ${at('libvirtd.pid')}`,
         '',
       ].join('\n'),

@@ -100,6 +100,11 @@ export function memoryOf(written: WrittenHardware, { manifest, refuse }: BuildCo
   return memoryMiB;
 }
 
+export function refuseSmallMaxMemory(maxMiB: number | undefined, memoryMiB: number, refuse: Refuse): void {
+  if (maxMiB === undefined || maxMiB >= memoryMiB) return;
+  refuse(['maxMemory'], `is less than the memory of the VM (${memoryMiB} MiB); raise it, or leave it out`);
+}
+
 interface WrittenProcess {
   readonly runAs?: { readonly user: string; readonly group?: string | undefined } | undefined;
   readonly limits?:

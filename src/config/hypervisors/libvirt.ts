@@ -3,7 +3,15 @@ import { libvirtUriProblem } from '../../hypervisors/libvirt/uri.js';
 import type { LibvirtSpec } from '../../model/hypervisors/libvirt.js';
 import { booleanField, textField } from '../../probes/fields.js';
 import { memoryField } from '../fields.js';
-import { type BuildContext, disksOf, kernelOf, memoryOf, tapOf, warnIfBootless } from './hardware.js';
+import {
+  type BuildContext,
+  disksOf,
+  kernelOf,
+  memoryOf,
+  refuseSmallMaxMemory,
+  tapOf,
+  warnIfBootless,
+} from './hardware.js';
 import {
   extraArgumentsField,
   imageDiskField,
@@ -55,6 +63,7 @@ const schema = z
     accel: z.enum(['auto', 'kvm', 'tcg']).meta({ unit: 'choice', example: 'auto' }).optional(),
     cpu: nameField('CPU model', 'host').optional(),
     memory: memoryField.optional(),
+    maxMemory: memoryField.optional(),
     vcpus: vcpusField.optional(),
     kernel: kernelField.optional(),
     disks: z.array(imageDiskField).max(64).optional(),
@@ -83,6 +92,7 @@ function build(written: Written, context: BuildContext): LibvirtSpec | undefined
   const watchdog = adopt === undefined ? watchdogOf(written, hardware, context) : undefined;
   const memoryMiB = memoryOf(written, context);
   if (memoryMiB === undefined) return undefined;
+  refuseSmallMaxMemory(written.maxMemory, memoryMiB, refuse);
   warnIfBootless(written, context);
   return {
     driver: 'libvirt',
@@ -93,6 +103,7 @@ function build(written: Written, context: BuildContext): LibvirtSpec | undefined
     accel: written.accel ?? 'auto',
     ...(cpu === undefined ? {} : { cpu }),
     memoryMiB,
+    ...(written.maxMemory === undefined ? {} : { maxMemoryMiB: written.maxMemory }),
     vcpus: written.vcpus ?? manifest.vcpus ?? 1,
     ...(kernel === undefined ? {} : { kernel: kernelOf(kernel) }),
     disks: disksOf(written.disks, context),

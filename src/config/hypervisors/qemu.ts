@@ -9,6 +9,7 @@ import {
   memoryOf,
   processOf,
   type Refuse,
+  refuseSmallMaxMemory,
   tapOf,
   warnIfBootless,
 } from './hardware.js';
@@ -105,8 +106,7 @@ function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
   const watchdog = watchdogOf(qemu, hardware, context);
   const memoryMiB = memoryOf(qemu, context);
   if (memoryMiB === undefined) return undefined;
-  if (qemu.maxMemory !== undefined && qemu.maxMemory < memoryMiB)
-    refuse(['maxMemory'], `is less than the memory of the VM (${memoryMiB} MiB); raise it, or leave it out`);
+  refuseSmallMaxMemory(qemu.maxMemory, memoryMiB, refuse);
   warnIfBootless(qemu, context);
   return {
     driver: 'qemu',

@@ -19,7 +19,7 @@ async function lookAt(
 ): Promise<Finding> {
   const place = libvirtPlace(uri);
   const found = await host.libvirt(place, call);
-  if (found.answers) return of(uri, ok(`libvirt ${found.version} answers at ${place.socketPath}`));
+  if (found.answers) return of(uri, ok(`libvirt ${found.version} answers at ${place.sockets.join(' or ')}`));
   const remedy = `systemctl enable --now libvirtd, or correct hypervisor.libvirt.uri of ${vms.join(', ')}`;
   return of(uri, error(`${found.why}; ${vms.join(', ')} run on it`, remedy));
 }

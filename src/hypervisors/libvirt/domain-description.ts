@@ -1,9 +1,13 @@
 import type { DiskSpec } from '../../model/hypervisor.js';
+import { childOf, parseXml, type XmlElement } from './xml.js';
 
 /** What a start of a domain that libvirt keeps needs of the host, read from its XML. */
 export interface DomainDescription {
   readonly emulator?: string;
+  /** With what was added since it began. */
   readonly memoryMiB: number;
+  /** Unset: it has no room for more. */
+  readonly maxMemoryMiB?: number;
   readonly disks: readonly DiskSpec[];
 }
 
@@ -23,47 +27,36 @@ const UNITS: Readonly<Record<string, number>> = {
   T: 1024 ** 4,
   TiB: 1024 ** 4,
 };
-const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 const MAX_DISKS = 256;
 
-/** Reads libvirt's own XML, which it writes without comments, CDATA or namespaces in these elements. */
+/** Throws ERR_VMPULSE_CHANNEL for what is no XML. */
 export function describeDomain(xml: string): DomainDescription {
-  const emulator = /<emulator>([^<]+)<\/emulator>/.exec(xml)?.[1];
-  const [, attributes = '', amount = '0'] = /<memory\b([^>]*)>(\d+)<\/memory>/.exec(xml) ?? [];
-  const factor = UNITS[attributeOf(attributes, 'unit') ?? 'KiB'] ?? 1024;
+  const domain = parseXml(xml);
+  const maxMemory = childOf(domain, 'maxMemory');
+  const devices = childOf(domain, 'devices');
+  const emulator = childOf(devices, 'emulator')?.text;
+  const disks = devices?.children.filter(({ name }) => name === 'disk') ?? [];
   return {
-    ...(emulator === undefined ? {} : { emulator: unescaped(emulator) }),
-    memoryMiB: Math.ceil((Number(amount) * factor) / 1024 ** 2),
-    disks: [...xml.matchAll(/<disk\b[^>]*>.*?<\/disk>/gs)]
-      .slice(0, MAX_DISKS)
-      .flatMap(([text]) => diskOf(text)),
+    ...(emulator === undefined ? {} : { emulator }),
+    memoryMiB: mibOf(childOf(domain, 'memory')),
+    ...(maxMemory === undefined ? {} : { maxMemoryMiB: mibOf(maxMemory) }),
+    disks: disks.slice(0, MAX_DISKS).flatMap(diskOf),
   };
 }
 
+function mibOf(amount: XmlElement | undefined): number {
+  const factor = UNITS[amount?.attributes.get('unit') ?? 'KiB'] ?? 1024;
+  return Math.ceil((Number(amount?.text ?? 0) * factor) / 1024 ** 2);
+}
+
 /** Files and block devices of this host; what lies in a pool, on a network or is an empty drive is libvirt's to judge. */
-function diskOf(text: string): DiskSpec[] {
-  // What stands below is the chain of images under it.
-  const own = text.replace(/<backingStore\b.*<\/backingStore>/s, '');
-  const source = /<source\b([^>]*)>/.exec(own)?.[1] ?? '';
-  const path = attributeOf(source, 'file') ?? attributeOf(source, 'dev');
+function diskOf(disk: XmlElement): DiskSpec[] {
+  const source = childOf(disk, 'source')?.attributes;
+  const path = source?.get('file') ?? source?.get('dev');
   if (path === undefined) return [];
-  const type = attributeOf(/<driver\b([^>]*)>/.exec(own)?.[1] ?? '', 'type');
-  const name = attributeOf(/<target\b([^>]*)>/.exec(own)?.[1] ?? '', 'dev') ?? 'disk';
+  const isQcow2 = childOf(disk, 'driver')?.attributes.get('type') === 'qcow2';
+  const name = childOf(disk, 'target')?.attributes.get('dev') ?? 'disk';
   // Whoever marks a disk as shared answers for what is written to it.
-  const readOnly = /<readonly\/>|<shareable\/>/.test(own);
-  return [{ name, path, format: type === 'qcow2' ? 'qcow2' : 'raw', readOnly }];
-}
-
-function attributeOf(attributes: string, name: string): string | undefined {
-  const found = new RegExp(`\\b${name}=(?:'([^']*)'|"([^"]*)")`).exec(attributes);
-  const value = found?.[1] ?? found?.[2];
-  return value === undefined ? undefined : unescaped(value);
-}
-
-function unescaped(text: string): string {
-  return text.replace(/&(amp|lt|gt|quot|apos|#\d+|#x[0-9a-f]+);/gi, (whole, name: string) => {
-    if (!name.startsWith('#')) return ENTITIES[name] ?? whole;
-    const code = /^#x/i.test(name) ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1));
-    return code <= 0x10_ffff ? String.fromCodePoint(code) : whole;
-  });
+  const readOnly = ['readonly', 'shareable'].some((mark) => childOf(disk, mark) !== undefined);
+  return [{ name, path, format: isQcow2 ? 'qcow2' : 'raw', readOnly }];
 }

@@ -1,7 +1,9 @@
 import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
 import type { Accelerator } from '../qemu/command-line.js';
 import { derivedMac } from '../vmm/derived-mac.js';
+import { MEMORY_SLOTS } from '../vmm/memory-change.js';
 import { domainName, type LibvirtPaths, type LibvirtVm } from './libvirt-vm.js';
+import { escapeXml } from './xml.js';
 
 /** What the host decides about a start. */
 export interface DomainChoices {
@@ -10,6 +12,8 @@ export interface DomainChoices {
   readonly accelerator: Accelerator;
   /** Those of the disks' paths that are block devices. */
   readonly blockDevices: ReadonlySet<string>;
+  /** What those of the disks are laid over that vmpulse made, by their paths. */
+  readonly images: ReadonlyMap<string, string>;
 }
 
 /** A letter a disk: vda, vdb, … vdz, vdaa. */
@@ -25,16 +29,16 @@ export function domainXml(vm: LibvirtVm, paths: LibvirtPaths, choices: DomainCho
   const namespace = 'xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"';
   return [
     `<domain type="${accelerator === 'kvm' ? 'kvm' : 'qemu'}" ${namespace}>`,
-    `<name>${escaped(domainName(vm))}</name><uuid>${vm.uuid}</uuid>`,
-    `<description>made by vmpulse for ${escaped(vm.id)}</description>`,
-    `<memory unit="MiB">${memoryMiB}</memory><vcpu>${vcpus}</vcpu>`,
-    `<os><type arch="${architecture}" machine="${escaped(machine)}">hvm</type>${kernelXml(vm)}</os>`,
+    `<name>${escapeXml(domainName(vm))}</name><uuid>${vm.uuid}</uuid>`,
+    `<description>made by vmpulse for ${escapeXml(vm.id)}</description>`,
+    `${maxMemoryXml(vm)}<memory unit="MiB">${memoryMiB}</memory><vcpu>${vcpus}</vcpu>`,
+    `<os><type arch="${architecture}" machine="${escapeXml(machine)}">hvm</type>${kernelXml(vm)}</os>`,
     `<features>${architecture === 's390x' ? '' : '<acpi/>'}${architecture === 'x86_64' ? '<apic/>' : ''}</features>`,
     cpuXml(vm, accelerator),
     '<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>preserve</on_crash>',
     '<devices>',
-    `<emulator>${escaped(program)}</emulator>`,
-    ...vm.hypervisor.disks.map((disk, index) => diskXml(disk, index, choices.blockDevices.has(disk.path))),
+    `<emulator>${escapeXml(program)}</emulator>`,
+    ...vm.hypervisor.disks.map((disk, index) => diskXml(disk, index, choices)),
     ...vm.hypervisor.interfaces.map((network, index) => interfaceXml(network, index, vm.uuid)),
     serialXml(paths),
     ...deviceXml(vm),
@@ -49,26 +53,53 @@ export function domainXml(vm: LibvirtVm, paths: LibvirtPaths, choices: DomainCho
 function kernelXml({ hypervisor: { kernel } }: LibvirtVm): string {
   if (kernel === undefined) return '';
   const { image, initrd, append } = kernel;
-  const initrdXml = initrd === undefined ? '' : `<initrd>${escaped(initrd)}</initrd>`;
-  const appendXml = append === '' ? '' : `<cmdline>${escaped(append)}</cmdline>`;
-  return `<kernel>${escaped(image)}</kernel>${initrdXml}${appendXml}`;
+  const initrdXml = initrd === undefined ? '' : `<initrd>${escapeXml(initrd)}</initrd>`;
+  const appendXml = append === '' ? '' : `<cmdline>${escapeXml(append)}</cmdline>`;
+  return `<kernel>${escapeXml(image)}</kernel>${initrdXml}${appendXml}`;
 }
 
-function cpuXml({ hypervisor: { cpu } }: LibvirtVm, accelerator: Accelerator): string {
-  const model = cpu ?? (accelerator === 'kvm' ? 'host' : 'max');
-  if (model === 'host') return '<cpu mode="host-passthrough"/>';
-  if (model === 'max') return '<cpu mode="maximum"/>';
-  return `<cpu mode="custom" match="exact" check="none"><model fallback="forbid">${escaped(model)}</model></cpu>`;
+/** Room for memory that is added while it runs. */
+function maxMemoryXml({ hypervisor: { maxMemoryMiB } }: LibvirtVm): string {
+  if (maxMemoryMiB === undefined) return '';
+  return `<maxMemory slots="${MEMORY_SLOTS}" unit="MiB">${maxMemoryMiB}</maxMemory>`;
 }
 
-function diskXml({ path, format, readOnly }: DiskSpec, index: number, isBlockDevice: boolean): string {
-  const source = isBlockDevice ? `dev="${escaped(path)}"` : `file="${escaped(path)}"`;
+function cpuXml(vm: LibvirtVm, accelerator: Accelerator): string {
+  const model = vm.hypervisor.cpu ?? (accelerator === 'kvm' ? 'host' : 'max');
+  const numa = numaXml(vm);
+  if (model === 'host') return `<cpu mode="host-passthrough">${numa}</cpu>`;
+  if (model === 'max') return `<cpu mode="maximum">${numa}</cpu>`;
+  const name = `<model fallback="forbid">${escapeXml(model)}</model>`;
+  return `<cpu mode="custom" match="exact" check="none">${name}${numa}</cpu>`;
+}
+
+/** libvirt adds memory to cells alone. */
+function numaXml({ hypervisor: { maxMemoryMiB, memoryMiB, vcpus } }: LibvirtVm): string {
+  if (maxMemoryMiB === undefined) return '';
+  return `<numa><cell id="0" cpus="0-${vcpus - 1}" memory="${memoryMiB}" unit="MiB"/></numa>`;
+}
+
+function diskXml(
+  { path, format, readOnly }: DiskSpec,
+  index: number,
+  { blockDevices, images }: DomainChoices,
+): string {
+  const isBlockDevice = blockDevices.has(path);
+  const source = isBlockDevice ? `dev="${escapeXml(path)}"` : `file="${escapeXml(path)}"`;
   return [
     `<disk type="${isBlockDevice ? 'block' : 'file'}" device="disk">`,
-    `<driver name="qemu" type="${format}"/><source ${source}/>`,
+    `<driver name="qemu" type="${format}"/><source ${source}/>${imageXml(images.get(path))}`,
     `<target dev="vd${letters(index)}" bus="virtio"/><boot order="${index + 1}"/>`,
     `${readOnly ? '<readonly/>' : ''}</disk>`,
   ].join('');
+}
+
+/** Many disks are laid over it: were it given to a QEMU's user as its disk is, that QEMU could write it for all of them. */
+function imageXml(image: string | undefined): string {
+  if (image === undefined) return '';
+  const format = image.endsWith('.qcow2') ? 'qcow2' : 'raw';
+  const source = `<source file="${escapeXml(image)}"><seclabel model="dac" relabel="no"/></source>`;
+  return `<backingStore type="file"><format type="${format}"/>${source}<backingStore/></backingStore>`;
 }
 
 function letters(index: number): string {
@@ -80,14 +111,14 @@ function letters(index: number): string {
 function interfaceXml(network: NetworkInterface, index: number, uuid: string): string {
   if (network.type !== 'tap') return '';
   const mac = network.mac ?? derivedMac(uuid, index);
-  const target = `<target dev="${escaped(network.device)}" managed="no"/>`;
+  const target = `<target dev="${escapeXml(network.device)}" managed="no"/>`;
   return `<interface type="ethernet"><mac address="${mac}"/>${target}<model type="virtio"/></interface>`;
 }
 
 /** A socket for one client, and a log whether somebody is connected or not. */
 function serialXml({ consoleSocket, consoleLog }: LibvirtPaths): string {
-  const source = `<source mode="bind" path="${escaped(consoleSocket)}"/>`;
-  return `<serial type="unix">${source}<log file="${escaped(consoleLog)}" append="on"/><target port="0"/></serial>`;
+  const source = `<source mode="bind" path="${escapeXml(consoleSocket)}"/>`;
+  return `<serial type="unix">${source}<log file="${escapeXml(consoleLog)}" append="on"/><target port="0"/></serial>`;
 }
 
 function deviceXml({ hypervisor: { guestAgent, pvpanic, watchdog, architecture } }: LibvirtVm): string[] {
@@ -102,21 +133,6 @@ function deviceXml({ hypervisor: { guestAgent, pvpanic, watchdog, architecture }
 }
 
 function commandLineXml(args: readonly string[]): string {
-  const list = args.map((arg) => `<qemu:arg value="${escaped(arg)}"/>`).join('');
+  const list = args.map((arg) => `<qemu:arg value="${escapeXml(arg)}"/>`).join('');
   return `<qemu:commandline>${list}</qemu:commandline>`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-};
-
-/** Documents take no control characters but these, which an attribute would lose. */
-function escaped(text: string): string {
-  return text
-    .replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char)
-    .replace(/[\t\n\r]/g, (char) => `&#${char.charCodeAt(0)};`);
 }

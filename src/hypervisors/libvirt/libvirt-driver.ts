@@ -2,7 +2,7 @@ import type { LadderStep } from '../../model/action.js';
 import { Deadline } from '../../model/deadline.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
 import type { LibvirtSpec } from '../../model/hypervisors/libvirt.js';
-import { isRunBy, type ProcessIdentity, type VmSpec } from '../../model/vm.js';
+import type { ProcessIdentity } from '../../model/vm.js';
 import type { DriverHost } from '../host.js';
 import { startedAtMs } from '../process.js';
 import { Accelerators } from '../qemu/accelerator.js';
@@ -16,9 +16,9 @@ import type { SessionParts } from '../vmm/vmm-session.js';
 import { domainXml } from './domain-xml.js';
 import { domainOf, type LibvirtPaths, type LibvirtVm, libvirtMark, libvirtPaths } from './libvirt-vm.js';
 import { LibvirtMonitor } from './monitor.js';
-import { askLibvirt, type LibvirtPlan, proveLibvirtStart } from './prove-start.js';
+import { type LibvirtPlan, proveLibvirtStart } from './prove-start.js';
 import type { DomainRef } from './rpc/domain.js';
-import type { Libvirt } from './rpc/libvirt.js';
+import { askLibvirt, type Libvirt } from './rpc/libvirt.js';
 import { isRefusal } from './rpc/remote-error.js';
 import { runState } from './run-state.js';
 import { LibvirtSession } from './session.js';
@@ -43,10 +43,6 @@ export class LibvirtDriver extends VmmDriver<Kinds> {
   constructor(host: DriverHost, options: VmmDriverOptions) {
     super(host, options);
     this.#accelerators = new Accelerators(host, this.stateDir);
-  }
-
-  protected isOwn(vm: VmSpec): vm is LibvirtVm {
-    return isRunBy(vm, this.name);
   }
 
   protected paths(runDir: string, vm: LibvirtVm): LibvirtPaths {
@@ -101,7 +97,7 @@ export class LibvirtDriver extends VmmDriver<Kinds> {
       }
     };
     try {
-      const vmm = await askLibvirt(vm, (libvirt) =>
+      const vmm = await askLibvirt(libvirtPlace(vm.hypervisor.uri), (libvirt) =>
         this.#start(libvirt, vm, domain, paths, create, deadline),
       );
       const { pid, startTimeTicks, argv } = vmm;
@@ -142,7 +138,9 @@ export class LibvirtDriver extends VmmDriver<Kinds> {
   async #destroy(vm: LibvirtVm, domain: DomainRef): Promise<void> {
     const deadline = new Deadline('end of a domain that did not come up', { deadlineMs: CLEAN_UP_MS });
     // It has ended by itself, or the next look finds it.
-    await askLibvirt(vm, (libvirt) => libvirt.destroy(domain, deadline)).catch(() => {});
+    await askLibvirt(libvirtPlace(vm.hypervisor.uri), (libvirt) => libvirt.destroy(domain, deadline)).catch(
+      () => {},
+    );
     const { consoleSocket, record } = this.paths(this.runDir, vm);
     await deadline.race(removeFiles([consoleSocket, record])).catch(() => {});
   }

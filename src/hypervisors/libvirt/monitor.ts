@@ -27,10 +27,10 @@ export class LibvirtMonitor {
   #asking = 0;
   #resets = 0;
 
-  constructor({ socketPath, uri }: LibvirtPlace, domain: DomainRef) {
+  constructor({ sockets, uri }: LibvirtPlace, domain: DomainRef) {
     this.domain = domain;
     this.libvirt = new Libvirt({
-      socketPath,
+      sockets,
       uri,
       eventsOf: { domain, ids: EVENT_IDS },
       onState: (state) => this.#onState(state),

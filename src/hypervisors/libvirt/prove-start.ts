@@ -1,13 +1,15 @@
 import { Deadline } from '../../model/deadline.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
+import type { DiskSpec } from '../../model/hypervisor.js';
 import type { VmSpec } from '../../model/vm.js';
 import type { Accelerators } from '../qemu/accelerator.js';
 import { type Accelerator, tcgCacheMiB } from '../qemu/command-line.js';
 import { type ProofContext, proveStart, type StartPlan } from '../vmm/prove-start.js';
 import { describeDomain } from './domain-description.js';
 import { isUuid, type LibvirtVm } from './libvirt-vm.js';
+import { backingFile } from './qcow2.js';
 import type { DomainRef } from './rpc/domain.js';
-import { Libvirt } from './rpc/libvirt.js';
+import { askLibvirt } from './rpc/libvirt.js';
 import { libvirtPlace } from './uri.js';
 
 /** What QEMU needs beside the guest's memory. */
@@ -16,6 +18,8 @@ const ASK_MS = 5_000;
 
 export type LibvirtPlan = StartPlan & {
   readonly accelerator: Accelerator;
+  /** As DomainChoices has them. */
+  readonly images: ReadonlyMap<string, string>;
   /** The domain that libvirt keeps; unset: it is built. */
   readonly kept?: DomainRef;
 };
@@ -30,19 +34,6 @@ export async function proveLibvirtStart(
   return vm.hypervisor.adopt === undefined
     ? proveBuilt(vm, context, accelerators, deadline)
     : proveKept(vm, vm.hypervisor.adopt.domain, context, deadline);
-}
-
-/** Asks over a connection that lasts no longer. */
-export async function askLibvirt<T>(
-  { hypervisor: { uri } }: LibvirtVm,
-  ask: (libvirt: Libvirt) => Promise<T>,
-): Promise<T> {
-  const libvirt = new Libvirt(libvirtPlace(uri));
-  try {
-    return await ask(libvirt);
-  } finally {
-    libvirt.close();
-  }
 }
 
 async function proveBuilt(
@@ -72,13 +63,28 @@ async function proveBuilt(
     devices: [],
     overheadMiB: VMM_OVERHEAD_MIB + (accelerator === 'tcg' ? tcgCacheMiB(memoryMiB) : 0),
   };
-  return { ...(await proveStart(vm, context, own, deadline)), accelerator };
+  return {
+    ...(await proveStart(vm, context, own, deadline)),
+    accelerator,
+    images: await imagesOf(disks, deadline),
+  };
+}
+
+async function imagesOf(
+  disks: readonly DiskSpec[],
+  deadline: Deadline,
+): Promise<ReadonlyMap<string, string>> {
+  const made = disks.filter(({ overlay }) => overlay !== undefined);
+  const images = await deadline.race(
+    Promise.all(made.map(async ({ path }) => [path, await backingFile(path)] as const)),
+  );
+  return new Map(images.flatMap(([path, image]) => (image === undefined ? [] : [[path, image]])));
 }
 
 async function whyUnreachable(vm: LibvirtVm, deadline: Deadline): Promise<readonly string[]> {
   const asked = new Deadline('a question to libvirt', deadline.step(ASK_MS));
   try {
-    await askLibvirt(vm, (libvirt) => libvirt.version(asked));
+    await askLibvirt(libvirtPlace(vm.hypervisor.uri), (libvirt) => libvirt.version(asked));
     return [];
   } catch (error) {
     deadline.check();
@@ -92,16 +98,16 @@ async function proveKept(
   context: ProofContext,
   deadline: Deadline,
 ): Promise<LibvirtPlan> {
-  const { kept, xml } = await askLibvirt(vm, async (libvirt) => {
+  const { kept, description } = await askLibvirt(libvirtPlace(vm.hypervisor.uri), async (libvirt) => {
     const domain = await libvirt.lookup(isUuid(wanted) ? { uuid: wanted } : { name: wanted }, deadline);
-    return { kept: domain, xml: await libvirt.xml(domain, deadline) };
+    return { kept: domain, description: describeDomain(await libvirt.xml(domain, deadline)) };
   }).catch((error: unknown) => {
     if (!isVmpulseError(error, 'ERR_VMPULSE_VM_NOT_RUNNING') && !isVmpulseError(error, 'ERR_VMPULSE_CHANNEL'))
       throw error;
     const text = `VM ${vm.id} cannot be started: ${error.message}`;
     throw new VmpulseError('ERR_VMPULSE_START_IMPOSSIBLE', text, { cause: error });
   });
-  const { emulator, memoryMiB, disks } = describeDomain(xml);
+  const { emulator, memoryMiB, disks } = description;
   const described: VmSpec<LibvirtVm['hypervisor']> = {
     ...vm,
     hypervisor: {
@@ -113,5 +119,10 @@ async function proveKept(
     },
   };
   const own = { problems: [], files: {}, devices: [], overheadMiB: VMM_OVERHEAD_MIB };
-  return { ...(await proveStart(described, context, own, deadline)), accelerator: 'kvm', kept };
+  return {
+    ...(await proveStart(described, context, own, deadline)),
+    accelerator: 'kvm',
+    images: new Map(),
+    kept,
+  };
 }

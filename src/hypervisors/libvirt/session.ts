@@ -3,7 +3,7 @@ import type { Deadline } from '../../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../../model/errors.js';
 import type { GuestCommandOptions, GuestCommandResult, GuestResources } from '../../model/guest.js';
 import type { LibvirtSpec } from '../../model/hypervisors/libvirt.js';
-import type { CallOptions, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
+import type { CallOptions, GuestCounter, MemoryChange, VmmEvent, VmmSession } from '../../model/ports.js';
 import { livingState } from '../process.js';
 import type { VcpuSources } from '../vcpu/read-vcpus.js';
 import type { CaptureSource } from '../vmm/capture.js';
@@ -11,8 +11,11 @@ import { guestCounters } from '../vmm/guest-counters.js';
 import { deadOrStuck, STOP_POLL_MS, type StopAttempt, type StopTarget, untilDead } from '../vmm/stop-vmm.js';
 import { BaseVmmSession, type SessionParts } from '../vmm/vmm-session.js';
 import { libvirtAgent } from './agent.js';
+import { describeDomain } from './domain-description.js';
 import type { LibvirtPaths } from './libvirt-vm.js';
 import type { LibvirtMonitor } from './monitor.js';
+import { resizeMemory } from './resize-memory.js';
+import { snapshotDomain } from './snapshot.js';
 
 /** What an agent gets of the time for a ping; the rest is for saying what came of it. */
 const AGENT_SHARE = 0.8;
@@ -76,6 +79,22 @@ export class LibvirtSession extends BaseVmmSession<LibvirtSpec, LibvirtPaths> im
       throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
     }
     await this.#domain.resume(deadline);
+  }
+
+  async snapshot(options: CallOptions & { readonly name: string }): Promise<readonly string[]> {
+    const deadline = this.running('snapshot', options);
+    const { libvirt, domain } = this.#domain;
+    const { id, hypervisor } = this.parts.vm;
+    const disks =
+      hypervisor.adopt === undefined
+        ? hypervisor.disks
+        : describeDomain(await libvirt.xml(domain, deadline)).disks;
+    return snapshotDomain(libvirt, domain, { id, disks, name: options.name }, deadline);
+  }
+
+  async resizeMemory(change: MemoryChange, options: CallOptions): Promise<number> {
+    const { libvirt, domain } = this.#domain;
+    return resizeMemory(this.name, libvirt, domain, change, this.running('resize', options));
   }
 
   async exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult> {

@@ -1,15 +1,15 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Where libvirt's daemon listens, and what it is asked for. */
+/** Where libvirt's daemon may listen, and what it is asked for. */
 export interface LibvirtPlace {
-  readonly socketPath: string;
+  /** The likeliest first. */
+  readonly sockets: readonly string[];
   /** Without its transport. */
   readonly uri: string;
 }
 
 const URI = /^qemu(?:\+unix)?:\/\/\/(system|session)(?:\?socket=(\/[^?&#\s]+))?$/;
-/** virtqemud in installations with one daemon a driver, else libvirtd. */
+/** virtqemud in installations with one daemon a driver, else libvirtd; which it is may change while vmpulse runs. */
 const DAEMONS = ['virtqemud-sock', 'libvirt-sock'];
 
 /** Why this is no URI of a libvirt that can be driven; undefined: it is one. */
@@ -20,13 +20,12 @@ export function libvirtUriProblem(text: string): string | undefined {
   return `is not a URI of this host's libvirt ("${text}"); ${remedy}`;
 }
 
-/** The socket behind a valid URI: the one that is there. */
+/** The sockets behind a valid URI. */
 export function libvirtPlace(text: string): LibvirtPlace {
   const [, scope = 'system', socket] = URI.exec(text) ?? [];
   const uri = `qemu:///${scope}`;
-  if (socket !== undefined) return { uri, socketPath: socket };
+  if (socket !== undefined) return { uri, sockets: [socket] };
   const user = process.geteuid?.() ?? 0;
   const folder = scope === 'system' ? '/run/libvirt' : `/run/user/${user}/libvirt`;
-  const [first = '', ...others] = DAEMONS.map((name) => join(folder, name));
-  return { uri, socketPath: [first, ...others].find((path) => existsSync(path)) ?? others.at(-1) ?? first };
+  return { uri, sockets: DAEMONS.map((name) => join(folder, name)) };
 }

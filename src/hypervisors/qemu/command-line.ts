@@ -1,7 +1,7 @@
 import type { DiskSpec, NetworkInterface } from '../../model/hypervisor.js';
 import { derivedMac } from '../vmm/derived-mac.js';
+import { MEMORY_SLOTS } from '../vmm/memory-change.js';
 import { agentsOf, type QemuPaths, type QemuVm } from './qemu-vm.js';
-import { MEMORY_SLOTS } from './resize-memory.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 

@@ -2,13 +2,10 @@ import { z } from 'zod';
 import type { Deadline } from '../../model/deadline.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import type { MemoryChange } from '../../model/ports.js';
+import { memoryToAdd } from '../vmm/memory-change.js';
 import type { QemuMonitor } from './monitor.js';
 
 const MIB = 1024 * 1024;
-/** Linux takes memory on x86 in blocks of this size. */
-const BLOCK_MIB = 128;
-/** Memory that can be added one after the other; each is a slot. */
-export const MEMORY_SLOTS = 32;
 
 const SUMMARY = z.object({ 'base-memory': z.int().min(0), 'plugged-memory': z.int().min(0).optional() });
 
@@ -21,8 +18,7 @@ export async function resizeMemory(
   deadline: Deadline,
 ): Promise<number> {
   const nowMiB = await memoryMiB(monitor, deadline);
-  const byMiB = change.relative ? change.mib : change.mib - nowMiB;
-  assertPossible(name, nowMiB, byMiB, maxMemoryMiB(argv));
+  const byMiB = memoryToAdd({ name, nowMiB, maxMiB: maxMemoryMiB(argv) }, change);
   if (byMiB === 0) return nowMiB;
   // Memory only grows, so that no two have the same name.
   const [backend, dimm] = [`vmpulse-memory-${nowMiB}`, `vmpulse-dimm-${nowMiB}`];
@@ -43,18 +39,6 @@ async function memoryMiB(monitor: QemuMonitor, deadline: Deadline): Promise<numb
   if (answer.success)
     return Math.round((answer.data['base-memory'] + (answer.data['plugged-memory'] ?? 0)) / MIB);
   throw new VmpulseError('ERR_VMPULSE_CHANNEL', 'the monitor did not say how much memory the VM has');
-}
-
-function assertPossible(name: string, nowMiB: number, byMiB: number, maxMiB: number | undefined): void {
-  const refuse = (why: string) =>
-    new VmpulseError('ERR_VMPULSE_UNSUPPORTED', `${name} has ${nowMiB} MiB ${why}`);
-  if (byMiB < 0) throw refuse('and cannot be made smaller while it runs; change memory and restart it');
-  if (maxMiB === undefined)
-    throw refuse('and was started without room for more; set maxMemory and restart it, or change memory');
-  if (byMiB % BLOCK_MIB !== 0)
-    throw refuse(`and takes more in blocks of ${BLOCK_MIB} MiB only, not ${byMiB} MiB; round it`);
-  if (nowMiB + byMiB > maxMiB)
-    throw refuse(`and can have at most ${maxMiB} MiB (maxMemory), not ${nowMiB + byMiB}`);
 }
 
 /** What the command line of the VMM says; undefined: it has no room. */

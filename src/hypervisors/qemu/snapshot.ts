@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
+import { savableDisks } from '../vmm/savable-disks.js';
 import type { QemuMonitor } from './monitor.js';
 import type { QemuVm } from './qemu-vm.js';
 
@@ -25,17 +26,9 @@ export async function snapshotGuest(
   name: string,
   deadline: Deadline,
 ): Promise<string[]> {
-  const disks = vm.hypervisor.disks.flatMap((disk, index) =>
-    disk.readOnly ? [] : [{ disk, node: `disk${index}` }],
-  );
-  const raw = disks.filter(({ disk }) => disk.format !== 'qcow2').map(({ disk }) => disk.name);
-  if (disks.length === 0 || raw.length > 0) {
-    const why =
-      raw.length > 0 ? `disk ${raw.join(', ')} is raw; convert it to qcow2` : 'it has no writable disk';
-    throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', `${vm.id} cannot be saved inside its disks: ${why}`);
-  }
+  const disks = savableDisks(vm.id, vm.hypervisor.disks);
   const names = disks.map(({ disk }) => disk.name);
-  const nodes = disks.map(({ node }) => node);
+  const nodes = disks.map(({ index }) => `disk${index}`);
   if (await isThere(monitor, nodes, name, deadline)) return names;
   const job = `vmpulse-${name}`;
   if ((await jobOf(monitor, job, deadline)) === undefined) {

@@ -12,6 +12,8 @@ export interface LibvirtSpec extends VmmSpec {
   /** A model's name, `host` or `max`. Default `host` under KVM, else `max`. */
   readonly cpu?: string;
   readonly pvpanic: boolean;
+  /** What it can be given while it runs; unset: no more than it has. */
+  readonly maxMemoryMiB?: number;
   readonly watchdog?: WatchdogDevice;
   /** A domain that libvirt itself keeps, by name or UUID; it is started and stopped, and never changed. */
   readonly adopt?: { readonly domain: string };

@@ -14,19 +14,20 @@ export function vmStorage(stateDir: string): StoragePort {
       const { cloudInit, hypervisor } = vm;
       const runAs = runAsOf(vm);
       const account = runAs && (await resolveAccount(runAs));
+      const isShown = account !== undefined || hypervisor.driver === 'libvirt';
       const deadline = new Deadline(`disks of ${vm.id}`, options);
       for (const disk of hypervisor.disks) {
         const { overlay } = disk;
         if (overlay === undefined) continue;
         const base = await makeOverlay({ ...disk, overlay }, stateDir, deadline);
-        if (account === undefined) continue;
+        if (!isShown) continue;
         await showTo(account, disk.path, OWN_DISK);
         if (base !== undefined) await openWay(base, ABOVE_IMAGE);
       }
       const seed = hypervisor.disks.at(-1);
       if (cloudInit === undefined || seed === undefined) return;
       await makeSeed(seed.path, cloudInit, deadline);
-      if (account !== undefined) await showTo(account, seed.path, READ_ONLY);
+      if (isShown) await showTo(account, seed.path, READ_ONLY);
     },
   };
 }
@@ -39,9 +40,12 @@ const ABOVE_DISK = 4;
 /** state directory / images / files */
 const ABOVE_IMAGE = 3;
 
-/** The account alone may use the file. The folders above let through whoever knows the way, and show nobody what is in them. */
-async function showTo({ uid, gid }: Account, path: string, mode: number): Promise<void> {
-  await chown(path, uid, gid);
+/**
+ * The account alone may use the file; undefined: whom libvirt gives it to when it starts its QEMU, until it ends. The folders
+ * above let through whoever knows the way, and show nobody what is in them.
+ */
+async function showTo(account: Account | undefined, path: string, mode: number): Promise<void> {
+  if (account !== undefined) await chown(path, account.uid, account.gid);
   await chmod(path, mode);
   await openWay(path, ABOVE_DISK);
 }

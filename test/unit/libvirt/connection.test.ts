@@ -1,7 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ConnectionState } from '../../../src/hypervisors/libvirt/rpc/connection.js';
 import { Libvirt, type LibvirtOptions } from '../../../src/hypervisors/libvirt/rpc/libvirt.js';
-import { XdrWriter } from '../../../src/hypervisors/libvirt/rpc/xdr.js';
+import { PacketDecoder } from '../../../src/hypervisors/libvirt/rpc/packet.js';
+import { XdrReader, XdrWriter } from '../../../src/hypervisors/libvirt/rpc/xdr.js';
 import { Deadline } from '../../../src/model/deadline.js';
 import { UUID } from '../qemu/fixtures.js';
 import { FakeLibvirtd } from './fake-libvirtd.js';
@@ -9,6 +12,7 @@ import { FakeLibvirtd } from './fake-libvirtd.js';
 const DOMAIN = { name: 'web', uuid: UUID };
 const VERSION = 157;
 const STATE = 212;
+const GET_XML = 14;
 
 const soon = () => new Deadline('a call', { deadlineMs: 20_000 });
 const short = () => new Deadline('a call', { deadlineMs: 50 });
@@ -16,7 +20,7 @@ const short = () => new Deadline('a call', { deadlineMs: 50 });
 function open(fake: FakeLibvirtd, options: Partial<LibvirtOptions> = {}) {
   const states: ConnectionState['state'][] = [];
   const libvirt = new Libvirt({
-    socketPath: fake.path,
+    sockets: [fake.path],
     uri: 'qemu:///system',
     onState: ({ state }) => states.push(state),
     ...options,
@@ -78,7 +82,7 @@ describe('a connection to libvirt', () => {
 
   it('fails at once where nobody listens', async () => {
     const fake = await FakeLibvirtd.start();
-    const { libvirt, states } = open(fake, { socketPath: `${fake.path}-not` });
+    const { libvirt, states } = open(fake, { sockets: [`${fake.path}-not`] });
     await expect(libvirt.version(soon())).rejects.toMatchObject({
       code: 'ERR_VMPULSE_CHANNEL',
       message: expect.stringContaining('ENOENT'),
@@ -100,12 +104,94 @@ describe('a connection to libvirt', () => {
     expect(states).toContain('foreign');
   });
 
+  it('gives an answer that came before what cannot be read', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt, states } = open(fake);
+    fake.answers.set(STATE, (asked) => {
+      const whole = FakeLibvirtd.reply(asked, new XdrWriter().int(1).int(2));
+      fake.sockets.at(-1)?.write(Buffer.concat([whole, Buffer.from('HTTP/1.1 400 Bad Request')]));
+      return undefined;
+    });
+    expect(await libvirt.state(DOMAIN, soon())).toEqual({ state: 1, reason: 2 });
+    await expect.poll(() => states, { timeout: 20_000 }).toContain('foreign');
+  });
+
+  it('fails the call whose answer ends with the connection', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt } = open(fake);
+    fake.answers.set(STATE, (asked) => {
+      const whole = FakeLibvirtd.reply(asked, new XdrWriter().int(1).int(2));
+      fake.sockets.at(-1)?.end(whole.subarray(0, -3));
+      return undefined;
+    });
+    await expect(libvirt.state(DOMAIN, soon())).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_CHANNEL',
+      message: expect.stringContaining('it ended the connection'),
+    });
+  });
+
+  it('tells whoever asked that the reason of a refusal cannot be read, and goes on', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt, states } = open(fake);
+    fake.answers.set(STATE, (asked) => {
+      fake.sockets.at(-1)?.write(FakeLibvirtd.reply(asked, new XdrWriter().int(42), 'error'));
+      return undefined;
+    });
+    await expect(libvirt.state(DOMAIN, soon())).rejects.toMatchObject({ code: 'ERR_VMPULSE_CHANNEL' });
+    fake.answers.set(VERSION, () => new XdrWriter().uint(0).uint(9_000_000));
+    expect(await libvirt.version(soon())).toBe(9_000_000);
+    expect(states).toEqual(['connected']);
+  });
+
+  it('finds a daemon that starts later, at whichever of its sockets', async () => {
+    const [first, second] = [await FakeLibvirtd.start(), new FakeLibvirtd()];
+    first.answers.set(VERSION, () => new XdrWriter().uint(0).uint(1));
+    second.answers.set(VERSION, () => new XdrWriter().uint(0).uint(2));
+    const { libvirt, states } = open(first, { sockets: [second.path, first.path] });
+    expect(await libvirt.version(soon())).toBe(1);
+    await second.listen();
+    first.sockets.at(-1)?.destroy();
+    await expect.poll(() => states, { timeout: 20_000 }).toEqual(['connected', 'lost', 'connected']);
+    expect(await libvirt.version(soon())).toBe(2);
+  });
+
+  it('passes by a socket that a daemon has left behind', async () => {
+    const fake = await FakeLibvirtd.start();
+    const stale = `${fake.path}-stale`;
+    const code = `const s = require('node:net').createServer().listen('${stale}', () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', code]);
+    expect(existsSync(stale)).toBe(true);
+    fake.answers.set(VERSION, () => new XdrWriter().uint(0).uint(1));
+    const { libvirt } = open(fake, { sockets: [stale, fake.path] });
+    expect(await libvirt.version(soon())).toBe(1);
+    const none = open(fake, { sockets: [stale, `${fake.path}-not`] });
+    await expect(none.libvirt.version(soon())).rejects.toMatchObject({
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+  });
+
+  it('reads an answer in however many pieces it comes', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt } = open(fake);
+    const xml = `<domain>${'x'.repeat(3 * 1024 * 1024)}</domain>`;
+    fake.answers.set(GET_XML, () => new XdrWriter().string(xml));
+    expect(await libvirt.xml(DOMAIN, soon())).toBe(xml);
+    const asked = { procedure: STATE, serial: 7, args: new XdrReader(Buffer.alloc(0)) };
+    const bytes = FakeLibvirtd.reply(asked, new XdrWriter().int(1));
+    const decoder = new PacketDecoder();
+    const packets = [...Buffer.concat([bytes, bytes])].flatMap((byte) => [...decoder.push(Buffer.of(byte))]);
+    expect(packets).toMatchObject([
+      { type: 'reply', serial: 7 },
+      { type: 'reply', serial: 7 },
+    ]);
+  });
+
   it('refuses an answer that ends before it should, or announces too much', async () => {
     const fake = await FakeLibvirtd.start();
     const { libvirt } = open(fake);
     fake.answers.set(STATE, () => new XdrWriter().int(1));
     await expect(libvirt.state(DOMAIN, soon())).rejects.toMatchObject({ code: 'ERR_VMPULSE_CHANNEL' });
-    fake.answers.set(14, () => new XdrWriter().uint(0xffff_fff0));
+    fake.answers.set(GET_XML, () => new XdrWriter().uint(0xffff_fff0));
     await expect(libvirt.xml(DOMAIN, soon())).rejects.toMatchObject({ code: 'ERR_VMPULSE_CHANNEL' });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeDomain } from '../../../src/hypervisors/libvirt/domain-description.js';
-import { domainXml } from '../../../src/hypervisors/libvirt/domain-xml.js';
+import { type DomainChoices, domainXml } from '../../../src/hypervisors/libvirt/domain-xml.js';
 import { domainOf, libvirtMark, libvirtPaths } from '../../../src/hypervisors/libvirt/libvirt-vm.js';
 import { runState } from '../../../src/hypervisors/libvirt/run-state.js';
 import { libvirtPlace, libvirtUriProblem } from '../../../src/hypervisors/libvirt/uri.js';
@@ -27,9 +27,15 @@ function vm(changes: Partial<LibvirtSpec> = {}) {
   return { ...testVm(), hypervisor };
 }
 
-function xmlOf(changes: Partial<LibvirtSpec>, blockDevices: readonly string[] = []): string {
+function xmlOf(changes: Partial<LibvirtSpec>, host: Partial<DomainChoices> = {}): string {
   const one = vm(changes);
-  const choices = { program: '/usr/bin/q', accelerator: 'tcg' as const, blockDevices: new Set(blockDevices) };
+  const choices = {
+    program: '/usr/bin/q',
+    accelerator: 'tcg' as const,
+    blockDevices: new Set<string>(),
+    images: new Map<string, string>(),
+    ...host,
+  };
   return domainXml(one, libvirtPaths('/run/x', one), choices);
 }
 
@@ -60,16 +66,31 @@ describe('the domain of a VM', () => {
     const disks = Array.from({ length: 28 }, (_, i) => {
       return { name: `d${i}`, path: `/dev/d${i}`, format: 'raw', readOnly: false } as const;
     });
-    const xml = xmlOf({ disks }, ['/dev/d0']);
+    const xml = xmlOf({ disks }, { blockDevices: new Set(['/dev/d0']) });
     expect(xml).toContain(
       '<disk type="block" device="disk"><driver name="qemu" type="raw"/><source dev="/dev/d0"/>',
     );
     expect(xml).toContain('<source file="/dev/d27"/><target dev="vdab" bus="virtio"/>');
   });
 
+  it('gives no image away that other disks are laid over, too', () => {
+    const disks = [{ name: 'root', path: '/d', format: 'qcow2', readOnly: false } as const];
+    const xml = xmlOf({ disks }, { images: new Map([['/d', '/i/1.qcow2']]) });
+    expect(xml).toContain(
+      '<backingStore type="file"><format type="qcow2"/><source file="/i/1.qcow2"><seclabel model="dac" relabel="no"/></source><backingStore/></backingStore>',
+    );
+  });
+
+  it('has room for memory where it is to have it', () => {
+    const xml = xmlOf({ maxMemoryMiB: 1024 });
+    expect(xml).toContain('<maxMemory slots="32" unit="MiB">1024</maxMemory><memory unit="MiB">128</memory>');
+    expect(xml).toContain('<numa><cell id="0" cpus="0-1" memory="128" unit="MiB"/></numa>');
+    expect(xmlOf({})).not.toContain('numa');
+  });
+
   it.each([
-    [undefined, '<cpu mode="maximum"/>'],
-    ['host', '<cpu mode="host-passthrough"/>'],
+    [undefined, '<cpu mode="maximum"></cpu>'],
+    ['host', '<cpu mode="host-passthrough"></cpu>'],
     ['qemu64', '<model fallback="forbid">qemu64</model>'],
   ])('CPU %s', (cpu, expected) => {
     expect(xmlOf(cpu === undefined ? {} : { cpu })).toContain(expected);
@@ -92,6 +113,33 @@ describe('a domain that libvirt keeps', () => {
         { name: 'vdb', path: '/dev/sdx', format: 'raw', readOnly: true },
       ],
     });
+  });
+
+  it('is not taken for what its metadata says, however much that is', () => {
+    const note = "<x:disk xmlns:x='u'><source file='/note'/></x:disk><disk xmlns='v'><source file='/note'/>";
+    const many = '<a b="c>">'.repeat(20_000);
+    const xml = `<?xml version='1.0'?><!-- <disk> --><domain><metadata>${note}</disk>${many}${'</a>'.repeat(20_000)}
+      <memory>9</memory><![CDATA[<devices>]]></metadata><memory>2048</memory>
+      <devices><disk><source file='/own'/></disk></devices></domain>`;
+    expect(describeDomain(xml)).toEqual({
+      memoryMiB: 2,
+      disks: [{ name: 'disk', path: '/own', format: 'raw', readOnly: false }],
+    });
+  });
+
+  it.each([
+    '',
+    'x',
+    '<a>',
+    '<a></b>',
+    '</a>',
+    '<a b=c/>',
+    '<a/><b/>',
+    '<!--',
+    '<a',
+    '<a b="',
+  ])('is not described by %j', (text) => {
+    expect(() => describeDomain(text)).toThrow('no XML');
   });
 
   it('is known by its UUID or its name, and named by what its QEMU was told', () => {
@@ -129,9 +177,12 @@ describe('URIs', () => {
   it('are those of this host', () => {
     expect(libvirtPlace('qemu+unix:///session?socket=/x/y')).toEqual({
       uri: 'qemu:///session',
-      socketPath: '/x/y',
+      sockets: ['/x/y'],
     });
-    expect(libvirtPlace('qemu:///system').socketPath).toMatch(/^\/run\/libvirt\/(libvirt|virtqemud)-sock$/);
+    expect(libvirtPlace('qemu:///system').sockets).toEqual([
+      '/run/libvirt/virtqemud-sock',
+      '/run/libvirt/libvirt-sock',
+    ]);
     for (const uri of ['qemu+ssh://h/system', 'xen:///', 'qemu:///system?socket=relative', ''])
       expect(libvirtUriProblem(uri)).toContain("is not a URI of this host's libvirt");
   });

@@ -9,6 +9,7 @@ const REMOTE = 0x2000_8086;
 
 interface Asked {
   readonly procedure: number;
+  readonly serial: number;
   readonly args: XdrReader;
 }
 
@@ -29,13 +30,22 @@ export class FakeLibvirtd {
 
   static async start(): Promise<FakeLibvirtd> {
     const fake = new FakeLibvirtd();
-    const server = createServer((socket) => fake.#serve(socket));
-    await new Promise<void>((resolve) => server.listen(fake.path, resolve));
+    await fake.listen();
+    return fake;
+  }
+
+  async listen(): Promise<void> {
+    const server = createServer((socket) => this.#serve(socket));
+    await new Promise<void>((resolve) => server.listen(this.path, resolve));
     onTestFinished(() => {
-      for (const socket of fake.sockets) socket.destroy();
+      for (const socket of this.sockets) socket.destroy();
       server.close();
     });
-    return fake;
+  }
+
+  /** An answer to a call, as bytes. */
+  static reply({ procedure, serial }: Asked, body: XdrWriter, status: 'ok' | 'error' = 'ok'): Buffer {
+    return packet(procedure, 1, serial, status === 'error' ? 1 : 0, body.bytes());
   }
 
   /** An event, or any bytes, to whoever is connected. */
@@ -61,7 +71,11 @@ export class FakeLibvirtd {
     const procedure = call.readInt32BE(12);
     const serial = call.readUInt32BE(20);
     this.asked.push(procedure);
-    const answer = this.answers.get(procedure)?.({ procedure, args: new XdrReader(call.subarray(HEADER)) });
+    const answer = this.answers.get(procedure)?.({
+      procedure,
+      serial,
+      args: new XdrReader(call.subarray(HEADER)),
+    });
     if (answer === undefined) return;
     const isError = typeof answer === 'number';
     const body = isError ? errorBody(answer) : answer.bytes();

@@ -15,7 +15,9 @@ const [RUNNING, SHUT_OFF] = [1, 5];
 async function setUp() {
   const fake = await FakeLibvirtd.start();
   const folder = testFolder();
-  fake.answers.set(LOOKUP, () => writeDomain(new XdrWriter(), { name: 'kept', uuid: UUID }));
+  // Others on this host may run one of a simpler name.
+  const domain = `kept-${crypto.randomUUID()}`;
+  fake.answers.set(LOOKUP, () => writeDomain(new XdrWriter(), { name: domain, uuid: UUID }));
   fake.answers.set(GET_XML, () => new XdrWriter().string(XML));
   fake.answers.set(STATE, () => new XdrWriter().int(SHUT_OFF).int(0));
   fake.answers.set(DESTROY, () => new XdrWriter());
@@ -31,7 +33,7 @@ async function setUp() {
     architecture: 'x86_64',
     machine: 'q35',
     accel: 'tcg',
-    adopt: { domain: 'kept' },
+    adopt: { domain },
     ...{ binary, memoryMiB, vcpus, disks, interfaces, guestAgent, pvpanic, extraArgs },
   };
   const start = (deadlineMs = 20_000) => driver.start({ ...testVm(), hypervisor }, { deadlineMs });

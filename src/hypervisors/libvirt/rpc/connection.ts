@@ -17,7 +17,8 @@ export type ConnectionState =
   | { readonly state: 'busy' | 'lost' | 'foreign'; readonly why: string };
 
 export interface ConnectionOptions {
-  readonly socketPath: string;
+  /** Where the daemon may listen, the likeliest first; looked for at each attempt. */
+  readonly sockets: readonly string[];
   /** Calls that make a connection of it (authentication, open, events); ends within a deadline, or throws. */
   readonly greet: (call: Call, deadline: Deadline) => Promise<void>;
   readonly onState: (state: ConnectionState) => void;
@@ -77,7 +78,7 @@ export class LibvirtConnection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#retry);
-    this.#end(new VmpulseError('ERR_VMPULSE_CLOSED', 'the connection to libvirt was closed'));
+    this.#end(closed('the connection to libvirt'));
   }
 
   #connect(): Promise<void> {
@@ -88,12 +89,10 @@ export class LibvirtConnection {
   }
 
   async #greeted(): Promise<void> {
-    const { socketPath, greet, onState } = this.#options;
-    const socket = createConnection(socketPath);
-    this.#socket = socket;
-    this.#listen(socket);
+    const { greet, onState } = this.#options;
+    const deadline = new Deadline(`the greeting of ${this.#where}`, { deadlineMs: GREETING_MS });
+    const socket = await this.#open();
     try {
-      const deadline = new Deadline(`the greeting of ${socketPath}`, { deadlineMs: GREETING_MS });
       await greet((request, within) => this.#send(request, within), deadline);
       if (this.#socket !== socket) throw this.#unreachable('it ended the connection');
       this.#isReady = true;
@@ -109,6 +108,29 @@ export class LibvirtConnection {
     }
   }
 
+  /** The first socket behind which somebody listens: a daemon may start later than vmpulse, or in another's stead. */
+  async #open(): Promise<Socket> {
+    let failure: unknown;
+    for (const path of this.#options.sockets) {
+      if (this.#isClosed) break;
+      const socket = createConnection(path);
+      this.#socket = socket;
+      try {
+        await connected(socket);
+        this.#listen(socket);
+        return socket;
+      } catch (error) {
+        // A file without a daemon behind it says more than one that is not there.
+        if (failure === undefined || !isErrno(error, 'ENOENT')) failure = error;
+        if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ECONNREFUSED')) break;
+      }
+    }
+    if (this.#isClosed) throw closed('the connection to libvirt');
+    const problem = this.#unreachable(errorMessage(failure));
+    this.#drop('lost', problem);
+    throw problem;
+  }
+
   #listen(socket: Socket): void {
     const decoder = new PacketDecoder();
     const isCurrent = () => this.#socket === socket;
@@ -119,8 +141,8 @@ export class LibvirtConnection {
     socket.on('close', () => lost('it ended the connection'));
     socket.on('data', (chunk) => {
       try {
-        const packets = decoder.push(chunk);
-        for (const packet of packets) if (isCurrent()) this.#onPacket(packet);
+        // One by one: what came whole before something that cannot be read is still heard.
+        for (const packet of decoder.push(chunk)) if (isCurrent()) this.#onPacket(packet);
       } catch (error) {
         const problem = isVmpulseError(error) ? error : this.#unreachable(errorMessage(error));
         if (isCurrent()) this.#drop('foreign', problem);
@@ -134,12 +156,12 @@ export class LibvirtConnection {
     const pending = this.#pending.get(packet.serial);
     if (pending === undefined) return;
     this.#pending.delete(packet.serial);
-    pending.settle(packet.isError ? readRemoteError(packet.body, pending.what) : packet.body);
+    pending.settle(packet.isError ? remoteErrorOf(packet.body, pending.what) : packet.body);
   }
 
   async #send({ what, program, procedure, args }: Request, deadline: Deadline): Promise<XdrReader> {
     deadline.check();
-    if (this.#isClosed) throw new VmpulseError('ERR_VMPULSE_CLOSED', `${what}: the connection was closed`);
+    if (this.#isClosed) throw closed(`${what}: the connection`);
     const socket = this.#socket;
     if (socket === undefined) throw this.#unreachable('there is no connection');
     this.#serial += 1;
@@ -171,13 +193,13 @@ export class LibvirtConnection {
   #drop(state: 'busy' | 'lost' | 'foreign', problem: VmpulseError): void {
     if (this.#isClosed) return;
     this.#end(problem);
-    this.#options.onState({ state, why: problem.message });
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
       this.#attempt = this.#connect();
     }, this.#retryMs);
     this.#retry.unref();
     this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+    this.#options.onState({ state, why: problem.message });
   }
 
   #end(problem: VmpulseError): void {
@@ -190,7 +212,36 @@ export class LibvirtConnection {
     for (const { settle } of pending) settle(problem);
   }
 
+  get #where(): string {
+    return this.#options.sockets.join(' or ');
+  }
+
   #unreachable(why: string): VmpulseError {
-    return new VmpulseError('ERR_VMPULSE_CHANNEL', `libvirt at ${this.#options.socketPath}: ${why}`);
+    return new VmpulseError('ERR_VMPULSE_CHANNEL', `libvirt at ${this.#where}: ${why}`);
+  }
+}
+
+function closed(what: string): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_CLOSED', `${what} was closed`);
+}
+
+function connected(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.on('error', reject);
+    socket.once('close', () => reject(new Error('it ended the connection')));
+  });
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** Whoever asked hears of an answer, also of one that cannot be read. */
+function remoteErrorOf(body: XdrReader, what: string): VmpulseError {
+  try {
+    return readRemoteError(body, what);
+  } catch (error) {
+    return isVmpulseError(error) ? error : new VmpulseError('ERR_VMPULSE_CHANNEL', errorMessage(error));
   }
 }

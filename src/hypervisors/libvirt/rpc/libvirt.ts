@@ -19,6 +19,8 @@ const PROCEDURES = {
   authList: 66,
   authPolkit: 70,
   libVersion: 157,
+  attachDevice: 160,
+  snapshot: 185,
   create: 196,
   getState: 212,
   controlInfo: 229,
@@ -29,6 +31,8 @@ const PROCEDURES = {
   stats: 344,
 } as const;
 const AGENT_COMMAND = 3;
+/** What runs is changed, and not what is kept. */
+const AFFECT_LIVE = 1;
 
 const AUTH = { none: 0, sasl: 1, polkit: 2 } as const;
 const MAX_AUTH_TYPES = 20;
@@ -53,7 +57,7 @@ export interface ControlInfo {
 const CONTROL_STATES = ['ok', 'job', 'occupied', 'error'] as const;
 
 export interface LibvirtOptions {
-  readonly socketPath: string;
+  readonly sockets: readonly string[];
   /** Which driver of libvirt's is asked for, for example `qemu:///system`. */
   readonly uri: string;
   /** Events of this domain are wanted; unset: of none. */
@@ -66,9 +70,9 @@ export interface LibvirtOptions {
 export class Libvirt {
   readonly #connection: LibvirtConnection;
 
-  constructor({ socketPath, uri, eventsOf, onState = () => {}, onMessage = () => {} }: LibvirtOptions) {
+  constructor({ sockets, uri, eventsOf, onState = () => {}, onMessage = () => {} }: LibvirtOptions) {
     this.#connection = new LibvirtConnection({
-      socketPath,
+      sockets,
       greet: async (call, deadline) => {
         await authenticate(call, deadline);
         const name = new XdrWriter().optional(uri, (writer, text) => writer.string(text)).uint(0);
@@ -157,6 +161,16 @@ export class Libvirt {
     await this.#call('reboot', domainWith(domain).uint(0), deadline);
   }
 
+  /** Gives a running domain a device until it ends. */
+  async attachDevice(domain: DomainRef, xml: string, deadline: Deadline): Promise<void> {
+    await this.#call('attachDevice', domainWith(domain).string(xml).uint(AFFECT_LIVE), deadline);
+  }
+
+  /** Resolves when it is saved, which may take as long as its memory is large. */
+  async snapshot(domain: DomainRef, xml: string, deadline: Deadline): Promise<void> {
+    await this.#call('snapshot', domainWith(domain).string(xml).uint(0), deadline);
+  }
+
   /** The text of the agent's answer. */
   async agentCommand(domain: DomainRef, command: string, seconds: number, deadline: Deadline) {
     const args = domainWith(domain).string(command).int(seconds).uint(0);
@@ -175,6 +189,19 @@ export class Libvirt {
 
   #call(name: keyof typeof PROCEDURES, args: XdrWriter, deadline: Deadline): Promise<XdrReader> {
     return this.#connection.call(request(name, args), deadline);
+  }
+}
+
+/** Asks over a connection that lasts no longer. */
+export async function askLibvirt<T>(
+  place: Pick<LibvirtOptions, 'sockets' | 'uri'>,
+  ask: (libvirt: Libvirt) => Promise<T>,
+): Promise<T> {
+  const libvirt = new Libvirt(place);
+  try {
+    return await ask(libvirt);
+  } finally {
+    libvirt.close();
   }
 }
 

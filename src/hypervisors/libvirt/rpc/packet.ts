@@ -2,6 +2,7 @@ import { malformed, XdrReader, XdrWriter } from './xdr.js';
 
 /** Length, program, version, procedure, type, serial, status. */
 const HEADER_BYTES = 7 * 4;
+const LENGTH_BYTES = 4;
 const VERSION = 1;
 /** libvirt's own limit is 32 MiB; nothing that is asked here comes near this. */
 const MAX_PACKET_BYTES = 8 * 1024 * 1024;
@@ -34,20 +35,42 @@ export function encodeCall(program: Program, procedure: number, serial: number, 
 
 /** Cuts a stream of bytes into packets. */
 export class PacketDecoder {
-  #bytes: Buffer = Buffer.alloc(0);
+  /** What is not yet a packet, as it came: put together once, however many pieces a packet has. */
+  #chunks: Buffer[] = [];
+  #length = 0;
 
   /** Throws ERR_VMPULSE_CHANNEL where it cannot be a packet; the rest of the stream means nothing then. */
-  push(chunk: Buffer): Packet[] {
-    this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
-    const packets: Packet[] = [];
+  *push(chunk: Buffer): Generator<Packet> {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
     for (;;) {
-      if (this.#bytes.length < 4) return packets;
-      const length = this.#bytes.readUInt32BE();
-      if (length < HEADER_BYTES || length > MAX_PACKET_BYTES) throw malformed(`a packet of ${length} bytes`);
-      if (this.#bytes.length < length) return packets;
-      packets.push(decode(this.#bytes.subarray(4, length)));
-      this.#bytes = this.#bytes.subarray(length);
+      const bytes = this.#next();
+      if (bytes === undefined) return;
+      yield decode(bytes);
     }
+  }
+
+  #next(): Buffer | undefined {
+    if (this.#length < LENGTH_BYTES) return undefined;
+    const length = this.#announced();
+    if (length < HEADER_BYTES || length > MAX_PACKET_BYTES) throw malformed(`a packet of ${length} bytes`);
+    if (this.#length < length) return undefined;
+    const bytes = this.#joined();
+    this.#chunks = [bytes.subarray(length)];
+    this.#length -= length;
+    return bytes.subarray(LENGTH_BYTES, length);
+  }
+
+  #announced(): number {
+    const [first = Buffer.alloc(0)] = this.#chunks;
+    return (first.length >= LENGTH_BYTES ? first : this.#joined()).readUInt32BE();
+  }
+
+  #joined(): Buffer {
+    const [first, ...others] = this.#chunks;
+    const bytes = first !== undefined && others.length === 0 ? first : Buffer.concat(this.#chunks);
+    this.#chunks = [bytes];
+    return bytes;
   }
 }
 
