@@ -33,6 +33,11 @@ export function redact(value: unknown, name = '', levels = MAX_LEVELS): unknown 
   );
 }
 
+/** The value of a setting, by its path. */
+export function redactAt(path: string, value: unknown): unknown {
+  return redact(value, path.split('.').at(-1));
+}
+
 /** Headers and environments are pairs of a name and a value. */
 function redactList(list: readonly unknown[], levels: number): unknown[] {
   const [first, second] = list;

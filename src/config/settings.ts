@@ -4,7 +4,7 @@ import type { LoadedConfig } from './load-config.js';
 import { leavesOf } from './mapping.js';
 import { isAtOrBelow, type Override, overrideOrigin } from './overrides/override.js';
 import { recoveryDocument } from './recovery-document.js';
-import { redact } from './redact.js';
+import { redactAt } from './redact.js';
 import { BY_DEFAULT, saidOfVm } from './written-vm.js';
 
 /** A value that holds, as it is written in the documents, and who said it. */
@@ -41,7 +41,7 @@ export function vmSettings(spec: VmSpec, loaded: LoadedConfig): readonly Setting
 /** As JSON carries it: what is undefined is left out. */
 function shown(path: string, value: unknown, origin: string): Setting {
   const plain: unknown = JSON.parse(JSON.stringify(value));
-  return { path, value: redact(plain, path.split('.').at(-1)), origin };
+  return { path, value: redactAt(path, plain), origin };
 }
 
 /** Who set the value or a part of it; also by the name that it has in seconds. */

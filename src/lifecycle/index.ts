@@ -1,8 +1,5 @@
-export {
-  type ChangeRequest,
-  Configuration,
-  type ConfigurationApi,
-} from './configuration.js';
+export { Configuration } from './configuration.js';
+export type { ChangeRequest, ConfigurationApi } from './configuration-api.js';
 export { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
 export type { ExecutionView } from './execution.js';
 export type { Leftover } from './leftovers.js';

@@ -160,6 +160,9 @@ describe('changes at run time', () => {
     here.fail(new Error('the disk is full'));
     await expect(here.change([{ vm: VM, path: '' }])).rejects.toThrow('the disk is full');
     expect((await loadConfig(here.configPath)).vms[0]?.recovery.enabled).toBe(true);
+    expect(here.records.at(-1)).toBe(
+      'null: what was just set or withdrawn did not take effect: the disk is full',
+    );
   });
 });
 
