@@ -42,6 +42,6 @@ export {
 export { FIXED_DAEMON_OPTIONS } from './overrides/override-daemon.js';
 export { VM_OPTIONS } from './overrides/override-vm.js';
 export { ProblemList } from './problems.js';
-export { redact, redactAt } from './redact.js';
+export { redactAt } from './redact.js';
 export { daemonSettings, type Setting, vmSettings } from './settings.js';
 export { MAX_FILE_BYTES, parseDocuments, type SourceFile } from './source-document.js';
