@@ -1,7 +1,7 @@
 // From event to action, and a whole fleet at once, through the real runtime, engine and journal.
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withHealthyFleet } from '../fleet.mjs';
+import { StallMeter } from '../stall-meter.mjs';
 
 const CALM_PERIOD_MS = 10_000;
 const OUTAGE_PERIOD_MS = 2_000;
@@ -52,16 +52,14 @@ export function outage({ vms, ...place }) {
     async (fleet) => {
       // What the first two recoveries do is not the subject.
       fleet.driver.stuck = true;
-      const delay = monitorEventLoopDelay({ resolution: 1 });
-      delay.enable();
+      const meter = new StallMeter();
       const startedAt = performance.now();
       await fleet.stopResponder();
       await fleet.all((vm) => JUDGED.test(vm.note));
       const totalMs = performance.now() - startedAt;
       // A stall is noticed once it is over.
       await sleep(10);
-      delay.disable();
-      return { startMs: fleet.startMs, totalMs, stallMs: delay.max / 1e6 };
+      return { startMs: fleet.startMs, totalMs, ...meter.stop() };
     },
   );
 }

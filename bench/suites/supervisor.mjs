@@ -20,6 +20,8 @@ export async function measureSupervisor({ run, longRounds, fleets, events }) {
     results.push(row('supervisor start, all VMs adopted', 'startMs'));
     results.push(row('all VMs fail, until all are judged', 'totalMs'));
     results.push(row('longest event loop stall of that', 'stallMs'));
+    results.push(row('longest time on a core between two rounds', 'cpuMs'));
+    results.push(row('longest garbage collection of that', 'gcMs'));
   }
   return results;
 }

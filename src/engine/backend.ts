@@ -18,9 +18,15 @@ export type Completion =
   | { readonly call: number; readonly value: unknown }
   | { readonly call: number; readonly error: VmpulseError };
 
+/** Events in order. Those of the native engine become objects where they are taken: ten thousands may come at once. */
+export interface EventList {
+  readonly length: number;
+  slice(from: number, to: number): readonly EngineEvent[];
+}
+
 /** What waited in a backend. */
 export interface Batch {
-  readonly events: readonly EngineEvent[];
+  readonly events: EventList;
   readonly completions: readonly Completion[];
   readonly channelEvents: readonly { readonly channel: number; readonly event: ChannelEvent }[];
   /** The backend ended after close(). */

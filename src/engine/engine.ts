@@ -45,6 +45,8 @@ export class ProbeEngine implements ProbeEngineContract {
   readonly #completions = new Turns<Completion>((completion) => this.#calls.complete(completion));
   readonly #alive = new KeepAlive();
   #stream: EventStream | undefined;
+  /** Events may have been left in the backend since they were last asked for. */
+  #leftEvents = true;
   #closing: Promise<void> | undefined;
   #onStopped: (() => void) | undefined;
   #disposed = false;
@@ -147,7 +149,9 @@ export class ProbeEngine implements ProbeEngineContract {
       );
     }
     const stream: EventStream = new EventStream(
-      () => this.#collect(),
+      () => {
+        if (this.#leftEvents) this.#collect();
+      },
       () => {
         if (this.#stream === stream) this.#stream = undefined;
         this.#weigh();
@@ -225,7 +229,9 @@ export class ProbeEngine implements ProbeEngineContract {
   #collect(): void {
     // A signal may still be on its way when the end was waited for.
     if (this.#disposed) return;
-    const batch = this.#backend.collect(this.#stream?.hungry ?? false);
+    const isHungry = this.#stream?.hungry ?? false;
+    const batch = this.#backend.collect(isHungry);
+    this.#leftEvents = !isHungry;
     for (const { channel, event } of batch.channelEvents) this.#channels.get(channel)?.deliver(event);
     this.#completions.push(batch.completions);
     if (batch.events.length > 0) this.#stream?.push(batch.events);

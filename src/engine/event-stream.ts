@@ -1,21 +1,27 @@
 import { VmpulseError } from '../model/errors.js';
+import type { EventList } from './backend.js';
 import type { EngineEvent } from './probe-engine.js';
 import { TURN_MS } from './turns.js';
 
-/** Largest batch; of those that come together, the event loop has its turn between some. */
-const MAX_BATCH = 128;
+/** Largest batch: so many events are handled between two looks at the clock, and one may take a millisecond. */
+const MAX_BATCH = 8;
 
 type Batch = readonly EngineEvent[];
 
-/** The one consumer's side of the events: pulls from the engine when asked, and waits when there is nothing. */
+/**
+ * The one consumer's side of the events: pulls from the engine when asked, and waits when there is nothing. However much
+ * there is, after TURN_MS the event loop comes round before the consumer goes on.
+ */
 export class EventStream implements AsyncIterableIterator<Batch> {
   readonly #collect: () => void;
   readonly #onEnd: () => void;
   readonly #signal: AbortSignal | undefined;
-  #rest: Batch = [];
-  /** So many of the rest were given. */
+  /** What was pulled; of the first, those before `#given` were given. */
+  readonly #pulled: EventList[] = [];
   #given = 0;
   #turnUntilMs = 0;
+  /** The consumer goes on in the next turn. */
+  #nextTurn: NodeJS.Immediate | undefined;
   #waiting: ((result: IteratorResult<Batch>) => void) | undefined;
   #ended = false;
 
@@ -28,9 +34,9 @@ export class EventStream implements AsyncIterableIterator<Batch> {
     if (signal?.aborted === true) this.end();
   }
 
-  /** Someone waits for a batch. */
+  /** Someone waits for a batch. One who has to wait for the next turn asks by himself. */
   get hungry(): boolean {
-    return this.#waiting !== undefined;
+    return this.#waiting !== undefined && this.#nextTurn === undefined;
   }
 
   next(): Promise<IteratorResult<Batch>> {
@@ -44,16 +50,8 @@ export class EventStream implements AsyncIterableIterator<Batch> {
     }
     return new Promise((resolve) => {
       this.#waiting = resolve;
-      if (this.#given > 0 && performance.now() > this.#turnUntilMs) {
-        setImmediate(() => {
-          this.#turnUntilMs = performance.now() + TURN_MS;
-          this.#flush();
-        });
-        return;
-      }
-      if (this.#given === 0) this.#turnUntilMs = performance.now() + TURN_MS;
-      if (!this.#ended && this.#rest.length === 0) this.#collect();
-      this.#flush();
+      if (performance.now() < this.#turnUntilMs) this.#serve();
+      else this.#nextTurn ??= setImmediate(() => this.#beginTurn());
     });
   }
 
@@ -62,10 +60,12 @@ export class EventStream implements AsyncIterableIterator<Batch> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  push(events: Batch): void {
-    this.#rest = this.#rest.length === 0 ? events : [...this.#rest.slice(this.#given), ...events];
-    this.#given = 0;
-    this.#flush();
+  push(events: EventList): void {
+    if (events.length > 0) this.#pulled.push(events);
+    if (!this.hungry) return;
+    const now = performance.now();
+    if (now >= this.#turnUntilMs) this.#turnUntilMs = now + TURN_MS;
+    this.#give();
   }
 
   /** Ends the iteration; what was pulled already is still given. */
@@ -74,28 +74,42 @@ export class EventStream implements AsyncIterableIterator<Batch> {
     this.#ended = true;
     this.#signal?.removeEventListener('abort', this.end);
     this.#onEnd();
-    this.#flush();
+    this.#give();
   };
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  #flush(): void {
+  #beginTurn(): void {
+    this.#nextTurn = undefined;
+    this.#turnUntilMs = performance.now() + TURN_MS;
+    this.#serve();
+  }
+
+  #serve(): void {
+    if (!this.#ended && this.#pulled.length === 0) this.#collect();
+    this.#give();
+  }
+
+  #give(): void {
     const resolve = this.#waiting;
     if (resolve === undefined) return;
-    if (this.#rest.length > 0) {
-      this.#waiting = undefined;
-      const batch = this.#rest.slice(this.#given, this.#given + MAX_BATCH);
-      this.#given += batch.length;
-      if (this.#given === this.#rest.length) {
-        this.#rest = [];
-        this.#given = 0;
-      }
-      resolve({ done: false, value: batch });
-    } else if (this.#ended) {
-      this.#waiting = undefined;
-      resolve({ done: true, value: undefined });
+    const [first] = this.#pulled;
+    if (first === undefined && !this.#ended) return;
+    this.#waiting = undefined;
+    resolve(
+      first === undefined ? { done: true, value: undefined } : { done: false, value: this.#take(first) },
+    );
+  }
+
+  #take(first: EventList): Batch {
+    const batch = first.slice(this.#given, this.#given + MAX_BATCH);
+    this.#given += batch.length;
+    if (this.#given >= first.length) {
+      this.#pulled.shift();
+      this.#given = 0;
     }
+    return batch;
   }
 }

@@ -1,7 +1,7 @@
 import { ERROR_CODES, type ErrorCode, VmpulseError } from '../model/errors.js';
 import type { Outcome, ProbeResult, ProbeState } from '../model/outcome.js';
 import { isInconclusive, isReason, REASON_CLASS, type Reason } from '../model/reasons.js';
-import type { Batch, Completion } from './backend.js';
+import type { Batch, Completion, EventList } from './backend.js';
 import type {
   NativeBatch,
   NativeChannelEvent,
@@ -9,7 +9,7 @@ import type {
   NativeProbe,
   NativeStatus,
 } from './native-module.js';
-import type { ChannelEvent, Due, TargetStatus, Transition } from './probe-engine.js';
+import type { ChannelEvent, Due, EngineEvent, TargetStatus, Transition } from './probe-engine.js';
 
 const REASONS: readonly Reason[] = Object.keys(REASON_CLASS).filter(isReason);
 const STATES: readonly ProbeState[] = ['unknown', 'ok', 'failed', 'blind'];
@@ -68,7 +68,7 @@ function isErrorCode(code: unknown): code is ErrorCode {
 
 export function decodeBatch(batch: NativeBatch): Batch {
   return {
-    events: [...decodeTransitions(batch.transitions), ...decodeDues(batch.dues)],
+    events: new NativeEvents(batch.transitions, batch.dues),
     completions: batch.completions.map(decodeCompletion),
     channelEvents: batch.channelEvents.map((event) => ({
       channel: event.channel,
@@ -78,15 +78,35 @@ export function decodeBatch(batch: NativeBatch): Batch {
   };
 }
 
-function decodeTransitions(numbers: Float64Array): Transition[] {
-  const transitions: Transition[] = [];
-  for (let at = 0; at < numbers.length; at += TRANSITION_NUMBERS) {
-    transitions.push(transitionAt(numbers, at));
+/** Transitions, then dues, as numbers until they are taken. */
+class NativeEvents implements EventList {
+  readonly length: number;
+  readonly #transitions: Float64Array;
+  readonly #dues: Float64Array;
+  /** How many of them are transitions. */
+  readonly #changes: number;
+
+  constructor(transitions: Float64Array, dues: Float64Array) {
+    this.#transitions = transitions;
+    this.#dues = dues;
+    this.#changes = transitions.length / TRANSITION_NUMBERS;
+    this.length = this.#changes + dues.length / DUE_NUMBERS;
   }
-  return transitions;
+
+  slice(from: number, to: number): readonly EngineEvent[] {
+    const events: EngineEvent[] = [];
+    for (let at = from; at < Math.min(to, this.length); at++) {
+      events.push(
+        at < this.#changes
+          ? transitionAt(this.#transitions, at * TRANSITION_NUMBERS)
+          : dueAt(this.#dues, (at - this.#changes) * DUE_NUMBERS),
+      );
+    }
+    return events;
+  }
 }
 
-// Tens of thousands come at once when a host loses its network: no view of the numbers for each, and no spreading.
+// No view of the numbers for each, and no spreading.
 function transitionAt(numbers: Float64Array, at: number): Transition {
   const reason = numbers[at + 4] ?? -1;
   const transition: { -readonly [K in keyof Transition]: Transition[K] } = {
@@ -106,13 +126,13 @@ function transitionAt(numbers: Float64Array, at: number): Transition {
   return transition;
 }
 
-function decodeDues(numbers: Float64Array): Due[] {
-  const dues: Due[] = [];
-  for (let at = 0; at < numbers.length; at += DUE_NUMBERS) {
-    const [handle = 0, epoch = 0, deadlineMs = 0] = numbers.subarray(at, at + DUE_NUMBERS);
-    dues.push({ type: 'due', handle, epoch, deadlineMs });
-  }
-  return dues;
+function dueAt(numbers: Float64Array, at: number): Due {
+  return {
+    type: 'due',
+    handle: numbers[at] ?? 0,
+    epoch: numbers[at + 1] ?? 0,
+    deadlineMs: numbers[at + 2] ?? 0,
+  };
 }
 
 function decodeCompletion({ call, probe, value, error }: NativeCompletion): Completion {

@@ -12,6 +12,11 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   at(atMs, fn) {
+    // A timer that is due makes Node run timers on and on, without a look at sockets, for as long as each asks for the next.
+    if (atMs <= Date.now()) {
+      const immediate = setImmediate(fn);
+      return () => clearImmediate(immediate);
+    }
     let timer: NodeJS.Timeout;
     const arm = () => {
       const delayMs = Math.max(0, atMs - Date.now());

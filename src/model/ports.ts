@@ -204,9 +204,17 @@ export interface StoredJournalEntry extends JournalEntry {
   readonly seq: number;
 }
 
-/** Durable record of what happened and why. `append` resolves once the entry is on disk. */
+export interface AppendOptions extends CallOptions {
+  /** Nobody waits for these entries: they may be written some tenths of a second later, or with the next that are not. */
+  readonly lazy?: boolean;
+}
+
+/**
+ * Durable record of what happened and why. `append` resolves once the entry is on disk; calls that overlap are written in
+ * their order.
+ */
 export interface Journal {
-  append(entries: readonly JournalEntry[], options: CallOptions): Promise<void>;
+  append(entries: readonly JournalEntry[], options: AppendOptions): Promise<void>;
   /** In the order in which they were written: the entries after `afterSeq`, or without it the newest; oldest first. */
   read(query: { afterSeq?: number; limit: number }): Promise<readonly StoredJournalEntry[]>;
   /** By VM, type, class and time. Rejects with ERR_VMPULSE_ARGUMENT for a cursor that no page gave. */

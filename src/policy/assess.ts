@@ -163,10 +163,13 @@ function assessProbes(vm: PolicyVmState, now: number): Assessment {
 
 /** Names what fails, so that a change of it asks for a new fresh look. */
 function suspicion(vm: PolicyVmState, triggers: readonly ProbeRecord[]): string {
-  const failing = [...vm.probes.values()].filter((r) => r.state === 'failed' && r.seen);
-  const names = new Set([...triggers, ...failing].map((r) => `${r.spec.name}=${r.reason ?? pathOf(r)}`));
-  if (vm.facts.linkFault !== null) names.add(`link=${vm.facts.linkFault}`);
-  return [...names].sort().join(' ');
+  const names: string[] = [];
+  for (const r of vm.probes.values()) {
+    if ((r.state === 'failed' && r.seen) || triggers.includes(r))
+      names.push(`${r.spec.name}=${r.reason ?? pathOf(r)}`);
+  }
+  if (vm.facts.linkFault !== null) names.push(`link=${vm.facts.linkFault}`);
+  return names.sort().join(' ');
 }
 
 function verdict(

@@ -68,8 +68,8 @@ export const LIMITS = {
   heldRetryMs: 1_000,
   /** Without an end this long after its timeout, an action is reported as overdue. */
   overdueMs: 30_000,
-  /** VMs that one step looks at beside the one that its event is about: a few milliseconds. */
-  lookedAtAStep: 200,
+  /** VMs that one step looks at beside the one that its event is about: half a millisecond. */
+  lookedAtAStep: 40,
   bootWindowMs: 60_000,
   /** Boots are this far apart while the host is under pressure. */
   pressedBootGapMs: 5_000,

@@ -1,7 +1,7 @@
 import type { HealthState } from '../model/health.js';
 import type { Assessment } from './assess.js';
 import { type StepContext, say } from './context.js';
-import { blindProbes, blindText, degradingProbes, guestSeen, inGrace, readinessOk } from './signals.js';
+import { blindProbes, blindText, guestSeen, inGrace, isDegraded, readinessOk } from './signals.js';
 import type { PolicyVmState } from './vm-state.js';
 
 /** Notes health and readiness; a change of health is a decision. */
@@ -66,7 +66,7 @@ function healthWhenFine(vm: PolicyVmState, now: number): HealthState {
   const tried = episode?.outcome === 'open' && episode.attempts.length > 0;
   if (tried && episode.healedAtMs === null) return 'recovering';
   if (inGrace(vm, now)) return 'starting';
-  if (degradingProbes(vm, now).length > 0) return 'degraded';
+  if (isDegraded(vm, now)) return 'degraded';
   return guestSeen(vm) && readinessOk(vm) ? 'healthy' : 'unknown';
 }
 

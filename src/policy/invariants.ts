@@ -95,16 +95,17 @@ function miscounted(state: PolicyState): string[] {
 /** Everything that grows has a bound. */
 function unbounded(state: PolicyState): string[] {
   const { host, vms } = state;
+  const { mild, boot, start } = host.queues;
   const most = maxEntries(state);
-  const sizes: readonly (readonly [what: string, size: number, most: number])[] = [
-    ['wakes', host.wakes.length, most],
-    ['places in a queue', Math.max(...Object.values(host.queues).map((q) => q.length)), most],
-    ['failures of the window', host.recent.size, vms.size],
-    ['causes', host.groups.size, (LIMITS.sharesKept + 1) * Math.max(1, vms.size)],
-  ];
-  return sizes
-    .filter(([, size, max]) => size > max)
-    .map(([what, size, max]) => `${size} ${what}, at most ${max}`);
+  const broken: string[] = [];
+  const check = (what: string, size: number, max: number) => {
+    if (size > max) broken.push(`${size} ${what}, at most ${max}`);
+  };
+  check('wakes', host.wakes.length, most);
+  check('places in a queue', Math.max(mild.length, boot.length, start.length), most);
+  check('failures of the window', host.recent.size, vms.size);
+  check('causes', host.groups.size, (LIMITS.sharesKept + 1) * Math.max(1, vms.size));
+  return broken;
 }
 
 /** An action for a failure has a diagnosis that asks for it, and evidence that still counts. */

@@ -27,23 +27,47 @@ function serves(vm: PolicyVmState): boolean {
  * that fail is better than one with none.
  */
 export function listReady(state: PolicyState, before: ReadonlySet<VmId>): ReadyList {
+  const added: VmId[] = [];
   const stood: PolicyVmState[] = [];
-  let running = 0;
-  let out = 0;
+  const gone: VmId[] = [];
+  let [running, out, known] = [0, 0, 0];
   for (const vm of state.vms.values()) {
-    if (vm.spec === null || !serves(vm)) continue;
-    running += 1;
-    if (vm.ready) continue;
+    const { id, spec, ready } = vm;
+    const wasListed = before.has(id);
+    if (wasListed) known += 1;
+    const runs = spec !== null && serves(vm);
+    if (runs) running += 1;
+    if (spec !== null && ready) {
+      if (!wasListed) added.push(id);
+    } else if (runs && wasListed) stood.push(vm);
+    else if (wasListed) gone.push(id);
     // Those that are out stay out.
-    if (before.has(vm.id)) stood.push(vm);
-    else out += 1;
+    else if (runs) out += 1;
   }
   const kept = keep(state, stood, Math.max(1, Math.floor(state.config.maxEject * running)) - out);
-  const listed = new Set<VmId>();
-  for (const vm of state.vms.values()) {
-    if (vm.spec !== null && (vm.ready || kept.has(vm.id))) listed.add(vm.id);
-  }
+  for (const { id } of stood) if (!kept.has(id)) gone.push(id);
+  // Of a large host hardly any VM changes its place: no list is made anew for that.
+  if (added.length === 0 && gone.length === 0 && known === before.size) return { listed: before, kept };
+  const listed = new Set(before);
+  for (const id of gone) listed.delete(id);
+  for (const id of added) listed.add(id);
+  if (known < before.size) for (const id of before) if (!state.vms.has(id)) listed.delete(id);
   return { listed, kept };
+}
+
+/**
+ * Why a VM keeps the place that it has in the list `before`; null: it is ready, or not listed. Undefined: its place may
+ * be another one now, which only the whole list tells.
+ */
+export function keepsPlace(
+  state: PolicyState,
+  id: VmId,
+  before: ReadonlySet<VmId>,
+): KeptBy | null | undefined {
+  const vm = state.vms.get(id);
+  if (vm === undefined || vm.spec === null) return undefined;
+  if (vm.ready === before.has(id)) return null;
+  return !vm.ready && serves(vm) ? (heldBy(state, vm) ?? undefined) : undefined;
 }
 
 /** Those who keep their place, given how many may lose it: who failed first leaves first. */

@@ -196,9 +196,20 @@ export function incidentWakeAt(ctx: StepContext): number | null {
 
 /** The incident, as what holds every step of a VM that shares its cause. */
 export function incidentBlocker({ incident }: HostState, vm: PolicyVmState): Blocker | null {
-  if (incident === null || !covers(incident, vm)) return null;
-  const text = `many VMs that share ${incident.cause} fail since ${utc(incident.sinceMs)}`;
-  return { rule: 'shared-cause', text, untilMs: null };
+  return incident !== null && covers(incident, vm) ? blockerOf(incident) : null;
+}
+
+/** Thousands of VMs have the same one. */
+const blockers = new WeakMap<Incident, { readonly cause: string; readonly blocker: Blocker }>();
+
+function blockerOf(incident: Incident): Blocker {
+  const { cause, sinceMs } = incident;
+  const known = blockers.get(incident);
+  if (known?.cause === cause) return known.blocker;
+  const text = `many VMs that share ${cause} fail since ${utc(sinceMs)}`;
+  const blocker: Blocker = { rule: 'shared-cause', text, untilMs: null };
+  blockers.set(incident, { cause, blocker });
+  return blocker;
 }
 
 /**

@@ -51,8 +51,21 @@ function speaksOfGuest(record: ProbeRecord): boolean {
   return isGuestPath(record) || path === 'console' || path === 'vcpu' || path === 'link';
 }
 
+// What is below is asked several times for every event of a host where everything fails: no copies of the probes.
+
+function filterProbes(vm: PolicyVmState, is: (record: ProbeRecord) => boolean): ProbeRecord[] {
+  const found: ProbeRecord[] = [];
+  for (const record of vm.probes.values()) if (is(record)) found.push(record);
+  return found;
+}
+
+function someProbe(vm: PolicyVmState, is: (record: ProbeRecord) => boolean): boolean {
+  for (const record of vm.probes.values()) if (is(record)) return true;
+  return false;
+}
+
 export function guestPaths(vm: PolicyVmState): ProbeRecord[] {
-  return [...vm.probes.values()].filter(isGuestPath);
+  return filterProbes(vm, isGuestPath);
 }
 
 /** Failures of a network probe that only somebody inside the guest can cause. */
@@ -118,10 +131,7 @@ export function processStopped(vm: PolicyVmState): boolean {
 
 /** A startup probe holds the liveness and readiness probes until it has been ok. */
 export function startupPassed(vm: PolicyVmState): boolean {
-  for (const record of vm.probes.values()) {
-    if (record.spec.role === 'startup' && record.state !== 'ok') return false;
-  }
-  return true;
+  return !someProbe(vm, ({ spec, state }) => spec.role === 'startup' && state !== 'ok');
 }
 
 export function inGrace(vm: PolicyVmState, now: number): boolean {
@@ -140,46 +150,46 @@ export function settledAtMs(vm: PolicyVmState): number {
 /** Failed probes that make the VM unhealthy: startup, liveness (it holds), critical ones. */
 export function failedTriggers(vm: PolicyVmState, now: number): ProbeRecord[] {
   const open = startupPassed(vm);
-  return [...vm.probes.values()].filter((record) => {
-    if (!speaksOfGuest(record)) return false;
-    if (record.spec.role === 'startup') return record.state === 'failed';
-    if (!open) return false;
-    if (record.spec.role === 'liveness') return record.latched || (record.state === 'failed' && record.seen);
-    return record.spec.critical && record.state === 'failed' && (record.seen || settled(vm, now));
-  });
+  return filterProbes(vm, (record) => isFailedTrigger(vm, record, open, now));
+}
+
+/** `open`: no startup probe holds the others. */
+function isFailedTrigger(vm: PolicyVmState, record: ProbeRecord, open: boolean, now: number): boolean {
+  if (!speaksOfGuest(record)) return false;
+  const { spec, state, seen } = record;
+  if (spec.role === 'startup') return state === 'failed';
+  if (!open) return false;
+  if (spec.role === 'liveness') return record.latched || (state === 'failed' && seen);
+  return spec.critical && state === 'failed' && (seen || settled(vm, now));
 }
 
 /** What made the VM suspect fails at this moment, and is not only held. */
 export function stillFails(vm: PolicyVmState, now: number): boolean {
-  return (
-    processStopped(vm) || apiSilent(vm) || failedTriggers(vm, now).some(({ state }) => state === 'failed')
-  );
+  if (processStopped(vm) || apiSilent(vm)) return true;
+  const open = startupPassed(vm);
+  return someProbe(vm, (record) => record.state === 'failed' && isFailedTrigger(vm, record, open, now));
 }
 
 /** Every path into the guest is known to be dead, and there is at least one. */
 export function allPathsDead(vm: PolicyVmState): boolean {
-  const paths = guestPaths(vm);
-  return paths.length > 0 && paths.every((p) => p.seen && p.state === 'failed' && !answered(p, p.reason));
+  if (!someProbe(vm, isGuestPath)) return false;
+  const lives = (p: ProbeRecord) => !p.seen || p.state !== 'failed' || answered(p, p.reason);
+  return !someProbe(vm, (p) => isGuestPath(p) && lives(p));
 }
 
 /** Somebody inside the guest has answered in this instance, or nobody is ever asked. */
 export function guestSeen(vm: PolicyVmState): boolean {
-  const paths = guestPaths(vm);
-  return paths.length === 0 || paths.some((p) => p.seen && p.state === 'ok');
+  return someProbe(vm, (p) => p.seen && p.state === 'ok' && isGuestPath(p)) || !someProbe(vm, isGuestPath);
 }
 
 /** Every readiness probe is ok, behind its startup probe. */
 export function readinessOk(vm: PolicyVmState): boolean {
-  if (!startupPassed(vm)) return false;
-  for (const record of vm.probes.values()) {
-    if (record.spec.role === 'readiness' && record.state !== 'ok') return false;
-  }
-  return true;
+  return startupPassed(vm) && !someProbe(vm, (r) => r.spec.role === 'readiness' && r.state !== 'ok');
 }
 
 /** Probes whose results have been inconclusive for long. */
 export function blindProbes(vm: PolicyVmState): ProbeRecord[] {
-  return [...vm.probes.values()].filter((r) => r.state === 'blind');
+  return filterProbes(vm, (r) => r.state === 'blind');
 }
 
 /** Probes that cannot see, each with why, as people read it. */
@@ -194,16 +204,16 @@ export function decidesHealth(record: ProbeRecord): boolean {
   return speaksOfGuest(record) && (record.spec.role !== 'check' || record.spec.critical);
 }
 
-/** Probes that failed without making the VM unhealthy. */
-export function degradingProbes(vm: PolicyVmState, now: number): ProbeRecord[] {
-  return [...vm.probes.values()].filter(
-    (r) => r.state === 'failed' && speaksOfGuest(r) && (r.seen || settled(vm, now)),
-  );
+/** Some probe failed, if without making the VM unhealthy. */
+export function isDegraded(vm: PolicyVmState, now: number): boolean {
+  return someProbe(vm, (r) => r.state === 'failed' && speaksOfGuest(r) && (r.seen || settled(vm, now)));
 }
 
 /** Nothing that matters fails, and the guest has been heard. `ready`: as far as its readiness probes go, too. */
 export function healthBack(vm: PolicyVmState, now: number, ready: boolean): boolean {
-  if (failedTriggers(vm, now).length > 0 || processStopped(vm) || apiSilent(vm)) return false;
+  if (processStopped(vm) || apiSilent(vm)) return false;
+  const open = startupPassed(vm);
+  if (someProbe(vm, (record) => isFailedTrigger(vm, record, open, now))) return false;
   if (vm.facts.linkFault !== null) return false;
   return guestSeen(vm) && (!ready || readinessOk(vm));
 }

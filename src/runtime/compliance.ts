@@ -16,12 +16,18 @@ export interface Running {
   readonly degradations: readonly Degradation[];
 }
 
+const COMPLIANT: Compliance = { compliant: true, drift: [] };
+
 /** Compares a VM's documents with what runs of it. */
 export function complianceOf(spec: VmSpec, running: Running): Compliance {
+  const { isRunning, machineDrift, degradations } = running;
+  const follows = followsRunStrategy(spec, isRunning);
+  // Nearly every VM, at every scrape.
+  if (follows && machineDrift.length === 0 && degradations.length === 0) return COMPLIANT;
   const drift = [
-    ...(followsRunStrategy(spec, running.isRunning) ? [] : ['runStrategy']),
-    ...running.machineDrift,
-    ...probesLeftOut(spec, running.degradations),
+    ...(follows ? [] : ['runStrategy']),
+    ...machineDrift,
+    ...probesLeftOut(spec, degradations),
   ].filter((path) => !isIgnored(spec, path));
   return { compliant: drift.length === 0, drift };
 }
@@ -46,8 +52,11 @@ export function isIgnored({ ignoredFields = [] }: VmSpec, path: string): boolean
   );
 }
 
+const NONE: readonly string[] = [];
+
 /** Ways in which a VM is treated otherwise than its documents alone would have it, by the annotation that says so. */
 export function customizationsOf({ mode, patchedBy, ignoredFields }: VmSpec): readonly string[] {
+  if (mode === undefined && patchedBy === undefined && ignoredFields === undefined) return NONE;
   return [
     ...(mode === undefined ? [] : [mode.kind === 'paused' ? 'reconcile-paused' : mode.kind]),
     ...(patchedBy === undefined ? [] : ['patch']),

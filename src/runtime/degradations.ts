@@ -2,6 +2,8 @@ import type { Clock } from '../model/clock.js';
 import type { VmId } from '../model/vm.js';
 import type { Degradation } from './views.js';
 
+const NONE: readonly Degradation[] = [];
+
 /** What does not work as it should right now, by name. */
 export class Degradations {
   readonly #clock: Clock;
@@ -40,7 +42,8 @@ export class Degradations {
 
   /** Those of one VM: their names have its id after the first part. */
   about(vm: VmId): readonly Degradation[] {
-    return [...(this.#byVm.get(vm) ?? [])].flatMap((name) => this.#byName.get(name) ?? []);
+    const names = this.#byVm.get(vm);
+    return names === undefined ? NONE : [...names].flatMap((name) => this.#byName.get(name) ?? []);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
-import { type KeptBy, listReady, type ReadyList } from '../policy/index.js';
+import { type KeptBy, keepsPlace, listReady, type ReadyList } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
 import { Later } from './later.js';
 
@@ -36,12 +36,13 @@ export class ReadinessList {
   #list: ReadyList;
   /** The state may have changed since the list was made. */
   #isOld = true;
-  #saved: string;
+  /** What was stored last. */
+  #saved: ReadonlySet<VmId>;
 
   constructor(options: ReadinessOptions) {
     this.#options = options;
     this.#list = { listed: new Set(options.before), kept: new Map() };
-    this.#saved = JSON.stringify(options.before);
+    this.#saved = this.#list.listed;
     this.#saveLater = new Later(options.clock, SAVE_MS, () => void this.save());
   }
 
@@ -52,6 +53,12 @@ export class ReadinessList {
   }
 
   of(vm: VmId): Listing {
+    // While everything fails each look would make the list of all VMs anew, mostly to find the VM where it was.
+    if (this.#isOld) {
+      const { listed } = this.#list;
+      const keptBy = keepsPlace(this.#options.state(), vm, listed);
+      if (keptBy !== undefined) return { listed: listed.has(vm), keptBy };
+    }
     const { listed, kept } = this.#current();
     return { listed: listed.has(vm), keptBy: kept.get(vm) ?? null };
   }
@@ -63,12 +70,12 @@ export class ReadinessList {
 
   /** Stores the list if it changed. Never rejects: the next change stores it again. */
   async save(): Promise<void> {
-    const listed = [...this.#current().listed];
-    const text = JSON.stringify(listed);
-    if (text === this.#saved) return;
+    const { listed } = this.#current();
+    // One that is not made anew is the same.
+    if (listed === this.#saved) return;
     try {
-      await this.#options.save(listed);
-      this.#saved = text;
+      await this.#options.save([...listed]);
+      this.#saved = listed;
     } catch (error) {
       this.#options.logger.warn({ error: errorMessage(error) }, 'the list of endpoints could not be stored');
     }

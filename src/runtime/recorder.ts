@@ -5,11 +5,13 @@ import type { RuntimeEvent } from './views.js';
 
 const RING_SIZE = 1024;
 const SUBSCRIBER_LIMIT = 4096;
-/**
- * Entries of one append: encoding them takes a millisecond or two. What all VMs of a host say in one turn would outgrow
- * its backlog, and be given up.
- */
+/** Entries of one append: encoding them takes a millisecond or two. */
 const APPEND_LIMIT = 200;
+/**
+ * Entries that the journal was given and has not answered: few enough that its backlog is not outgrown by what all VMs of
+ * a host say in one turn, enough that its commits are worth their time.
+ */
+const MAX_UNANSWERED = 1_000;
 
 interface Waiting {
   readonly entry: JournalEntry;
@@ -38,7 +40,10 @@ export class Recorder {
   readonly #wakers = new Set<() => void>();
   #nextId = 1;
   readonly #pending: Waiting[] = [];
-  #flushing: Promise<void> | undefined;
+  /** Appends under way. */
+  readonly #writing = new Set<Promise<void>>();
+  #unanswered = 0;
+  #isScheduled = false;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -59,7 +64,10 @@ export class Recorder {
 
   /** Resolves when everything noted so far was handed to the journal and answered. */
   async settled(): Promise<void> {
-    while (this.#flushing) await this.#flushing;
+    this.#flush();
+    // What nobody waited for until now.
+    if (this.#writing.size > 0) await answer(this.#append([]), []);
+    while (this.#writing.size > 0) await Promise.all(this.#writing);
   }
 
   /** Events after `afterId` that the ring still has, then live ones, until abort. */
@@ -94,7 +102,9 @@ export class Recorder {
     reject: Waiting['reject'],
   ): void {
     this.#pending.push({ entry: this.#publish(entry), resolve, reject });
-    this.#flushing ??= Promise.resolve().then(() => this.#flush());
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => this.#flush());
   }
 
   #publish(entry: Omit<JournalEntry, 'atMs'> & { readonly atMs?: number }): JournalEntry {
@@ -107,24 +117,47 @@ export class Recorder {
     return full;
   }
 
-  async #flush(): Promise<void> {
-    try {
-      while (this.#pending.length > 0) await this.#write(this.#pending.splice(0, APPEND_LIMIT));
-    } finally {
-      this.#flushing = undefined;
+  /** Hands over what waits, as far as the journal may have it now; the rest as it answers. */
+  #flush(): void {
+    this.#isScheduled = false;
+    while (this.#pending.length > 0 && this.#unanswered < MAX_UNANSWERED) {
+      const batch = this.#pending.splice(0, APPEND_LIMIT);
+      const { length } = batch;
+      this.#unanswered += length;
+      const written = answer(this.#append(batch), batch.filter(waits)).then(() => {
+        this.#writing.delete(written);
+        this.#unanswered -= length;
+        this.#flush();
+      });
+      this.#writing.add(written);
     }
   }
 
-  /** Never rejects: the journal tells by itself that it fails, keeps what it was given, and writes it later. */
-  async #write(batch: readonly Waiting[]): Promise<void> {
+  // Not async: what was recorded must not stay in memory until it is on disk, in a frame that waits.
+  #append(batch: readonly Waiting[]): Promise<void> {
     const { journal, deadlineMs } = this.#options;
-    const entries = batch.map(({ entry }) => entry);
     try {
-      await journal.append(entries, { deadlineMs });
+      return journal.append(
+        batch.map(({ entry }) => entry),
+        { deadlineMs, lazy: batch.length > 0 && !batch.some(waits) },
+      );
     } catch (error) {
-      for (const { reject } of batch) reject(error);
-      return;
+      return Promise.reject(error);
     }
-    for (const { resolve } of batch) resolve();
   }
+}
+
+function waits({ resolve }: Waiting): boolean {
+  return resolve !== nobodyWaits;
+}
+
+/** Never rejects: the journal tells by itself that it fails, keeps what it was given, and writes it later. */
+async function answer(written: Promise<void>, waiting: readonly Waiting[]): Promise<void> {
+  try {
+    await written;
+  } catch (error) {
+    for (const { reject } of waiting) reject(error);
+    return;
+  }
+  for (const { resolve } of waiting) resolve();
 }

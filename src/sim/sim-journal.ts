@@ -66,6 +66,8 @@ export class SimJournal implements ObservableJournal {
   readonly #seesLoss: boolean;
   #availability: Availability;
   #backlog: JournalEntry[] = [];
+  /** Ends with the append that was called last. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(
     disk: JournalDisk,
@@ -121,7 +123,14 @@ export class SimJournal implements ObservableJournal {
     for (const listener of this.#listeners) listener(this.#availability);
   }
 
-  async append(entries: readonly JournalEntry[]): Promise<void> {
+  /** One after the other, as they were called. */
+  append(entries: readonly JournalEntry[]): Promise<void> {
+    const written = this.#last.then(() => this.#append(entries));
+    this.#last = written.catch(() => {});
+    return written;
+  }
+
+  async #append(entries: readonly JournalEntry[]): Promise<void> {
     // Only what somebody waits for takes time here: the rest is written behind.
     if (entries.some((entry) => entry.type === 'action-start')) await this.#later(FSYNC_MS);
     if (this.#disk.full) {

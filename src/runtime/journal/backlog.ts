@@ -1,29 +1,33 @@
 import type { JournalEntry } from '../../model/ports.js';
-import { type EntryRow, encodeEntry, rowBytes } from './entry-codec.js';
+import { packEntries } from './entry-codec.js';
 
 /** Bounds of one commit. */
-const MAX_BATCH_ROWS = 2_000;
+const MAX_BATCH_ENTRIES = 2_000;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+/** What an entry takes beside its text, roughly. */
+const ENTRY_BYTES = 100;
 
 /** Ends the wait of one append call; only its first call has an effect. */
 type Settle = (error?: Error) => void;
 
-interface Waiting {
-  readonly rows: readonly EntryRow[];
+/** Of how many entries, and from when to when. */
+interface Extent {
+  readonly count: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+}
+
+interface Waiting extends Extent {
+  /** See packEntries. */
+  readonly packed: string;
   readonly bytes: number;
   readonly settle: Settle;
 }
 
 /** What one commit writes. It is repeated as it is until it is on disk. */
 export interface Batch {
-  readonly rows: readonly EntryRow[];
+  readonly packed: readonly string[];
   readonly settle: Settle;
-}
-
-interface Lost {
-  readonly count: number;
-  readonly firstAtMs: number;
-  readonly lastAtMs: number;
 }
 
 /**
@@ -34,7 +38,8 @@ export class Backlog {
   readonly #maxBytes: number;
   readonly #waiting: Waiting[] = [];
   #bytes = 0;
-  #lost: Lost | undefined;
+  #count = 0;
+  #lost: Extent | undefined;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -44,17 +49,24 @@ export class Backlog {
     return this.#waiting.length === 0 && this.#lost === undefined;
   }
 
+  /** Entries that wait. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Adds entries behind the others; `overflow` ends the wait of those that have to go for it. */
   push(entries: readonly JournalEntry[], settle: Settle, overflow: () => Error): void {
-    const rows = entries.map(encodeEntry);
-    const bytes = rows.reduce((sum, row) => sum + rowBytes(row), 0);
-    this.#waiting.push({ rows, bytes, settle });
+    const packed = packEntries(entries);
+    const bytes = packed.length + entries.length * ENTRY_BYTES;
+    this.#waiting.push({ packed, bytes, settle, ...extentOf(entries) });
     this.#bytes += bytes;
+    this.#count += entries.length;
     while (this.#bytes > this.#maxBytes) {
       const oldest = this.#waiting.shift();
       if (!oldest) return;
       this.#bytes -= oldest.bytes;
-      this.#lost = countLost(this.#lost, oldest.rows);
+      this.#count -= oldest.count;
+      this.#lost = together(this.#lost, oldest);
       oldest.settle(overflow());
     }
   }
@@ -62,14 +74,16 @@ export class Backlog {
   /** Takes the oldest entries off, as many as one commit may have. `why` explains what was lost before, if anything. */
   take(why: string, nowMs: number): Batch {
     const settles: Settle[] = [];
-    const rows: EntryRow[] = this.#lost ? [encodeEntry(lostEntry(this.#lost, why, nowMs))] : [];
+    const packed: string[] = this.#lost ? [packEntries([lostEntry(this.#lost, why, nowMs)])] : [];
     this.#lost = undefined;
-    let bytes = 0;
+    let [count, bytes] = [packed.length, 0];
     for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
-      const full = rows.length + next.rows.length > MAX_BATCH_ROWS || bytes + next.bytes > MAX_BATCH_BYTES;
+      const full = count + next.count > MAX_BATCH_ENTRIES || bytes + next.bytes > MAX_BATCH_BYTES;
       if (full && settles.length > 0) break;
       this.#waiting.shift();
-      rows.push(...next.rows);
+      this.#count -= next.count;
+      packed.push(next.packed);
+      count += next.count;
       bytes += next.bytes;
       settles.push(next.settle);
     }
@@ -77,7 +91,7 @@ export class Backlog {
     const settle: Settle = (error) => {
       for (const each of settles) each(error);
     };
-    return { rows, settle };
+    return { packed, settle };
   }
 
   /** Ends every wait; the entries stay. */
@@ -86,18 +100,25 @@ export class Backlog {
   }
 }
 
-function countLost(before: Lost | undefined, rows: readonly EntryRow[]): Lost | undefined {
-  return rows.reduce<Lost | undefined>(
-    (lost, { atMs }) => ({
-      count: (lost?.count ?? 0) + 1,
-      firstAtMs: Math.min(lost?.firstAtMs ?? atMs, atMs),
-      lastAtMs: Math.max(lost?.lastAtMs ?? atMs, atMs),
-    }),
-    before,
-  );
+function extentOf(entries: readonly JournalEntry[]): Extent {
+  let [firstAtMs, lastAtMs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { atMs } of entries) {
+    firstAtMs = Math.min(firstAtMs, atMs);
+    lastAtMs = Math.max(lastAtMs, atMs);
+  }
+  return { count: entries.length, firstAtMs, lastAtMs };
 }
 
-function lostEntry(lost: Lost, why: string, nowMs: number): JournalEntry {
+function together(before: Extent | undefined, { count, firstAtMs, lastAtMs }: Extent): Extent {
+  if (before === undefined) return { count, firstAtMs, lastAtMs };
+  return {
+    count: before.count + count,
+    firstAtMs: Math.min(before.firstAtMs, firstAtMs),
+    lastAtMs: Math.max(before.lastAtMs, lastAtMs),
+  };
+}
+
+function lostEntry(lost: Extent, why: string, nowMs: number): JournalEntry {
   return {
     atMs: nowMs,
     vm: null,

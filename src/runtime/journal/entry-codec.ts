@@ -21,6 +21,42 @@ export interface EntryRow {
   readonly class: ReasonClass | null;
 }
 
+/** An entry on its way to the Worker: time, VM, type, action, text, data. */
+type PackedEntry = readonly [
+  atMs: number,
+  vm: string | null,
+  type: JournalEntry['type'],
+  actionId: string | null,
+  text: string,
+  data: JournalEntry['data'],
+];
+
+/**
+ * Entries as one text, which is cheap to make and to hand over, and holds no object of the caller's alive. Throws
+ * ERR_VMPULSE_ARGUMENT for data that is no JSON.
+ */
+export function packEntries(entries: readonly JournalEntry[]): string {
+  try {
+    return JSON.stringify(
+      entries.map(
+        ({ atMs, vm, type, actionId, text, data }): PackedEntry => [atMs, vm, type, actionId, text, data],
+      ),
+    );
+  } catch {
+    // Says which one it is.
+    for (const entry of entries) encodeData(entry);
+    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', 'journal entries are no JSON');
+  }
+}
+
+/** The rows of what packEntries made. */
+export function unpackRows(packed: string): EntryRow[] {
+  const entries: readonly PackedEntry[] = JSON.parse(packed);
+  return entries.map(([atMs, vm, type, actionId, text, data]) =>
+    encodeEntry({ atMs, vm, type, actionId, text, data }),
+  );
+}
+
 /** Makes the row of an entry. Throws ERR_VMPULSE_ARGUMENT for data that is no JSON. */
 export function encodeEntry(entry: JournalEntry): EntryRow {
   return {
@@ -43,11 +79,6 @@ export function classOf({
 }: Pick<JournalEntry, 'type' | 'data'>): ReasonClass | null {
   const isFailure = type === 'transition' && (to === 'failed' || to === 'blind');
   return isFailure && typeof reason === 'string' && isReason(reason) ? REASON_CLASS[reason] : null;
-}
-
-/** What the row will take in memory and on disk, roughly, in bytes. */
-export function rowBytes(row: EntryRow): number {
-  return 100 + row.text.length + row.data.length;
 }
 
 function encodeData(entry: JournalEntry): string {

@@ -1,13 +1,13 @@
 import type { ErrorCode } from '../../model/errors.js';
 import type { JournalPage, JournalQuery } from '../../model/journal-query.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
-import type { EntryRow } from './entry-codec.js';
 
 /** What the journal asks its Worker to do; answered in order. */
 export type JournalCommand =
   /** Every other command opens the file too, where it is not open; this one only tells whether that works. */
   | { readonly op: 'open' }
-  | { readonly op: 'append'; readonly batch: string; readonly rows: readonly EntryRow[] }
+  /** `packed`: of packEntries. */
+  | { readonly op: 'append'; readonly batch: string; readonly packed: readonly string[] }
   | {
       readonly op: 'read';
       readonly query: { readonly afterSeq?: number | undefined; readonly limit: number };

@@ -2,7 +2,7 @@ import { Deadline } from '../../model/deadline.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
 import type { JournalPage, JournalQuery } from '../../model/journal-query.js';
 import { type Logger, silentLogger } from '../../model/logger.js';
-import type { CallOptions, JournalEntry, StoredJournalEntry } from '../../model/ports.js';
+import type { AppendOptions, CallOptions, JournalEntry, StoredJournalEntry } from '../../model/ports.js';
 import type { Availability, ObservableJournal } from './availability.js';
 import { Backlog, type Batch } from './backlog.js';
 import type { JournalCommand, JournalResults } from './protocol.js';
@@ -24,6 +24,10 @@ export interface SqliteJournalOptions {
   readonly logger?: Logger;
 }
 
+/** How long entries that nobody waits for wait for others: a commit costs more than they do. */
+const LAZY_MS = 200;
+/** So many do not wait any more. */
+const LAZY_ENTRIES = 200;
 const DAY_MS = 24 * 3_600_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 10_000;
@@ -47,6 +51,7 @@ export class SqliteJournal implements ObservableJournal {
   #batch: (Batch & { readonly name: string }) | undefined;
   #batches = 0;
   #pumping: Promise<void> | undefined;
+  #soon: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retries = 0;
   #closing: Promise<void> | undefined;
@@ -96,14 +101,25 @@ export class SqliteJournal implements ObservableJournal {
    * Resolves once the entries are on disk. Rejects with ERR_VMPULSE_JOURNAL at the deadline or when writing fails: the
    * entries are then still written as soon as that works. ERR_VMPULSE_ARGUMENT: data that is no JSON; nothing is written.
    */
-  async append(entries: readonly JournalEntry[], options: CallOptions): Promise<void> {
-    this.#assertOpen();
-    if (entries.length === 0) return;
+  append(entries: readonly JournalEntry[], options: AppendOptions): Promise<void> {
+    // Not async: the entries must not stay in memory until they are on disk, in a frame that waits.
+    try {
+      this.#assertOpen();
+      return this.#within(this.#take(entries, options), options, (late) => this.#unavailable(late));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #take(entries: readonly JournalEntry[], { lazy = false }: AppendOptions): Promise<void> {
     const { promise, settle } = waiting();
-    this.#backlog.push(entries, settle, () => this.#overflow());
-    if (this.#availability.available) void this.#pump();
-    else settle(this.#availability.error);
-    await this.#within(promise, options, (late) => this.#unavailable(late));
+    // Nothing, for the sake of what waits.
+    if (entries.length === 0) settle();
+    else this.#backlog.push(entries, settle, () => this.#overflow());
+    if (!this.#availability.available) settle(this.#availability.error);
+    else if (lazy && this.#backlog.count < LAZY_ENTRIES) this.#pumpSoon();
+    else void this.#pump();
+    return promise;
   }
 
   /** In the order of writing: with `afterSeq` the entries after it; without, the newest. At most 10,000, oldest first. */
@@ -177,15 +193,21 @@ export class SqliteJournal implements ObservableJournal {
     return this.#pumping;
   }
 
+  #pumpSoon(): void {
+    this.#soon ??= setTimeout(() => void this.#pump(), LAZY_MS);
+  }
+
   async #write(): Promise<boolean> {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
     try {
       // Either way at least a turn, so that appends of the same moment share the commit.
       if (this.#idle) this.#works(await this.#link.request({ op: 'open' }));
       else await Promise.resolve();
       while (!this.#idle) {
         this.#batch ??= this.#nextBatch();
-        const { name: batch, rows } = this.#batch;
-        const lost = await this.#link.request({ op: 'append', batch, rows });
+        const { name: batch, packed } = this.#batch;
+        const lost = await this.#link.request({ op: 'append', batch, packed });
         this.#batch.settle();
         this.#batch = undefined;
         this.#works(lost);

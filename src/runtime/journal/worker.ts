@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { damagedBeside, moveAside, readableState } from './aside.js';
+import { unpackRows } from './entry-codec.js';
 import { JournalMark } from './mark.js';
 import type { JournalCommand, JournalOp, JournalReply, JournalRequest, JournalResults } from './protocol.js';
 import { JournalDamage, JournalStore, type StoreOptions } from './store.js';
@@ -19,7 +20,7 @@ class JournalHost {
       case 'open':
         return this.#opened().lost ?? null;
       case 'append':
-        this.#opened().append(command.batch, command.rows);
+        this.#opened().append(command.batch, command.packed.flatMap(unpackRows));
         return this.#opened().lost ?? null;
       case 'read':
         return this.#opened().read(command.query);

@@ -116,10 +116,15 @@ export class Renderer {
       changed = [];
       await nextTurn();
     }
+    thread.send(changed, this.#sent.size === seen ? [] : this.#forget(sweep));
+  }
+
+  /** VMs that were not seen in this sweep. */
+  #forget(sweep: number): VmId[] {
     const gone: VmId[] = [];
     for (const [id, known] of this.#sent) if (known.sweep !== sweep) gone.push(id);
     for (const id of gone) this.#sent.delete(id);
-    thread.send(changed, gone);
+    return gone;
   }
 }
 

@@ -92,4 +92,54 @@ describe('EventStream', () => {
     expect(seen).toEqual(numbers(0, 2_000));
     expect(rounds).toBeGreaterThanOrEqual(4);
   });
+
+  it('lets the event loop come round too where the engine has more to tell each time that it is asked', async () => {
+    let handle = 0;
+    const stream: EventStream = new EventStream(
+      () => stream.push([due(handle++)]),
+      () => {},
+      undefined,
+    );
+    let isOver = false;
+    setImmediate(() => {
+      isOver = true;
+    });
+    // Would go on for ever if it went on in this turn.
+    for await (const [event] of stream) {
+      expect(event?.type).toBe('due');
+      work(TURN_MS / 10);
+      if (isOver) break;
+    }
+    expect(handle).toBeGreaterThan(0);
+  });
+
+  it('takes of a list only what it gives, and gives it in order beside what comes meanwhile', async () => {
+    const taken: number[] = [];
+    const list = (from: number, to: number) => ({
+      length: to - from,
+      slice(first: number, end: number) {
+        const some = numbers(from + first, Math.min(from + end, to));
+        taken.push(...some);
+        return some.map(due);
+      },
+    });
+    const stream = new EventStream(
+      () => {},
+      () => {},
+      undefined,
+    );
+    const first = stream.next();
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    stream.push(list(0, 100));
+    stream.push(list(100, 110));
+    const { value = [] } = await first;
+    expect(taken).toEqual(numbers(0, value.length));
+    const seen = value.map(({ handle }: EngineEvent) => handle);
+    while (seen.length < 110)
+      seen.push(...((await stream.next()).value ?? []).map(({ handle }: EngineEvent) => handle));
+    expect(seen).toEqual(numbers(0, 110));
+    stream.end();
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
+  });
 });

@@ -78,6 +78,27 @@ describe('SqliteJournal', () => {
     expect(commits).toBeLessThan(10);
   });
 
+  it('lets entries that nobody waits for wait for others, and has them written in the end', async () => {
+    const path = join(tempDir(), 'journal.db');
+    const journal = await openHere(path);
+    const lazy = { ...SOON, lazy: true };
+    const commits = () => {
+      const file = new Database(path);
+      const [writer] = file.prepare('SELECT batch FROM writer').all([]);
+      file.close();
+      return Number(/\/(\d+)$/.exec((writer as { batch: string }).batch)?.[1]);
+    };
+    const first = journal.append([entry('lazy')], lazy);
+    await journal.append([entry('awaited')], SOON);
+    await first;
+    expect(commits(), 'they share a commit').toBe(1);
+    const second = journal.append([entry('alone')], lazy);
+    await journal.append([], SOON);
+    await second;
+    await journal.append([entry('by itself')], lazy);
+    expect(await texts(journal)).toEqual(['lazy', 'awaited', 'alone', 'by itself']);
+  });
+
   it('has an entry whose append resolved when the process is killed right after', async () => {
     const path = join(tempDir(), 'journal.db');
     const child = spawn(process.execPath, [fixture('append-then-wait.mjs'), path], {

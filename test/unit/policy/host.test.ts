@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../../src/policy/defaults.js';
 import { vmText } from '../../../src/policy/index.js';
 import { Stage } from './stage.js';
 
@@ -19,10 +20,10 @@ describe('what concerns all VMs of a large host', () => {
     const looked = () => [...s.state.vms.values()].filter(({ stored }) => stored === null).length;
     for (const vm of s.state.vms.values()) vmText(vm);
     s.send({ type: 'hold', vm: null, reason: 'drill', author: 'ada', untilMs: null });
-    expect(looked()).toBe(200);
+    expect(looked()).toBe(LIMITS.lookedAtAStep);
     expect(s.wakeAtMs).toBe(s.now);
     s.vmm({ type: 'panicked', action: 'pause' }, 'vm/499');
-    for (let turn = 0; turn < 3; turn++) s.send({ type: 'tick' });
+    for (let turn = 0; turn < 500 / LIMITS.lookedAtAStep; turn++) s.send({ type: 'tick' });
     expect(looked()).toBe(500);
     expect(s.steps).toEqual([]);
     expect(s.wakeAtMs ?? Number.POSITIVE_INFINITY).toBeGreaterThan(s.now);
