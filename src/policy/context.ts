@@ -1,3 +1,4 @@
+import type { VmId } from '../model/vm.js';
 import { LIMITS } from './defaults.js';
 import type { Rule } from './rules.js';
 import type { Decision, DecisionKind, PolicyEffect, PolicyState } from './types.js';
@@ -9,6 +10,8 @@ export interface StepContext {
   readonly now: number;
   readonly effects: PolicyEffect[];
   readonly decisions: Decision[];
+  /** VMs that were looked at or forgotten. */
+  readonly looked: VmId[];
   /** VMs that took a place in a queue during this step. */
   readonly queued: Set<PolicyVmState>;
   /** Earliest wake asked for by the VM that is being looked at. */
@@ -23,6 +26,7 @@ export function newContext(state: PolicyState, now: number): StepContext {
     now,
     effects: [],
     decisions: [],
+    looked: [],
     queued: new Set(),
     wakeAtMs: Number.POSITIVE_INFINITY,
     wantsSlot: false,

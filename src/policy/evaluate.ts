@@ -35,6 +35,7 @@ export function evaluate(ctx: StepContext, vm: PolicyVmState): void {
   ctx.wakeAtMs = Number.POSITIVE_INFINITY;
   ctx.wantsSlot = false;
   vm.stored = null;
+  ctx.looked.push(vm.id);
   vm.blockers = [];
   vm.next = null;
   vm.lookAtMs = null;

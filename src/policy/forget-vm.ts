@@ -9,6 +9,7 @@ export function forgetVm(ctx: StepContext, vm: PolicyVmState): void {
   vm.spec = null;
   countInFleet(ctx, vm);
   ctx.state.vms.delete(vm.id);
+  ctx.looked.push(vm.id);
   trimQueues(ctx.state);
   trimWakes(ctx.state);
 }

@@ -4,7 +4,7 @@ export { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from './defaults.js';
 export { explain } from './explain.js';
 export { type Intent, intentsOf } from './intents.js';
 export { assertInvariants } from './invariants.js';
-export { type KeptBy, keepsPlace, listReady, type ReadyList } from './readiness.js';
+export { type KeptBy, ReadyList } from './readiness.js';
 export { RULES, type Rule } from './rules.js';
 export { maintenanceBlockers, SCHEDULABLE } from './scheduled.js';
 export { HOST_ROW, hostText, restore, serialize, vmRow, vmText } from './snapshot.js';

@@ -1,17 +1,13 @@
 import type { VmId } from '../model/vm.js';
-import { covers } from './shared-cause.js';
+import { covers, coversAll } from './shared-cause.js';
 import type { PolicyState } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
 
 /** Why a VM that is not ready stands in the list of endpoints all the same. */
 export type KeptBy = 'fleet-brake' | 'shared-cause' | 'max-eject';
 
-/** The list of endpoints. */
-export interface ReadyList {
-  readonly listed: ReadonlySet<VmId>;
-  /** Those in it that are not ready. */
-  readonly kept: ReadonlyMap<VmId, KeptBy>;
-}
+/** `stood`: not ready, and listed until now; `out`: not ready, and not listed. Both run; a VM that is ready may not. */
+type Place = 'ready' | 'idle' | 'stood' | 'out';
 
 /** Without a guest that runs nothing can serve: no brake keeps these. */
 function serves(vm: PolicyVmState): boolean {
@@ -21,76 +17,96 @@ function serves(vm: PolicyVmState): boolean {
 }
 
 /**
- * Who stands in the list of endpoints, given who stood in it before (`before`). Ready VMs do. One that is not ready
+ * Who stands in the list of endpoints. It follows from who stood in it before. Ready VMs do. One that is not ready
  * leaves, unless too many would: while the brake or a shared cause says that the failures have one reason, and beyond
  * `maxEject` (a share of the VMs that run, at least one), who stood in it stays. A load balancer with few endpoints
  * that fail is better than one with none.
+ *
+ * An update costs as much as the VMs that changed, and those that are listed without being ready: to look at ten thousand
+ * takes tens of milliseconds.
  */
-export function listReady(state: PolicyState, before: ReadonlySet<VmId>): ReadyList {
-  const added: VmId[] = [];
-  const stood: PolicyVmState[] = [];
-  const gone: VmId[] = [];
-  let [running, out, known] = [0, 0, 0];
-  for (const vm of state.vms.values()) {
-    const { id, spec, ready } = vm;
-    const wasListed = before.has(id);
-    if (wasListed) known += 1;
-    const runs = spec !== null && serves(vm);
-    if (runs) running += 1;
-    if (spec !== null && ready) {
-      if (!wasListed) added.push(id);
-    } else if (runs && wasListed) stood.push(vm);
-    else if (wasListed) gone.push(id);
-    // Those that are out stay out.
-    else if (runs) out += 1;
+export class ReadyList {
+  readonly #listed: Set<VmId>;
+  readonly #places = new Map<VmId, Place>();
+  readonly #stood = new Set<VmId>();
+  /** VMs that run, and those of them that are out. */
+  #running = 0;
+  #out = 0;
+
+  /** `before`: who was listed by a former run. */
+  constructor(before: Iterable<VmId>) {
+    this.#listed = new Set(before);
   }
-  const kept = keep(state, stood, Math.max(1, Math.floor(state.config.maxEject * running)) - out);
-  for (const { id } of stood) if (!kept.has(id)) gone.push(id);
-  // Of a large host hardly any VM changes its place: no list is made anew for that.
-  if (added.length === 0 && gone.length === 0 && known === before.size) return { listed: before, kept };
-  const listed = new Set(before);
-  for (const id of gone) listed.delete(id);
-  for (const id of added) listed.add(id);
-  if (known < before.size) for (const id of before) if (!state.vms.has(id)) listed.delete(id);
-  return { listed, kept };
+
+  /** Who stands in it since the last update. */
+  get listed(): ReadonlySet<VmId> {
+    return this.#listed;
+  }
+
+  /** Brings it up to date: `looked` are all VMs that may have changed since the last update. True: somebody came or left. */
+  update(state: PolicyState, looked: Iterable<VmId>): boolean {
+    let isOther = false;
+    for (const id of looked) {
+      const wasListed = this.#listed.has(id);
+      this.#place(id, placeOf(state.vms.get(id), wasListed));
+      if (this.#listed.has(id) !== wasListed) isOther = true;
+    }
+    return this.#letGo(state) || isOther;
+  }
+
+  /** Why the VM is listed although it is not ready; null: it is ready, or not listed. */
+  keptBy(state: PolicyState, id: VmId): KeptBy | null {
+    const vm = this.#stood.has(id) ? state.vms.get(id) : undefined;
+    return vm === undefined ? null : (heldBy(state, vm) ?? 'max-eject');
+  }
+
+  #place(id: VmId, place: Place | undefined): void {
+    this.#count(this.#places.get(id), -1);
+    this.#count(place, 1);
+    if (place === undefined) this.#places.delete(id);
+    else this.#places.set(id, place);
+    if (place === 'stood') this.#stood.add(id);
+    else this.#stood.delete(id);
+    if (place === undefined || place === 'out') this.#listed.delete(id);
+    else this.#listed.add(id);
+  }
+
+  #count(place: Place | undefined, by: 1 | -1): void {
+    if (place !== undefined && place !== 'idle') this.#running += by;
+    if (place === 'out') this.#out += by;
+  }
+
+  /** Of those that are not ready, lets go of as many as may leave: who failed first leaves first. */
+  #letGo(state: PolicyState): boolean {
+    if (this.#stood.size === 0 || holdsAll(state)) return false;
+    const left: PolicyVmState[] = [];
+    for (const id of this.#stood) {
+      const vm = state.vms.get(id);
+      if (vm !== undefined && heldBy(state, vm) === null) left.push(vm);
+    }
+    const most = Math.max(1, Math.floor(state.config.maxEject * this.#running)) - this.#out;
+    if (left.length > most) left.sort((a, b) => a.healthSinceMs - b.healthSinceMs);
+    const leaving = left.slice(0, Math.max(0, most));
+    for (const { id } of leaving) this.#place(id, 'out');
+    return leaving.length > 0;
+  }
 }
 
-/**
- * Why a VM keeps the place that it has in the list `before`; null: it is ready, or not listed. Undefined: its place may
- * be another one now, which only the whole list tells.
- */
-export function keepsPlace(
-  state: PolicyState,
-  id: VmId,
-  before: ReadonlySet<VmId>,
-): KeptBy | null | undefined {
-  const vm = state.vms.get(id);
+function placeOf(vm: PolicyVmState | undefined, wasListed: boolean): Place | undefined {
   if (vm === undefined || vm.spec === null) return undefined;
-  if (vm.ready === before.has(id)) return null;
-  return !vm.ready && serves(vm) ? (heldBy(state, vm) ?? undefined) : undefined;
-}
-
-/** Those who keep their place, given how many may lose it: who failed first leaves first. */
-function keep(
-  state: PolicyState,
-  stood: readonly PolicyVmState[],
-  mayLeave: number,
-): ReadonlyMap<VmId, KeptBy> {
-  const kept = new Map<VmId, KeptBy>();
-  const left: PolicyVmState[] = [];
-  for (const vm of stood) {
-    const keptBy = heldBy(state, vm);
-    if (keptBy === null) left.push(vm);
-    else kept.set(vm.id, keptBy);
-  }
-  if (left.length <= mayLeave) return kept;
-  left.sort((a, b) => a.healthSinceMs - b.healthSinceMs);
-  for (const { id } of left.slice(Math.max(0, mayLeave))) kept.set(id, 'max-eject');
-  return kept;
+  if (vm.ready) return serves(vm) ? 'ready' : 'idle';
+  if (!serves(vm)) return undefined;
+  // Those that are out stay out.
+  return wasListed ? 'stood' : 'out';
 }
 
 function heldBy(state: PolicyState, vm: PolicyVmState): KeptBy | null {
   const { brake, incident } = state.host;
   if (brake !== null) return 'fleet-brake';
   return incident !== null && covers(incident, vm) ? 'shared-cause' : null;
+}
+
+/** Whatever a VM shares with others, it keeps its place. */
+function holdsAll({ host }: PolicyState): boolean {
+  return host.brake !== null || (host.incident !== null && coversAll(host.incident));
 }

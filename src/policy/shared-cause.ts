@@ -17,8 +17,13 @@ function sharesOf(vm: PolicyVmState): readonly string[] {
   return [...vm.shares, HOST];
 }
 
+/** Whatever a VM shares. */
+export function coversAll({ cause }: Incident): boolean {
+  return cause === HOST;
+}
+
 export function covers(incident: Incident, vm: PolicyVmState): boolean {
-  return incident.cause === HOST || vm.shares.includes(incident.cause);
+  return coversAll(incident) || vm.shares.includes(incident.cause);
 }
 
 /** Adds the VM to the counts of everything that it shares, or takes it out of them. */

@@ -54,7 +54,8 @@ export function step(state: PolicyState, event: PolicyEvent, now: number): StepR
   lookAtDue(ctx, left);
   for (let granted = grantSlot(ctx); granted; granted = grantSlot(ctx)) evaluate(ctx, granted);
   for (const vm of ctx.queued) if (vm.ticket !== 0) tellQueued(ctx, vm, queueBlocker(ctx, vm));
-  return { state, effects: ctx.effects, decisions: ctx.decisions, wakeAtMs: nextWake(ctx) };
+  const { effects, decisions, looked } = ctx;
+  return { state, effects, decisions, looked, wakeAtMs: nextWake(ctx) };
 }
 
 /**

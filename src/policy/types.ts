@@ -234,6 +234,8 @@ export interface StepResult {
   readonly state: PolicyState;
   readonly effects: readonly PolicyEffect[];
   readonly decisions: readonly Decision[];
+  /** VMs that were looked at or forgotten; of no other has anything changed that is stored or shown. */
+  readonly looked: readonly VmId[];
   /** Send `tick` then, if nothing comes before; null: nothing is pending. */
   readonly wakeAtMs: number | null;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
+import type { VmId } from '../model/vm.js';
 import { assertInvariants, step } from '../policy/index.js';
 import type { Decision, PolicyEffect, PolicyEvent, PolicyState, StepResult } from '../policy/types.js';
 
@@ -10,8 +11,8 @@ export interface PolicyLoopOptions {
   readonly onEvent: (event: PolicyEvent) => void;
   readonly onDecisions: (decisions: readonly Decision[]) => void;
   readonly onEffect: (effect: PolicyEffect) => void;
-  /** The state may have changed. */
-  readonly onStep: () => void;
+  /** The state of these VMs, and that of the host, may have changed. */
+  readonly onStep: (looked: readonly VmId[]) => void;
   /** The policy broke a rule of its own. Nothing of that step was carried out, and all recovery holds. */
   readonly onViolation: (what: string) => void;
 }
@@ -72,7 +73,7 @@ export class PolicyLoop {
     this.#options.onEvent(event);
     const result = step(this.#state, event, now);
     this.#state = result.state;
-    this.#options.onStep();
+    this.#options.onStep(result.looked);
     if (result.decisions.length > 0) this.#options.onDecisions(result.decisions);
     const violation = violationOf(result, now);
     if (violation === undefined) for (const effect of result.effects) this.#options.onEffect(effect);

@@ -2,11 +2,11 @@ import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmId } from '../model/vm.js';
-import { type KeptBy, keepsPlace, listReady, type ReadyList } from '../policy/index.js';
+import { type KeptBy, ReadyList } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
 import { Later } from './later.js';
 
-/** Making the list looks at all VMs: with many that change it is a cost of its own, and a former list may be this old. */
+/** The list of a large host is long, and a former one may be this old. */
 const SAVE_MS = 1_000;
 
 /** The place of one VM in the list of endpoints. */
@@ -33,34 +33,31 @@ export interface ReadinessOptions {
 export class ReadinessList {
   readonly #options: ReadinessOptions;
   readonly #saveLater: Later;
-  #list: ReadyList;
-  /** The state may have changed since the list was made. */
+  readonly #list: ReadyList;
+  /** VMs that may have changed since the list was brought up to date. */
+  readonly #looked: Set<VmId>;
+  /** It was not brought up to date since the last step. */
   #isOld = true;
-  /** What was stored last. */
-  #saved: ReadonlySet<VmId>;
+  /** It is what was stored last. */
+  #isSaved = true;
 
   constructor(options: ReadinessOptions) {
     this.#options = options;
-    this.#list = { listed: new Set(options.before), kept: new Map() };
-    this.#saved = this.#list.listed;
+    this.#list = new ReadyList(options.before);
+    this.#looked = new Set([...options.before, ...options.state().vms.keys()]);
     this.#saveLater = new Later(options.clock, SAVE_MS, () => void this.save());
   }
 
-  /** The policy's state may have changed. */
-  changed(): void {
+  /** The policy's state may have changed: that of these VMs, and that of the host. */
+  changed(looked: readonly VmId[]): void {
+    for (const vm of looked) this.#looked.add(vm);
     this.#isOld = true;
     this.#saveLater.want();
   }
 
   of(vm: VmId): Listing {
-    // While everything fails each look would make the list of all VMs anew, mostly to find the VM where it was.
-    if (this.#isOld) {
-      const { listed } = this.#list;
-      const keptBy = keepsPlace(this.#options.state(), vm, listed);
-      if (keptBy !== undefined) return { listed: listed.has(vm), keptBy };
-    }
-    const { listed, kept } = this.#current();
-    return { listed: listed.has(vm), keptBy: kept.get(vm) ?? null };
+    const list = this.#current();
+    return { listed: list.listed.has(vm), keptBy: list.keptBy(this.#options.state(), vm) };
   }
 
   /** Who stands in it now. */
@@ -71,12 +68,12 @@ export class ReadinessList {
   /** Stores the list if it changed. Never rejects: the next change stores it again. */
   async save(): Promise<void> {
     const { listed } = this.#current();
-    // One that is not made anew is the same.
-    if (listed === this.#saved) return;
+    if (this.#isSaved) return;
+    this.#isSaved = true;
     try {
       await this.#options.save([...listed]);
-      this.#saved = listed;
     } catch (error) {
+      this.#isSaved = false;
       this.#options.logger.warn({ error: errorMessage(error) }, 'the list of endpoints could not be stored');
     }
   }
@@ -86,8 +83,10 @@ export class ReadinessList {
   }
 
   #current(): ReadyList {
-    if (this.#isOld) this.#list = listReady(this.#options.state(), this.#list.listed);
+    if (!this.#isOld) return this.#list;
     this.#isOld = false;
+    if (this.#list.update(this.#options.state(), this.#looked)) this.#isSaved = false;
+    this.#looked.clear();
     return this.#list;
   }
 }

@@ -2,6 +2,7 @@ import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
+import type { VmId } from '../model/vm.js';
 import type { PolicyState } from '../policy/types.js';
 import { Later } from './later.js';
 import type { StateStore } from './state-store.js';
@@ -22,11 +23,18 @@ export class StateSaver {
   readonly #options: StateSaverOptions;
   readonly #policyLater: Later;
   readonly #engineLater: Later;
+  /** VMs that may have changed since they were stored. */
+  #looked = new Set<VmId>();
 
   constructor(options: StateSaverOptions) {
     this.#options = options;
     this.#policyLater = new Later(options.clock, SAVE_POLICY_MS, () => void this.savePolicy());
     this.#engineLater = new Later(options.clock, SAVE_ENGINE_MS, () => void this.saveEngine());
+  }
+
+  /** These VMs may have changed. */
+  looked(vms: readonly VmId[]): void {
+    for (const vm of vms) this.#looked.add(vm);
   }
 
   policyChanged(): void {
@@ -46,7 +54,14 @@ export class StateSaver {
   /** Never rejects. */
   async savePolicy(): Promise<void> {
     const { store, state } = this.#options;
-    await store.savePolicy(state()).catch((error) => this.failed(error));
+    const looked = this.#looked;
+    this.#looked = new Set();
+    try {
+      await store.savePolicy(state(), looked);
+    } catch (error) {
+      for (const vm of looked) this.#looked.add(vm);
+      this.failed(error);
+    }
   }
 
   /** Never rejects. */

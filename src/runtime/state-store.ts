@@ -43,6 +43,8 @@ export class StateStore {
   #savedHost: string | undefined;
   /** What former runs left was read, or a person accepted its loss; until then nothing may be written over it. */
   #mayWrite = false;
+  /** The next write looks at all VMs: what is on disk is not what this has written. */
+  #all = true;
   /** Rows that could not be read are still there. */
   #replaceAll = false;
 
@@ -70,42 +72,52 @@ export class StateStore {
   forgetWritten(): void {
     this.#saved.clear();
     this.#savedHost = undefined;
+    this.#all = true;
   }
 
   /** A person goes on without what could not be read: the next write replaces it. */
   acceptLoss(): void {
     this.#replaceAll = !this.#mayWrite;
+    this.#all = true;
     this.#mayWrite = true;
   }
 
   /**
-   * Stores what changed of the policy's state, in parts, so that the event loop goes on meanwhile. Rejects with
-   * ERR_VMPULSE_JOURNAL while the state of former runs is unread.
+   * Stores what changed of the policy's state, in parts, so that the event loop goes on meanwhile. `looked`: the VMs that may
+   * have changed since the last time; default all. Rejects with ERR_VMPULSE_JOURNAL while the state of former runs is unread.
    */
-  async savePolicy(state: PolicyState): Promise<void> {
+  async savePolicy(state: PolicyState, looked?: ReadonlySet<VmId>): Promise<void> {
     this.#assertMayWrite();
+    const vms =
+      this.#all || looked === undefined ? new Set([...state.vms.keys(), ...this.#saved.keys()]) : looked;
+    this.#all = false;
     let changed = this.#changedHost(state);
-    // A copy, as the state goes on changing between the parts.
-    for (const vm of [...state.vms.values()]) {
-      const saved = this.#saved.get(vm.id);
-      // Untouched since it was stored: the usual case, which must cost nothing.
-      if (vm.stored !== null && vm.stored === saved) continue;
-      const text = vmText(vm);
-      if (text !== saved) changed.set(vmRow(vm.id), text);
-      if (changed.size < VMS_A_TURN) continue;
+    try {
+      for (const id of vms) {
+        this.#addChanged(changed, state, id);
+        if (changed.size < VMS_A_TURN) continue;
+        await this.#write(changed);
+        changed = new Map();
+      }
       await this.#write(changed);
-      changed = new Map();
+    } catch (error) {
+      this.#all = true;
+      throw error;
     }
-    for (const id of this.#saved.keys()) if (!state.vms.has(id)) changed.set(vmRow(id), null);
-    await this.#write(changed);
+  }
+
+  #addChanged(changed: Map<string, string | null>, state: PolicyState, id: VmId): void {
+    const saved = this.#saved.get(id);
+    const vm = state.vms.get(id);
+    const text = vm === undefined ? undefined : vmText(vm);
+    if (text !== saved) changed.set(vmRow(id), text ?? null);
   }
 
   /** Stores what an action on this VM depends on: the row of the VM, and that of the host. */
   async saveVm(state: PolicyState, id: VmId): Promise<void> {
     this.#assertMayWrite();
     const changed = this.#changedHost(state);
-    const vm = state.vms.get(id);
-    if (vm !== undefined && vmText(vm) !== this.#saved.get(id)) changed.set(vmRow(id), vmText(vm));
+    if (state.vms.has(id)) this.#addChanged(changed, state, id);
     await this.#write(changed);
   }
 

@@ -65,7 +65,10 @@ export class Supervisor {
         saver.policyChanged();
       },
       onEffect: (effect) => output.do(effect),
-      onStep: () => this.#readiness?.changed(),
+      onStep: (looked) => {
+        saver.looked(looked);
+        this.#readiness?.changed(looked);
+      },
       onViolation: (what) => this.degrade('policy', `${what}; all recovery holds, please report it`),
     });
     recorder.note({

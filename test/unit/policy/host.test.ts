@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/policy/defaults.js';
-import { vmText } from '../../../src/policy/index.js';
+import { type PolicyEvent, step, vmText } from '../../../src/policy/index.js';
 import { Stage } from './stage.js';
 
 const ids = (n: number) => Array.from({ length: n }, (_, i) => `test/vm-${i}`);
@@ -28,6 +28,41 @@ describe('what concerns all VMs of a large host', () => {
     expect(s.steps).toEqual([]);
     expect(s.wakeAtMs ?? Number.POSITIVE_INFINITY).toBeGreaterThan(s.now);
   });
+});
+
+it('a step names every VM of which something changed that is stored', () => {
+  const s = fleet(4, { sharedCauseMinVms: 2, brakeMinVms: 2 });
+  const texts = () =>
+    new Map([...s.state.vms.values()].map((vm) => [vm.id, JSON.stringify(vmText({ ...vm, stored: null }))]));
+  const events: PolicyEvent[] = [
+    ...ids(3).map(
+      (vm): PolicyEvent => ({
+        type: 'vmm-event',
+        vm,
+        event: { type: 'panicked', action: 'pause' },
+        atMs: s.now,
+      }),
+    ),
+    { type: 'hold', vm: null, reason: 'drill', author: 'ada', untilMs: null },
+    { type: 'tick' },
+    { type: 'unhold', vm: null, author: 'ada' },
+    { type: 'hold', vm: 'test/vm-3', reason: 'drill', author: 'ada', untilMs: s.now + 1_000 },
+    { type: 'release', vm: 'test/vm-0', author: 'ada' },
+    { type: 'vm-removed', vm: 'test/vm-1' },
+    { type: 'vm-removed', vm: 'test/vm-2' },
+  ];
+  const named = new Set<string>();
+  for (const [n, event] of events.entries()) {
+    const before = texts();
+    const { looked } = step(s.state, event, s.now + n);
+    for (const vm of looked) named.add(vm);
+    const after = texts();
+    const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
+      (vm) => before.get(vm) !== after.get(vm),
+    );
+    expect(looked).toEqual(expect.arrayContaining(changed));
+  }
+  expect([...named].toSorted()).toEqual(ids(4));
 });
 
 describe('the budget of the host', () => {

@@ -18,7 +18,8 @@ function acted(): Acted {
   s.vmm({ type: 'panicked', action: 'pause' });
   const vm = s.state.vms.get(WEB);
   if (!vm) throw new Error('not known');
-  const result: StepResult = { state: s.state, effects: s.effects, decisions: s.decisions, wakeAtMs: null };
+  const { state, effects, decisions } = s;
+  const result: StepResult = { state, effects, decisions, looked: [], wakeAtMs: null };
   return { state: s.state, vm, result, now: s.now };
 }
 

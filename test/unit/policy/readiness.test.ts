@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keepsPlace, listReady, type ReadyList } from '../../../src/policy/index.js';
+import { ReadyList } from '../../../src/policy/index.js';
 import type { PolicyConfig } from '../../../src/policy/types.js';
 import { Stage } from './stage.js';
 
@@ -18,45 +18,33 @@ const unready = (s: Stage, ...vms: string[]) => {
 
 /** Lists it as the runtime does, from one list to the next. */
 class Listed {
-  before: ReadonlySet<string> = new Set();
+  readonly #list = new ReadyList([]);
 
   next(s: Stage): string[] {
-    this.before = this.#made(s).listed;
-    return [...this.before].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-  }
-
-  /** What is said of single VMs without the list is what the list says. */
-  #made(s: Stage): ReadyList {
-    const made = listReady(s.state, this.before);
-    for (const id of s.state.vms.keys()) {
-      const keptBy = keepsPlace(s.state, id, this.before);
-      if (keptBy === undefined) continue;
-      expect([id, made.listed.has(id)]).toEqual([id, this.before.has(id)]);
-      expect([id, made.kept.get(id) ?? null]).toEqual([id, keptBy]);
-    }
-    return made;
+    this.#list.update(s.state, s.state.vms.keys());
+    return [...this.#list.listed].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   }
 
   keptBy(s: Stage): Record<string, string | null> {
-    const { kept } = this.#made(s);
-    return Object.fromEntries([...s.state.vms.keys()].map((vm) => [vm, kept.get(vm) ?? null]));
+    this.next(s);
+    return Object.fromEntries([...s.state.vms.keys()].map((vm) => [vm, this.#list.keptBy(s.state, vm)]));
   }
 }
 
 describe('the list of endpoints', () => {
-  it('is the same list while nobody comes or goes, and knows at once of single VMs that stay where they are', () => {
+  it('says whether somebody came or left, and looks only at VMs that it is told of', () => {
     const s = fleet(3);
-    const { listed } = listReady(s.state, new Set());
-    expect(listReady(s.state, listed).listed).toBe(listed);
-    expect(keepsPlace(s.state, 'test/vm-1', listed)).toBeNull();
+    const list = new ReadyList(['test/vm-7']);
+    expect(list.update(s.state, [...s.state.vms.keys(), 'test/vm-7'])).toBe(true);
+    expect([...list.listed]).toEqual(ids(3));
+    expect(list.update(s.state, s.state.vms.keys())).toBe(false);
     unready(s, 'test/vm-1');
-    expect(keepsPlace(s.state, 'test/vm-1', listed)).toBeUndefined();
-    expect(keepsPlace(s.state, 'test/vm-9', listed)).toBeUndefined();
-    const next = listReady(s.state, listed);
-    expect(next.listed).not.toBe(listed);
-    expect(keepsPlace(s.state, 'test/vm-1', next.listed)).toBeNull();
+    expect(list.update(s.state, [])).toBe(false);
+    expect(list.update(s.state, ['test/vm-1'])).toBe(true);
+    expect([...list.listed]).toEqual(['test/vm-0', 'test/vm-2']);
     s.state.vms.delete('test/vm-2');
-    expect([...listReady(s.state, next.listed).listed]).toEqual(['test/vm-0']);
+    expect(list.update(s.state, ['test/vm-2'])).toBe(true);
+    expect([...list.listed]).toEqual(['test/vm-0']);
   });
 
   it('has the VMs that are ready, and lets go of one that is not', () => {
