@@ -22,6 +22,7 @@ export class IncidentFile {
   readonly #options: IncidentFileOptions;
   readonly #later: Later;
   #saving: Promise<void> = Promise.resolve();
+  #written = '';
 
   constructor(options: IncidentFileOptions) {
     this.#options = options;
@@ -63,9 +64,12 @@ export class IncidentFile {
 
   async #write(): Promise<void> {
     const { path, read, degrade, mend } = this.#options;
+    const text = JSON.stringify(read());
+    if (text === this.#written) return;
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await writeDurably(path, JSON.stringify(read()));
+      await writeDurably(path, text);
+      this.#written = text;
       mend('notify-state');
     } catch (error) {
       degrade('notify-state', `open incidents are not kept on disk: ${errorMessage(error)}`);

@@ -79,6 +79,7 @@ export class Notifier implements NotifyApi {
     if (problem !== undefined) degrade('notify', problem);
     const left = await this.#incidentFile.load();
     if (left !== undefined) this.#incidents.restore(left);
+    await this.#incidentFile.save();
     for (const channel of this.#channels) await this.#tryOpen(channel);
     for (const channel of this.#incidents.waiting) this.#arm(channel);
     this.#listening = this.#listen();

@@ -262,8 +262,14 @@ describe('notifications', () => {
   });
 
   it('of a first start are no trouble', async () => {
-    const { degraded } = await world({});
+    const { degraded, stateDir, notifier } = await world({});
     expect([...degraded]).toEqual([]);
+    const file = join(stateDir, 'notify', 'incidents.json');
+    const { mtimeMs } = statSync(file);
+    // Nothing is open and nobody is to be told: there is nothing to write.
+    notifier.announce();
+    await notifier.close();
+    expect(statSync(file).mtimeMs).toBe(mtimeMs);
   });
 
   it('for a channel that is not configured any more are forgotten', async () => {
