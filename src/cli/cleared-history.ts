@@ -2,17 +2,24 @@ import { journalPageAnswer } from '../daemon/answers/journal.js';
 import type { DaemonClient } from './client.js';
 import { historyQuery } from './history-options.js';
 
+const PAGE = 1_000;
+
 /** What `health reset --clear-history` said within that time, by VM: its history of health begins there. */
 export async function historyStarts(
   client: DaemonClient,
   lastMs: number,
 ): Promise<(entry: { readonly vm: string | null; readonly atMs: number }) => boolean> {
-  const query = historyQuery({ last: lastMs, order: 'newest', limit: 1_000 }, { type: 'operator' });
-  const { entries } = await client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
   const starts = new Map<string | null, number>();
-  for (const { vm, atMs, data } of entries) {
-    const isReset = data.verb === 'health-reset' && data.clearHistory === true;
-    if (isReset) starts.set(vm, Math.max(atMs, starts.get(vm) ?? 0));
+  const wanted = { from: String(Date.now() - lastMs), order: 'newest', limit: PAGE } as const;
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page = { ...wanted, ...(cursor === undefined ? {} : { cursor }) };
+    const query = historyQuery(page, { type: 'operator' });
+    const { entries, next } = await client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
+    for (const { vm, atMs, data } of entries) {
+      const isReset = data.verb === 'health-reset' && data.clearHistory === true;
+      if (isReset) starts.set(vm, Math.max(atMs, starts.get(vm) ?? 0));
+    }
+    cursor = next;
   }
   return ({ vm, atMs }) => atMs >= (starts.get(vm) ?? 0);
 }

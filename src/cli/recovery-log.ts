@@ -7,23 +7,38 @@ const MAX_PAGES = 20;
 
 export type Recovery = RecoveryLogAnswer['recoveries'][number];
 
-/** What was done to VMs (undefined: to any) since a time, newest first, each as it came. At most 20,000. */
+export interface Recoveries {
+  /** Newest first, each as it came. */
+  readonly recoveries: readonly Answer<Recovery>[];
+  /** There were more within the time: the newest were looked at. */
+  readonly truncated: boolean;
+}
+
+/** What was done to VMs (undefined: to any) since a time. Looks at 20,000 recoveries at most. */
 export async function recoveriesSince(
   client: DaemonClient,
   fromMs: number,
   vms: ReadonlySet<string> | undefined,
-): Promise<Answer<Recovery>[]> {
+): Promise<Recoveries> {
   const found: Answer<Recovery>[] = [];
-  let cursor = '';
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const path = `/v1/recovery/log?from=${fromMs}&limit=${PAGE}${cursor}`;
-    const { data, shown } = await client.get(path, asCame(recoveryLogAnswer));
+  // The daemon chooses one VM; of several it would be asked as often.
+  const [only, another] = vms ?? [];
+  const about = only === undefined || another !== undefined ? '' : `&vm=${encodeURIComponent(only)}`;
+  let cursor: string | null = '';
+  for (let page = 0; page < MAX_PAGES && cursor !== null; page++) {
+    const path: string = `/v1/recovery/log?from=${fromMs}&limit=${PAGE}${about}${cursor}`;
+    const { data, shown }: Answer<RecoveryLogAnswer> = await client.get(path, asCame(recoveryLogAnswer));
     const raw = listOf(data);
     found.push(...shown.recoveries.map((one, index) => ({ data: raw[index], shown: one })));
-    if (shown.next === null) break;
-    cursor = `&cursor=${encodeURIComponent(shown.next)}`;
+    cursor = shown.next === null ? null : `&cursor=${encodeURIComponent(shown.next)}`;
   }
-  return vms === undefined ? found : found.filter(({ shown }) => vms.has(shown.vm));
+  const recoveries = vms === undefined ? found : found.filter(({ shown }) => vms.has(shown.vm));
+  return { recoveries, truncated: cursor !== null };
+}
+
+/** Says so where there were more than were looked at. */
+export function truncatedText({ truncated }: Recoveries): string {
+  return truncated ? `only the newest ${MAX_PAGES * PAGE} recoveries of that time were looked at\n` : '';
 }
 
 function listOf(data: unknown): readonly unknown[] {

@@ -118,9 +118,11 @@ async function failedWithin(
     const query = historyQuery(wanted, { class: REASON_CLASSES.join() });
     const { entries, next } = await client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
     for (const { vm, atMs, data } of entries.filter(counts)) {
-      const [probe, reason] = [data.probe, data.reason].map((value) => plainText(String(value), 256));
-      if (probe === undefined || reason === undefined) continue;
-      failures.push({ vm: vm ?? '-', probe, reason, class: classOf(reason), atMs });
+      const { probe, reason } = data;
+      // One of another version, which names them otherwise.
+      if (typeof probe !== 'string' || typeof reason !== 'string') continue;
+      const named = { probe: plainText(probe, 256), reason: plainText(reason, 256) };
+      failures.push({ vm: vm ?? '-', ...named, class: classOf(reason), atMs });
     }
     if (next === null) return { failures, truncated: false };
     cursor = next;

@@ -7,7 +7,7 @@ import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
 import { asCame, type FormatOptions, formatOption, formatted, jsonOption, show } from '../format.js';
 import { parseTime } from '../parse-time.js';
-import { recoveriesSince } from '../recovery-log.js';
+import { recoveriesSince, truncatedText } from '../recovery-log.js';
 import { askHosts, parseHosts } from '../remote-hosts.js';
 import {
   healthOption,
@@ -144,8 +144,9 @@ async function rendered(
   const text = await formatted(format, chosen, (shown) => hostText(cli, shown, options));
   if (!options.all || format !== 'table') return text;
   const ids = isChosen(names, options) ? new Set(chosen.shown.vms.map(({ id }) => id)) : undefined;
-  const recoveries = await recoveriesSince(client, Date.now() - DAY_MS, ids);
-  return `${text}recoveries in 24 h: ${recoverySumText(recoveries.map(({ shown }) => shown))}\n`;
+  const found = await recoveriesSince(client, Date.now() - DAY_MS, ids);
+  const sum = recoverySumText(found.recoveries.map(({ shown }) => shown));
+  return `${text}recoveries in 24 h: ${sum}\n${truncatedText(found)}`;
 }
 
 function hostText(cli: Cli, host: HostAnswer, { all, verbose }: StatusOptions): string {
@@ -191,11 +192,11 @@ async function tellRecoveries(
     : undefined;
   const found = await recoveriesSince(client, Date.now() - (options.last ?? 7 * DAY_MS), vms);
   const answer = {
-    data: { recoveries: found.map(({ data }) => data) },
-    shown: found.map(({ shown }) => shown),
+    data: { recoveries: found.recoveries.map(({ data }) => data), truncated: found.truncated },
+    shown: found.recoveries.map(({ shown }) => shown),
   };
   const text = options.recoveryLog ? recoveryLogText : recoveryHistoryText;
-  await show(cli, options, answer, (shown) => text(shown, paintOf(cli)));
+  await show(cli, options, answer, (shown) => `${text(shown, paintOf(cli))}${truncatedText(found)}`);
 }
 
 async function tellHosts(

@@ -168,6 +168,31 @@ describe('vmpulse health reset', () => {
   });
 });
 
+describe('health report of a time', () => {
+  it('leaves out entries without a probe', async () => {
+    const { runtime, socket } = await serve();
+    const other = turned(1, 'a/x', 'http', 'connection-refused');
+    runtime.entries = [
+      { ...other, data: { from: 'ok', to: 'failed', reason: 'connection-refused' } },
+      turned(2, 'a/y', 'http', 'connection-refused'),
+    ];
+    const { json } = await run(socket, 'health', 'report', '--period', '1h', '--group-by', 'probe', '--json');
+    expect(json()).toMatchObject({ total: 1, groups: [{ name: 'a/y/http' }] });
+  });
+
+  it('knows of a reset that a thousand other acts followed', async () => {
+    const { runtime, socket } = await serve();
+    const act = { vm: 'a/x', type: 'operator', actionId: null, text: 'act' } as const;
+    const atMs = Date.now() - 30_000;
+    runtime.entries = [
+      turned(1, 'a/x', 'http', 'connection-refused'),
+      { ...act, seq: 2, atMs, data: { verb: 'health-reset', clearHistory: true } },
+      ...Array.from({ length: 1_000 }, (_, i) => ({ ...act, seq: i + 3, atMs: atMs + i, data: {} })),
+    ];
+    expect((await run(socket, 'health', 'report', '--period', '1h')).stdout).toBe('no probe fails\n');
+  });
+});
+
 describe('history', () => {
   it('of health, of the journal and of recoveries is shown, and paged by a cursor', async () => {
     const { runtime, socket } = await serve();

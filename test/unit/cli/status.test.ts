@@ -136,6 +136,30 @@ describe('what was done to VMs', () => {
   });
 });
 
+describe('a long history of recoveries', () => {
+  it('is cut, which is said in every format', async () => {
+    const { run, runtime } = await daemon();
+    runtime.history.recoveries = async () => ({ recoveries: [], next: 'more' });
+    const cut = 'only the newest 20000 recoveries of that time were looked at\n';
+    expect((await run('status', '--recovery-log')).stdout).toContain(cut);
+    expect((await run('status', '--all')).stdout).toContain(cut);
+    const { stdout } = await run('status', '--recovery-history', '--json');
+    expect(JSON.parse(stdout)).toEqual({ recoveries: [], truncated: true });
+  });
+
+  it('of one VM is asked for, and nothing else', async () => {
+    const { run, runtime } = await daemon();
+    const asked: unknown[] = [];
+    runtime.history.recoveries = async ({ vm }) => {
+      asked.push(vm);
+      return { recoveries: [], next: null };
+    };
+    expect((await run('status', 'web-1', '--recovery-log')).stdout).not.toContain('newest');
+    await run('status', 'web-1', 'db', '--recovery-log');
+    expect(asked).toEqual(['default/web-1', undefined]);
+  });
+});
+
 describe('vmpulse autopilot', () => {
   it('status takes what status takes, and refuses the same', async () => {
     const { run } = await daemon();
