@@ -1,6 +1,5 @@
 import { nested } from '../config/index.js';
-import { VmpulseError } from '../model/errors.js';
-import { plainText } from '../model/plain-text.js';
+import { trueOrFalse, wholeNumber } from './option-parsers.js';
 
 /** An option of azlin's `autopilot config`. */
 interface AutopilotOption {
@@ -12,13 +11,8 @@ interface AutopilotOption {
 }
 
 const text = (value: string) => value;
-const boolean = (value: string) =>
-  value === 'true' || value === 'false' ? value === 'true' : wrong(value, 'true or false');
-const number = (value: string) => (/^\d{1,6}$/.test(value) ? Number(value) : wrong(value, 'a whole number'));
-
-function wrong(value: string, what: string): never {
-  throw new VmpulseError('ERR_VMPULSE_USAGE', `"${plainText(value)}" is not ${what}`);
-}
+const boolean = trueOrFalse;
+const number = wholeNumber(0, 999_999);
 
 type Row = readonly [flags: string, help: string, paths: string, read: (text: string) => unknown];
 
@@ -100,7 +94,7 @@ export function azlinDocument(options: Readonly<Record<string, unknown>>): {
 } {
   const typed = AUTOPILOT_OPTIONS.flatMap((option) => {
     const value = options[nameOf(option.flags)];
-    return typeof value === 'string' ? [{ option, value: option.read(value) }] : [];
+    return value === undefined ? [] : [{ option, value }];
   });
   const values = typed.flatMap(({ option, value }) => option.paths.map((path) => ({ path, value })));
   const flagOf = (path: string) =>

@@ -1,9 +1,11 @@
 import { Option } from 'commander';
 import { VmpulseError } from '../model/errors.js';
+import { escapeUnsafe } from '../model/plain-text.js';
 import type { Cli } from './cli.js';
+import { type FormatOptions, plain, show } from './format.js';
 
 /** What every verb that changes something takes. */
-export interface ChangeOptions {
+export interface ChangeOptions extends FormatOptions {
   readonly dryRun?: true;
 }
 
@@ -20,11 +22,28 @@ export function yesOption(): Option {
   return new Option('--yes', 'do it, where a glob, label or health chose several');
 }
 
-/** Whether to go on; with --dry-run it tells what would be done, and that is all. `what`: for example `release web`. */
-export function goesOn(cli: Cli, { dryRun }: ChangeOptions, what: string | readonly string[]): boolean {
-  if (!dryRun) return true;
-  for (const each of [what].flat()) cli.stdout.write(`would ${each}\n`);
-  cli.stdout.write('nothing done (--dry-run)\n');
+/** What would be done, where nothing was: json-schemas.ts has it as previewJson. */
+interface Preview {
+  readonly dryRun: boolean;
+  readonly needsYes: boolean;
+  /** For example `release default/web`. */
+  readonly would: readonly string[];
+}
+
+/** Whether to go on; with --dry-run it tells what would be done, and that is all. */
+export async function goesOn(
+  cli: Cli,
+  options: ChangeOptions,
+  what: string | readonly string[],
+): Promise<boolean> {
+  if (!options.dryRun) return true;
+  const preview = { dryRun: true, needsYes: false, would: [what].flat() };
+  await show(
+    cli,
+    options,
+    plain<Preview>(preview),
+    (shown) => `${wouldText(shown)}nothing done (--dry-run)\n`,
+  );
   return false;
 }
 
@@ -42,12 +61,21 @@ interface Meant {
  * Lists what would be done and throws ERR_VMPULSE_UNCONFIRMED (exit status 3), where that is more than a person may have
  * meant: more than one VM, chosen by something open.
  */
-export function requireYes(cli: Cli, { yes }: ConfirmOptions, { verb, vms, open, always }: Meant): void {
-  if (yes || vms.length === 0) return;
+export async function requireYes(
+  cli: Cli,
+  options: ConfirmOptions,
+  { verb, vms, open, always }: Meant,
+): Promise<void> {
+  if (options.yes || vms.length === 0) return;
   if (!always && !(open && vms.length > 1)) return;
-  for (const vm of vms) cli.stdout.write(`would ${verb} ${vm}\n`);
+  const preview = { dryRun: false, needsYes: true, would: vms.map((vm) => `${verb} ${vm}`) };
+  await show(cli, options, plain<Preview>(preview), wouldText);
   throw new VmpulseError(
     'ERR_VMPULSE_UNCONFIRMED',
     `nothing was done: ${verb} would meet ${vms.length === 1 ? '1 VM' : `${vms.length} VMs`}; add --yes if that is meant`,
   );
+}
+
+function wouldText({ would }: Preview): string {
+  return would.map((each) => `would ${escapeUnsafe(each)}\n`).join('');
 }

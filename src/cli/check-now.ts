@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { type CheckNowAnswer, checkNowAnswer } from '../daemon/answers/checks.js';
 import { type Cli, printError, vmPath } from './cli.js';
 import type { DaemonClient } from './client.js';
@@ -41,7 +42,10 @@ export async function askVms<T>(
 }
 
 /** Has every probe of a VM asked at once. */
-export function checkNow(client: DaemonClient, vm: string): Promise<Answer<CheckNowAnswer>> {
+export function checkNow(
+  client: DaemonClient,
+  vm: string,
+): Promise<Answer<CheckNowAnswer, z.input<typeof checkNowAnswer>>> {
   return client.post(`${vmPath('/v1/vms', vm)}/check`, {}, asCame(checkNowAnswer), DEADLINE_MS);
 }
 

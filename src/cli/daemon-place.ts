@@ -25,6 +25,8 @@ export function daemonPlace(options: PlaceOptions, environment: Environment): Da
   if (socket !== undefined && asked !== undefined)
     throw usage('--socket and --url are two daemons; give one');
   const url = asked ?? (socket === undefined ? environment.url : undefined);
+  if (url === undefined && (tokenFile ?? ca) !== undefined)
+    throw usage('--token-file and --ca are of a daemon by HTTPS; give its --url with them');
   if (url === undefined) return { socketPath: socket ?? environment.socketPath ?? DEFAULT_SOCKET };
   return {
     origin: originOf(url),

@@ -1,18 +1,19 @@
 import type { VmAnswer } from '../daemon/answers/status.js';
 import { errorMessage, isVmpulseError } from '../model/errors.js';
 import { type ConfirmOptions, goesOn, requireYes } from './changes.js';
-import { type Cli, printError } from './cli.js';
+import { type Cli, paintOf, printError } from './cli.js';
 import type { DaemonClient } from './client.js';
 import { EXIT } from './exit-codes.js';
-import { type FormatOptions, plain, show } from './format.js';
+import { plain, show } from './format.js';
 import { inParallel } from './in-parallel.js';
 import { withProgress } from './progress.js';
-import { chooseVms, isOpen, type Selection } from './selectors.js';
+import { chooseVms, isOpen, type Selection, tellIfNone, type VmBoth } from './selectors.js';
+import { paintState } from './text/paint.js';
 
 /** VMs at a time; what starts and stops them has limits of its own. */
 const AT_ONCE = 4;
 
-export interface EachVmOptions extends Selection, ConfirmOptions, Partial<FormatOptions> {}
+export interface EachVmOptions extends Selection, ConfirmOptions {}
 
 /** What is done to every chosen VM. */
 export interface EachVm {
@@ -22,8 +23,21 @@ export interface EachVm {
   readonly disturbs: boolean | 'always';
   /** For --dry-run: throws what keeps it from being done. */
   readonly preview?: (vm: VmAnswer) => Promise<unknown>;
-  /** Does it. `text`: a line for a person; the rest for programs. Failures are thrown. */
-  readonly work: (vm: VmAnswer) => Promise<{ readonly text: string } & Readonly<Record<string, unknown>>>;
+  /** Does it. Failures are thrown. */
+  readonly work: (vm: VmAnswer) => Promise<Done>;
+}
+
+interface Done {
+  /** A line for a person. */
+  readonly text: string;
+  /** For programs, instead or besides. */
+  readonly data?: object;
+}
+
+/** It was done, and the health of the VM is now that. */
+export function doneTo(cli: Cli, { data, shown }: VmBoth, said: (health: string) => string): Done {
+  const { health } = data;
+  return { text: said(paintState(shown.health, paintOf(cli))), data: { text: said(health), health } };
 }
 
 type Result = { readonly vm: string } & Readonly<Record<string, unknown>>;
@@ -39,23 +53,26 @@ export async function forEachVm(
   options: EachVmOptions,
   { verb, disturbs, preview, work }: EachVm,
 ): Promise<void> {
-  const { format = 'table' } = options;
+  const { format } = options;
   const vms = (await chooseVms(client, names, options)).map(({ shown }) => shown);
   const ids = vms.map(({ id }) => id);
-  if (vms.length === 0) cli.stderr.write('vmpulse: no VM is chosen\n');
+  tellIfNone(cli, vms);
   if (options.dryRun) {
     const would = await inParallel(vms, AT_ONCE, (vm) => wouldDo(cli, verb, vm, preview));
-    goesOn(cli, options, would.flat());
+    await goesOn(cli, options, would.flat());
     return;
   }
   if (disturbs)
-    requireYes(cli, options, { verb, vms: ids, open: isOpen(names, options), always: disturbs === 'always' });
+    await requireYes(cli, options, {
+      ...{ verb, vms: ids, open: isOpen(names, options) },
+      always: disturbs === 'always',
+    });
   const results = await withProgress(cli, verb, vms.length, (progress) =>
     inParallel(vms, AT_ONCE, async (vm): Promise<Result> => {
       try {
-        const { text, ...more } = await work(vm);
+        const { text, data } = await work(vm);
         if (format === 'table') progress.write(`${text}\n`);
-        return { vm: vm.id, text, ...more };
+        return { vm: vm.id, text, ...data };
       } catch (error) {
         if (vms.length === 1) throw error;
         progress.hide();
@@ -65,7 +82,7 @@ export async function forEachVm(
       }
     }),
   );
-  if (format !== 'table') await show(cli, { format }, plain({ results }), () => '');
+  await show(cli, options, plain({ results }), () => '');
 }
 
 function notDone(cli: Cli, { id }: VmAnswer, error: unknown): Result {

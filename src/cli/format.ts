@@ -15,9 +15,9 @@ export interface FormatOptions<More extends string = never> {
   readonly json?: true;
 }
 
-/** Data as it came, and what is shown of it to a person. */
-export interface Answer<T> {
-  readonly data: unknown;
+/** Data as it came, for programs, and what is shown of it to a person: escaped, and shortened where it is long. */
+export interface Answer<T, Came = unknown> {
+  readonly data: Came;
   readonly shown: T;
 }
 
@@ -34,18 +34,35 @@ export function jsonOption(): Option {
 }
 
 /** A schema that keeps what came beside what is made of it. */
-export function asCame<T>(schema: z.ZodType<T>): z.ZodType<Answer<T>> {
-  return z.unknown().transform((data, context): Answer<T> => {
+export function asCame<S extends z.ZodType>(schema: S): z.ZodType<Answer<z.output<S>, z.input<S>>> {
+  return z.unknown().transform((data, context): Answer<z.output<S>, z.input<S>> => {
     const checked = schema.safeParse(data);
-    if (checked.success) return { data, shown: checked.data };
+    // What a schema has taken is of its input type.
+    if (checked.success) return { data: data as z.input<S>, shown: checked.data };
     for (const { path, message } of checked.error.issues)
       context.issues.push({ code: 'custom', path, message, input: data });
     return z.NEVER;
   });
 }
 
+/** Each of a list of an answer: as it came, and as it is shown. */
+export function answersOf<T, Came>(came: readonly Came[], shown: readonly T[]): Answer<T, Came>[] {
+  return came.flatMap((data, index) => {
+    const each = shown[index];
+    return each === undefined ? [] : [{ data, shown: each }];
+  });
+}
+
+/** The reverse: several answers as a member of one. */
+export function listAnswer<T>(member: string, answers: readonly Answer<T>[]): Answer<readonly T[]> {
+  return {
+    data: { [member]: answers.map(({ data }) => data) },
+    shown: answers.map(({ shown }) => shown),
+  };
+}
+
 /** Data that is shown as it is. */
-export function plain<T>(data: T): Answer<T> {
+export function plain<T>(data: T): Answer<T, T> {
   return { data, shown: data };
 }
 

@@ -4,6 +4,7 @@ import { errorMessage, VmpulseError } from '../model/errors.js';
 import { escapeUnsafe, plainText } from '../model/plain-text.js';
 import { author, vmPath } from './cli.js';
 import type { DaemonClient } from './client.js';
+import { type Answer, asCame } from './format.js';
 
 /** Beside the command itself. */
 const ANSWER_MS = 15_000;
@@ -28,10 +29,10 @@ export async function runInGuest(
   vm: string,
   run: GuestCommand,
   timeoutMs: number,
-): Promise<ExecAnswer> {
+): Promise<Answer<ExecAnswer>> {
   const path = `${vmPath('/v1/vms', vm)}/exec`;
   const body = { ...run, timeoutMs, author: author() };
-  return client.post(path, body, execAnswer, timeoutMs + ANSWER_MS);
+  return client.post(path, body, asCame(execAnswer), timeoutMs + ANSWER_MS);
 }
 
 /** Throws ERR_VMPULSE_USAGE. */

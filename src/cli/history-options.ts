@@ -1,5 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseTime } from './parse-time.js';
+import { type Command, Option } from 'commander';
+import { parseTime, wholeNumber } from './option-parsers.js';
 
 /** Which part of the history is wanted. */
 export interface HistoryOptions {
@@ -21,7 +21,12 @@ export function addHistoryOptions(command: Command, usual: { readonly last?: str
   );
   return command
     .addOption(usual.last === undefined ? last : last.default(parseTime(usual.last), usual.last))
-    .option('--from <moment>', 'from then on: ISO 8601, for example 2026-01-31T08:00:00Z; instead of --last')
+    .addOption(
+      new Option(
+        '--from <moment>',
+        'from then on: ISO 8601, for example 2026-01-31T08:00:00Z; instead of --last',
+      ).conflicts('last'),
+    )
     .option('--until <moment>', 'before then, written the same way')
     .addOption(
       new Option('--order <order>', 'which come first').choices(['newest', 'oldest']).default('newest'),
@@ -32,7 +37,7 @@ export function addHistoryOptions(command: Command, usual: { readonly last?: str
 
 export function limitOption(): Option {
   const option = new Option('--limit <count>', `so many at most, up to ${MAX_LIMIT}`);
-  return option.argParser(parseLimit).default(100);
+  return option.argParser(wholeNumber(1, MAX_LIMIT)).default(100);
 }
 
 export function cursorOption(): Option {
@@ -55,10 +60,4 @@ export function historyQuery(
 /** The line that tells that there is more, if there is. */
 export function moreText(next: string | null): string {
   return next === null ? '' : `there are more; the next page: the same command with --cursor ${next}\n`;
-}
-
-function parseLimit(text: string): number {
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= MAX_LIMIT) return count;
-  throw new InvalidArgumentError(`write a whole number up to ${MAX_LIMIT}`);
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { z } from 'zod';
 import {
   type ExecutionAnswer,
   executionAnswer,
@@ -10,8 +11,11 @@ import { isErrorCode, VmpulseError } from '../model/errors.js';
 import { author, type Cli } from './cli.js';
 import type { DaemonClient } from './client.js';
 import { EXIT } from './exit-codes.js';
+import { type Answer, answersOf, asCame } from './format.js';
 
 type Action = ExecutionAnswer['actions'][number];
+type ExecutionCame = z.input<typeof executionAnswer>;
+type ActionCame = ExecutionCame['actions'][number];
 
 const LOOK_MS = 200;
 
@@ -20,18 +24,19 @@ export async function runPlan(
   client: DaemonClient,
   plan: object,
   tell: (action: Action) => void,
-): Promise<ExecutionAnswer> {
-  let view = await client.post('/v1/plans', { ...plan, author: author() }, executionAnswer);
+): Promise<Answer<ExecutionAnswer, ExecutionCame>> {
+  let answer = await client.post('/v1/plans', { ...plan, author: author() }, asCame(executionAnswer));
   const told = new Set<string>();
   for (;;) {
+    const view = answer.shown;
     for (const action of view.actions) {
       if (told.has(action.operationId) || ['PENDING', 'RUNNING'].includes(action.status)) continue;
       told.add(action.operationId);
       tell(action);
     }
-    if (view.status !== 'PENDING' && view.status !== 'RUNNING') return view;
+    if (view.status !== 'PENDING' && view.status !== 'RUNNING') return answer;
     await delay(LOOK_MS);
-    view = await client.get(`/v1/plans/${encodeURIComponent(view.executionId)}`, executionAnswer);
+    answer = await client.get(`/v1/plans/${encodeURIComponent(view.executionId)}`, asCame(executionAnswer));
   }
 }
 
@@ -59,12 +64,26 @@ export async function previewAction(client: DaemonClient, plan: object): Promise
 }
 
 /** Has it done, and waits for its end. Throws what it failed with. */
-export async function runAction(client: DaemonClient, plan: object): Promise<Action> {
-  const { actions } = await runPlan(client, plan, () => {});
-  const [action] = actions;
-  if (action?.status === 'SUCCEEDED') return action;
-  const { code, message } = action?.error ?? { code: '', message: 'the plan has ended without a result' };
+export async function runAction(client: DaemonClient, plan: object): Promise<Answer<Action, ActionCame>> {
+  const { data, shown } = await runPlan(client, plan, () => {});
+  const [action] = answersOf(data.actions, shown.actions);
+  if (action?.shown.status === 'SUCCEEDED') return action;
+  const { code, message } = action?.shown.error ?? {
+    code: '',
+    message: 'the plan has ended without a result',
+  };
   throw new VmpulseError(isErrorCode(code) ? code : 'ERR_VMPULSE_INTERNAL', message);
+}
+
+interface ActionResult {
+  readonly vm: string;
+  readonly text: string;
+  readonly status: string;
+}
+
+/** What became of an action, as commands about VMs print it for programs. */
+export function resultOf({ vmId, status, text }: ActionCame): ActionResult {
+  return { vm: vmId, text: `${vmId}: ${text}`, status };
 }
 
 /** One line of what became of an action. */
@@ -76,8 +95,8 @@ export function actionText(action: Action): string {
 
 /** Runs a plan, tells how it goes, and sets the exit status. */
 export async function runPlanAndTell(client: DaemonClient, cli: Cli, plan: object): Promise<void> {
-  const view = await runPlan(client, plan, (action) => cli.stdout.write(actionText(action)));
-  const { planId, executionId, attempt, status } = view;
+  const { shown } = await runPlan(client, plan, (action) => cli.stdout.write(actionText(action)));
+  const { planId, executionId, attempt, status } = shown;
   cli.stdout.write(`plan ${planId} ${status} (execution ${executionId}, attempt ${attempt})\n`);
   if (status !== 'SUCCEEDED') cli.setExitCode(EXIT.failed);
 }

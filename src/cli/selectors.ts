@@ -1,13 +1,16 @@
 import { Argument, InvalidArgumentError, Option } from 'commander';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { type HostAnswer, hostAnswer, type VmAnswer, vmAnswer } from '../daemon/answers/status.js';
 import { VmpulseError } from '../model/errors.js';
 import { matchesGlob } from '../model/glob.js';
 import { HEALTH_STATES } from '../model/health.js';
-import { plainText } from '../model/plain-text.js';
-import { vmPath } from './cli.js';
+import { type Cli, vmPath } from './cli.js';
 import type { DaemonClient } from './client.js';
-import { type Answer, asCame } from './format.js';
+import { type Answer, answersOf, asCame } from './format.js';
+
+type HostBoth = Answer<HostAnswer, z.input<typeof hostAnswer>>;
+/** A VM as it came, and as it is shown. */
+export type VmBoth = Answer<VmAnswer, z.input<typeof vmAnswer>>;
 
 /** What chooses VMs beside their names. */
 export interface Selection {
@@ -46,7 +49,7 @@ export async function selectVms(
   client: DaemonClient,
   names: readonly string[],
   selection: Selection,
-): Promise<Answer<VmAnswer>[]> {
+): Promise<VmBoth[]> {
   const host = await client.get('/v1/status', asCame(hostAnswer));
   return pairs(await selectFrom(client, host, names, selection));
 }
@@ -54,15 +57,15 @@ export async function selectVms(
 /** The same, as a host that has only these. */
 export async function selectFrom(
   client: DaemonClient,
-  host: Answer<HostAnswer>,
+  host: HostBoth,
   names: readonly string[],
   selection: Selection,
-): Promise<Answer<HostAnswer>> {
+): Promise<HostBoth> {
   const all = pairs(host);
   const named = names.length === 0 ? all : await namedVms(client, names, all);
   const chosen = named.filter(({ shown }) => fits(shown, selection));
   return {
-    data: { ...list.parse(host.data), vms: chosen.map(({ data }) => data) },
+    data: { ...host.data, vms: chosen.map(({ data }) => data) },
     shown: { ...host.shown, vms: chosen.map(({ shown }) => shown) },
   };
 }
@@ -72,7 +75,7 @@ export function chooseVms(
   client: DaemonClient,
   names: readonly string[],
   selection: Selection,
-): Promise<Answer<VmAnswer>[]> {
+): Promise<VmBoth[]> {
   if (names.length === 0 && !isOpen(names, selection)) {
     const text = "no VM is named; give names, '*' for all, or choose with --tag or --health-status";
     throw new VmpulseError('ERR_VMPULSE_USAGE', text);
@@ -80,24 +83,26 @@ export function chooseVms(
   return selectVms(client, names, selection);
 }
 
+/** Says so where names, labels and health choose no VM: data are then empty, and nothing has failed. */
+export function tellIfNone(cli: Cli, vms: readonly unknown[]): void {
+  if (vms.length === 0) cli.stderr.write('vmpulse: no VM is chosen\n');
+}
+
 /** The id of the VM of that name; throws what the daemon says where there is none. */
 export async function vmId(client: DaemonClient, name: string): Promise<string> {
   return (await client.get(vmPath('/v1/status', name), vmAnswer)).id;
 }
 
-const list = z.looseObject({ vms: z.array(z.unknown()) });
-
-function pairs({ data, shown }: Answer<HostAnswer>): Answer<VmAnswer>[] {
-  const { vms } = list.parse(data);
-  return shown.vms.map((vm, index) => ({ data: vms[index], shown: vm }));
+function pairs({ data, shown }: HostBoth): VmBoth[] {
+  return answersOf(data.vms, shown.vms);
 }
 
 /** In the order of the daemon, each once. */
 async function namedVms(
   client: DaemonClient,
   names: readonly string[],
-  all: readonly Answer<VmAnswer>[],
-): Promise<Answer<VmAnswer>[]> {
+  all: readonly VmBoth[],
+): Promise<VmBoth[]> {
   const chosen = new Set<string>();
   for (const name of names) {
     const ids = all.map(({ shown }) => shown.id).filter((id) => isNamed(id, name));
@@ -138,5 +143,5 @@ function append(text: string, before: readonly string[] = []): readonly string[]
 
 function appendHealth(text: string, before: readonly string[] = []): readonly string[] {
   if ((HEALTH_STATES as readonly string[]).includes(text)) return [...before, text];
-  throw new InvalidArgumentError(`"${plainText(text)}" is no health; there are ${HEALTH_STATES.join(', ')}`);
+  throw new InvalidArgumentError(`There are ${HEALTH_STATES.join(', ')}`);
 }

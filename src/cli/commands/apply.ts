@@ -6,11 +6,13 @@ import type { DaemonClient } from '../client.js';
 import { readDocumentFiles, readJsonFile } from '../document-files.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
-import { asCame, type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { asCame, formatOption, jsonOption, show } from '../format.js';
+import { oneMore } from '../option-parsers.js';
+import { needs } from '../option-rules.js';
 import { runPlan, runPlanAndTell } from '../run-plan.js';
 import { applyText } from '../text/apply-text.js';
 
-interface ApplyOptions extends ChangeOptions, FormatOptions {
+interface ApplyOptions extends ChangeOptions {
   readonly filename?: readonly string[];
   readonly plan?: string;
   readonly prune?: true;
@@ -19,7 +21,7 @@ interface ApplyOptions extends ChangeOptions, FormatOptions {
 /** `vmpulse apply`. */
 export const applyCommand: CliCommand = {
   register(program, cli) {
-    program
+    const apply = program
       .command('apply')
       .summary('give the daemon documents of VMs, or a plan of what is to be done to them')
       .description(
@@ -28,7 +30,7 @@ export const applyCommand: CliCommand = {
       .option(
         '-f, --filename <path>',
         'a file, or a directory of *.yaml, *.yml and *.json; may be repeated',
-        (path: string, former: readonly string[] = []) => [...former, path],
+        oneMore,
       )
       .option('--plan <file>', 'a plan (JSON) of what is to be done to VMs, instead of documents')
       .option(
@@ -56,6 +58,7 @@ export const applyCommand: CliCommand = {
             : applyPlan(client, cli, readJsonFile(plan), options),
         );
       });
+    needs(apply, '--prune', '--filename');
   },
 };
 
@@ -81,9 +84,9 @@ async function applyPlan(client: DaemonClient, cli: Cli, plan: object, options: 
     return;
   }
   if (options.format === 'table') return runPlanAndTell(client, cli, plan);
-  const view = await runPlan(client, plan, () => {});
-  await show(cli, options, plain(view), () => '');
-  if (view.status !== 'SUCCEEDED') cli.setExitCode(EXIT.failed);
+  const answer = await runPlan(client, plan, () => {});
+  await show(cli, options, answer, () => '');
+  if (answer.shown.status !== 'SUCCEEDED') cli.setExitCode(EXIT.failed);
 }
 
 function previewText({ actions }: PlanPreviewAnswer): string {

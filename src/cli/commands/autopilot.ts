@@ -9,8 +9,16 @@ import { requireYes, yesOption } from '../changes.js';
 import { type Cli, type CliCommand, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { type FormatOptions, plain, show } from '../format.js';
-import { chooseVms, healthOption, isOpen, type Selection, tagOption, vmsArgument } from '../selectors.js';
+import { type Answer, asCame, type FormatOptions, listAnswer, show } from '../format.js';
+import {
+  chooseVms,
+  healthOption,
+  isOpen,
+  type Selection,
+  tagOption,
+  tellIfNone,
+  vmsArgument,
+} from '../selectors.js';
 import { configurationText } from '../text/configuration-text.js';
 import { type ChangeOptions, changeSettings, type WantedChange, withChangeOptions } from './config-change.js';
 import { showStatus, withStatusOptions } from './status.js';
@@ -75,7 +83,7 @@ function addSwitch(autopilot: Command, cli: Cli, name: 'enable' | 'disable', des
 }
 
 function addConfig(autopilot: Command, cli: Cli): void {
-  const settings = AUTOPILOT_OPTIONS.map(({ flags, help }) => new Option(flags, help));
+  const settings = AUTOPILOT_OPTIONS.map(({ flags, help, read }) => new Option(flags, help).argParser(read));
   const command = chosen(
     autopilot
       .command('config')
@@ -170,11 +178,13 @@ async function showConfig(
   names: readonly string[],
   options: Selection & FormatOptions,
 ): Promise<void> {
-  const vms: ConfigurationAnswer[] = [];
-  for (const { shown } of await chooseVms(client, names, options))
-    vms.push(await client.get(vmPath('/v1/config', shown.id), configurationAnswer));
-  await show(cli, options, plain({ vms }), () =>
-    vms.map((one) => `${one.vm}\n${configurationText(one)}`).join(''),
+  const vms: Answer<ConfigurationAnswer>[] = [];
+  const chosen = await chooseVms(client, names, options);
+  tellIfNone(cli, chosen);
+  for (const { shown } of chosen)
+    vms.push(await client.get(vmPath('/v1/config', shown.id), asCame(configurationAnswer)));
+  await show(cli, options, listAnswer('vms', vms), (shown) =>
+    shown.map((one) => `${one.vm}\n${configurationText(one)}`).join(''),
   );
 }
 
@@ -202,9 +212,8 @@ async function change(
   settingsOf: (vm: string) => Promise<readonly Setting[]>,
 ): Promise<void> {
   const vms = (await chooseVms(client, names, options)).map(({ shown }) => shown.id);
-  if (vms.length === 0)
-    throw new VmpulseError('ERR_VMPULSE_VM_UNKNOWN', 'no VM is chosen; vmpulse vm list shows them');
-  if (!options.dryRun) requireYes(cli, options, { verb, vms, open: isOpen(names, options) });
+  tellIfNone(cli, vms);
+  if (!options.dryRun) await requireYes(cli, options, { verb, vms, open: isOpen(names, options) });
   const changes: WantedChange[] = [];
   for (const vm of vms) for (const setting of await settingsOf(vm)) changes.push({ vm, ...setting });
   await changeSettings(client, cli, changes, options);

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import {
   BENCH_KINDS,
   type BenchKind,
@@ -12,7 +12,8 @@ import {
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { type Cli, type CliCommand, paintOf } from '../cli.js';
 import { examples } from '../examples.js';
-import { parseTime } from '../parse-time.js';
+import { parseTime, wholeNumber } from '../option-parsers.js';
+import { needs } from '../option-rules.js';
 import { NO_PROGRESS } from '../text/bar.js';
 import { benchText, progressLine } from '../text/bench-text.js';
 import { untilInterrupted } from '../until-interrupted.js';
@@ -33,7 +34,7 @@ const DEFAULT_PER_ADDRESS = 10;
 /** `vmpulse bench`. */
 export const benchCommand: CliCommand = {
   register(program, cli) {
-    program
+    const bench = program
       .command('bench')
       .summary('measure what probing costs on this host')
       .description(
@@ -42,7 +43,7 @@ export const benchCommand: CliCommand = {
       .addOption(new Option('--kind <kind>', 'what is probed').choices(BENCH_KINDS).default('tcp'))
       .addOption(
         new Option('--targets <count>', 'targets on loopback')
-          .argParser((text) => countOf(text, MAX_LOOPBACK_TARGETS))
+          .argParser(wholeNumber(1, MAX_LOOPBACK_TARGETS))
           .default(10_000),
       )
       .addOption(
@@ -53,10 +54,15 @@ export const benchCommand: CliCommand = {
       .addOption(
         new Option('--duration <time>', 'how long to measure').argParser(parseTime).default(30_000, '30s'),
       )
-      .option('--target-list <file>', 'probe these instead: ip:port or [ipv6]:port, one a line')
+      .addOption(
+        new Option(
+          '--target-list <file>',
+          'probe these instead: ip:port or [ipv6]:port, one a line',
+        ).conflicts('targets'),
+      )
       .addOption(
         new Option('--per-address <count>', 'most probes a second to one address of the list')
-          .argParser((text) => countOf(text, MAX_LOOPBACK_TARGETS))
+          .argParser(wholeNumber(1, MAX_LOOPBACK_TARGETS))
           .default(DEFAULT_PER_ADDRESS),
       )
       .option('--json <file>', 'write the result as JSON')
@@ -70,6 +76,7 @@ export const benchCommand: CliCommand = {
         ),
       )
       .action((flags: BenchFlags) => run(cli, flags));
+    needs(bench, '--per-address', '--target-list');
   },
 };
 
@@ -119,10 +126,4 @@ async function write(file: string, text: string): Promise<void> {
       cause: error,
     });
   }
-}
-
-function countOf(text: string, most: number): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
-  throw new InvalidArgumentError(`write a whole number from 1 to ${most}`);
 }

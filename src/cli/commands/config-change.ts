@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { changeAnswer } from '../../daemon/answers/configuration.js';
+import { type ChangeAnswer, changeAnswer } from '../../daemon/answers/configuration.js';
 import { VmpulseError } from '../../model/errors.js';
 import { author, type Cli, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
-import { parseTime } from '../parse-time.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { parseTime } from '../option-parsers.js';
 import { readValue, settingNamed } from '../setting-names.js';
 import { changeText } from '../text/change-text.js';
 
@@ -40,8 +40,13 @@ export async function changeSettings(
 ): Promise<void> {
   const { for: forMs, reason, dryRun } = options;
   const body = { changes, forMs, reason, dryRun, author: author() };
-  const answer = await client.post('/v1/config', body, changeAnswer);
-  await show(cli, options, plain(answer), changeText);
+  // Where no VM is chosen, or all are so already.
+  if (changes.length === 0) return show(cli, options, plain(noChange(dryRun === true)), () => '');
+  await show(cli, options, await client.post('/v1/config', body, asCame(changeAnswer)), changeText);
+}
+
+function noChange(dryRun: boolean): ChangeAnswer {
+  return { dryRun, set: [], withdrawn: [], vms: [], restartRequired: [] };
 }
 
 /** `vmpulse config set` and `vmpulse config unset`. */

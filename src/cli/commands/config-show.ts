@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { z } from 'zod';
 import { MONITOR_SETTINGS } from '../../config/index.js';
 import { type ConfigurationAnswer, configurationAnswer } from '../../daemon/answers/configuration.js';
 import { VmpulseError } from '../../model/errors.js';
@@ -6,7 +7,7 @@ import { plainText } from '../../model/plain-text.js';
 import { type Cli, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { type Answer, asCame, type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { isMonitorSection, settingNamed } from '../setting-names.js';
 import { configurationText, valueText } from '../text/configuration-text.js';
 
@@ -33,8 +34,7 @@ export function addConfigShow(config: Command, cli: Cli): void {
     )
     .action((options: ShowOptions, command) =>
       withDaemon(command, cli, async (client) => {
-        const answer = await configurationOf(client, options.vm);
-        await show(cli, options, plain(answer), configurationText);
+        await show(cli, options, await configurationOf(client, options.vm), configurationText);
       }),
     );
   config
@@ -53,21 +53,26 @@ export function addConfigShow(config: Command, cli: Cli): void {
     )
     .action((name: string, options: ShowOptions, command) =>
       withDaemon(command, cli, async (client) => {
-        const values = valuesOf(name, await configurationOf(client, options.vm));
-        await show(cli, options, plain(values), (shown) => textOf(name, shown));
+        const { data } = await configurationOf(client, options.vm);
+        await show(cli, options, plain(valuesOf(name, data)), (shown) => textOf(name, shown));
       }),
     );
 }
 
-function configurationOf(client: DaemonClient, vm: string | undefined): Promise<ConfigurationAnswer> {
+function configurationOf(
+  client: DaemonClient,
+  vm: string | undefined,
+): Promise<Answer<ConfigurationAnswer, ConfigurationCame>> {
   const path = vm === undefined ? '/v1/config' : vmPath('/v1/config', vm);
-  return client.get(path, configurationAnswer);
+  return client.get(path, asCame(configurationAnswer));
 }
+
+type ConfigurationCame = z.input<typeof configurationAnswer>;
 
 type Values = Readonly<Record<string, unknown>>;
 
 /** The settings that a name means, by the names that go with it. Throws ERR_VMPULSE_USAGE. */
-function valuesOf(name: string, { settings }: ConfigurationAnswer): Values {
+function valuesOf(name: string, { settings }: ConfigurationCame): Values {
   const byPath = new Map(settings.map(({ path, value }) => [path, value]));
   if (isMonitorSection(name))
     return Object.fromEntries(

@@ -2,7 +2,7 @@ import { leftoversAnswer } from '../../daemon/answers/lifecycle.js';
 import { type ChangeOptions, dryRunOption } from '../changes.js';
 import { author, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
-import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
+import { asCame, formatOption, jsonOption, show } from '../format.js';
 
 /** `vmpulse gc`. */
 export const gcCommand: CliCommand = {
@@ -17,7 +17,7 @@ export const gcCommand: CliCommand = {
       .addOption(formatOption())
       .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse gc --dry-run', 'what would be removed?']))
-      .action((options: ChangeOptions & FormatOptions, command) =>
+      .action((options: ChangeOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const schema = asCame(leftoversAnswer);
           const answer = options.dryRun

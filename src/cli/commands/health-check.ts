@@ -1,11 +1,29 @@
 import type { Command } from 'commander';
+import type { z } from 'zod';
+import type { checkNowAnswer } from '../../daemon/answers/checks.js';
 import { vmHealthAnswer } from '../../daemon/answers/health.js';
 import { askVms, checkNow } from '../check-now.js';
 import { type Cli, paintOf, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
-import { healthOption, type Selection, selectVms, tagOption, vmId, vmsArgument } from '../selectors.js';
+import {
+  type Answer,
+  asCame,
+  type FormatOptions,
+  formatOption,
+  jsonOption,
+  listAnswer,
+  show,
+} from '../format.js';
+import {
+  healthOption,
+  type Selection,
+  selectVms,
+  tagOption,
+  tellIfNone,
+  vmId,
+  vmsArgument,
+} from '../selectors.js';
 import { type CheckedVm, checksText, checkText } from '../text/health-text.js';
 
 interface CheckOptions extends FormatOptions {
@@ -29,7 +47,7 @@ export function addCheck(health: Command, cli: Cli): void {
       withDaemon(command, cli, async (client) => {
         const all = await checkVms(client, cli, [await vmId(client, vm)], () => true);
         for (const one of all)
-          await show(cli, options, plain(one), () => checkText(one, verbose, Date.now(), paintOf(cli)));
+          await show(cli, options, one, (shown) => checkText(shown, verbose, Date.now(), paintOf(cli)));
       }),
     );
 }
@@ -64,9 +82,10 @@ export function addCheckAll(health: Command, cli: Cli): void {
         const vms = await selectVms(client, names, selection);
         const isStale = (atMs: number | null, periodMs: number) =>
           force || atMs === null || Date.now() - atMs > periodMs;
+        tellIfNone(cli, vms);
         const ids = vms.map(({ shown }) => shown.id);
         const checked = await checkVms(client, cli, ids, isStale);
-        await show(cli, options, plain({ vms: checked }), (all) => checksText(all.vms, paintOf(cli)));
+        await show(cli, options, listAnswer('vms', checked), (all) => checksText(all, paintOf(cli)));
       }),
     );
 }
@@ -79,24 +98,35 @@ function checkVms(
   cli: Cli,
   vms: readonly string[],
   isStale: IsStale,
-): Promise<CheckedVm[]> {
-  const failed = ({ results }: CheckedVm) => results.some(({ result }) => result === 'failed');
+): Promise<Answer<CheckedVm>[]> {
+  const failed = ({ shown: { results } }: Answer<CheckedVm>) =>
+    results.some(({ result }) => result === 'failed');
   return askVms(cli, vms, (vm) => checkVm(client, vm, isStale), failed);
 }
 
 /** What the probes of a VM say: asked now where one of them has to be, else what they said last. */
-async function checkVm(client: DaemonClient, vm: string, isStale: IsStale): Promise<CheckedVm> {
-  const known = await client.get(`${vmPath('/v1/vms', vm)}/health`, vmHealthAnswer);
-  const must = known.probes.some(({ last, periodMs }) => isStale(last?.atMs ?? null, periodMs));
-  if (!must) {
-    const said = known.probes.flatMap(({ name, kind, last }) => {
-      if (last === null) return [];
-      const { result, reason, durationMs } = last;
-      return [{ probe: name, kind, result, reason, durationMs, warnings: [], details: {} }];
-    });
-    return { ...known, askedNow: false, results: said };
-  }
-  const { results } = (await checkNow(client, vm)).shown;
+async function checkVm(client: DaemonClient, vm: string, isStale: IsStale): Promise<Answer<CheckedVm>> {
+  const known = await client.get(`${vmPath('/v1/vms', vm)}/health`, asCame(vmHealthAnswer));
+  const must = known.shown.probes.some(({ last, periodMs }) => isStale(last?.atMs ?? null, periodMs));
+  if (!must) return { data: said(known.data), shown: said(known.shown) };
+  const asked = await checkNow(client, vm);
+  return { data: saidNow(known.data, asked.data), shown: saidNow(known.shown, asked.shown) };
+}
+
+/** What the probes said last on their schedule. */
+function said(known: z.input<typeof vmHealthAnswer>): CheckedVm {
+  const results = known.probes.flatMap(({ name, kind, last }) => {
+    if (last === null) return [];
+    const { result, reason, durationMs } = last;
+    return [{ probe: name, kind, result, reason, durationMs, warnings: [], details: {} }];
+  });
+  return { ...known, askedNow: false, results };
+}
+
+function saidNow(
+  known: z.input<typeof vmHealthAnswer>,
+  { results }: z.input<typeof checkNowAnswer>,
+): CheckedVm {
   return {
     ...known,
     askedNow: true,

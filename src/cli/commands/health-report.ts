@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { z } from 'zod';
 import { journalPageAnswer } from '../../daemon/answers/journal.js';
 import { hostAnswer } from '../../daemon/answers/status.js';
 import { plainText } from '../../model/plain-text.js';
@@ -7,9 +8,17 @@ import { historyStarts } from '../cleared-history.js';
 import { type Cli, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import {
+  type Answer,
+  answersOf,
+  asCame,
+  type FormatOptions,
+  formatOption,
+  jsonOption,
+  show,
+} from '../format.js';
 import { historyQuery } from '../history-options.js';
-import { parseTime } from '../parse-time.js';
+import { parseTime } from '../option-parsers.js';
 import { table } from '../text/table.js';
 
 /** Pages of the journal that a report of a time reads, and what one has. */
@@ -82,30 +91,36 @@ export function addReport(parent: Command, cli: Cli, name: string): void {
     )
     .action(({ groupBy, period, ...options }: ReportOptions, command) =>
       withDaemon(command, cli, async (client) => {
-        const { failures, truncated } =
+        const { data, shown, truncated } =
           period === undefined ? await failingNow(client) : await failedWithin(client, period);
-        await show(cli, options, plain(reportOf(groupBy, failures, truncated)), reportText);
+        const answer = {
+          data: reportOf(groupBy, data, truncated),
+          shown: reportOf(groupBy, shown, truncated),
+        };
+        await show(cli, options, answer, reportText);
       }),
     );
 }
 
-async function failingNow(client: DaemonClient): Promise<{ failures: Failure[]; truncated: boolean }> {
-  const { vms } = await client.get('/v1/status', hostAnswer);
-  const failures = vms.flatMap((vm) =>
+type Failures = Answer<readonly Failure[], readonly Failure[]> & { readonly truncated: boolean };
+
+async function failingNow(client: DaemonClient): Promise<Failures> {
+  const { data, shown } = await client.get('/v1/status', asCame(hostAnswer));
+  return { data: failing(data), shown: failing(shown), truncated: false };
+}
+
+function failing({ vms }: z.input<typeof hostAnswer>): Failure[] {
+  return vms.flatMap((vm) =>
     vm.probes.flatMap(({ name, state, reason, sinceMs }) =>
       (state === 'failed' || state === 'blind') && reason !== null
         ? [{ vm: vm.id, probe: name, reason, class: classOf(reason), atMs: sinceMs }]
         : [],
     ),
   );
-  return { failures, truncated: false };
 }
 
-async function failedWithin(
-  client: DaemonClient,
-  last: number,
-): Promise<{ failures: Failure[]; truncated: boolean }> {
-  const failures: Failure[] = [];
+async function failedWithin(client: DaemonClient, last: number): Promise<Failures> {
+  const [data, shown]: [Failure[], Failure[]] = [[], []];
   const counts = await historyStarts(client, last);
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
@@ -116,18 +131,26 @@ async function failedWithin(
       ...(cursor === undefined ? {} : { cursor }),
     } as const;
     const query = historyQuery(wanted, { class: REASON_CLASSES.join() });
-    const { entries, next } = await client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
-    for (const { vm, atMs, data } of entries.filter(counts)) {
-      const { probe, reason } = data;
-      // One of another version, which names them otherwise.
-      if (typeof probe !== 'string' || typeof reason !== 'string') continue;
-      const named = { probe: plainText(probe, 256), reason: plainText(reason, 256) };
-      failures.push({ vm: vm ?? '-', ...named, class: classOf(reason), atMs });
+    const answer = await client.get(`/v1/journal/entries?${query}`, asCame(journalPageAnswer));
+    for (const entry of answersOf(answer.data.entries, answer.shown.entries)) {
+      if (!counts(entry.shown)) continue;
+      data.push(...failureIn(entry.data, (text) => text));
+      shown.push(...failureIn(entry.shown, (text) => plainText(text, 256)));
     }
-    if (next === null) return { failures, truncated: false };
+    const { next } = answer.shown;
+    if (next === null) return { data, shown, truncated: false };
     cursor = next;
   }
-  return { failures, truncated: true };
+  return { data, shown, truncated: true };
+}
+
+type Entry = z.input<typeof journalPageAnswer>['entries'][number];
+
+function failureIn({ vm, atMs, data }: Entry, clean: (text: string) => string): Failure[] {
+  const { probe, reason } = data;
+  // One of another version may name them otherwise.
+  if (typeof probe !== 'string' || typeof reason !== 'string') return [];
+  return [{ vm: vm ?? '-', probe: clean(probe), reason: clean(reason), class: classOf(reason), atMs }];
 }
 
 function classOf(reason: string): string {

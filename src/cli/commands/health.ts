@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { type HealthSummaryAnswer, healthSummaryAnswer } from '../../daemon/answers/health.js';
+import type { z } from 'zod';
+import { healthSummaryAnswer } from '../../daemon/answers/health.js';
 import { type JournalPageAnswer, journalPageAnswer } from '../../daemon/answers/journal.js';
 import { historyStarts } from '../cleared-history.js';
 import { type Cli, type CliCommand, paintOf, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
-import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { answersOf, asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import {
   cursorOption,
   type HistoryOptions,
@@ -12,7 +13,7 @@ import {
   limitOption,
   moreText,
 } from '../history-options.js';
-import { parseTime } from '../parse-time.js';
+import { parseTime } from '../option-parsers.js';
 import { summaryText } from '../text/health-text.js';
 import { table } from '../text/table.js';
 import { moment } from '../text/time.js';
@@ -57,15 +58,14 @@ function addStatus(health: Command, cli: Cli): void {
     )
     .action((options: FormatOptions, command) =>
       withDaemon(command, cli, async (client) => {
-        const summary = await client.get('/v1/health', healthSummaryAnswer);
-        await show(cli, options, { data: summaryData(summary), shown: summary }, (one) =>
-          summaryText(one, paintOf(cli)),
-        );
+        const { data, shown } = await client.get('/v1/health', asCame(healthSummaryAnswer));
+        await show(cli, options, { data: summaryData(data), shown }, (one) => summaryText(one, paintOf(cli)));
       }),
     );
 }
 
-function summaryData({ totalVms, monitoredVms, coverage, health, probes, unmonitored }: HealthSummaryAnswer) {
+/** In the words of the system that this command is known from. */
+function summaryData({ totalVms, monitoredVms, coverage, health, probes, unmonitored }: SummaryCame): object {
   return {
     total_vms: totalVms,
     monitored_vms: monitoredVms,
@@ -75,6 +75,8 @@ function summaryData({ totalVms, monitoredVms, coverage, health, probes, unmonit
     unmonitored_vms: unmonitored,
   };
 }
+
+type SummaryCame = z.input<typeof healthSummaryAnswer>;
 
 interface PeriodOptions extends FormatOptions, Pick<HistoryOptions, 'limit' | 'cursor'> {
   readonly period: number;
@@ -101,8 +103,14 @@ function addHistory(health: Command, cli: Cli): void {
         } as const;
         const query = historyQuery(wanted, { vm, type: 'transition,health' });
         const counts = await historyStarts(client, period);
-        const { entries, next } = await client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
-        await show(cli, options, plain({ entries: entries.filter(counts), next }), historyText);
+        const page = await client.get(`/v1/journal/entries?${query}`, asCame(journalPageAnswer));
+        const { entries, next } = page.shown;
+        const counting = answersOf(page.data.entries, entries).filter(({ shown }) => counts(shown));
+        const answer = {
+          data: { entries: counting.map(({ data }) => data), next },
+          shown: { entries: counting.map(({ shown }) => shown), next },
+        };
+        await show(cli, options, answer, historyText);
       }),
     );
 }

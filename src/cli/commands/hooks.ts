@@ -1,22 +1,26 @@
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { hookLogAnswer, hooksAnswer, hookTestAnswer } from '../../daemon/answers/hooks.js';
-import { VmpulseError } from '../../model/errors.js';
 import { HOOK_EVENTS } from '../../model/hook.js';
 import { plainText } from '../../model/plain-text.js';
-import { author, type Cli, type CliCommand, json, withDaemon } from '../cli.js';
+import { author, type Cli, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
-import { parseTime } from '../parse-time.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
+import { parseTime, wholeNumber } from '../option-parsers.js';
 import { hookLogText, hooksText, hookTestText } from '../text/hooks-text.js';
 
 /** A test may run several hooks, each with its own limit. */
 const TEST_DEADLINE_MS = 3_600_000;
 
-interface AddOptions {
+interface AddOptions extends FormatOptions {
   readonly shell?: true;
   readonly user?: string;
   readonly timeout?: number;
+}
+
+interface LogOptions extends FormatOptions {
+  readonly limit?: number;
 }
 
 /** `vmpulse hooks list|add|add-global|remove|test|logs`. */
@@ -43,24 +47,27 @@ function registerList(hooks: Command, cli: Cli): void {
     .command('list')
     .description('Lists the hooks of a VM in the order in which they are run; without a VM all hooks.')
     .argument('[vm]', 'name or namespace/name')
-    .option('--json', 'print one line of JSON, as the API gives it')
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse hooks list web-1 --json', 'for a program']))
-    .action((vm: string | undefined, options: { readonly json?: true }, command) =>
+    .action((vm: string | undefined, options: FormatOptions, command) =>
       withDaemon(command, cli, async (client) => {
         const query = vm === undefined ? '' : `?vm=${encodeURIComponent(vm)}`;
-        const answer = await client.get(`/v1/hooks${query}`, hooksAnswer);
-        cli.stdout.write(options.json ? json(answer) : hooksText(answer, vm));
+        const answer = await client.get(`/v1/hooks${query}`, asCame(hooksAnswer));
+        await show(cli, options, answer, (shown) => hooksText(shown, vm));
       }),
     );
 }
 
 function withProgram(command: Command): Command {
   return command
-    .argument('<event>', HOOK_EVENTS.join(', '), parseEvent)
+    .addArgument(eventArgument())
     .argument('<program...>', 'a file, or behind -- a program with its arguments')
     .option('--shell', 'the program is a command line for /bin/sh')
     .option('--user <user>', 'run it as this user; default as the daemon')
-    .option('--timeout <time>', 'end it after this, for example 10s; default what the host says', parseTime);
+    .option('--timeout <time>', 'end it after this, for example 10s; default what the host says', parseTime)
+    .addOption(formatOption())
+    .addOption(jsonOption());
 }
 
 function registerAdd(hooks: Command, cli: Cli): void {
@@ -80,7 +87,7 @@ function registerAdd(hooks: Command, cli: Cli): void {
       ),
     )
     .action((vm: string, event: string, program: string[], options: AddOptions, command) =>
-      addHook(command, cli, { vm, event, ...bodyOf(program, options) }),
+      addHook(command, cli, options, { vm, event, ...bodyOf(program, options) }),
     );
 }
 
@@ -94,7 +101,7 @@ function registerAddGlobal(hooks: Command, cli: Cli): void {
       ]),
     )
     .action((event: string, program: string[], options: AddOptions, command) =>
-      addHook(command, cli, { event, ...bodyOf(program, options) }),
+      addHook(command, cli, options, { event, ...bodyOf(program, options) }),
     );
 }
 
@@ -103,11 +110,14 @@ function registerRemove(hooks: Command, cli: Cli): void {
     .command('remove')
     .description('Removes a hook that was added. Those of documents are removed there.')
     .argument('<id>', 'of the hook, which list shows, for example h1')
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse hooks remove h1', 'the first that was added']))
-    .action((id: string, _options, command) =>
+    .action((id: string, options: FormatOptions, command) =>
       withDaemon(command, cli, async (client) => {
-        await client.post('/v1/hooks/remove', { id, author: author() }, hooksAnswer);
-        cli.stdout.write(`removed ${plainText(id)}\n`);
+        const body = { id, author: author() };
+        const answer = await client.post('/v1/hooks/remove', body, asCame(hooksAnswer));
+        await show(cli, options, answer, () => `removed ${plainText(id)}\n`);
       }),
     );
 }
@@ -119,15 +129,17 @@ function registerTest(hooks: Command, cli: Cli): void {
       'Runs the hooks of an event now, as if it had happened, with the reason "test". Status 1 when one fails.',
     )
     .argument('<vm>', 'name or namespace/name')
-    .argument('<event>', HOOK_EVENTS.join(', '), parseEvent)
-    .option('--json', 'print one line of JSON, as the API gives it')
+    .addArgument(eventArgument())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse hooks test web-1 pre-start', 'would it be started?']))
-    .action((vm: string, event: string, options: { readonly json?: true }, command) =>
+    .action((vm: string, event: string, options: FormatOptions, command) =>
       withDaemon(command, cli, async (client) => {
         const body = { vm, event, author: author() };
-        const answer = await client.post('/v1/hooks/test', body, hookTestAnswer, TEST_DEADLINE_MS);
-        cli.stdout.write(options.json ? json(answer) : hookTestText(answer));
-        if (answer.runs.some(({ result }) => result !== 'done')) cli.setExitCode(EXIT.failed);
+        const schema = asCame(hookTestAnswer);
+        const answer = await client.post('/v1/hooks/test', body, schema, TEST_DEADLINE_MS);
+        await show(cli, options, answer, hookTestText);
+        if (answer.shown.runs.some(({ result }) => result !== 'done')) cli.setExitCode(EXIT.failed);
       }),
     );
 }
@@ -137,29 +149,31 @@ function registerLogs(hooks: Command, cli: Cli): void {
     .command('logs')
     .description('Shows the last runs of hooks with what they wrote.')
     .argument('[vm]', 'name or namespace/name; without it those of all')
-    .option('--limit <count>', 'how many; default 20, at most 1000', parseLimit)
-    .option('--json', 'print one line of JSON, as the API gives it')
+    .option('--limit <count>', 'how many; default 20, at most 1000', wholeNumber(1, 1_000))
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse hooks logs web-1 --limit 5', 'the last five of one VM']))
-    .action(
-      (
-        vm: string | undefined,
-        options: { readonly limit?: number; readonly json?: true },
-        command: Command,
-      ) =>
-        withDaemon(command, cli, async (client) => {
-          const query = new URLSearchParams({ limit: String(options.limit ?? 20) });
-          if (vm !== undefined) query.set('vm', vm);
-          const answer = await client.get(`/v1/hooks/logs?${query}`, hookLogAnswer);
-          cli.stdout.write(options.json ? json(answer) : hookLogText(answer));
-        }),
+    .action((vm: string | undefined, options: LogOptions, command: Command) =>
+      withDaemon(command, cli, async (client) => {
+        const query = new URLSearchParams({ limit: String(options.limit ?? 20) });
+        if (vm !== undefined) query.set('vm', vm);
+        const answer = await client.get(`/v1/hooks/logs?${query}`, asCame(hookLogAnswer));
+        await show(cli, options, answer, hookLogText);
+      }),
     );
 }
 
-function addHook(command: Command, cli: Cli, body: Readonly<Record<string, unknown>>): Promise<void> {
+function addHook(
+  command: Command,
+  cli: Cli,
+  options: FormatOptions,
+  body: Readonly<Record<string, unknown>>,
+): Promise<void> {
   return withDaemon(command, cli, async (client) => {
-    const answer = await client.post('/v1/hooks/add', { ...body, author: author() }, hooksAnswer);
-    for (const { id, event, program } of answer.hooks)
-      cli.stdout.write(`added ${event} hook ${program} as ${id}\n`);
+    const answer = await client.post('/v1/hooks/add', { ...body, author: author() }, asCame(hooksAnswer));
+    await show(cli, options, answer, ({ hooks }) =>
+      hooks.map(({ id, event, program }) => `added ${event} hook ${program} as ${id}\n`).join(''),
+    );
   });
 }
 
@@ -174,14 +188,6 @@ function bodyOf(
   return program.length === 1 ? { file: resolve(first), ...limits } : { argv: program, ...limits };
 }
 
-function parseEvent(text: string): string {
-  if (HOOK_EVENTS.some((event) => event === text)) return text;
-  const message = `"${plainText(text)}" is no event; write one of ${HOOK_EVENTS.join(', ')}`;
-  throw new VmpulseError('ERR_VMPULSE_USAGE', message);
-}
-
-function parseLimit(text: string): number {
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= 1000) return count;
-  throw new VmpulseError('ERR_VMPULSE_USAGE', `"${plainText(text)}" is no count; write one from 1 to 1000`);
+function eventArgument(): Argument {
+  return new Argument('<event>', 'when it is run').choices(HOOK_EVENTS);
 }

@@ -1,31 +1,29 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
-import type { Command } from 'commander';
-import { parseDuration } from '../../config/duration.js';
-import { parseQuantity } from '../../config/quantity.js';
+import { type Command, Option } from 'commander';
 import type { ImageRecord, ImageStore } from '../../images/index.js';
-import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { type Cli, type CliCommand, json } from '../cli.js';
+import type { Cli, CliCommand } from '../cli.js';
 import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
+import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { parseBytes, parseTime } from '../option-parsers.js';
 import { table } from '../text/table.js';
 import { untilInterrupted } from '../until-interrupted.js';
 
 const DEFAULT_STATE_DIR = '/var/lib/vmpulse';
 const MIB = 1024 ** 2;
 
-interface StoreOptions {
+interface StoreOptions extends FormatOptions {
   readonly config?: string;
   readonly stateDir?: string;
-  readonly json?: true;
 }
 
 interface PullOptions extends StoreOptions {
   readonly name?: string;
   readonly checksum?: string;
-  readonly maxSize: string;
-  readonly timeout: string;
+  readonly maxSize: number;
+  readonly timeout: number;
 }
 
 /** `vmpulse image`: the store of images below the state directory; the daemon is not needed. */
@@ -43,7 +41,7 @@ export const imageCommand: CliCommand = {
       .addHelpText('after', examples(['vmpulse image list', 'all of them']))
       .action(async (options: StoreOptions) => {
         const images = await (await storeOf(options)).list();
-        cli.stdout.write(options.json ? json({ images }) : listText(images));
+        await show(cli, options, plain({ images }), () => listText(images));
       });
     withStore(image.command('verify'))
       .argument('[name]', 'only this one')
@@ -59,8 +57,9 @@ export const imageCommand: CliCommand = {
           for (const one of images) await store.verify(one, { signal });
         });
         const verified = images.map((one) => one.name);
-        if (options.json) cli.stdout.write(json({ verified }));
-        else for (const one of verified) cli.stdout.write(`${one}: as it was pulled\n`);
+        await show(cli, options, plain({ verified }), () =>
+          verified.map((one) => `${plainText(one)}: as it was pulled\n`).join(''),
+        );
       });
   },
 };
@@ -70,8 +69,16 @@ function pull(image: Command, cli: Cli): void {
     .argument('<source>', 'path, or http(s) URL')
     .option('--name <name>', 'name in the store; default the last part of the source without its ending')
     .option('--checksum <sum>', 'sha256:… or sha512:… that it must have; required for http')
-    .option('--max-size <amount>', 'larger ones are refused', '64Gi')
-    .option('--timeout <duration>', 'ends by then; a later pull goes on', '30m')
+    .addOption(
+      new Option('--max-size <amount>', 'larger ones are refused')
+        .argParser(parseBytes)
+        .default(parseBytes('64Gi'), '64Gi'),
+    )
+    .addOption(
+      new Option('--timeout <time>', 'ends by then; a later pull goes on')
+        .argParser(parseTime)
+        .default(parseTime('30m'), '30m'),
+    )
     .summary('bring an image into the store')
     .description(
       'Copies or downloads an image, looks whether it is what was wanted, and gives it its name. Disks that are laid over what had the name before keep it.',
@@ -96,24 +103,30 @@ function pull(image: Command, cli: Cli): void {
           source: URL.canParse(source) || isAbsolute(source) ? source : resolve(source),
           name: options.name ?? nameOf(source),
           checksum: checksum === undefined ? undefined : parseChecksum(checksum),
-          maxBytes: parsed('--max-size', options.maxSize, parseQuantity(options.maxSize)),
-          deadlineMs: parsed('--timeout', options.timeout, parseDuration(options.timeout)),
+          maxBytes: options.maxSize,
+          deadlineMs: options.timeout,
           nowMs: Date.now(),
           signal,
         }),
       );
-      cli.stdout.write(options.json ? json(record) : `${record.name}: sha256:${record.sha256}\n`);
+      await show(cli, options, plain(record), ({ name, sha256 }) => `${plainText(name)}: sha256:${sha256}\n`);
     });
 }
 
 function withStore(command: Command): Command {
   return command
-    .option('--config <file>', `whose state directory; default ${DEFAULT_CONFIG}, if it is there`)
+    .addOption(
+      new Option(
+        '--config <file>',
+        `whose state directory; default ${DEFAULT_CONFIG}, if it is there`,
+      ).conflicts('stateDir'),
+    )
     .option(
       '--state-dir <folder>',
       `state directory; default that of the configuration, or ${DEFAULT_STATE_DIR}`,
     )
-    .option('--json', 'print one line of JSON');
+    .addOption(formatOption())
+    .addOption(jsonOption());
 }
 
 async function storeOf({ config, stateDir }: StoreOptions): Promise<ImageStore> {
@@ -132,11 +145,6 @@ function nameOf(source: string): string {
       .split('/')
       .at(-1) ?? '';
   return last.replace(/\.(qcow2|raw|img)$/, '').toLowerCase();
-}
-
-function parsed(option: string, text: string, value: number | undefined): number {
-  if (value !== undefined && value > 0) return value;
-  throw new VmpulseError('ERR_VMPULSE_USAGE', `${option}: "${text}" is not possible; see --help`);
 }
 
 function listText(images: readonly ImageRecord[]): string {

@@ -33,6 +33,8 @@ export const intentCommand: CliCommand = {
       .description('Withdraws the intents of one VM, or those of all: automation goes on.')
       .option('--vm <vm>', 'name or namespace/name; without it all')
       .addOption(dryRunOption())
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(['vmpulse intent clear --vm db', 'holds, maintenance and stop of one VM']),
@@ -40,10 +42,10 @@ export const intentCommand: CliCommand = {
       .action(({ vm, ...options }: ChangeOptions & { readonly vm?: string }, command) =>
         withDaemon(command, cli, async (client) => {
           const whose = vm === undefined ? 'every VM' : await vmId(client, vm);
-          if (!goesOn(cli, options, `clear the intents of ${whose}`)) return;
+          if (!(await goesOn(cli, options, `clear the intents of ${whose}`))) return;
           const body = { vm, author: author() };
-          const { intents } = await client.post('/v1/intents/clear', body, intentsAnswer);
-          cli.stdout.write(intentsText(intents));
+          const answer = await client.post('/v1/intents/clear', body, asCame(intentsAnswer));
+          await show(cli, options, answer, ({ intents }) => intentsText(intents));
         }),
       );
   },

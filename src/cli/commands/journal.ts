@@ -1,7 +1,8 @@
 import { journalAnswer } from '../../daemon/answers/journal.js';
 import { type CliCommand, json, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
-import { parseTime } from '../parse-time.js';
+import { asCame } from '../format.js';
+import { parseTime } from '../option-parsers.js';
 import { addList } from './journal-list.js';
 
 /** `vmpulse journal list` and `vmpulse journal export`. */
@@ -24,7 +25,7 @@ export const journalCommand: CliCommand = {
       .description(
         'Prints every entry of the journal, oldest first, one line of JSON each; vmpulse simulate --record replays it.',
       )
-      .option('--last <time>', 'only entries of that time, for example 7d')
+      .option('--last <time>', 'only entries of that time, for example 7d', parseTime)
       .addHelpText(
         'after',
         examples(
@@ -32,13 +33,13 @@ export const journalCommand: CliCommand = {
           ['vmpulse journal export | jq "select(.vm == \\"default/db\\")"', 'what happened to one VM'],
         ),
       )
-      .action(({ last }: { readonly last?: string }, command) => {
-        const fromMs = last === undefined ? Number.NEGATIVE_INFINITY : Date.now() - parseTime(last);
+      .action(({ last }: { readonly last?: number }, command) => {
+        const fromMs = last === undefined ? Number.NEGATIVE_INFINITY : Date.now() - last;
         return withDaemon(command, cli, async (client) => {
           for (let afterSeq = 0; ; ) {
-            const { entries } = await client.get(`/v1/journal?after=${afterSeq}`, journalAnswer);
-            for (const entry of entries) if (entry.atMs >= fromMs) cli.stdout.write(json(entry));
-            const newest = entries.at(-1);
+            const { data } = await client.get(`/v1/journal?after=${afterSeq}`, asCame(journalAnswer));
+            for (const entry of data.entries) if (entry.atMs >= fromMs) cli.stdout.write(json(entry));
+            const newest = data.entries.at(-1);
             if (newest === undefined) return;
             afterSeq = newest.seq;
           }

@@ -9,7 +9,8 @@ import { sendMetrics } from '../../runtime/metrics/push/send-metrics.js';
 import { type Cli, type CliCommand, json, printError, withDaemon, writeRaw } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { parseTime } from '../parse-time.js';
+import { parseTime } from '../option-parsers.js';
+import { needs } from '../option-rules.js';
 import { metricsJson, metricsOfVms } from '../text/metrics-json.js';
 import { untilInterrupted } from '../until-interrupted.js';
 
@@ -27,7 +28,7 @@ const EVERY_MS = 15_000;
 /** `vmpulse metrics [VM ...]`. */
 export const metricsCommand: CliCommand = {
   register(program, cli) {
-    program
+    const metrics = program
       .command('metrics')
       .summary('print the metrics, or send them to a monitoring system')
       .description(
@@ -35,9 +36,10 @@ export const metricsCommand: CliCommand = {
       )
       .argument('[vms...]', 'names or namespace/name; default everything')
       .addOption(
-        new Option('--format <format>', 'how they are printed')
+        new Option('--format <format>', 'how they are printed; not with --endpoint')
           .choices(['prometheus', 'json'])
-          .default('prometheus'),
+          .default('prometheus')
+          .conflicts('endpoint'),
       )
       .option('--endpoint <url>', 'send them there; without a path to /api/v1/write')
       .option('--stream', 'with --endpoint: send them again and again, until Ctrl-C')
@@ -54,15 +56,12 @@ export const metricsCommand: CliCommand = {
           ],
         ),
       )
-      .action((vms: string[], options: MetricsOptions, command) => {
-        if (options.stream && options.endpoint === undefined)
-          throw new VmpulseError('ERR_VMPULSE_USAGE', '--stream needs --endpoint: say where to send them');
-        if (options.every !== undefined && !options.stream)
-          throw new VmpulseError('ERR_VMPULSE_USAGE', '--every needs --stream: else they are sent once');
-        if (options.endpointTokenFile !== undefined && options.endpoint === undefined)
-          throw new VmpulseError('ERR_VMPULSE_USAGE', '--endpoint-token-file needs --endpoint');
-        return withDaemon(command, cli, (client) => run(client, cli, vms, options));
-      });
+      .action((vms: string[], options: MetricsOptions, command) =>
+        withDaemon(command, cli, (client) => run(client, cli, vms, options)),
+      );
+    needs(metrics, '--stream', '--endpoint');
+    needs(metrics, '--every', '--stream');
+    needs(metrics, '--endpoint-token-file', '--endpoint');
   },
 };
 

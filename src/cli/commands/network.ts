@@ -41,7 +41,7 @@ export const networkCommand: CliCommand = {
       .addOption(formatOption())
       .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse network repair web-1 --dry-run', 'what would be done?']))
-      .action((vm: string | undefined, options: ChangeOptions & FormatOptions, command) =>
+      .action((vm: string | undefined, options: ChangeOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const dryRun = options.dryRun === true;
           const body = { vm, dryRun, author: author() };

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { type HostAnswer, hostAnswer } from '../../daemon/answers/status.js';
+import type { z } from 'zod';
+import { hostAnswer } from '../../daemon/answers/status.js';
 import { type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
-import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { table } from '../text/table.js';
 import { span } from '../text/time.js';
 
@@ -35,14 +36,15 @@ export const nodeCommand: CliCommand = {
       )
       .action((options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
-          const nodes = [nodeOf(await client.get('/v1/status', hostAnswer))];
-          await show(cli, options, plain({ nodes }), () => nodesText(nodes, Date.now()));
+          const { data, shown } = await client.get('/v1/status', asCame(hostAnswer));
+          const answer = { data: { nodes: [nodeOf(data)] }, shown: [nodeOf(shown)] };
+          await show(cli, options, answer, (nodes) => nodesText(nodes, Date.now()));
         }),
       );
   },
 };
 
-function nodeOf({ host, version, startedAtMs, vms }: HostAnswer): NodeLine {
+function nodeOf({ host, version, startedAtMs, vms }: z.input<typeof hostAnswer>): NodeLine {
   const health: Record<string, number> = {};
   for (const vm of vms) health[vm.health] = (health[vm.health] ?? 0) + 1;
   return { name: host, address: ownAddress(), version, startedAtMs, vms: vms.length, health };

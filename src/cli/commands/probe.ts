@@ -7,7 +7,7 @@ import { type Cli, type CliCommand, globalOptions, paintOf, printError } from '.
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { type Format, type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
-import { parseTime } from '../parse-time.js';
+import { oneMore, parseTime } from '../option-parsers.js';
 import { probeJson, probeText } from '../text/probe-text.js';
 
 interface ProbeOptions extends Omit<ProbeFlags, 'headers' | 'steps'>, FormatOptions {
@@ -42,14 +42,14 @@ export const probeCommand: CliCommand = {
       .option(
         '--header <header>',
         "'Name: value', may be repeated; an empty value removes a default header",
-        append,
+        oneMore,
       )
       .option('--method <method>', 'HTTP method')
       .option('--host <name>', 'host of the request and of TLS, where it is not that of the target')
       .option(
         '--step <step>',
         "of an exchange, in their order: 'send:TEXT', 'expect:TEXT', 'regex:REGEX' or start-tls",
-        append,
+        oneMore,
       )
       .option('--tls', 'TLS from the start (other kinds than http)')
       .option('--verify', "verify the server's certificate")
@@ -139,8 +139,4 @@ async function run(cli: Cli, request: ProbeRequest): Promise<void> {
     printError(cli, error, debug);
     cli.setExitCode(EXIT.inconclusive);
   }
-}
-
-function append(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
 }

@@ -4,7 +4,8 @@ import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type CliCommand, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { parseTime } from '../parse-time.js';
+import { asCame, formatOption, jsonOption, show } from '../format.js';
+import { parseTime } from '../option-parsers.js';
 import { vmId } from '../selectors.js';
 import { holdText } from '../text/status-text.js';
 import { addLog } from './recovery-log.js';
@@ -38,6 +39,8 @@ export const recoveryCommand: CliCommand = {
       .option('--for <time>', 'end by itself after this, for example 10m or 1h30m', parseTime)
       .requiredOption('--reason <text>', 'why; shown by status and kept in the journal')
       .addOption(dryRunOption())
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -47,10 +50,10 @@ export const recoveryCommand: CliCommand = {
       )
       .action(({ vm, for: forMs, reason, ...options }: HoldOptions, command) =>
         withDaemon(command, cli, async (client) => {
-          if (!goesOn(cli, options, `hold recovery of ${await whose(client, vm)}`)) return;
+          if (!(await goesOn(cli, options, `hold recovery of ${await whose(client, vm)}`))) return;
           const body = { vm, reason, author: author(), forMs };
-          const { holds } = await client.post('/v1/recovery/hold', body, holdsAnswer);
-          cli.stdout.write(holdsText(holds));
+          const answer = await client.post('/v1/recovery/hold', body, asCame(holdsAnswer));
+          await show(cli, options, answer, ({ holds }) => holdsText(holds));
         }),
       );
     recovery
@@ -58,6 +61,8 @@ export const recoveryCommand: CliCommand = {
       .description('Withdraws a hold: that of one VM, or the one over all VMs.')
       .option('--vm <vm>', 'name or namespace/name; without it the hold over all VMs')
       .addOption(dryRunOption())
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(
@@ -67,9 +72,10 @@ export const recoveryCommand: CliCommand = {
       )
       .action(({ vm, ...options }: ChangeOptions & { readonly vm?: string }, command) =>
         withDaemon(command, cli, async (client) => {
-          if (!goesOn(cli, options, `resume recovery of ${await whose(client, vm)}`)) return;
-          const { holds } = await client.post('/v1/recovery/resume', { vm, author: author() }, holdsAnswer);
-          cli.stdout.write(holdsText(holds));
+          if (!(await goesOn(cli, options, `resume recovery of ${await whose(client, vm)}`))) return;
+          const body = { vm, author: author() };
+          const answer = await client.post('/v1/recovery/resume', body, asCame(holdsAnswer));
+          await show(cli, options, answer, ({ holds }) => holdsText(holds));
         }),
       );
     addLog(recovery, cli);

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command, InvalidArgumentError } from 'commander';
 import { groupsAnswer } from '../../daemon/answers/network.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
@@ -54,6 +54,8 @@ export const securityGroupCommand: CliCommand = {
       .requiredOption('--id <id>', 'of the rule, for example r1')
       .option('--vm <vm>', 'of the group of this VM')
       .addOption(dryRunOption())
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse security-group remove-rule default --id r1', 'of all VMs']))
       .action(
         (name: string | undefined, { vm, id, ...options }: GroupOptions & { readonly id: string }, command) =>
@@ -64,10 +66,12 @@ export const securityGroupCommand: CliCommand = {
       .description(
         'Says what happens to what no rule lets through: accept (the default) or drop; inherit: as the group default has it. Answers of what the VM began, ARP, neighbour discovery, DHCP and what this host itself sends pass always.',
       )
-      .argument('<policy>', 'accept, drop or inherit', parsePolicy)
+      .addArgument(new Argument('<policy>', 'what happens to it').choices(['accept', 'drop', 'inherit']))
       .argument('[group]', 'default; left out with --vm', defaultGroup)
       .option('--vm <vm>', 'of the group of this VM')
       .addOption(dryRunOption())
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse security-group policy drop --vm db', 'only what rules name']))
       .action((policy: string, name: string | undefined, { vm, ...options }: GroupOptions, command) =>
         change(command, cli, options, 'policy', name, { vm, policy: policy === 'inherit' ? null : policy }),
@@ -86,6 +90,8 @@ function registerAdd(group: Command, cli: Cli): void {
     .option('--protocol <protocol>', 'tcp, udp, icmp or any; default tcp with a port, any without')
     .option('--comment <text>', 'for people, at most 100 characters')
     .addOption(dryRunOption())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples([
@@ -93,9 +99,11 @@ function registerAdd(group: Command, cli: Cli): void {
         'to all VMs',
       ]),
     )
-    .action((name: string | undefined, { vm, port, dryRun, ...rest }: RuleOptions, command) =>
-      change(command, cli, dryRun ? { dryRun } : {}, 'add-rule', name, { vm, rule: { ...rest, ...port } }),
-    );
+    .action((name: string | undefined, options: RuleOptions, command) => {
+      const { vm, sourceCidr, port, protocol, comment } = options;
+      const rule = { sourceCidr, ...port, protocol, comment };
+      return change(command, cli, options, 'add-rule', name, { vm, rule });
+    });
 }
 
 function change(
@@ -107,12 +115,16 @@ function change(
   body: VmOption & Readonly<Record<string, unknown>>,
 ): Promise<void> {
   if (name !== undefined && body.vm !== undefined)
-    throw usage(`${name} and --vm ${plainText(body.vm)} name two groups; keep one of them`);
+    throw new VmpulseError(
+      'ERR_VMPULSE_USAGE',
+      `${name} and --vm ${plainText(body.vm)} name two groups; keep one of them`,
+    );
   return withDaemon(command, cli, async (client) => {
     const group = body.vm === undefined ? 'default' : await vmId(client, body.vm);
-    if (!goesOn(cli, options, `${WHAT[verb]} group ${group}`)) return;
+    if (!(await goesOn(cli, options, `${WHAT[verb]} group ${group}`))) return;
     const path = `/v1/security-groups/${verb}`;
-    cli.stdout.write(groupsText(await client.post(path, { ...body, author: author() }, groupsAnswer)));
+    const answer = await client.post(path, { ...body, author: author() }, asCame(groupsAnswer));
+    await show(cli, options, answer, groupsText);
   });
 }
 
@@ -125,20 +137,12 @@ const WHAT = {
 /** Groups are `default` and one a VM, which --vm names. */
 function defaultGroup(text: string): string {
   if (text === 'default') return text;
-  throw usage(`"${plainText(text)}" is no group; write default, or --vm with the name of a VM`);
-}
-
-function parsePolicy(text: string): string {
-  if (['accept', 'drop', 'inherit'].includes(text)) return text;
-  throw usage(`"${plainText(text)}" is no policy; write accept, drop or inherit`);
+  throw new InvalidArgumentError('It is no group; write default, or --vm with the name of a VM');
 }
 
 function parsePorts(text: string): { port: number; toPort?: number } {
   const [, from, to] = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/.exec(text) ?? [];
-  if (from === undefined) throw usage(`"${plainText(text)}" is no port; write one such as 8080 or 8000-8010`);
+  if (from === undefined)
+    throw new InvalidArgumentError('It is no port; write one such as 8080 or 8000-8010');
   return { port: Number(from), ...(to === undefined ? {} : { toPort: Number(to) }) };
-}
-
-function usage(message: string): VmpulseError {
-  return new VmpulseError('ERR_VMPULSE_USAGE', message);
 }

@@ -1,4 +1,4 @@
-import { VmpulseError } from '../../model/errors.js';
+import { InvalidArgumentError, Option } from 'commander';
 import { plainText } from '../../model/plain-text.js';
 import type { RecoverySpec } from '../../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, type PolicyConfig } from '../../policy/index.js';
@@ -9,6 +9,7 @@ import { type Cli, type CliCommand, paintOf } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { wholeNumber } from '../option-parsers.js';
 import { bar, NO_PROGRESS, redrawn } from '../text/bar.js';
 import { simulationText } from '../text/simulation-text.js';
 import { untilInterrupted } from '../until-interrupted.js';
@@ -35,12 +36,16 @@ export const simulateCommand: CliCommand = {
         'Runs the policy and the supervisor as the daemon has them on simulated hosts, VMs and faults, years in minutes, without a daemon; exit status 1 if a fault was missed, a VM acted on without need, or an invariant broken.',
       )
       .option('--policy <file>', 'daemon configuration whose recovery and limits are tried')
-      .option('--vms <count>', 'VMs of a seed', counted('--vms', 1, 10_000), 100)
-      .option('--hosts <count>', 'hosts that they are spread over', counted('--hosts', 1, 100), 4)
-      .option('--days <count>', 'days of a seed', counted('--days', 1, 3_650), 30)
+      .option('--vms <count>', 'VMs of a seed', wholeNumber(1, 10_000), 100)
+      .option('--hosts <count>', 'hosts that they are spread over', wholeNumber(1, 100), 4)
+      .option('--days <count>', 'days of a seed', wholeNumber(1, 3_650), 30)
       .option('--faults <list>', 'kinds of faults, separated by commas', 'all')
       .option('--seeds <range>', 'seeds, for example 7 or 1..100', seedRange, [1, 10])
-      .option('--record <file>', 'replay what a daemon journalled, instead of simulating')
+      .addOption(
+        new Option('--record <file>', 'replay what a daemon journalled, instead of simulating').conflicts([
+          ...['vms', 'hosts', 'days', 'faults', 'seeds', 'verbose'],
+        ]),
+      )
       .option('--verbose', 'tell the story of the VMs with findings')
       .addOption(formatOption())
       .addOption(jsonOption())
@@ -161,25 +166,11 @@ function replayOf(options: SimulateOptions, seed: number): string {
   return `${parts.join(' ')} --verbose`;
 }
 
-function counted(name: string, min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return value;
-    throw new VmpulseError(
-      'ERR_VMPULSE_USAGE',
-      `${name} must be a whole number from ${min} to ${max}, not "${plainText(text)}"`,
-    );
-  };
-}
-
 /** `7` or `1..100`. */
 function seedRange(text: string): [number, number] {
   const match = /^(\d{1,9})(?:\.\.(\d{1,9}))?$/.exec(text);
   const from = Number(match?.[1]);
   const to = Number(match?.[2] ?? match?.[1]);
   if (match && from <= to) return [from, to];
-  throw new VmpulseError(
-    'ERR_VMPULSE_USAGE',
-    `--seeds must be a seed or a range such as 1..100, not "${plainText(text)}"`,
-  );
+  throw new InvalidArgumentError('Write a seed or a range such as 1..100');
 }

@@ -5,8 +5,17 @@ import { anyFailed, askVms, checkNow } from '../check-now.js';
 import { type Cli, type CliCommand, paintOf, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
-import { asCame, type FormatOptions, formatOption, formatted, jsonOption, show } from '../format.js';
-import { parseTime } from '../parse-time.js';
+import {
+  asCame,
+  type FormatOptions,
+  formatOption,
+  formatted,
+  jsonOption,
+  listAnswer,
+  show,
+} from '../format.js';
+import { parseTime } from '../option-parsers.js';
+import { needs } from '../option-rules.js';
 import { recoveriesSince, truncatedText } from '../recovery-log.js';
 import { askHosts, parseHosts } from '../remote-hosts.js';
 import {
@@ -16,6 +25,7 @@ import {
   selectFrom,
   selectVms,
   tagOption,
+  tellIfNone,
   vmsArgument,
 } from '../selectors.js';
 import { checkNowText } from '../text/checks-text.js';
@@ -53,6 +63,7 @@ export const statusCommand: CliCommand = {
           'watch',
           'checkNow',
           'all',
+          'verbose',
         ]),
       )
       .addOption(
@@ -60,6 +71,8 @@ export const statusCommand: CliCommand = {
           'watch',
           'checkNow',
           'all',
+          'verbose',
+          'recoveryHistory',
         ]),
       )
       .option('--last <time>', 'how far back these two go (default 7d)', parseTime)
@@ -84,6 +97,7 @@ export const statusCommand: CliCommand = {
       .action((names: readonly string[], options: StatusOptions, command) =>
         showStatus(cli, names, options, command),
       );
+    needs(status, '--last', '--recovery-history', '--recovery-log');
   },
 };
 
@@ -141,6 +155,12 @@ async function rendered(
   }
   const host = await client.get('/v1/status', asCame(hostAnswer));
   const chosen = await selectFrom(client, host, names, options);
+  if (isChosen(names, options) && chosen.shown.vms.length === 0) {
+    // Whoever watches sees it where the VMs would be.
+    if (options.watch && format === 'table') return 'no VM is chosen\n';
+    tellIfNone(cli, []);
+    if (format === 'table') return '';
+  }
   const text = await formatted(format, chosen, (shown) => hostText(cli, shown, options));
   if (!options.all || format !== 'table') return text;
   const ids = isChosen(names, options) ? new Set(chosen.shown.vms.map(({ id }) => id)) : undefined;
@@ -171,12 +191,9 @@ async function tellChecks(
   const host = await client.get('/v1/status', asCame(hostAnswer));
   const { vms } = (await selectFrom(client, host, names, options)).shown;
   const ids = vms.map(({ id }) => id);
+  tellIfNone(cli, ids);
   const checks = await askVms(cli, ids, (vm) => checkNow(client, vm), anyFailed);
-  const answer = {
-    data: { vms: checks.map(({ data }) => data) },
-    shown: checks.map(({ shown }) => shown),
-  };
-  await show(cli, options, answer, (shown) =>
+  await show(cli, options, listAnswer('vms', checks), (shown) =>
     shown.map((one) => checkNowText(one, options.verbose === true, paintOf(cli))).join('\n'),
   );
 }
@@ -190,6 +207,7 @@ async function tellRecoveries(
   const vms = isChosen(names, options)
     ? new Set((await selectVms(client, names, options)).map(({ shown }) => shown.id))
     : undefined;
+  if (vms !== undefined) tellIfNone(cli, [...vms]);
   const found = await recoveriesSince(client, Date.now() - (options.last ?? 7 * DAY_MS), vms);
   const answer = {
     data: { recoveries: found.recoveries.map(({ data }) => data), truncated: found.truncated },

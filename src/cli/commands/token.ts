@@ -2,12 +2,13 @@ import { Option } from 'commander';
 import { newTokenAnswer, type TokensAnswer, tokensAnswer } from '../../daemon/answers/tokens.js';
 import { plainText } from '../../model/plain-text.js';
 import { SCOPES } from '../../model/scope.js';
-import { author, type CliCommand, json, withDaemon } from '../cli.js';
+import { author, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
-import { parseTime } from '../parse-time.js';
+import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
+import { parseTime } from '../option-parsers.js';
 import { table } from '../text/table.js';
 
-interface CreateOptions {
+interface CreateOptions extends FormatOptions {
   readonly scope: string;
   readonly expires?: number;
 }
@@ -26,37 +27,42 @@ export const tokenCommand: CliCommand = {
       .argument('<name>', 'what it is for; the journal names it so')
       .addOption(new Option('--scope <scope>', 'what it allows').choices(SCOPES).makeOptionMandatory())
       .option('--expires <time>', 'after that it does not count any more, for example 30d', parseTime)
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText(
         'after',
         examples(['vmpulse token create grafana --scope read --expires 90d > token', 'for a dashboard']),
       )
-      .action((name: string, { scope, expires }: CreateOptions, command) =>
+      .action((name: string, { scope, expires, ...options }: CreateOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const body = { name, scope, forMs: expires, author: author() };
-          const made = await client.post('/v1/tokens/create', body, newTokenAnswer);
-          cli.stdout.write(`${made.token}\n`);
+          const made = await client.post('/v1/tokens/create', body, asCame(newTokenAnswer));
+          await show(cli, options, made, (shown) => `${shown.token}\n`);
         }),
       );
     token
       .command('list')
       .description('Lists the tokens, without themselves.')
-      .option('--json', 'as the API answers it')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse token list', 'whom the API takes']))
-      .action((options: { readonly json?: true }, command) =>
+      .action((options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
-          const answer = await client.get('/v1/tokens', tokensAnswer);
-          cli.stdout.write(options.json ? json(answer) : tokensText(answer));
+          await show(cli, options, await client.get('/v1/tokens', asCame(tokensAnswer)), tokensText);
         }),
       );
     token
       .command('revoke')
       .description('Takes a token back: it does not count from now on.')
       .argument('<name>', 'as it was made')
+      .addOption(formatOption())
+      .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse token revoke grafana', 'at once']))
-      .action((name: string, _options: object, command) =>
+      .action((name: string, options: FormatOptions, command) =>
         withDaemon(command, cli, async (client) => {
-          await client.post('/v1/tokens/revoke', { name, author: author() }, tokensAnswer);
-          cli.stdout.write(`the token ${plainText(name)} does not count any more\n`);
+          const body = { name, author: author() };
+          const answer = await client.post('/v1/tokens/revoke', body, asCame(tokensAnswer));
+          await show(cli, options, answer, () => `the token ${plainText(name)} does not count any more\n`);
         }),
       );
   },

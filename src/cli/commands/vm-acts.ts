@@ -4,8 +4,8 @@ import { type Cli, withDaemon } from '../cli.js';
 import { type EachVmOptions, forEachVm } from '../each-vm.js';
 import { examples } from '../examples.js';
 import { formatOption, jsonOption } from '../format.js';
-import { parseTime } from '../parse-time.js';
-import { actionPlan, previewAction, runAction } from '../run-plan.js';
+import { parseTime } from '../option-parsers.js';
+import { actionPlan, previewAction, resultOf, runAction } from '../run-plan.js';
 import { healthOption, tagOption, vmsArgument } from '../selectors.js';
 
 interface ActOptions extends EachVmOptions {
@@ -128,8 +128,8 @@ function addAct(vm: Command, cli: Cli, act: Act): void {
           disturbs: act.disturbs,
           preview: ({ id }) => previewAction(client, planOf(act, id, options)),
           work: async ({ id }) => {
-            const { text, status } = await runAction(client, planOf(act, id, options));
-            return { text: `${id}: ${text}`, status };
+            const { data, shown } = await runAction(client, planOf(act, id, options));
+            return { text: `${id}: ${shown.text}`, data: resultOf(data) };
           },
         }),
       ),

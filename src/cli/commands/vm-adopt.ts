@@ -6,6 +6,7 @@ import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, withDaemon } from '../cli.js';
 import { discoverHere, only } from '../discover-here.js';
 import { examples } from '../examples.js';
+import { asCame, formatOption, jsonOption, show } from '../format.js';
 import { ownerText } from '../text/discover-text.js';
 
 /** `vmpulse vm adopt`. */
@@ -16,6 +17,8 @@ export function addAdopt(vm: Command, cli: Cli): void {
     )
     .argument('<vm>', 'name that vmpulse discover shows')
     .addOption(dryRunOption())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse vm adopt web-1', 'watch it, whatever is configured']))
     .action(async (name: string, options: ChangeOptions, command) => {
       const found = only(name, await discoverHere()).vms[0];
@@ -36,13 +39,14 @@ export function addAdopt(vm: Command, cli: Cli): void {
           `VM default/${found.name} cannot be watched: ${why}`,
         );
       }
-      if (!goesOn(cli, options, `adopt default/${found.name}`)) return;
+      if (!(await goesOn(cli, options, `adopt default/${found.name}`))) return;
       const files = [{ path: `found/${found.name}.yaml`, text: found.documents }];
       await withDaemon(command, cli, async (client) => {
         const body = { files, prune: false, dryRun: false, author: author() };
-        await client.post('/v1/apply', body, applyAnswer);
+        const answer = await client.post('/v1/apply', body, asCame(applyAnswer));
         const next = `vmpulse status default/${found.name}`;
-        cli.stdout.write(`default/${found.name} is adopted, observe only; ${next} shows it\n`);
+        const text = `default/${found.name} is adopted, observe only; ${next} shows it\n`;
+        await show(cli, options, answer, () => text);
       });
     });
 }

@@ -4,7 +4,8 @@ import { author, type Cli, vmPath, withDaemon } from '../cli.js';
 import { attachConsole, ESCAPE_KEY, runOnConsole } from '../console.js';
 import { examples } from '../examples.js';
 import { lines } from '../guest-command.js';
-import { parseTime } from '../parse-time.js';
+import { parseTime } from '../option-parsers.js';
+import { needs } from '../option-rules.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -15,7 +16,8 @@ interface ConsoleOptions {
 
 /** `vmpulse vm console`. */
 export function addConsole(vm: Command, cli: Cli): void {
-  vm.command('console')
+  const command = vm
+    .command('console')
     .description(
       `Connects this terminal to the serial console of the VM, until ${ESCAPE_KEY}. One at a time has it; who opened it is recorded.`,
     )
@@ -29,12 +31,13 @@ export function addConsole(vm: Command, cli: Cli): void {
         ["vmpulse vm console web-1 --command 'ip addr show'", 'where a shell waits on the console'],
       ),
     )
-    .action((name: string, options: ConsoleOptions, command) =>
-      withDaemon(command, cli, async (client) => {
+    .action((name: string, options: ConsoleOptions, self) =>
+      withDaemon(self, cli, async (client) => {
         const path = `${vmPath('/v1/vms', name)}/console`;
         const { socket } = await client.post(path, { author: author() }, consoleAnswer);
         if (options.command === undefined) await attachConsole(socket, cli.stderr);
         else cli.stdout.write(lines(await runOnConsole(socket, options.command, options.timeout)));
       }),
     );
+  needs(command, '--timeout', '--command');
 }

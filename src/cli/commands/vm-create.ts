@@ -2,13 +2,15 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { applyAnswer } from '../../daemon/answers/lifecycle.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import { type ChangeOptions, dryRunOption } from '../changes.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { readDocumentFiles } from '../document-files.js';
 import { examples } from '../examples.js';
+import { asCame, formatOption, jsonOption, plain, show } from '../format.js';
+import { oneMore, wholeNumber } from '../option-parsers.js';
 import { readMemory } from '../read-memory.js';
-import { actionPlan, previewAction, runAction } from '../run-plan.js';
+import { actionPlan, previewAction, resultOf, runAction } from '../run-plan.js';
 import { applyText } from '../text/apply-text.js';
 
 const STRATEGIES = ['Always', 'RerunOnFailure', 'Once', 'Manual', 'Halted'];
@@ -55,11 +57,11 @@ export function addCreate(vm: Command, cli: Cli): void {
     .argument('[vm]', 'its name or namespace/name; not with -f')
     .addOption(
       new Option('-f, --filename <path>', 'documents instead: a file or a directory; may be repeated')
-        .argParser((path: string, former: readonly string[] = []) => [...former, path])
+        .argParser(oneMore)
         .conflicts(OF_DOCUMENTS),
     )
     .addOption(new Option('--driver <driver>', 'hypervisor').choices(Object.keys(DRIVERS)).default('qemu'))
-    .option('--vcpus <count>', 'processors (default 1)', countOf)
+    .option('--vcpus <count>', 'processors (default 1)', wholeNumber(1, 1024))
     .option('--memory <amount>', 'memory, for example 2GB')
     .option('--disk <disk>', 'PATH[,format=qcow2][,name=NAME][,readonly]; may be repeated', appendDisk)
     .option('--tap <device>', 'DEVICE[,bridge=NAME][,mac=MAC][,create]; may be repeated', appendTap)
@@ -77,6 +79,8 @@ export function addCreate(vm: Command, cli: Cli): void {
     .option('--start', 'start it')
     .option('--reason <text>', 'why; kept in the journal')
     .addOption(dryRunOption())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(
@@ -90,6 +94,8 @@ export function addCreate(vm: Command, cli: Cli): void {
   command.action((name: string | undefined, options: CreateOptions) => {
     if ((name === undefined) === (options.filename === undefined))
       throw new VmpulseError('ERR_VMPULSE_USAGE', 'name the VM, or its documents with -f');
+    if (name === undefined && options.reason !== undefined && !options.start)
+      throw new VmpulseError('ERR_VMPULSE_USAGE', '--reason is that of the start: give --start with it');
     return withDaemon(command, cli, (client) =>
       name === undefined ? fromDocuments(client, cli, options) : fromOptions(client, cli, name, options),
     );
@@ -104,10 +110,11 @@ async function fromOptions(
 ): Promise<void> {
   const plan = actionPlan('create', options.reason, createAction(name, options));
   if (options.dryRun) {
-    cli.stdout.write(`would ${plainText(await previewAction(client, plan))}\nnothing done (--dry-run)\n`);
+    await goesOn(cli, options, await previewAction(client, plan));
     return;
   }
-  cli.stdout.write(`${(await runAction(client, plan)).text}\n`);
+  const { data, shown } = await runAction(client, plan);
+  await show(cli, options, plain({ results: [resultOf(data)] }), () => `${shown.text}\n`);
 }
 
 function createAction(name: string, options: CreateOptions): object {
@@ -147,22 +154,23 @@ function memoryOf(text: string): number {
 async function fromDocuments(client: DaemonClient, cli: Cli, options: CreateOptions): Promise<void> {
   const files = readDocumentFiles(options.filename ?? []);
   const body = { files, prune: false, dryRun: options.dryRun === true, author: author() };
-  const answer = await client.post('/v1/apply', body, applyAnswer);
-  cli.stdout.write(applyText(answer));
-  if (options.dryRun || !options.start) return;
-  for (const vm of answer.vms.added) {
-    const { text } = await runAction(
-      client,
-      actionPlan('start', options.reason, { operation: 'START', vm_id: vm }),
-    );
-    cli.stdout.write(`${vm}: ${text}\n`);
+  const { data, shown } = await client.post('/v1/apply', body, asCame(applyAnswer));
+  if (options.format === 'table') cli.stdout.write(applyText(shown));
+  const results: unknown[] = [];
+  for (const vm of options.start ? shown.vms.added : []) {
+    const { data: result, text } = await startOf(client, vm, options);
+    results.push(result);
+    if (options.format === 'table') cli.stdout.write(`${text}\n`);
   }
+  await show(cli, options, plain({ applied: data, results }), () => '');
 }
 
-function countOf(text: string): number {
-  const count = Number(text);
-  if (/^\d{1,4}$/.test(text) && count >= 1 && count <= 1024) return count;
-  throw new InvalidArgumentError('write a whole number from 1 to 1024');
+async function startOf(client: DaemonClient, vm: string, { dryRun, reason }: CreateOptions) {
+  const text = `${vm}: would be started`;
+  if (dryRun) return { data: { vm, text, status: 'PENDING' }, text };
+  const plan = actionPlan('start', reason, { operation: 'START', vm_id: vm });
+  const { data, shown } = await runAction(client, plan);
+  return { data: resultOf(data), text: `${vm}: ${shown.text}` };
 }
 
 /** `PLACE[,key=value][,flag]`: the place, and what is said of it. */

@@ -1,22 +1,22 @@
 import type { Command } from 'commander';
 import type { ExecAnswer } from '../../daemon/answers/guests.js';
-import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { errorMessage } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { type ConfirmOptions, dryRunOption, goesOn, requireYes, yesOption } from '../changes.js';
 import { type Cli, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
-import { type FormatOptions, formatOption, formatted, jsonOption, plain } from '../format.js';
+import { type Answer, type FormatOptions, formatOption, formatted, jsonOption, plain } from '../format.js';
 import { type CommandOptions, commandOf, runInGuest } from '../guest-command.js';
 import { inParallel } from '../in-parallel.js';
-import { parseTime } from '../parse-time.js';
-import { healthOption, type Selection, selectVms, tagOption } from '../selectors.js';
+import { oneMore, parseTime, wholeNumber } from '../option-parsers.js';
+import { healthOption, type Selection, selectVms, tagOption, tellIfNone } from '../selectors.js';
 import { table } from '../text/table.js';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 const MAX_PARALLEL = 16;
 
-interface BatchOptions extends CommandOptions, Selection, ConfirmOptions, FormatOptions {
+interface BatchOptions extends CommandOptions, Selection, ConfirmOptions {
   readonly vm?: readonly string[];
   readonly timeout: number;
   readonly parallel: number;
@@ -29,13 +29,22 @@ export function addExecBatch(vm: Command, cli: Cli): void {
       'Runs a command in the guests of the VMs that globs, labels and health choose, or of all, a few at a time, and shows a table of how it ended. Where that is more than one it only lists them, unless --yes is given.',
     )
     .argument('[argv...]', 'the command, run without a shell; behind --')
-    .option('--vm <glob>', 'VMs of such a name or namespace/name, for example web-*; may be repeated', append)
+    .option(
+      '--vm <glob>',
+      'VMs of such a name or namespace/name, for example web-*; may be repeated',
+      oneMore,
+    )
     .addOption(tagOption())
     .addOption(healthOption())
     .option('--command <text>', 'a command for the shell of the guests, instead')
     .option('--script <file>', 'as with vm exec')
     .option('--timeout <time>', 'longest time for each (default 1m)', parseTime, DEFAULT_TIMEOUT_MS)
-    .option('--parallel <count>', `VMs at a time, up to ${MAX_PARALLEL} (default 4)`, parseParallel, 4)
+    .option(
+      '--parallel <count>',
+      `VMs at a time, up to ${MAX_PARALLEL} (default 4)`,
+      wholeNumber(1, MAX_PARALLEL),
+      4,
+    )
     .addOption(yesOption())
     .addOption(dryRunOption())
     .addOption(formatOption())
@@ -56,18 +65,17 @@ export function addExecBatch(vm: Command, cli: Cli): void {
         const vms = await selectVms(client, options.vm ?? [], options);
         const ids = vms.map(({ shown }) => shown.id);
         const verb = `run ${JSON.stringify(run.argv)} in`;
-        if (ids.length === 0) cli.stderr.write('vmpulse: no VM is chosen\n');
+        tellIfNone(cli, ids);
         const each = ids.map((id) => `${verb} ${id}`);
-        if (ids.length === 0 || !goesOn(cli, options, each)) return;
-        requireYes(cli, options, { verb, vms: ids, open: true });
+        if (!(await goesOn(cli, options, each)) || ids.length === 0) return;
+        await requireYes(cli, options, { verb, vms: ids, open: true });
         const results = await inParallel(ids, options.parallel, (id) =>
-          runInGuest(client, id, run, options.timeout).catch((error: unknown) => ({
-            vm: id,
-            error: errorMessage(error),
-          })),
+          runInGuest(client, id, run, options.timeout).catch((error: unknown) =>
+            plain({ vm: id, error: errorMessage(error) }),
+          ),
         );
         await tell(cli, options, results);
-        const isFine = results.every((result) => 'exitCode' in result && result.exitCode === 0);
+        const isFine = results.every(({ shown }) => 'exitCode' in shown && shown.exitCode === 0);
         cli.setExitCode(isFine ? EXIT.ok : EXIT.failed);
       }),
     );
@@ -76,14 +84,19 @@ export function addExecBatch(vm: Command, cli: Cli): void {
 type BatchResult = ExecAnswer | { readonly vm: string; readonly error: string };
 
 /** A line of JSON, or a document of YAML, for each VM. */
-async function tell(cli: Cli, { format }: FormatOptions, results: readonly BatchResult[]): Promise<void> {
+async function tell(
+  cli: Cli,
+  { format }: FormatOptions,
+  results: readonly Answer<BatchResult>[],
+): Promise<void> {
   if (format === 'table') {
-    cli.stdout.write(table(['VM', 'STATUS', 'OUTPUT'], results.map(row)));
+    const rows = results.map(({ shown }) => row(shown));
+    cli.stdout.write(table(['VM', 'STATUS', 'OUTPUT'], rows));
     return;
   }
   for (const result of results) {
     if (format === 'yaml') cli.stdout.write('---\n');
-    cli.stdout.write(await formatted(format, plain(result), () => ''));
+    cli.stdout.write(await formatted(format, result, () => ''));
   }
 }
 
@@ -93,14 +106,4 @@ function row(result: BatchResult): string[] {
   const [first = '', ...more] = said.split('\n');
   const rest = more.length === 0 ? '' : ` (and ${more.length} more lines)`;
   return [result.vm, String(result.exitCode), `${plainText(first, 120)}${rest}`];
-}
-
-function append(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
-}
-
-function parseParallel(text: string): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1 && count <= MAX_PARALLEL) return count;
-  throw new VmpulseError('ERR_VMPULSE_USAGE', `--parallel ${plainText(text)}: give 1 to ${MAX_PARALLEL}`);
 }

@@ -3,14 +3,14 @@ import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { type Cli, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
-import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { formatOption, jsonOption, show } from '../format.js';
 import { type CommandOptions, commandOf, lines, runInGuest } from '../guest-command.js';
-import { parseTime } from '../parse-time.js';
+import { parseTime } from '../option-parsers.js';
 import { vmId } from '../selectors.js';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 
-interface ExecOptions extends CommandOptions, ChangeOptions, FormatOptions {
+interface ExecOptions extends CommandOptions, ChangeOptions {
   readonly timeout: number;
 }
 
@@ -43,10 +43,10 @@ export function addExec(vm: Command, cli: Cli): void {
       withDaemon(command, cli, async (client) => {
         const run = commandOf(argv, options);
         const id = await vmId(client, name);
-        if (!goesOn(cli, options, `run ${JSON.stringify(run.argv)} in ${id}`)) return;
+        if (!(await goesOn(cli, options, `run ${JSON.stringify(run.argv)} in ${id}`))) return;
         const answer = await runInGuest(client, id, run, options.timeout);
-        const { exitCode, stdout, stderr } = answer;
-        await show(cli, options, plain(answer), () => lines(stdout));
+        const { exitCode, stdout, stderr } = answer.shown;
+        await show(cli, options, answer, () => lines(stdout));
         if (options.format === 'table') {
           cli.stderr.write(lines(stderr));
           if (exitCode !== 0) cli.stderr.write(`vmpulse: the command ended with status ${exitCode}\n`);

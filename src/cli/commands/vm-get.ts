@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { z } from 'zod';
 import { formatDuration } from '../../config/duration.js';
 import { type ChecksAnswer, checksAnswer } from '../../daemon/answers/checks.js';
 import { vmAnswer } from '../../daemon/answers/status.js';
@@ -28,8 +29,9 @@ export function addGet(vm: Command, cli: Cli): void {
       withDaemon(command, cli, async (client) => {
         const found = await client.get(vmPath('/v1/status', name), asCame(vmAnswer));
         const path = `${vmPath('/v1/vms', found.shown.id)}/probes`;
-        const { probes } = await client.get(path, checksAnswer);
-        const data = { ...listed(found), health_check: healthCheck(found.shown.health, probes) };
+        const checks = await client.get(path, asCame(checksAnswer));
+        const { probes } = checks.shown;
+        const data = { ...listed(found), health_check: healthCheck(found.data.health, checks.data.probes) };
         await show(cli, options, { data, shown: found.shown }, (one) => {
           const labels = plainText(labelsText(one.labels), 1_000);
           return `${vmText(one, Date.now(), paintOf(cli))}\n${labels === '' ? '' : `labels: ${labels}\n\n`}${setText(probes)}`;
@@ -40,7 +42,7 @@ export function addGet(vm: Command, cli: Cli): void {
 
 type Probes = ChecksAnswer['probes'];
 
-function healthCheck(status: string, probes: Probes): object {
+function healthCheck(status: string, probes: z.input<typeof checksAnswer>['probes']): object {
   const checks = probes.map(({ name, role, kind, enabled, target, timing, critical, state, reason }) => {
     const { host, port, path } = target;
     const { periodMs, timeoutMs, initialDelayMs, successThreshold, failureThreshold } = timing;

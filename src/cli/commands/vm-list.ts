@@ -1,11 +1,18 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
 import type { VmAnswer } from '../../daemon/answers/status.js';
 import { plainText } from '../../model/plain-text.js';
 import { type Cli, paintOf, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
-import { type Answer, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
-import { healthOption, type Selection, selectVms, tagOption, vmsArgument } from '../selectors.js';
+import { type FormatOptions, formatOption, jsonOption, show } from '../format.js';
+import {
+  healthOption,
+  type Selection,
+  selectVms,
+  tagOption,
+  tellIfNone,
+  type VmBoth,
+  vmsArgument,
+} from '../selectors.js';
 import { type Paint, paintState } from '../text/paint.js';
 import { table } from '../text/table.js';
 
@@ -29,23 +36,21 @@ export function addList(vm: Command, cli: Cli): void {
     .action((names: readonly string[], options: Selection & FormatOptions, command) =>
       withDaemon(command, cli, async (client) => {
         const vms = await selectVms(client, names, options);
+        tellIfNone(cli, vms);
         const answer = { data: { vms: vms.map(listed) }, shown: vms.map(({ shown }) => shown) };
         await show(cli, options, answer, (chosen) => listText(chosen, paintOf(cli)));
       }),
     );
 }
 
-const asIs = z.looseObject({ id: z.string(), address: z.string().nullable() });
-
 /** A VM as lists have it: what the daemon says, with its name apart. */
-export function listed({ data }: Answer<VmAnswer>): object {
-  const vm = asIs.parse(data);
+export function listed({ data: vm }: VmBoth): object {
   const [namespace = '', name = ''] = vm.id.split('/');
   return { name, namespace, ip: vm.address, ...vm };
 }
 
 function listText(vms: readonly VmAnswer[], paint: Paint): string {
-  if (vms.length === 0) return 'no VM is chosen\n';
+  if (vms.length === 0) return '';
   const rows = vms.map((vm) => [
     vm.id,
     { text: vm.health, paint: (text: string) => paintState(text, paint) },

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { logAnswer } from '../../daemon/answers/logs.js';
 import { type Cli, vmPath, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
 import { guestText } from '../guest-command.js';
+import { wholeNumber } from '../option-parsers.js';
 import { untilInterrupted } from '../until-interrupted.js';
 
 const USUAL_LINES = 100;
@@ -24,11 +25,20 @@ export function addLogs(vm: Command, cli: Cli): void {
       'Shows the end of a log of a VM: what its console wrote, what its VMM said, or what was done to it. What could steer a terminal is escaped.',
     )
     .argument('<vm>', 'name or namespace/name')
-    .addOption(new Option('--console', 'its serial console (default)').implies({ source: 'console' }))
-    .addOption(new Option('--vmm', 'output of its VMM').implies({ source: 'vmm' }))
+    .addOption(
+      new Option('--console', 'its serial console (default)')
+        .implies({ source: 'console' })
+        .conflicts(['vmm', 'commands']),
+    )
+    .addOption(new Option('--vmm', 'output of its VMM').implies({ source: 'vmm' }).conflicts('commands'))
     .addOption(new Option('--commands', 'what persons and vmpulse did to it').implies({ source: 'commands' }))
     .option('--follow', 'go on with what comes, until Ctrl-C')
-    .option('--lines <count>', `as many of the last lines (default ${USUAL_LINES})`, countOf, USUAL_LINES)
+    .option(
+      '--lines <count>',
+      `as many of the last lines (default ${USUAL_LINES})`,
+      wholeNumber(0, MAX_LINES),
+      USUAL_LINES,
+    )
     .addHelpText(
       'after',
       examples(
@@ -65,10 +75,4 @@ async function tell(
       cli.stdout.write(guestText(part.text));
     }
   });
-}
-
-function countOf(text: string): number {
-  const count = Number(text);
-  if (/^\d{1,5}$/.test(text) && count <= MAX_LINES) return count;
-  throw new InvalidArgumentError(`write a whole number up to ${MAX_LINES}`);
 }

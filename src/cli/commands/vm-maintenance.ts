@@ -2,12 +2,12 @@ import { Argument, type Command } from 'commander';
 import { vmAnswer } from '../../daemon/answers/status.js';
 import { SCHEDULABLE } from '../../policy/index.js';
 import { dryRunOption, yesOption } from '../changes.js';
-import { author, type Cli, paintOf, vmPath, withDaemon } from '../cli.js';
-import { type EachVmOptions, forEachVm } from '../each-vm.js';
+import { author, type Cli, vmPath, withDaemon } from '../cli.js';
+import { doneTo, type EachVmOptions, forEachVm } from '../each-vm.js';
 import { examples } from '../examples.js';
-import { parseTime } from '../parse-time.js';
+import { asCame, formatOption, jsonOption } from '../format.js';
+import { parseTime } from '../option-parsers.js';
 import { healthOption, tagOption, vmsArgument } from '../selectors.js';
-import { paintState } from '../text/paint.js';
 
 interface BeginOptions extends EachVmOptions {
   readonly for?: number;
@@ -42,6 +42,8 @@ function addBegin(maintenance: Command, cli: Cli): void {
     .addOption(tagOption())
     .addOption(healthOption())
     .addOption(dryRunOption())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(['vmpulse vm maintenance begin db --for 2h --reason "kernel update"', 'for two hours']),
@@ -53,8 +55,9 @@ function addBegin(maintenance: Command, cli: Cli): void {
           disturbs: false,
           work: async ({ id }) => {
             const body = { reason: options.reason, author: author(), forMs: options.for };
-            const { health } = await client.post(`${vmPath('/v1/vms', id)}/maintenance`, body, vmAnswer);
-            return { text: `${id} is in maintenance; it is ${paintState(health, paintOf(cli))}` };
+            const path = `${vmPath('/v1/vms', id)}/maintenance`;
+            const vm = await client.post(path, body, asCame(vmAnswer));
+            return doneTo(cli, vm, (health) => `${id} is in maintenance; it is ${health}`);
           },
         }),
       ),
@@ -69,6 +72,8 @@ function addEnd(maintenance: Command, cli: Cli): void {
     .addOption(tagOption())
     .addOption(healthOption())
     .addOption(dryRunOption())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse vm maintenance end db', 'the update is done']))
     .action((names: readonly string[], options: EachVmOptions, command) =>
       withDaemon(command, cli, (client) =>
@@ -77,8 +82,8 @@ function addEnd(maintenance: Command, cli: Cli): void {
           disturbs: false,
           work: async ({ id }) => {
             const path = `${vmPath('/v1/vms', id)}/end-maintenance`;
-            const { health } = await client.post(path, { author: author() }, vmAnswer);
-            return { text: `maintenance of ${id} is over; it is ${paintState(health, paintOf(cli))}` };
+            const vm = await client.post(path, { author: author() }, asCame(vmAnswer));
+            return doneTo(cli, vm, (health) => `maintenance of ${id} is over; it is ${health}`);
           },
         }),
       ),
@@ -97,6 +102,8 @@ function addSchedule(vm: Command, cli: Cli): void {
     .addOption(healthOption())
     .addOption(dryRunOption())
     .addOption(yesOption())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       examples(['vmpulse vm schedule reboot db --reason "new kernel"', 'in the next action window of db']),

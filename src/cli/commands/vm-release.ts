@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
 import { vmAnswer } from '../../daemon/answers/status.js';
 import { dryRunOption } from '../changes.js';
-import { author, type Cli, paintOf, vmPath, withDaemon } from '../cli.js';
-import { type EachVmOptions, forEachVm } from '../each-vm.js';
+import { author, type Cli, vmPath, withDaemon } from '../cli.js';
+import { doneTo, type EachVmOptions, forEachVm } from '../each-vm.js';
 import { examples } from '../examples.js';
-import { formatOption, jsonOption } from '../format.js';
+import { asCame, formatOption, jsonOption } from '../format.js';
 import { healthOption, tagOption, vmsArgument } from '../selectors.js';
-import { paintState } from '../text/paint.js';
 
 /** `vmpulse vm release`. */
 export function addRelease(vm: Command, cli: Cli): void {
@@ -34,8 +33,8 @@ export function addRelease(vm: Command, cli: Cli): void {
           disturbs: false,
           work: async ({ id }) => {
             const path = `${vmPath('/v1/vms', id)}/release`;
-            const { health } = await client.post(path, { author: author() }, vmAnswer);
-            return { text: `${id} released; it is ${paintState(health, paintOf(cli))}`, health };
+            const vm = await client.post(path, { author: author() }, asCame(vmAnswer));
+            return doneTo(cli, vm, (health) => `${id} released; it is ${health}`);
           },
         }),
       ),

@@ -3,6 +3,7 @@ import { resizeAnswer } from '../../daemon/answers/guests.js';
 import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, formatOption, jsonOption, show } from '../format.js';
 import { readMemory } from '../read-memory.js';
 import { vmId } from '../selectors.js';
 
@@ -15,16 +16,18 @@ export function addResize(vm: Command, cli: Cli): void {
     .argument('<vm>', 'name or namespace/name')
     .requiredOption('--memory <amount>', 'what it is to have, or with + how much more: 4GB, +512MB')
     .addOption(dryRunOption())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse vm resize web-1 --memory +2GB', 'two GiB more, at once']))
     .action((name: string, options: ChangeOptions & { readonly memory: string }, command) =>
       withDaemon(command, cli, async (client) => {
         const amount = readMemory(options.memory);
         const what = `resize ${await vmId(client, name)} ${amount.relative ? 'by' : 'to'} ${amount.memoryMiB} MiB`;
-        if (!goesOn(cli, options, what)) return;
+        if (!(await goesOn(cli, options, what))) return;
         const path = `${vmPath('/v1/vms', name)}/resize`;
         const body = { ...amount, author: author() };
-        const { vm: id, memoryMiB } = await client.post(path, body, resizeAnswer);
-        cli.stdout.write(`${id} has ${memoryMiB} MiB\n`);
+        const answer = await client.post(path, body, asCame(resizeAnswer));
+        await show(cli, options, answer, ({ vm: id, memoryMiB }) => `${id} has ${memoryMiB} MiB\n`);
       }),
     );
 }

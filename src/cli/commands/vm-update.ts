@@ -2,14 +2,21 @@ import { type Command, Option } from 'commander';
 import { HEALTH_CHECK_TYPES } from '../../config/index.js';
 import { configurationAnswer } from '../../daemon/answers/configuration.js';
 import { VmpulseError } from '../../model/errors.js';
-import { plainText } from '../../model/plain-text.js';
 import { requireYes, yesOption } from '../changes.js';
 import { type Cli, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { healthCheckChanges, type WantedCheck } from '../health-check-changes.js';
 import { inParallel } from '../in-parallel.js';
-import { parseTime } from '../parse-time.js';
-import { chooseVms, healthOption, isOpen, type Selection, tagOption, vmsArgument } from '../selectors.js';
+import { parseTime, trueOrFalse, wholeNumber } from '../option-parsers.js';
+import {
+  chooseVms,
+  healthOption,
+  isOpen,
+  type Selection,
+  tagOption,
+  tellIfNone,
+  vmsArgument,
+} from '../selectors.js';
 import { type ChangeOptions, changeSettings, withChangeOptions } from './config-change.js';
 
 interface UpdateOptions extends ChangeOptions, Selection {
@@ -28,6 +35,7 @@ interface UpdateOptions extends ChangeOptions, Selection {
 }
 
 const AT_ONCE = 4;
+const MAX_THRESHOLD = 1_000;
 
 /** `vmpulse vm update`. */
 export function addUpdate(vm: Command, cli: Cli): void {
@@ -41,7 +49,7 @@ export function addUpdate(vm: Command, cli: Cli): void {
     .addOption(healthOption())
     .option('--health-check <probe>', 'name of the probe that is meant; default the one the VM has')
     .addOption(new Option('--health-check-type <type>', 'what is asked').choices([...HEALTH_CHECK_TYPES]))
-    .option('--health-check-port <port>', 'port of the VM', wholeNumber)
+    .option('--health-check-port <port>', 'port of the VM', wholeNumber(1, 65_535))
     .option('--health-check-path <path>', 'path of the request')
     .option('--health-check-pattern <regex>', 'console: what must be seen')
     .option(
@@ -50,8 +58,16 @@ export function addUpdate(vm: Command, cli: Cli): void {
     )
     .option('--health-check-timeout <time>', 'longest time for one attempt', parseTime)
     .option('--health-check-interval <time>', 'time between two attempts', parseTime)
-    .option('--health-check-success-threshold <count>', 'successes in a row that make it well', wholeNumber)
-    .option('--health-check-failure-threshold <count>', 'failures in a row that make it failed', wholeNumber)
+    .option(
+      '--health-check-success-threshold <count>',
+      'successes in a row that make it well',
+      wholeNumber(1, MAX_THRESHOLD),
+    )
+    .option(
+      '--health-check-failure-threshold <count>',
+      'failures in a row that make it failed',
+      wholeNumber(1, MAX_THRESHOLD),
+    )
     .option(
       '--health-check-enabled <boolean>',
       'false: all probes of the VM but those of its process',
@@ -74,10 +90,9 @@ export function addUpdate(vm: Command, cli: Cli): void {
       withDaemon(self, cli, async (client) => {
         const wanted = wantedOf(options);
         const chosen = (await chooseVms(client, names, options)).map(({ shown }) => shown.id);
-        if (chosen.length === 0)
-          throw new VmpulseError('ERR_VMPULSE_VM_UNKNOWN', 'no VM is chosen; vmpulse vm list shows them');
+        tellIfNone(cli, chosen);
         if (!options.dryRun)
-          requireYes(cli, options, { verb: 'update', vms: chosen, open: isOpen(names, options) });
+          await requireYes(cli, options, { verb: 'update', vms: chosen, open: isOpen(names, options) });
         const changes = await inParallel(chosen, AT_ONCE, async (id) => {
           const { settings } = await client.get(vmPath('/v1/config', id), configurationAnswer);
           return healthCheckChanges(id, settings, wanted);
@@ -107,15 +122,4 @@ function wantedOf(options: UpdateOptions): WantedCheck {
     'ERR_VMPULSE_USAGE',
     'nothing is to be changed; give one of the --health-check-… options',
   );
-}
-
-function wholeNumber(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new VmpulseError('ERR_VMPULSE_USAGE', `"${plainText(text)}" is no whole number`);
-}
-
-/** `true` or `false`, as an option has it. Throws ERR_VMPULSE_USAGE. */
-export function trueOrFalse(text: string): boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  throw new VmpulseError('ERR_VMPULSE_USAGE', `"${plainText(text)}" is neither true nor false`);
 }

@@ -3,6 +3,7 @@ import { tokenAnswer } from '../../daemon/answers/guests.js';
 import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, type CliCommand, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
+import { asCame, formatOption, jsonOption, show } from '../format.js';
 import { vmId } from '../selectors.js';
 import { addReport } from './health-report.js';
 import { addActs } from './vm-acts.js';
@@ -57,14 +58,16 @@ function addHeartbeatToken(vm: Command, cli: Cli): void {
     )
     .argument('<vm>', 'name or namespace/name')
     .addOption(dryRunOption())
+    .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse vm heartbeat-token default/web-1', 'for the guest']))
     .action((name: string, options: ChangeOptions, command) =>
       withDaemon(command, cli, async (client) => {
         const id = await vmId(client, name);
-        if (!goesOn(cli, options, `make a new heartbeat token for ${id}`)) return;
+        if (!(await goesOn(cli, options, `make a new heartbeat token for ${id}`))) return;
         const path = `${vmPath('/v1/vms', id)}/heartbeat-token`;
-        const { token } = await client.post(path, { author: author() }, tokenAnswer);
-        cli.stdout.write(`${token}\n`);
+        const answer = await client.post(path, { author: author() }, asCame(tokenAnswer));
+        await show(cli, options, answer, ({ token }) => `${token}\n`);
       }),
     );
 }

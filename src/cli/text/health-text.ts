@@ -65,7 +65,7 @@ export function checkText(checked: CheckedVm, verbose: boolean, nowMs: number, p
 
 /** A line a VM, the sum at the end. */
 export function checksText(vms: readonly CheckedVm[], paint: Paint): string {
-  if (vms.length === 0) return 'no VM is chosen\n';
+  if (vms.length === 0) return '';
   const rows = vms.map(({ vm, health, askedNow, results }): (string | Cell)[] => {
     const count = (what: string) => results.filter(({ result }) => result === what).length;
     const failed = count('failed');

@@ -90,7 +90,7 @@ describe('vmpulse bench', () => {
   it('refuses a count that is none', async () => {
     const { status, stderr } = await runCommandLine(['bench', '--targets', 'many']);
     expect(status).toBe(64);
-    expect(stderr).toContain('write a whole number from 1 to 1000000');
+    expect(stderr).toContain('Write a whole number from 1 to 1000000');
   });
 
   it('draws a bar on a terminal only', async () => {

@@ -32,8 +32,8 @@ describe('vmpulse image', () => {
 
   it.each([
     [['--checksum', 'sha256:1'], 'is not a checksum'],
-    [['--max-size', 'much'], '--max-size: "much" is not possible'],
-    [['--timeout', 'soon'], '--timeout: "soon" is not possible'],
+    [['--max-size', 'much'], "argument 'much' is invalid. It is no amount"],
+    [['--timeout', 'soon'], "argument 'soon' is invalid. It is no time"],
     [['--name', 'A/b'], 'is not the name of an image'],
   ])('refuses %j', async (args, message) => {
     const folder = testFolder();

@@ -99,8 +99,8 @@ describe('vmpulse metrics', () => {
     const [{ run }, sink] = [await daemon(), await startSink()];
     const missing = ['--endpoint-token-file', join(tempDir(), 'none')];
     const refusals = [
-      { args: ['--every', '5s', '--endpoint', sink.url], says: '--every needs --stream' },
-      { args: missing, says: 'needs --endpoint' },
+      { args: ['--every', '5s', '--endpoint', sink.url], says: '--every does nothing without --stream' },
+      { args: missing, says: '--endpoint-token-file does nothing without --endpoint' },
       { args: ['--endpoint', sink.url, ...missing], says: 'none cannot be read: ENOENT' },
     ];
     for (const { args, says } of refusals)

@@ -143,7 +143,7 @@ describe('docs/guides/migrating-from-seeds.md', () => {
     ],
     ['--maintenance-window-start 02:00', /--maintenance-window-start is half a window/],
     ['--health-interval 1.5m', /--health-interval is no time in whole seconds/],
-    ['--ssh-check maybe', /"maybe" is not true or false/],
+    ['--ssh-check maybe', /'maybe' is invalid\. Write true or false/],
   ])('autopilot config %s is refused with what to do instead', async (option, message) => {
     const told = await run('autopilot', 'config', 'myvm', ...words(option));
     expect(told).toMatchObject({ status: 64, stdout: '', stderr: expect.stringMatching(message) });

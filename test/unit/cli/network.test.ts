@@ -66,13 +66,17 @@ describe('vmpulse security-group', () => {
   });
 
   it.each([
-    [['add-rule', 'web', '--port', '1'], 64, '"web" is no group; write default, or --vm'],
+    [
+      ['add-rule', 'web', '--port', '1'],
+      64,
+      "'web' is invalid for argument 'group'. It is no group; write default, or --vm",
+    ],
     [['add-rule', 'default', '--vm', 'web-1'], 64, 'name two groups; keep one of them'],
-    [['add-rule', '--port', 'http'], 64, '"http" is no port'],
+    [['add-rule', '--port', 'http'], 64, "'http' is invalid. It is no port"],
     [['add-rule', '--port', '70000'], 1, 'must be a port from 1 to 65535'],
     [['add-rule', '--protocol', 'sctp'], 1, 'rule.protocol'],
     [['add-rule', '--source-cidr', '10.0.0.0/33'], 1, 'must be an address or a network'],
-    [['policy', 'reject'], 64, '"reject" is no policy'],
+    [['policy', 'reject'], 64, "'reject' is invalid for argument 'policy'"],
     [['list', '--vm', 'nobody'], 1, 'no VM named nobody'],
   ])('refuses %j', async (args, status, message) => {
     const { run, runtime } = await daemon();

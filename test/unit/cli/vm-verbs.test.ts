@@ -241,5 +241,56 @@ describe('--dry-run', () => {
       stderr: '',
     });
     expect(runtime.calls).toEqual([]);
+    const would = { dryRun: true, needsYes: false, would: [what] };
+    expect(JSON.parse((await run(...args, '--dry-run', '--json')).stdout)).toEqual(would);
+    expect(parse((await run(...args, '--dry-run', '--format', 'yaml')).stdout)).toEqual(would);
+    expect(runtime.calls).toEqual([]);
+  });
+});
+
+describe('status 3', () => {
+  it.each([
+    [['vm', 'stop', 'web-*'], 'stop'],
+    [['vm', 'exec-batch', '--vm', 'web-*', '--command', 'id'], 'run ["/bin/sh","-c","id"] in'],
+    [['vm', 'schedule', 'reboot', 'web-*', '--reason', 'r'], 'schedule reboot of'],
+    [['vm', 'update', 'web-*', '--health-check-timeout', '5s'], 'update'],
+    [['autopilot', 'enable', 'web-*'], 'enable'],
+    [['health', 'reset', 'web-*'], 'reset the probes of'],
+  ])('of %j says what would be done, to programs as well', async (args, verb) => {
+    const { run } = await daemon();
+    const told = await run(...args, '--json');
+    expect(told).toMatchObject({ status: 3, stderr: expect.stringContaining('ERR_VMPULSE_UNCONFIRMED') });
+    expect(JSON.parse(told.stdout)).toEqual({
+      dryRun: false,
+      needsYes: true,
+      would: [`${verb} default/web-1`, `${verb} default/web-2`],
+    });
+  });
+});
+
+describe('no VM that is chosen', () => {
+  const none = ['--tag', 'no=such'];
+  it.each([
+    [['vm', 'list', ...none], { vms: [] }],
+    [['vm', 'stop', ...none], { results: [] }],
+    [['vm', 'delete', ...none], { results: [] }],
+    [['vm', 'maintenance', 'end', ...none], { results: [] }],
+    [['vm', 'exec-batch', ...none, '--command', 'id'], undefined],
+    [['vm', 'update', ...none, '--health-check-timeout', '5s'], { set: [], vms: [] }],
+    [['autopilot', 'enable', ...none], { set: [], vms: [] }],
+    [['autopilot', 'config', ...none, '--show'], { vms: [] }],
+    [['health', 'check-all', ...none], { vms: [] }],
+    [['health', 'reset', ...none], { results: [] }],
+    [['status', ...none], { vms: [] }],
+    [['status', '--check-now', ...none], { vms: [] }],
+    [['status', '--recovery-log', ...none], { recoveries: [] }],
+  ])('is told in one way by %j', async (args, data) => {
+    const { run } = await daemon();
+    const told = await run(...args);
+    expect(told).toMatchObject({ status: 0, stderr: 'vmpulse: no VM is chosen\n' });
+    const asJson = await run(...args, '--json');
+    expect(asJson).toMatchObject({ status: 0, stderr: 'vmpulse: no VM is chosen\n' });
+    if (data === undefined) expect(asJson.stdout).toBe('');
+    else expect(JSON.parse(asJson.stdout)).toMatchObject(data);
   });
 });

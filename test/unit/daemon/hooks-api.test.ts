@@ -87,7 +87,9 @@ on-failure:
     });
     expect(await run('add', 'web-1', 'pre-begin', '/bin/true')).toMatchObject({
       status: 64,
-      stderr: expect.stringMatching(/"pre-begin" is no event; write one of pre-start, /),
+      stderr: expect.stringMatching(
+        /'pre-begin' is invalid for argument 'event'\. Allowed choices are pre-start, /,
+      ),
     });
   });
 

@@ -72,7 +72,9 @@ describe('notifications', () => {
     expect(await run('test', 'nobody')).toMatchObject({ status: 1 });
     expect(await run('add', 'x', '--webhook', url, '--level', 'loud')).toMatchObject({
       status: 64,
-      stderr: expect.stringMatching(/"loud" is no level; write one of all, warnings, errors, critical/),
+      stderr: expect.stringMatching(
+        /'loud' is invalid\. Allowed choices are all, warnings, errors, critical/,
+      ),
     });
   });
 
