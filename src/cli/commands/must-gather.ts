@@ -1,16 +1,19 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { Option } from 'commander';
 import { type Cli, type CliCommand, withDaemon } from '../cli.js';
 import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import type { Gathered } from '../gather/gather.js';
-import { parseTime } from '../parse-time.js';
+import { parseTime } from '../option-parsers.js';
+import { untilInterrupted } from '../until-interrupted.js';
 
 interface GatherCommandOptions extends FormatOptions {
   readonly output?: string;
   readonly config: string;
   readonly last: number;
+  readonly timeout: number;
 }
 
 const MISSING_SHOWN = 20;
@@ -26,17 +29,28 @@ export const mustGatherCommand: CliCommand = {
       )
       .option('-o, --output <file>', 'default vmpulse-must-gather-HOST-TIME.tar.gz in this directory')
       .option('--config <file>', 'the configuration of the daemon', DEFAULT_CONFIG)
-      .option('--last <time>', 'how far back journal and log go', parseTime, parseTime('7d'))
+      .addOption(
+        new Option('--last <time>', 'how far back journal and log go')
+          .argParser(parseTime)
+          .default(parseTime('7d'), '7d'),
+      )
+      .addOption(
+        new Option('--timeout <time>', 'what is not there by then is left out, and named')
+          .argParser(parseTime)
+          .default(parseTime('5m'), '5m'),
+      )
       .addOption(formatOption())
       .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse must-gather -o incident.tar.gz', 'for whoever is to help']))
-      .action(({ output, config, last, ...options }: GatherCommandOptions, command) =>
+      .action(({ output, config, last, timeout, ...options }: GatherCommandOptions, command) =>
         withDaemon(command, cli, async (client) => {
           const { gather } = await import('../gather/gather.js');
           const file = resolve(output ?? usualName());
           const wanted = { client, configPath: resolve(config), lastMs: last };
           const tell = (part: string) => progress(cli, `gathering: ${part} …`);
-          const gathered = await gather(file, wanted, tell).finally(() => progress(cli, ''));
+          const gathered = await untilInterrupted((signal) =>
+            gather(file, wanted, { deadlineMs: timeout, signal, tell }),
+          ).finally(() => progress(cli, ''));
           await show(cli, options, plain(gathered), gatheredText);
         }),
       );

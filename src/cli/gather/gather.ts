@@ -1,10 +1,11 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { Deadline } from '../../model/deadline.js';
+import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { VERSION } from '../../runtime/version.js';
-import { type Gathering, type GatherOptions, PARTS } from './parts.js';
+import { type Gathering, type GatherOptions, PARTS, type Part } from './parts.js';
 import { Stage } from './stage.js';
 
 export interface Gathered {
@@ -14,45 +15,76 @@ export interface Gathered {
   readonly missing: readonly { readonly name: string; readonly why: string }[];
 }
 
+export interface GatherCall {
+  /** For all parts together; packing comes after it. */
+  readonly deadlineMs: number;
+  /** Ends it without an archive. */
+  readonly signal: AbortSignal;
+  /** Hears of each part that begins. */
+  readonly tell: (part: string) => void;
+}
+
+/** Longest time for one part, ms. */
+const PART_MS = 60_000;
+
 /**
  * Gathers everything that a person far away needs to understand this host, and packs it into `file`, which must not be
- * there: mode 0600, secrets taken out. `tell` hears of each part. Errors: ERR_VMPULSE_USAGE where the file cannot be made.
+ * there: mode 0600, secrets taken out. A part that fails, or is not done in time, is named in the archive. Errors:
+ * ERR_VMPULSE_USAGE where the file cannot be made, ERR_VMPULSE_ABORTED; then there is no file.
  */
 export async function gather(
   file: string,
   options: GatherOptions,
-  tell: (part: string) => void,
+  { deadlineMs, signal, tell }: GatherCall,
 ): Promise<Gathered> {
+  if (existsSync(file)) throw notWritten(file, IS_THERE);
+  const whole = new Deadline('must-gather', { deadlineMs, signal });
   const stage = await Stage.make();
   try {
     const gathering: Gathering = { ...options, stage };
     for (const part of PARTS) {
       tell(part.name);
-      await part.run(gathering).catch((error: unknown) => stage.lack(part.name, errorMessage(error)));
+      await runPart(part, gathering, whole);
     }
+    stage.seal();
     const { taken, missing } = stage;
-    const manifest = { vmpulse: VERSION, gatheredAt: new Date().toISOString(), files: [...taken], missing };
-    await stage.json('manifest.json', manifest);
+    const manifest = { vmpulse: VERSION, gatheredAt: new Date().toISOString(), files: taken, missing };
+    await stage.finish('manifest.json', manifest);
     tell('archive');
-    await pack(stage.dir, file);
+    await pack(stage.files, file, signal);
     return { file, bytes: (await stat(file)).size, files: taken.length, missing };
   } finally {
     await stage.remove();
   }
 }
 
-async function pack(dir: string, file: string): Promise<void> {
+async function runPart({ name, run }: Part, gathering: Gathering, whole: Deadline): Promise<void> {
+  try {
+    const deadline = whole.part(PART_MS);
+    await deadline.race(run(gathering, deadline));
+  } catch (error) {
+    if (isVmpulseError(error, 'ERR_VMPULSE_ABORTED')) throw error;
+    const isLate = isVmpulseError(error, 'ERR_VMPULSE_TIMEOUT');
+    gathering.stage.lack(name, isLate ? 'not all of it was there in time' : errorMessage(error));
+  }
+}
+
+const IS_THERE = 'there is a file of that name; name another with --output';
+
+async function pack(dir: string, file: string, signal: AbortSignal): Promise<void> {
   const { create } = await import('tar');
   const out = createWriteStream(file, { flags: 'wx', mode: 0o600 });
   try {
     const packed = create({ cwd: dir, gzip: true, portable: true, prefix: 'must-gather' }, ['.']);
-    await pipeline(packed, out);
+    await pipeline(packed, out, { signal });
   } catch (error) {
     const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
     if (!isThere) await rm(file, { force: true });
-    const why = isThere ? 'there is a file of that name; name another with --output' : errorMessage(error);
-    throw new VmpulseError('ERR_VMPULSE_USAGE', `${plainText(file)} cannot be written: ${why}`, {
-      cause: error,
-    });
+    if (signal.aborted) throw new VmpulseError('ERR_VMPULSE_ABORTED', 'must-gather was interrupted');
+    throw notWritten(file, isThere ? IS_THERE : errorMessage(error), error);
   }
+}
+
+function notWritten(file: string, why: string, cause?: unknown): VmpulseError {
+  return new VmpulseError('ERR_VMPULSE_USAGE', `${plainText(file)} cannot be written: ${why}`, { cause });
 }

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { cpus, hostname, release, tmpdir, totalmem, uptime } from 'node:os';
-import { basename, join } from 'node:path';
+import { copyFile, readdir, stat } from 'node:fs/promises';
+import { cpus, hostname, release, totalmem, uptime } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { LoadedConfig } from '../../config/index.js';
 import { journalPageAnswer } from '../../daemon/answers/journal.js';
 import { hostAnswer } from '../../daemon/answers/status.js';
+import type { Deadline } from '../../model/deadline.js';
 import { errorMessage } from '../../model/errors.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
 import { openJournal } from '../../runtime/journal/index.js';
@@ -28,10 +29,10 @@ export interface Gathering extends GatherOptions {
   config?: LoadedConfig;
 }
 
-/** One part of the archive. What it lacks it notes; what it throws is noted for it. */
+/** One part of the archive. What it lacks it notes; what it throws, also for want of time, is noted for it. */
 export interface Part {
   readonly name: string;
-  run(gathering: Gathering): Promise<void>;
+  run(gathering: Gathering, deadline: Deadline): Promise<void>;
 }
 
 const MIB = 1024 ** 2;
@@ -44,6 +45,8 @@ const PAGE = 1_000;
 /** VMs that are explained, those that are not well first. */
 const MAX_EXPLAINED = 1_000;
 const TOOL_MS = 20_000;
+const MAX_DOCUMENT_BYTES = 4 * MIB;
+const MAX_DOCUMENTS = 1_000;
 /** What a VM's folders have that a person can read: no disks, no images, no snapshots. */
 const READABLE = /(^|\.)(log|json|txt|ya?ml|pid)(\.\d+)?$/;
 
@@ -59,12 +62,35 @@ export const PARTS: readonly Part[] = [
   { name: 'folders of VMs', run: vmFolders },
 ];
 
-async function configuration(gathering: Gathering): Promise<void> {
+async function configuration(gathering: Gathering, deadline: Deadline): Promise<void> {
   const { stage, configPath } = gathering;
   const { loadConfig } = await import('../../config/index.js');
-  const config = await loadConfig(configPath, { optional: true });
-  gathering.config = config;
-  await stage.json('configuration/effective.json', { file: configPath, ...config });
+  try {
+    const config = await loadConfig(configPath, { optional: true, ...deadline.step() });
+    gathering.config = config;
+    await stage.json('configuration/effective.json', { file: configPath, ...config });
+  } catch (error) {
+    deadline.check();
+    stage.lack('configuration/effective.json', errorMessage(error));
+    for (const path of await documentsOf(configPath, deadline))
+      await stage.source(join('configuration/as-it-is', path), path, MAX_DOCUMENT_BYTES);
+  }
+}
+
+/** The files of a configuration that cannot be loaded. */
+async function documentsOf(configPath: string, deadline: Deadline): Promise<readonly string[]> {
+  const { readConfigSources } = await import('../../config/index.js');
+  try {
+    const { byHand, applied } = await readConfigSources(configPath, { optional: true, ...deadline.step() });
+    return [configPath, ...[...byHand, ...applied].slice(0, MAX_DOCUMENTS).map(({ path }) => path)];
+  } catch {
+    deadline.check();
+    // Where documents are, nothing says; so they are where they usually are.
+    const folder = join(dirname(configPath), 'vms.d');
+    const names = await readdir(folder).catch(() => []);
+    const documents = names.filter((name) => /\.(ya?ml|json)$/.test(name)).slice(0, MAX_DOCUMENTS);
+    return [configPath, ...documents.map((name) => join(folder, name))];
+  }
 }
 
 async function versions({ stage }: Gathering): Promise<void> {
@@ -102,10 +128,12 @@ async function hostFacts({ stage }: Gathering): Promise<void> {
   await stage.file('host/os-release', '/usr/lib/os-release', MIB);
 }
 
-async function doctor({ stage, config, configPath }: Gathering): Promise<void> {
+async function doctor({ stage, config, configPath }: Gathering, deadline: Deadline): Promise<void> {
   const { CHECKS, demandOf, demandOfDefaults, realHost, runDoctor } = await import('../../doctor/index.js');
   const demand = config === undefined ? demandOfDefaults() : demandOf(configPath, config);
-  await stage.json('doctor.json', await runDoctor({ host: realHost(), demand, checks: CHECKS }));
+  const { signal } = deadline.step();
+  const asked = { host: realHost(), demand, checks: CHECKS, ...(signal === undefined ? {} : { signal }) };
+  await stage.json('doctor.json', await runDoctor(asked));
 }
 
 const QUESTIONS = [
@@ -118,10 +146,11 @@ const QUESTIONS = [
   'recovery/log?limit=1000',
 ];
 
-async function daemon({ stage, client }: Gathering): Promise<void> {
+async function daemon({ stage, client }: Gathering, deadline: Deadline): Promise<void> {
   // Where there is no daemon the first question says so, and the others are not asked.
   const { vms } = await client.get('/v1/status', hostAnswer);
   for (const question of QUESTIONS) {
+    deadline.check();
     const name = `daemon/${question.split('?')[0]?.replace('/', '-')}.json`;
     await ask(stage, name, async () => stage.json(name, await client.get(`/v1/${question}`, z.unknown())));
   }
@@ -130,6 +159,7 @@ async function daemon({ stage, client }: Gathering): Promise<void> {
   );
   const order = [...vms].sort((a, b) => Number(a.health === 'healthy') - Number(b.health === 'healthy'));
   for (const { id } of order.slice(0, MAX_EXPLAINED)) {
+    deadline.check();
     const name = `daemon/vms/${id}.json`;
     await ask(stage, name, async () => {
       const explanation = await client.get(vmPath('/v1/explain', id), z.unknown());
@@ -146,7 +176,7 @@ async function ask(stage: Stage, name: string, work: () => Promise<void>): Promi
 }
 
 /** Newest first: from the daemon, or from a copy of its file. */
-async function journal(gathering: Gathering): Promise<void> {
+async function journal(gathering: Gathering, deadline: Deadline): Promise<void> {
   const { client, stage, lastMs } = gathering;
   const newest = { last: lastMs, order: 'newest', limit: PAGE } as const;
   const fromDaemon = (cursor: string | undefined) => {
@@ -155,10 +185,11 @@ async function journal(gathering: Gathering): Promise<void> {
   };
   let entries: readonly object[];
   try {
-    entries = await everyPage(fromDaemon);
+    entries = await everyPage(fromDaemon, deadline);
   } catch (error) {
+    deadline.check();
     stage.lack('journal.jsonl from the daemon', errorMessage(error));
-    entries = await journalOnDisk(gathering);
+    entries = await journalOnDisk(gathering, deadline);
   }
   const lines = entries.map((entry) => `${JSON.stringify(stage.redactor.data(entry))}\n`);
   await stage.text('journal.jsonl', lines.join(''));
@@ -168,9 +199,11 @@ async function journal(gathering: Gathering): Promise<void> {
 
 async function everyPage(
   ask: (cursor: string | undefined) => Promise<{ entries: readonly object[]; next: string | null }>,
+  deadline: Deadline,
 ): Promise<object[]> {
   const found: object[] = [];
   for (let cursor: string | undefined; found.length < MAX_JOURNAL_ENTRIES; ) {
+    deadline.check();
     const { entries, next } = await ask(cursor);
     found.push(...entries);
     if (next === null) break;
@@ -180,31 +213,30 @@ async function everyPage(
 }
 
 /** A copy is opened: reading a journal writes beside it. */
-async function journalOnDisk({ config, lastMs }: Gathering): Promise<readonly object[]> {
+async function journalOnDisk(
+  { config, lastMs, stage }: Gathering,
+  deadline: Deadline,
+): Promise<readonly object[]> {
   const path = join(config?.config.stateDir ?? '/var/lib/vmpulse', 'journal.db');
   const { size } = await stat(path);
   if (size > MAX_JOURNAL_COPY_BYTES) throw new Error(`${path} is too large to be copied (${size} bytes)`);
-  const dir = await mkdtemp(join(tmpdir(), 'vmpulse-journal-'));
+  const copy = join(stage.scratch, 'journal.db');
+  await copyFile(path, copy);
+  await copyFile(`${path}-wal`, `${copy}-wal`).catch(() => {});
+  const opened = await openJournal({ path: copy });
   try {
-    const copy = join(dir, 'journal.db');
-    await copyFile(path, copy);
-    await copyFile(`${path}-wal`, `${copy}-wal`).catch(() => {});
-    const opened = await openJournal({ path: copy });
-    try {
-      const fromMs = Date.now() - lastMs;
-      return await everyPage(
-        (cursor): Promise<{ entries: readonly StoredJournalEntry[]; next: string | null }> =>
-          opened.query({ fromMs, order: 'newest', limit: PAGE, ...(cursor === undefined ? {} : { cursor }) }),
-      );
-    } finally {
-      await opened.close();
-    }
+    const fromMs = Date.now() - lastMs;
+    return await everyPage(
+      (cursor): Promise<{ entries: readonly StoredJournalEntry[]; next: string | null }> =>
+        opened.query({ fromMs, order: 'newest', limit: PAGE, ...(cursor === undefined ? {} : { cursor }) }),
+      deadline,
+    );
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await opened.close();
   }
 }
 
-async function log({ stage, lastMs }: Gathering): Promise<void> {
+async function log({ stage, lastMs }: Gathering, deadline: Deadline): Promise<void> {
   const since = new Date(Date.now() - lastMs).toISOString().replace('T', ' ').slice(0, 19);
   const args = [
     '--unit',
@@ -216,8 +248,9 @@ async function log({ stage, lastMs }: Gathering): Promise<void> {
     '--output',
     'short-iso',
   ];
+  const { deadlineMs: timeout, signal } = deadline.step(TOOL_MS);
   const text = await new Promise<string>((resolve, reject) => {
-    execFile('journalctl', args, { timeout: TOOL_MS, maxBuffer: MAX_LOG_BYTES }, (error, stdout) => {
+    execFile('journalctl', args, { timeout, signal, maxBuffer: MAX_LOG_BYTES }, (error, stdout) => {
       // More than fits is cut, which is said by the size.
       if (error && stdout === '') reject(new Error(`journalctl: ${error.message.split('\n')[0]}`));
       else resolve(stdout);
@@ -226,23 +259,31 @@ async function log({ stage, lastMs }: Gathering): Promise<void> {
   await stage.text('vmpulse.log', text);
 }
 
-async function vmFolders(gathering: Gathering): Promise<void> {
+async function vmFolders(gathering: Gathering, deadline: Deadline): Promise<void> {
   const { stateDir = '/var/lib/vmpulse', runDir = '/run/vmpulse' } = gathering.config?.config ?? {};
   for (const [name, folder] of [
     ['state', stateDir],
     ['run', runDir],
   ] as const) {
     await ask(gathering.stage, `vms/${name}`, () =>
-      walk(gathering.stage, `vms/${name}`, join(folder, 'vms'), 0),
+      walk(gathering.stage, `vms/${name}`, join(folder, 'vms'), deadline),
     );
+    deadline.check();
   }
 }
 
 /** Regular files that a person can read, two folders deep and one more; links, sockets and devices are left where they are. */
-async function walk(stage: Stage, name: string, folder: string, depth: number): Promise<void> {
+async function walk(
+  stage: Stage,
+  name: string,
+  folder: string,
+  deadline: Deadline,
+  depth = 0,
+): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
+    deadline.check();
     const [below, path] = [`${name}/${basename(entry.name)}`, join(folder, entry.name)];
-    if (entry.isDirectory() && depth < 3) await walk(stage, below, path, depth + 1);
+    if (entry.isDirectory() && depth < 3) await walk(stage, below, path, deadline, depth + 1);
     else if (entry.isFile() && READABLE.test(entry.name)) await stage.file(below, path, MAX_VM_FILE_BYTES);
     else if (!entry.isSymbolicLink())
       stage.lack(below, entry.isFile() ? 'it is no log and no record' : 'it is no regular file');

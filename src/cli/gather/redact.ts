@@ -29,6 +29,11 @@ const LOOKS: readonly RegExp[] = [
   /()()\$(?:[156y]|2[aby]|argon2[a-z]*)\$[./A-Za-z0-9$=,+-]{16,}/g,
 ];
 
+/** An item of a list that stands as far left as the member whose list it is. */
+function isItemAt(line: string, column: number): boolean {
+  return line.search(/\S/) === column && line[column] === '-';
+}
+
 /**
  * Takes secrets out of what leaves the host. It learns those that the configuration has, by the names of their members
  * and from the files it names, and then removes them from every text, together with what looks like one.
@@ -49,6 +54,46 @@ export class Redactor {
       if (clean.includes(secret)) clean = clean.replaceAll(secret, GONE);
     for (const look of LOOKS) clean = clean.replace(look, `$1$2${GONE}`);
     return clean;
+  }
+
+  /**
+   * A document that cannot be parsed, as latin1. Whatever stands behind the name of a secret goes, to the end of its line and
+   * of what is indented below it. Learns what it takes out.
+   */
+  source(text: string): string {
+    let goneFrom: number | undefined;
+    const lines = text.split('\n').map((line) => {
+      const column = line.search(/\S/);
+      const isBelow = goneFrom !== undefined && (column > goneFrom || isItemAt(line, goneFrom));
+      if (column < 0) return line;
+      if (isBelow) {
+        this.#learnPieces(line);
+        return `${' '.repeat(column)}${GONE}`;
+      }
+      goneFrom = undefined;
+      const secret = this.#secretIn(line);
+      if (secret === undefined) return line;
+      goneFrom = /^[\s-]*/.exec(line)?.[0].length ?? 0;
+      this.#learnPieces(line.slice(secret));
+      return `${line.slice(0, secret)} ${GONE}`;
+    });
+    return lines.join('\n');
+  }
+
+  /** Where in a line of a document the value of a secret begins. */
+  #secretIn(line: string): number | undefined {
+    for (const found of line.matchAll(/["']?([\w.-]+)["']?\s*[:=]/g)) {
+      const [whole, name = ''] = found;
+      const end = found.index + whole.length;
+      if (SECRET_FILE.test(name)) this.#learnFile(/[^\s"',}\]]+/.exec(line.slice(end))?.[0] ?? '');
+      else if (SECRET_MEMBER.test(name) || name === 'value') return end;
+    }
+    return undefined;
+  }
+
+  #learnPieces(text: string): void {
+    const bare = (piece: string) => piece.replace(/^[\s"'[{(-]+|[\s"'\]}),]+$/g, '');
+    for (const piece of [text, ...text.split(/[:=,]\s*/).slice(1)]) this.#learn(bare(piece));
   }
 
   #data(value: unknown, member: string): unknown {

@@ -26,19 +26,40 @@ export class Stage {
   readonly redactor = new Redactor();
   readonly taken: Taken[] = [];
   readonly missing: LeftOut[] = [];
-  readonly dir: string;
+  /** What is packed. */
+  readonly files: string;
+  /** For what is only needed on the way. */
+  readonly scratch: string;
+  readonly #dir: string;
   #bytes = 0;
+  #isSealed = false;
 
   private constructor(dir: string) {
-    this.dir = dir;
+    this.#dir = dir;
+    this.files = join(dir, 'files');
+    this.scratch = join(dir, 'scratch');
   }
 
   static async make(): Promise<Stage> {
-    return new Stage(await mkdtemp(join(tmpdir(), 'vmpulse-must-gather-')));
+    const stage = new Stage(await mkdtemp(join(tmpdir(), 'vmpulse-must-gather-')));
+    for (const folder of [stage.files, stage.scratch]) await mkdir(folder, { mode: 0o700 });
+    return stage;
+  }
+
+  /** From now on nothing is taken any more from a part that was not done in time. */
+  seal(): void {
+    this.#isSealed = true;
+  }
+
+  /** The last file, of a stage that is sealed. */
+  async finish(name: string, data: unknown): Promise<void> {
+    const text = `${JSON.stringify(this.redactor.data(data), null, 2)}\n`;
+    await writeFile(join(this.files, name), text, { mode: 0o600 });
   }
 
   async remove(): Promise<void> {
-    await rm(this.dir, { recursive: true, force: true });
+    this.seal();
+    await rm(this.#dir, { recursive: true, force: true, maxRetries: 3 });
   }
 
   /** Data as JSON; members that may be secret are taken out. */
@@ -54,18 +75,20 @@ export class Stage {
   /** The end of a file, if it is a regular one; neither it nor anything else is followed or waited for. */
   async file(name: string, path: string, maxBytes: number): Promise<void> {
     try {
-      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      const file = await open(path, flags);
-      try {
-        const { size } = await file.stat().then((stat) => {
-          if (!stat.isFile()) throw new Error('it is no regular file');
-          return stat;
-        });
-        const { bytes, isCut } = await readEnd(file, size, maxBytes);
-        await this.#write(name, bytes, isCut ? size : undefined);
-      } finally {
-        await file.close();
-      }
+      const { bytes, isCut, size } = await readRegular(path, maxBytes, constants.O_NOFOLLOW);
+      await this.#write(name, bytes, isCut ? size : undefined);
+    } catch (error) {
+      this.lack(name, errorMessage(error));
+    }
+  }
+
+  /** A document that may not be well-formed, whole; what may be secret by its name is taken out. */
+  async source(name: string, path: string, maxBytes: number): Promise<void> {
+    try {
+      const { bytes, isCut, size } = await readRegular(path, maxBytes, 0);
+      if (isCut) throw new Error(`it is too large for a document (${size} bytes)`);
+      const clean = this.redactor.source(bytes.toString('latin1'));
+      await this.#write(name, Buffer.from(clean, 'latin1'));
     } catch (error) {
       this.lack(name, errorMessage(error));
     }
@@ -73,20 +96,41 @@ export class Stage {
 
   /** Notes what is not there, and why. */
   lack(name: string, why: string): void {
+    if (this.#isSealed) return;
     this.missing.push({ name, why: plainText(this.redactor.text(why), 500) });
   }
 
   async #write(name: string, bytes: Buffer, cutFromBytes?: number): Promise<void> {
+    if (this.#isSealed) return;
     const clean = Buffer.from(this.redactor.text(bytes.toString('latin1')), 'latin1');
     if (this.#bytes + clean.length > MAX_BYTES) {
       this.lack(name, 'the archive is as large as it may be');
       return;
     }
     this.#bytes += clean.length;
-    const path = join(this.dir, name);
+    const path = join(this.files, name);
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(path, clean, { mode: 0o600 });
+    if (this.#isSealed) return;
     this.taken.push({ name, bytes: clean.length, ...(cutFromBytes === undefined ? {} : { cutFromBytes }) });
+  }
+}
+
+interface ReadFile {
+  readonly bytes: Buffer;
+  /** Only its end was read. */
+  readonly isCut: boolean;
+  readonly size: number;
+}
+
+async function readRegular(path: string, maxBytes: number, flags: number): Promise<ReadFile> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new Error('it is no regular file');
+    return { ...(await readEnd(file, stat.size, maxBytes)), size: stat.size };
+  } finally {
+    await file.close();
   }
 }
 

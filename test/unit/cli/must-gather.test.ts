@@ -7,14 +7,17 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { extract } from 'tar';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { DaemonClient } from '../../../src/cli/client.js';
+import { gather } from '../../../src/cli/gather/gather.js';
 import type { StoredJournalEntry } from '../../../src/model/ports.js';
 import { openJournal } from '../../../src/runtime/journal/index.js';
 import { serve, tempDir } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
+import { startCli } from './run-cli.js';
 
 /** Each stands somewhere else; none may leave the host. */
 const PLANTED = {
@@ -204,27 +207,114 @@ describe('vmpulse must-gather', { timeout: 180_000 }, () => {
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
-  it('takes what is readable where the configuration is not', async () => {
-    const dir = tempDir();
-    put(join(dir, 'config.yaml'), 'nonsense: [\n');
+  it('takes a configuration that does not parse as it is, without its secrets', async () => {
+    const { dir, config } = await plantedHost();
+    const text = [
+      'logLevel: debug',
+      'notifications:',
+      '  smtp:',
+      '    host: mail.example.org',
+      `    login: {user: ops, password: ${PLANTED.raw}}`,
+      'api:',
+      '  headers:',
+      `  - name: X-Session`,
+      `    value: ${PLANTED.bearer}`,
+      `  token: |`,
+      `    ${PLANTED.argument}`,
+      'nonsense: [',
+    ];
+    put(config, text.join('\n'));
     const output = join(dir, 'out.tar.gz');
-    const { status } = await runCommandLine([
-      ...[
-        'must-gather',
-        '-o',
-        output,
-        '--config',
-        join(dir, 'config.yaml'),
-        '--socket',
-        join(dir, 'none.sock'),
-      ],
-    ]);
-    expect(status).toBe(0);
-    expect(existsSync(output)).toBe(true);
-    const manifest = JSON.parse((await unpacked(output)).get('manifest.json') ?? '');
-    expect(manifest.missing).toContainEqual({
-      name: 'configuration',
+    const args = ['must-gather', '-o', output, '--config', config, '--socket', join(dir, 'none.sock')];
+    expect((await runCommandLine(args)).status).toBe(0);
+    const files = await unpacked(output);
+    expect(leaks(files)).toEqual([]);
+    const asItIs = (path: string) => files.get(join('configuration/as-it-is', path)) ?? '';
+    expect(asItIs(config)).toContain(
+      'logLevel: debug\nnotifications:\n  smtp:\n    host: mail.example.org\n',
+    );
+    expect(asItIs(config)).toContain('    login: {user: ops, password: [redacted]\n');
+    expect(asItIs(config)).toContain('nonsense: [');
+    expect(asItIs(join(dir, 'vms.d/web.yaml'))).toContain('kind: VirtualMachineHost');
+    expect(JSON.parse(files.get('manifest.json') ?? '').missing).toContainEqual({
+      name: 'configuration/effective.json',
       why: expect.stringContaining('config.yaml:'),
     });
   });
+
+  it('takes documents that are not valid as they are', async () => {
+    const { dir, config } = await plantedHost();
+    const document = join(dir, 'vms.d/web.yaml');
+    put(document, readFileSync(document, 'utf8').replace('level: auth', 'level: none'));
+    const output = join(dir, 'out.tar.gz');
+    const args = ['must-gather', '-o', output, '--config', config, '--socket', join(dir, 'none.sock')];
+    expect((await runCommandLine(args)).status).toBe(0);
+    const files = await unpacked(output);
+    expect(leaks(files)).toEqual([]);
+    expect(files.get(join('configuration/as-it-is', document))).toContain('level: none');
+  });
+
+  it('names what was not there in time, and packs the rest', async () => {
+    const { dir, config } = await plantedHost();
+    const daemon = await silentDaemon();
+    const output = join(dir, 'out.tar.gz');
+    const { status } = await runCommandLine([
+      ...['must-gather', '-o', output, '--config', config, '--socket', daemon.socket, '--timeout', '8s'],
+    ]);
+    expect(status).toBe(0);
+    const files = await unpacked(output);
+    expect([...files.keys()]).toContain('versions.json');
+    const { missing } = JSON.parse(files.get('manifest.json') ?? '');
+    for (const name of ['daemon', 'journal', 'log', 'folders of VMs'])
+      expect(missing).toContainEqual({ name, why: 'not all of it was there in time' });
+  });
+
+  it('leaves nothing when it is interrupted', async () => {
+    const { dir, config } = await plantedHost();
+    const daemon = await silentDaemon();
+    const [output, temporary] = [join(dir, 'out.tar.gz'), tempDir()];
+    const args = ['must-gather', '-o', output, '--config', config, '--socket', daemon.socket];
+    const { child, ended } = startCli(args, { TMPDIR: temporary });
+    await daemon.asked;
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ status: 1, stderr: expect.stringContaining('ERR_VMPULSE_ABORTED') });
+    expect(existsSync(output)).toBe(false);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('leaves no half archive when it is interrupted while it packs', async () => {
+    const { dir, config } = await plantedHost();
+    const output = join(dir, 'out.tar.gz');
+    const client = new DaemonClient({ socketPath: join(dir, 'none.sock') });
+    const interrupted = new AbortController();
+    const tell = (part: string) => {
+      if (part === 'archive') interrupted.abort();
+    };
+    const call = { deadlineMs: 120_000, signal: interrupted.signal, tell };
+    await expect(gather(output, { client, configPath: config, lastMs: 1_000 }, call)).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_ABORTED',
+    });
+    expect(existsSync(output)).toBe(false);
+    await client.close();
+  });
 });
+
+/** Takes connections and never answers. */
+async function silentDaemon(): Promise<{ readonly socket: string; readonly asked: Promise<void> }> {
+  const socket = join(tempDir(), 'silent.sock');
+  const open = new Set<Socket>();
+  const server = createServer();
+  const asked = new Promise<void>((resolve) => {
+    server.on('connection', (connection) => {
+      open.add(connection);
+      connection.on('error', () => {});
+      connection.once('data', () => resolve());
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  onTestFinished(() => {
+    for (const connection of open) connection.destroy();
+    server.close();
+  });
+  return { socket, asked };
+}
