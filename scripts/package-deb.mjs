@@ -14,6 +14,8 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { manPagesOf } from './lib/built-man-pages.mjs';
 import { listFiles } from './lib/fresh.mjs';
 import { findProgram, run } from './lib/run.mjs';
 import { ROOT } from './lib/steps.mjs';
@@ -57,6 +59,8 @@ async function build(work, { revision, fast }) {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   await layProgram(work, join(root, 'usr/lib/vmpulse'));
   layLinks(root);
+  await layManPages(root);
+  await layCompletions(root);
   layPackaging(root);
   const arch = (await run('dpkg', ['--print-architecture'])).trim();
   layControl(root, { version: `${version}-${revision}`, arch });
@@ -95,6 +99,29 @@ function layLinks(root) {
   for (const name of ['README.md', 'CHANGELOG.md']) cpSync(join(ROOT, name), join(documents, name));
   for (const name of ['docs/guides', 'docs/reference', 'docs/runbooks', 'examples/manifests'])
     cpSync(join(ROOT, name), join(documents, name.replace(/^docs\//, '')), { recursive: true });
+}
+
+async function layManPages(root) {
+  const folder = join(root, 'usr/share/man/man1');
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of await manPagesOf(join(root, 'usr/lib/vmpulse')))
+    writeFileSync(join(folder, `${name}.gz`), gzipSync(text, { level: 9 }));
+}
+
+/** Where each shell looks for what completes a command. */
+const COMPLETIONS = {
+  bash: 'bash-completion/completions/vmpulse',
+  zsh: 'zsh/vendor-completions/_vmpulse',
+  fish: 'fish/vendor_completions.d/vmpulse.fish',
+};
+
+async function layCompletions(root) {
+  const program = join(root, 'usr/lib/vmpulse/dist/cli/main.js');
+  for (const [shell, name] of Object.entries(COMPLETIONS)) {
+    const path = join(root, 'usr/share', name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, await run(process.execPath, [program, 'completion', shell]));
+  }
 }
 
 function layPackaging(root) {

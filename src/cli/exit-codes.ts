@@ -26,6 +26,21 @@ export const EXIT = {
   config: 78,
 } as const;
 
+/** The same in words, for the manual page. */
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: 'Done. vmpulse probe: ok.',
+  failed: 'The command failed. vmpulse probe: the target failed. vmpulse doctor: an error was found.',
+  inconclusive: 'vmpulse probe: it could not be told.',
+  unconfirmed: 'Nothing was done: more VMs would be changed than may be meant, and --yes is missing.',
+  usage: 'The command line does not fit.',
+  newer: 'What is stored was written by a newer vmpulse.',
+  unreachable: 'No daemon answers.',
+  internal: 'An error of vmpulse itself; please report it.',
+  busy: 'Somebody else has the state directory, socket or port.',
+  denied: 'The daemon does not know who asks, or does not allow it.',
+  config: 'The configuration is not valid.',
+};
+
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 const BY_CODE: { readonly [C in ErrorCode]?: ExitCode } = {

@@ -80,6 +80,14 @@ describe('the Debian package', { timeout: 5 * MINUTE, retry: 0 }, () => {
     expect(status(machine).degradations).toEqual([]);
   });
 
+  it('has manual pages and completions where they are looked for', () => {
+    for (const page of ['vmpulse', 'vmpulse-vm', 'vmpulse-health-monitor', 'vmpulse-must-gather'])
+      machine.run('gzip', '--test', `/usr/share/man/man1/${page}.1.gz`);
+    machine.run('bash', '-n', '/usr/share/bash-completion/completions/vmpulse');
+    expect(machine.read('/usr/share/zsh/vendor-completions/_vmpulse')).toMatch(/^#compdef vmpulse\n/);
+    expect(machine.read('/usr/share/fish/vendor_completions.d/vmpulse.fish')).toContain('vmpulse');
+  });
+
   it('is upgraded and downgraded: the daemon is another, VMs and state are the same', async () => {
     machine.run('vmpulse', 'recovery', 'hold', '--vm', 'web-2', '--reason', 'kept');
     for (const [path, revision] of [
