@@ -6,17 +6,19 @@ import type { Logger } from '../model/logger.js';
 import type { Scope } from '../model/scope.js';
 import type { VmId } from '../model/vm.js';
 import type { NotifyApi } from '../notify/index.js';
-import type { ReloadView, RuntimeApi } from '../runtime/views.js';
+import type { RuntimeApi } from '../runtime/views.js';
 import { authorOf, type Caller, type Identify } from './access/caller.js';
 import type { TokenApi } from './access/token-store.js';
 import { readCommand, readQuery } from './api-bodies.js';
+import type { ReloadedView } from './reload-view.js';
 
 /** What the API needs. */
 export interface ApiOptions {
   readonly runtime: RuntimeApi;
   readonly lifecycle: LifecycleApi;
   readonly notifier: NotifyApi;
-  readonly reload: () => Promise<ReloadView>;
+  /** Dry: tells what a reload would change. */
+  readonly reload: (how: { readonly dryRun: boolean }) => Promise<ReloadedView>;
   readonly logger: Logger;
   readonly identify: Identify;
   readonly tokens: TokenApi;

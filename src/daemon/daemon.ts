@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { destination, type Logger as Pino, pino } from 'pino';
-import { type DaemonConfig, diffConfig, type LoadedConfig } from '../config/index.js';
+import type { DaemonConfig, LoadedConfig } from '../config/index.js';
 import { Lifecycle } from '../lifecycle/index.js';
 import { systemClock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
@@ -19,6 +19,7 @@ import { HostWatchdog } from './host-watchdog.js';
 import { alwaysTaken, type LivePart, prepareAll } from './live.js';
 import { pushMetrics } from './metrics-push.js';
 import { Owned } from './owned.js';
+import { type ReloadedView, reloadView } from './reload-view.js';
 import { RemoteApi } from './remote-api.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
 import { serveAgentCheck, serveParts } from './side-ports.js';
@@ -110,7 +111,7 @@ export class Daemon {
    * ERR_VMPULSE_TIMEOUT of loadConfig, ERR_VMPULSE_ADDRESS_IN_USE and ERR_VMPULSE_SYSCALL where it names an address or a
    * group that cannot be had, ERR_VMPULSE_CLOSED.
    */
-  reload(): Promise<ReloadView> {
+  reload(): Promise<ReloadedView> {
     const reloaded = this.#reloads.then(() => this.#reload());
     this.#reloads = reloaded.catch((error: unknown) => {
       const why = `the configuration was not reloaded; the former one stays: ${errorMessage(error)}`;
@@ -118,6 +119,14 @@ export class Daemon {
       else this.#vmpulse?.degrade('configuration', why);
     });
     return reloaded;
+  }
+
+  /** What reload() would change, with what is wrong with the configuration. Changes nothing, and tries no address. */
+  async previewReload(): Promise<ReloadedView> {
+    await this.#reloads;
+    this.#requireOpen();
+    const next = await this.#read();
+    return reloadView({ started: this.#started, before: this.#loaded, next });
   }
 
   /** Lets go of everything; VMMs run on. Idempotent, ends in bounded time. */
@@ -197,7 +206,8 @@ export class Daemon {
     const { config } = this;
     const { runtime, tokens } = parts;
     const logger = this.#logger;
-    const reload = () => this.reload();
+    const reload = ({ dryRun }: { readonly dryRun: boolean }) =>
+      dryRun ? this.previewReload() : this.reload();
     const isReady = () => this.#vmpulse !== undefined;
     const { signal } = this.#stop;
     const shared = { ...parts, reload, logger, isReady, run: Date.now(), signal };
@@ -224,25 +234,18 @@ export class Daemon {
     this.#owned.add('host watchdog', () => watchdog.close());
   }
 
-  async #reload(): Promise<ReloadView> {
-    const vmpulse = this.#vmpulse;
-    if (!vmpulse || this.#closing) {
-      const text = 'the daemon is starting or ending; try again once it is ready';
-      throw new VmpulseError('ERR_VMPULSE_CLOSED', text);
-    }
+  async #reload(): Promise<ReloadedView> {
+    const vmpulse = this.#requireOpen();
     this.#notifier.reloading();
     try {
-      const { stateDir } = this.config;
-      const next = await this.#source.load({ signal: this.#stop.signal, stateDir });
+      const next = await this.#read();
       const applied = await this.#apply(next, vmpulse);
+      const view = reloadView({ started: this.#started, before: this.#loaded, next }, applied);
       this.#loaded = next;
       this.#tellSetAside(vmpulse);
       vmpulse.mend('configuration');
-      const { restartRequired } = diffConfig(this.#started, next).daemon;
-      const later = restartRequired.map((name) => `${name} changed: it holds after a restart of the daemon`);
-      const warnings = [...next.warnings, ...later];
-      for (const warning of warnings) this.#logger.warn({}, warning);
-      return { ...applied, warnings };
+      for (const warning of view.warnings) this.#logger.warn({}, warning);
+      return view;
     } finally {
       this.#notifier.ready(watching(vmpulse.view().vms.length));
     }
@@ -257,6 +260,16 @@ export class Daemon {
     });
     await prepared.commit();
     return applied;
+  }
+
+  #requireOpen(): Vmpulse {
+    if (this.#vmpulse && !this.#closing) return this.#vmpulse;
+    const text = 'the daemon is starting or ending; try again once it is ready';
+    throw new VmpulseError('ERR_VMPULSE_CLOSED', text);
+  }
+
+  #read(): Promise<LoadedConfig> {
+    return this.#source.load({ signal: this.#stop.signal, stateDir: this.config.stateDir });
   }
 
   /** Shows what was set at run time and does not fit the files any more. */

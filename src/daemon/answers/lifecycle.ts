@@ -4,9 +4,11 @@ import { names, oneOf, shown } from './shown.js';
 const change = z.looseObject({ id: shown, restartRequired: z.boolean() });
 
 export const reloadAnswer = z.looseObject({
+  dryRun: z.boolean(),
   added: names,
   removed: names,
-  changed: z.array(change),
+  changed: z.array(change.extend({ what: names })),
+  settings: z.looseObject({ changed: names, restartRequired: names }),
   warnings: names,
 });
 

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { ApiOptions } from '../../../src/daemon/api-route.js';
 import { VmpulseError } from '../../../src/model/errors.js';
 import { explainView, vmView } from '../daemon/fake-runtime.js';
 import { serve, tempDir } from '../daemon/helpers.js';
@@ -251,17 +252,36 @@ describe('commands to the daemon', () => {
   });
 
   it('reload and tell what changed, or the whole error with 78', async () => {
-    const view = {
+    const view: Omit<Awaited<ReturnType<ApiOptions['reload']>>, 'dryRun'> = {
       added: ['a/new'],
       removed: ['a/old'],
-      changed: [{ id: 'a/vm', restartRequired: true }],
+      changed: [
+        { id: 'a/vm', restartRequired: true, what: ['hypervisor.memoryMiB', 'probes'] },
+        { id: 'a/x', restartRequired: false, what: [] },
+      ],
+      settings: { changed: ['limits'], restartRequired: ['limits'] },
       warnings: ['odd'],
     };
-    const good = await daemon({ reload: async () => view });
-    expect((await good.run(['reload'])).stdout).toBe(
-      '+ a/new\n- a/old (not watched any more; it runs on)\n~ a/vm (restart of the VM required)\n! odd\nreloaded: 1 added, 1 removed, 1 changed\n',
-    );
-    expect(JSON.parse((await good.run(['reload', '--json'])).stdout)).toEqual(view);
+    const good = await daemon({ reload: async ({ dryRun }) => ({ dryRun, ...view }) });
+    const lines = [
+      '+ a/new',
+      '- a/old (not watched any more; it runs on)',
+      '~ a/vm (hypervisor.memoryMiB, probes, registered anew; restart of the VM required)',
+      '~ a/x',
+      '~ settings of the daemon: limits',
+      '! odd',
+    ];
+    expect((await good.run(['reload'])).stdout.split('\n')).toEqual([
+      ...lines,
+      'reloaded: 1 added, 1 removed, 2 changed',
+      '',
+    ]);
+    expect((await good.run(['reload', '--dry-run'])).stdout.split('\n')).toEqual([
+      ...lines,
+      'nothing done (--dry-run); a reload would be 1 added, 1 removed, 2 changed',
+      '',
+    ]);
+    expect(JSON.parse((await good.run(['reload', '--json'])).stdout)).toEqual({ dryRun: false, ...view });
     const message = 'a.yaml:3:1 x: is odd; write y\na.yaml:9:2 z: is odd too';
     const bad = await daemon({
       reload: () => Promise.reject(new VmpulseError('ERR_VMPULSE_CONFIG', message)),

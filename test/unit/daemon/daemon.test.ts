@@ -82,7 +82,14 @@ describe('vmpulse run', () => {
     const degraded = async () => JSON.parse((await ask(here, 'status', '--json')).stdout).degradations;
     const shown = { what: 'configuration', why: expect.stringContaining(`${here.config}:1:`) };
     expect(await degraded()).toContainEqual(expect.objectContaining(shown));
+    expect(await ask(here, 'reload', '--dry-run')).toMatchObject({ status: 78, stdout: '' });
     writeFileSync(here.config, 'logLevel: debug\nhostName: other\n');
+    const dry = JSON.parse((await ask(here, 'reload', '--dry-run', '--json')).stdout);
+    expect(dry).toMatchObject({
+      dryRun: true,
+      settings: { changed: ['hostName', 'logLevel'], restartRequired: ['hostName'] },
+    });
+    expect(await degraded()).toContainEqual(expect.objectContaining(shown));
     const good = await ask(here, 'reload');
     expect(good).toMatchObject({
       status: 0,

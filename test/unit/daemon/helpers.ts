@@ -45,7 +45,10 @@ export async function serve(options: Partial<ApiOptions> = {}): Promise<Served> 
   const runtime = new FakeRuntime();
   const stop = new AbortController();
   const socket = join(tempDir(), 'run', 'vmpulse.sock');
-  const reload = async () => ({ added: ['lab/new'], removed: [], changed: [], warnings: [] });
+  const reload: ApiOptions['reload'] = async ({ dryRun }) => ({
+    ...{ dryRun, added: ['lab/new'], removed: [], changed: [], warnings: [] },
+    settings: { changed: [], restartRequired: [] },
+  });
   const app = createApi({
     runtime,
     lifecycle: new FakeLifecycle(),
