@@ -6,12 +6,13 @@ import type { Blocker } from './vm-state.js';
 /** Too many fail, by number and by share. */
 function overLimit(ctx: StepContext): boolean {
   const { host, config } = ctx.state;
-  return host.failing >= config.brakeMinVms && host.failing >= config.brakeRatio * host.counted;
+  const { size } = host.failing;
+  return size >= config.brakeMinVms && size >= config.brakeRatio * host.counted;
 }
 
 function share(ctx: StepContext): string {
   const { failing, counted } = ctx.state.host;
-  return `${failing} of ${counted} VMs fail or are being recovered`;
+  return `${failing.size} of ${counted} VMs fail or are being recovered`;
 }
 
 /** Engages, releases and reports the brake; says whether it changed. */
@@ -53,7 +54,7 @@ export function brakeBlocker({ brake }: HostState): Blocker | null {
 
 function counts(ctx: StepContext): Record<string, unknown> {
   const { failing, counted } = ctx.state.host;
-  return { failing, counted };
+  return { failing: failing.size, counted };
 }
 
 /** When the brake has to be looked at again. */

@@ -10,7 +10,8 @@ export function countInFleet(ctx: StepContext, vm: PolicyVmState): void {
   const is = vm.spec === null ? 'none' : fleetClass(ctx, vm);
   if (is === was) return;
   host.counted += Number(is !== 'none') - Number(was !== 'none');
-  host.failing += Number(is === 'failing') - Number(was === 'failing');
+  if (is === 'failing') host.failing.add(vm.id);
+  else host.failing.delete(vm.id);
   countInGroups(host, vm, -1);
   vm.fleet = is;
   countInGroups(host, vm, 1);

@@ -77,9 +77,10 @@ export interface HostState {
   lastTicket: number;
   /** Binary heap by time; an entry counts only if it is the VM's present wake. */
   wakes: Wake[];
-  /** VMs that are expected to run and have conclusive results, and how many of them fail or are being recovered. */
+  /** How many VMs are expected to run and have conclusive results. */
   counted: number;
-  failing: number;
+  /** Those of them that fail or are being recovered. */
+  failing: Set<VmId>;
   brake: Brake | null;
   /** A person released the brake; it engages again only after the share was below the limit. */
   brakeReleased: boolean;
@@ -111,7 +112,7 @@ export function newHostState(): HostState {
     lastTicket: 0,
     wakes: [],
     counted: 0,
-    failing: 0,
+    failing: new Set(),
     brake: null,
     brakeReleased: false,
     groups: new Map(),

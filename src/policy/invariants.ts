@@ -88,8 +88,8 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
 /** The counts of the fleet cannot be less than nothing, nor can more fail than there are. */
 function miscounted(state: PolicyState): string[] {
   const { failing, counted } = state.host;
-  if (failing >= 0 && failing <= counted && counted <= state.vms.size) return [];
-  return [`the fleet is counted as ${failing} failing of ${counted}, of ${state.vms.size} VMs`];
+  if (failing.size <= counted && counted <= state.vms.size) return [];
+  return [`the fleet is counted as ${failing.size} failing of ${counted}, of ${state.vms.size} VMs`];
 }
 
 /** Everything that grows has a bound. */

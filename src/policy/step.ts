@@ -1,3 +1,4 @@
+import type { VmId } from '../model/vm.js';
 import { noteActionEnded, noteActionHeld, resolveByLooking } from './actions.js';
 import { noteActivity } from './activity.js';
 import { endedByPerson, noteAct, noteActEnded } from './acts.js';
@@ -71,14 +72,22 @@ function lookAtDue(ctx: StepContext, most: number): number {
   return 0;
 }
 
-/** Incident and brake concern those that wait for a slot, and once they are over everybody. */
+/** Incident and brake concern those that fail or wait for a slot, and once they are over everybody. */
 function followFleet(ctx: StepContext): void {
   const changes = [syncIncident(ctx), syncBrake(ctx)];
   if (changes.every((change) => change === null)) return;
-  const over = changes.includes('over') || changes.includes('released');
-  for (const vm of ctx.state.vms.values()) {
-    if (over || vm.ticket !== 0 || vm.fleet === 'failing') wakeNow(ctx, vm);
+  const { vms, host } = ctx.state;
+  if (changes.includes('over') || changes.includes('released')) {
+    for (const vm of vms.values()) wakeNow(ctx, vm);
+    return;
   }
+  for (const id of host.failing) wakeKnown(ctx, id);
+  for (const queue of Object.values(host.queues)) for (const { vm } of queue) wakeKnown(ctx, vm);
+}
+
+function wakeKnown(ctx: StepContext, id: VmId): void {
+  const vm = ctx.state.vms.get(id);
+  if (vm) wakeNow(ctx, vm);
 }
 
 function nextWake(ctx: StepContext): number | null {

@@ -94,7 +94,7 @@ describe('the fleet brake', () => {
       if (state) state.quarantine = { sinceMs: s.now, rule: 'budget-24h', text: 'x' };
       panics(s, vm);
     }
-    expect(s.state.host).toMatchObject({ counted: 3, failing: 0, brake: null });
+    expect(s.state.host).toMatchObject({ counted: 3, failing: new Set(), brake: null });
   });
 
   it('is not engaged by what has been broken for long, and does not forget what it holds itself', () => {
@@ -128,7 +128,7 @@ describe('the fleet brake', () => {
     const s = fleet(4);
     panics(s, ...ids(2));
     for (const vm of ids(4)) s.send({ type: 'vm-removed', vm });
-    expect(s.state.host).toMatchObject({ counted: 0, failing: 0 });
+    expect(s.state.host).toMatchObject({ counted: 0, failing: new Set() });
   });
 
   it('never lets an action begin while it holds, and counts right, whatever happens', () => {
@@ -144,7 +144,12 @@ describe('the fleet brake', () => {
           const held = whole && since !== undefined && s.state.host.brake?.sinceMs === since;
           if (held) expect(s.actions.slice(before).filter((a) => !startsUp(s, a.id))).toEqual([]);
           const vms = [...s.state.vms.values()];
-          expect(s.state.host.failing).toBe(vms.filter((v) => v.fleet === 'failing').length);
+          expect([...s.state.host.failing].toSorted()).toEqual(
+            vms
+              .filter((v) => v.fleet === 'failing')
+              .map((v) => v.id)
+              .toSorted(),
+          );
           expect(s.state.host.counted).toBe(vms.filter((v) => v.fleet !== 'none').length);
         }
       }),

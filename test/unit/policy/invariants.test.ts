@@ -218,7 +218,7 @@ const BROKEN: readonly (readonly [what: string, breakIt: (a: Acted) => void, sai
   [
     'a fleet that is miscounted',
     ({ state }) => {
-      state.host.failing = 7;
+      state.host.failing = new Set(Array.from({ length: 7 }, (_, i) => `gone/${i}`));
     },
     /counted as 7 failing/,
   ],
