@@ -98,7 +98,8 @@ function noteVerified(ctx: StepContext, vm: PolicyVmState, outcomes: Outcomes): 
       if (record.sinceMs === 0) record.sinceMs = ctx.now;
     } else if (outcome?.result === 'failed' && record.assumed && record.spec.role === 'readiness') {
       // Not counted by thresholds, so it can cost no more than a place in the list of endpoints.
-      Object.assign(record, { state: 'failed', seen: true, reason: outcome.reason, sinceMs: ctx.now });
+      const sinceMs = record.state === 'failed' && record.seen ? record.sinceMs : ctx.now;
+      Object.assign(record, { state: 'failed', seen: true, reason: outcome.reason, sinceMs });
     }
   }
 }

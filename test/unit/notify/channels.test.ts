@@ -319,7 +319,7 @@ describe('a program', () => {
     chmodSync(file, 0o755);
     // As if it hung in the kernel: no signal reaches it.
     const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
-    const late = await failure(send({ kind: 'exec', argv: [file] }, { timeoutMs: 200 }));
+    const late = await failure(send({ kind: 'exec', argv: [file] }, { timeoutMs: 2_000 }));
     const [group = 0] = kill.mock.calls[0] ?? [];
     kill.mockRestore();
     process.kill(group, 'SIGKILL');

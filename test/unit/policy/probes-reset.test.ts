@@ -84,6 +84,16 @@ describe('a VM whose probes are configured anew', () => {
     expect(asks()).toBe(before);
   });
 
+  it('has a readiness fail since it was first found to, however often it is asked', () => {
+    const s = new Stage().healthy();
+    configure(s, 'readiness');
+    const sinceMs = s.now;
+    s.answer({ readiness: 'bad-status' });
+    s.advance(1_000);
+    s.answer({ readiness: 'bad-status' });
+    expect(s.explain().probes.find(({ name }) => name === 'readiness')?.sinceMs).toBe(sinceMs);
+  });
+
   it('asks a readiness that is seen on no path into the guest, too', () => {
     const probes = [probe('readiness', 'readiness', 'console'), probe('liveness', 'liveness', 'httpGet')];
     const s = new Stage().healthy({ probes });
