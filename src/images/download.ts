@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
@@ -37,7 +38,7 @@ export async function download(options: DownloadOptions): Promise<void> {
     if (error instanceof VmpulseError) throw error;
     if (signal.aborted)
       throw failed(url, 'it did not end in time, or was interrupted; the next pull goes on from here');
-    throw failed(url, idle.signal.aborted ? `it sent nothing for ${IDLE_MS / 1000} s` : reasonOf(error));
+    throw failed(url, idle.signal.aborted ? `it sent nothing for ${IDLE_MS / 1000} s` : errorMessage(error));
   } finally {
     clearTimeout(timer);
     // Of an answer that was refused the rest is not waited for.
@@ -49,21 +50,22 @@ async function bring({ url, part, maxBytes, signal }: DownloadOptions, alive: ()
   const begun = await part.begun(url);
   const headers = begun && { range: `bytes=${begun.bytes}-`, 'if-range': begun.tag };
   const response = await follow(url, { ...AS_IT_IS, ...headers }, signal);
-  const range = response.headers.get('content-range');
+  const { statusCode: status = 0, headers: said } = response;
+  const range = said['content-range'];
   // The server has nothing beyond what is here: it is whole.
-  if (begun !== undefined && response.status === 416 && range === `bytes */${begun.bytes}`) return;
-  const rest = response.status === 206 && begun !== undefined ? restFrom(begun.bytes, range) : undefined;
-  if (rest === undefined && (response.status === 206 || response.status === 416)) {
+  if (begun !== undefined && status === 416 && range === `bytes */${begun.bytes}`) return;
+  const rest = status === 206 && begun !== undefined ? restFrom(begun.bytes, range) : undefined;
+  if (rest === undefined && (status === 206 || status === 416)) {
     await part.forget();
     throw failed(url, 'it answers with another part than was asked for; the next pull begins anew');
   }
-  if (!response.ok || response.body === null) throw failed(url, `status ${response.status}`);
-  const encoding = response.headers.get('content-encoding') ?? 'identity';
+  if (status < 200 || status > 299) throw failed(url, `status ${status}`);
+  const encoding = said['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') throw failed(url, `it sends the image packed (${plainText(encoding, 50)})`);
   const from = rest?.from ?? 0;
-  const announced = Number(response.headers.get('content-length') ?? 0);
+  const announced = Number(said['content-length'] ?? 0);
   if (from + announced > maxBytes) throw tooLarge(url, maxBytes);
-  if (rest === undefined) await part.begin(url, tagOf(response.headers));
+  if (rest === undefined) await part.begin(url, tagOf(said));
   let at = from;
   const counted = async function* (body: AsyncIterable<Uint8Array>) {
     for await (const chunk of body) {
@@ -74,7 +76,7 @@ async function bring({ url, part, maxBytes, signal }: DownloadOptions, alive: ()
     }
   };
   const file = createWriteStream(part.data, { flags: 'r+', start: from, flush: true });
-  await pipeline(response.body, counted, file);
+  await pipeline(response, counted, file);
   if (rest !== undefined && at !== rest.total)
     throw failed(url, `it ended after ${at} of ${rest.total} bytes; the next pull goes on from here`);
 }
@@ -82,22 +84,15 @@ async function bring({ url, part, maxBytes, signal }: DownloadOptions, alive: ()
 /** What an answer has, where it begins as was asked for and says how much there is; it may be less than was asked for. */
 function restFrom(
   from: number,
-  range: string | null,
+  range: string | undefined,
 ): { readonly from: number; readonly total: number } | undefined {
   const [, begin, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(range ?? '') ?? [];
   return begin !== undefined && Number(begin) === from ? { from, total: Number(total) } : undefined;
 }
 
 /** By what the server knows this version again; a weak tag does not promise the same bytes. */
-function tagOf(headers: Headers): string | undefined {
-  const tag = headers.get('etag');
-  return tag !== null && !tag.startsWith('W/') ? tag : (headers.get('last-modified') ?? undefined);
-}
-
-/** fetch says only that it failed; why is the cause's. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return errorMessage(cause);
+function tagOf({ etag, 'last-modified': changed }: IncomingHttpHeaders): string | undefined {
+  return etag !== undefined && !etag.startsWith('W/') ? etag : changed;
 }
 
 function tooLarge(url: URL, maxBytes: number): VmpulseError {
