@@ -78,3 +78,20 @@ export const nodeListJson = z.looseObject({
     }),
   ),
 });
+
+/** Verbs over VMs: what became of each. */
+export const resultsJson = z.looseObject({
+  results: z.array(
+    z.union([
+      z.looseObject({ vm: z.string(), text: z.string() }),
+      z.looseObject({ vm: z.string(), error: z.looseObject({ code: z.string(), message: z.string() }) }),
+    ]),
+  ),
+});
+
+/** With --dry-run, and where --yes is missing: what would be done. */
+export const previewJson = z.looseObject({
+  dryRun: z.boolean(),
+  needsYes: z.boolean(),
+  would: z.array(z.string()),
+});
