@@ -41,7 +41,7 @@ describe('a Linux guest under libvirt', () => {
     const count = (type: VmmEvent['type']) => events.filter((event) => event.type === type).length;
     const agentAnswers = () =>
       poll('the agent answers', BOOT.deadlineMs, () =>
-        session.pingAgent({ deadlineMs: 3_000 }).then(
+        session.pingAgent({ deadlineMs: 12_000 }).then(
           () => true,
           () => undefined,
         ),
