@@ -1,8 +1,8 @@
 // What a scrape of a large host takes, and how long it keeps the host program's own loop from anything else.
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withHealthyFleet } from '../fleet.mjs';
 import { threadUs } from '../meter.mjs';
+import { percentile } from '../report.mjs';
 
 /** Long: what is measured are scrapes, and not probes that come in between. */
 const PERIOD_MS = 30_000;
@@ -16,7 +16,7 @@ export function scrapes({ vms, changing, count, dir }) {
   return withHealthyFleet({ dir, vms, real: 0, periodMs: PERIOD_MS, changing }, async (fleet) => {
     fleet.flap(FLAP_MS);
     const first = await timed(() => fleet.render('identity'));
-    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const delays = [];
     const [plain, zipped] = [[], []];
     for (let n = 0; n < count; n++) {
       for (const [encoding, list] of [
@@ -24,12 +24,13 @@ export function scrapes({ vms, changing, count, dir }) {
         ['gzip', zipped],
       ]) {
         await sleep(BETWEEN_MS);
-        delay.enable();
+        const stop = noteDelays(delays);
         list.push(await timed(() => fleet.render(encoding)));
         await sleep(AFTER_MS);
-        delay.disable();
+        stop();
       }
     }
+    delays.sort((a, b) => a - b);
     return {
       firstMs: first.ms,
       plainMs: plain.map(({ ms }) => ms),
@@ -37,10 +38,21 @@ export function scrapes({ vms, changing, count, dir }) {
       mainMs: plain.map(({ mainMs }) => mainMs),
       plainBytes: plain.at(-1).bytes,
       zippedBytes: zipped.at(-1).bytes,
-      delayP99Ms: delay.percentile(99) / 1e6,
-      delayMaxMs: delay.max / 1e6,
+      delayP99Ms: percentile(delays, 0.99),
+      delayMaxMs: delays.at(-1),
     };
   });
+}
+
+/** Adds the times between two rounds of the loop, ms, until the result is called. Node's monitor also counts the time in which it was off. */
+function noteDelays(delays) {
+  let lastMs = performance.now();
+  const timer = setInterval(() => {
+    const nowMs = performance.now();
+    delays.push(nowMs - lastMs);
+    lastMs = nowMs;
+  }, 1);
+  return () => clearInterval(timer);
 }
 
 async function timed(render) {
