@@ -29,6 +29,8 @@ export interface HostFacts {
 /** VMs that documents define, complete, sorted by id; and what a person should know although it is no error. */
 export interface CompiledVms {
   readonly vms: readonly VmSpec[];
+  /** In the order in which they are laid over each other. */
+  readonly policies: readonly RecoveryPolicy[];
   readonly warnings: readonly string[];
   /** Of the overrides of VMs. */
   readonly overrides: OverrideState;
@@ -110,6 +112,7 @@ export function compileVms(
   const { fitted, state } = overrideVms(bound, overrides, defaults);
   return {
     vms: fitted.map(({ spec }) => spec).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    policies,
     warnings: problems.warnings(),
     overrides: state,
     written: new Map(fitted.map((each) => [each.spec.id, writtenVm(each)])),

@@ -45,3 +45,4 @@ export { ProblemList } from './problems.js';
 export { redactAt } from './redact.js';
 export { daemonSettings, type Setting, vmSettings } from './settings.js';
 export { MAX_FILE_BYTES, parseDocuments, type SourceFile } from './source-document.js';
+export { loadTriedRecovery } from './tried-recovery.js';

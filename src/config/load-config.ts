@@ -10,6 +10,7 @@ import { fitOverrides } from './overrides/fit-overrides.js';
 import { type Override, type OverrideState, readOverrides } from './overrides/override.js';
 import { ProblemList } from './problems.js';
 import { type ManifestSource, readManifestSource, readSourceFile } from './read-sources.js';
+import type { RecoveryPolicy } from './recovery-policy.js';
 import type { SourceFile, UnreadableFile } from './source-document.js';
 import type { Architecture } from './virtual-machine.js';
 import type { WrittenVm } from './written-vm.js';
@@ -26,6 +27,8 @@ export interface LoadedConfig {
   readonly config: DaemonConfig;
   /** Sorted by id. */
   readonly vms: readonly VmSpec[];
+  /** In the order in which they are laid over each other. */
+  readonly policies: readonly RecoveryPolicy[];
   /** `file:line:column path: what is worth knowing`, one a line. */
   readonly warnings: readonly string[];
   readonly sources: readonly ManifestSourceState[];
@@ -77,7 +80,7 @@ export function appliedFolder(stateDir: string): string {
 
 const DEADLINE_MS = 30_000;
 
-function hostArchitecture(): Architecture {
+export function hostArchitecture(): Architecture {
   const name = arch();
   return name === 's390x' || name === 'arm64' ? name : 'amd64';
 }
@@ -168,6 +171,7 @@ export function compileSources(read: ConfigSources): LoadedConfig {
   return {
     config,
     vms: compiled.vms,
+    policies: compiled.policies,
     warnings: [...warnings, ...read.warnings, ...compiled.warnings, ...warningsOf(overrides)],
     sources: read.sources,
     origins,

@@ -51,6 +51,8 @@ export interface RecoveryPolicy extends RecoveryLayer {
   /** Of two policies that say the same, that of the higher priority counts; among equals the later name. */
   readonly priority: number;
   readonly selects: (vm: SelectedBy) => boolean;
+  /** What a VM is like that it selects. */
+  readonly example: SelectedBy;
 }
 
 /** What a policy selects by. */
@@ -75,6 +77,7 @@ export function readRecoveryPolicy(
     written: spec.recovery,
     priority: spec.priority ?? 0,
     selects: (vm) => selects(spec.selector, vm),
+    example: exampleOf(spec.selector),
   };
 }
 
@@ -82,6 +85,12 @@ export function readRecoveryPolicy(
 function selects({ matchLabels = {}, names }: Selector, vm: SelectedBy): boolean {
   const labelled = Object.entries(matchLabels).every(([key, value]) => vm.labels[key] === value);
   return labelled && (names === undefined || names.some((pattern) => isNamed(pattern, vm)));
+}
+
+function exampleOf({ matchLabels = {}, names: [pattern = '*'] = [] }: Selector): SelectedBy {
+  const filled = pattern.split('/').map((part) => part.replaceAll('*', '').replaceAll('?', 'x') || 'x');
+  const [namespace, name] = filled.length === 1 ? ['default', ...filled] : filled;
+  return { namespace: namespace ?? 'x', name: name ?? 'x', labels: matchLabels };
 }
 
 function isNamed(pattern: string, { namespace, name }: SelectedBy): boolean {

@@ -63,12 +63,26 @@ export function extendGrace(ctx: StepContext, vm: PolicyVmState): void {
   say(ctx, { vm, kind: 'note', rule: 'grace', text });
 }
 
-/** The counters were compared with those before. */
-export function noteActivity(vm: PolicyVmState, moved: readonly string[], atMs: number): void {
+/**
+ * The counters were compared with those before. True: something follows from it. That what moved moves on does not: it
+ * only prolongs the veto and the grace that are there, which is seen when their time comes.
+ */
+export function noteActivity(vm: PolicyVmState, moved: readonly string[], atMs: number): boolean {
   const { activity } = vm;
-  if (!activity.watched) return;
+  if (!activity.watched) return false;
+  const before = { ...activity };
   activity.comparisons += 1;
   if (moved.length > 0) activity.bootMovedAtMs = atMs;
+  noteOwn(activity, moved, atMs);
+  return (
+    before.comparisons === 0 ||
+    (before.movedAtMs === null) !== (activity.movedAtMs === null) ||
+    (before.bootMovedAtMs === null) !== (activity.bootMovedAtMs === null) ||
+    before.moved !== activity.moved
+  );
+}
+
+function noteOwn(activity: Activity, moved: readonly string[], atMs: number): void {
   // A console says that a boot goes on, not that a guest lives: a panic may be written to it for ever.
   const own = moved.filter((name) => name !== CONSOLE);
   if (own.length === 0) return;

@@ -12,7 +12,8 @@ type Outcomes = Readonly<Record<string, Outcome>>;
 function ask(ctx: StepContext, vm: PolicyVmState, purpose: ConfirmPurpose, probes: readonly string[]): void {
   const timeoutMs = ctx.state.config.confirmTimeoutMs;
   vm.asked += 1;
-  const id = `${vm.id}?${vm.asked}`;
+  // What it is for and when it was asked lets a replay find the answer to it.
+  const id = `${vm.id}?${vm.asked}/${purpose}@${ctx.now}`;
   const deadlineMs = ctx.now + timeoutMs + LIMITS.confirmSlackMs;
   vm.confirm = { id, purpose, askedAtMs: ctx.now, deadlineMs };
   wakeAt(ctx, deadlineMs);

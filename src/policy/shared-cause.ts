@@ -48,9 +48,10 @@ function groupOf(host: HostState, cause: string) {
 
 /** What the VM shares with others, as found when its VMM was attached. */
 export function noteShares(ctx: StepContext, vm: PolicyVmState, shares: readonly string[]): void {
-  countInGroups(ctx.state.host, vm, -1);
+  const { host } = ctx.state;
+  countInGroups(host, vm, -1);
   vm.shares = shares.slice(0, LIMITS.sharesKept).map(bounded);
-  countInGroups(ctx.state.host, vm, 1);
+  countInGroups(host, vm, 1);
 }
 
 /** Takes failures that are older than the window out of the counts. */

@@ -135,6 +135,9 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
     ignored(ctx, null, `${event.type} for a VM that is not known: ${event.vm}`);
     return null;
   }
+  // Some events come again and again and say what is known: nothing follows from them.
+  if (event.type === 'vm-looked') return looked(ctx, vm, event.running) ? vm : null;
+  if (event.type === 'activity') return noteActivity(vm, event.moved, event.atMs) ? vm : null;
   applyToVm(ctx, vm, event);
   return ctx.state.vms.has(vm.id) ? vm : null;
 }
@@ -152,16 +155,15 @@ function applyToVm(
         | 'gathering'
         | 'host-signs'
         | 'host-booted'
-        | 'vm-configured';
+        | 'vm-configured'
+        | 'vm-looked'
+        | 'activity';
     }
   >,
 ): void {
   switch (event.type) {
     case 'vm-removed':
       removed(ctx, vm);
-      return;
-    case 'vm-looked':
-      looked(ctx, vm, event.running);
       return;
     case 'vm-attached':
       attached(ctx, vm, event);
@@ -171,9 +173,6 @@ function applyToVm(
       return;
     case 'vmm-event':
       noteVmmEvent(ctx, vm, event.event, event.atMs);
-      return;
-    case 'activity':
-      noteActivity(vm, event.moved, event.atMs);
       return;
     case 'confirmed':
       noteConfirmed(ctx, vm, event.confirmId, event.outcomes);
@@ -261,9 +260,10 @@ function removed(ctx: StepContext, vm: PolicyVmState): void {
   if (isDeleted || (!worthIt && !vm.action)) forgetVm(ctx, vm);
 }
 
-function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
+/** True: something changed. */
+function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): boolean {
   // What runs is known once it is attached; only an absence is news.
-  if (running || vm.running === false) return;
+  if (running || vm.running === false) return false;
   const first = vm.running === null;
   const byPerson = endedByPerson(vm, ctx.now, []);
   const tried = vm.action !== null || (vm.episode?.outcome === 'open' && vm.episode.attempts.length > 0);
@@ -271,12 +271,13 @@ function looked(ctx: StepContext, vm: PolicyVmState, running: boolean): void {
   vm.graceUntilMs = null;
   forget(vm);
   resolveByLooking(ctx, vm, { running: false, newVmm: false, lostGuest: false });
-  if (vm.ended) return;
+  if (vm.ended) return true;
   if (byPerson) vm.ended = byPerson;
   else if (tried || !first)
     vm.ended = endedUnseen(ctx.now, tried ? 'ours' : 'failure', 'the VMM was found gone');
   else if (endedBetweenDaemons(vm)) vm.ended = interpretUnseen(vm, ctx.now);
   else vm.startupPending = startsUp(vm);
+  return true;
 }
 
 /** A former daemon left it running, and whether it is wanted back depends on how it ended. */

@@ -12,6 +12,11 @@ const READ_MS = 1_000;
 /** Reads at once: in a storm of failures the rest waits for its next turn. */
 const MAX_AT_ONCE = 32;
 
+/** How long after that many readings of the counters of a VM they are read again, ms. */
+export function comparedAgainAfterMs(readings: number): number {
+  return readings < SOON_COMPARISONS ? SOON_MS : THEN_MS;
+}
+
 interface Watch {
   cancel: () => void;
   turns: number;
@@ -56,8 +61,8 @@ export class ActivityWatch {
     }
     if (this.#watches.get(unit.spec.id) !== watch) return;
     watch.turns += 1;
-    const periodMs = watch.turns < SOON_COMPARISONS ? SOON_MS : THEN_MS;
-    watch.cancel = this.#clock.at(this.#clock.now() + periodMs, () => void this.#turn(unit, watch));
+    const atMs = this.#clock.now() + comparedAgainAfterMs(watch.turns);
+    watch.cancel = this.#clock.at(atMs, () => void this.#turn(unit, watch));
   }
 
   async #compare(unit: VmUnit, watch: Watch): Promise<void> {

@@ -9,6 +9,8 @@ import type { StateStore } from './state-store.js';
 /** What former runs left. `unread`: why it could not be read; the policy then begins anew. */
 export interface FormerRun {
   readonly state: PolicyState;
+  /** When it was stored, ms; null: not known, or nothing was. */
+  readonly storedAtMs: number | null;
   readonly unread?: string;
 }
 
@@ -22,9 +24,9 @@ export async function readFormerRun(
     const state = await store.loadPolicy(options.policy);
     await store.restoreEngine(options.engine);
     await closeUnfinished(options.journal, recorder);
-    return { state };
+    return { state, storedAtMs: await store.loadStoredAt() };
   } catch (error) {
-    return { state: createPolicy(options.policy), unread: errorMessage(error) };
+    return { state: createPolicy(options.policy), storedAtMs: null, unread: errorMessage(error) };
   }
 }
 

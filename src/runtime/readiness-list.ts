@@ -50,6 +50,8 @@ export class ReadinessList {
 
   /** The policy's state may have changed: that of these VMs, and that of the host. */
   changed(looked: readonly VmId[]): void {
+    // What concerns the whole host has those looked at that it may keep in the list or let go of.
+    if (looked.length === 0) return;
     for (const vm of looked) this.#looked.add(vm);
     this.#isOld = true;
     this.#saveLater.want();

@@ -7,7 +7,8 @@ import type { PolicyState } from '../policy/types.js';
 import { Later } from './later.js';
 import type { StateStore } from './state-store.js';
 
-const SAVE_POLICY_MS = 1_000;
+/** How long after a decision the policy's state is stored, ms. */
+export const SAVE_POLICY_MS = 1_000;
 const SAVE_ENGINE_MS = 10_000;
 
 export interface StateSaverOptions {

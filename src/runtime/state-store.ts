@@ -9,6 +9,7 @@ import type { PolicyConfig, PolicyState } from '../policy/types.js';
 import type { MaintenanceResult } from './views.js';
 
 const POLICY_PREFIX = 'policy/';
+const STORED_KEY = 'policy-stored-at';
 const ENGINE_KEY = 'engine';
 const HOST_BOOT_KEY = 'host-boot';
 const LISTED_KEY = 'listed';
@@ -38,6 +39,7 @@ export class StateStore {
   readonly #journal: Journal;
   readonly #deadlineMs: number;
   readonly #logger: Logger;
+  readonly #now: () => number;
   /** Rows of VMs as they are on disk, by VM: a look at one that did not change makes no text. */
   readonly #saved = new Map<VmId, string>();
   #savedHost: string | undefined;
@@ -48,7 +50,8 @@ export class StateStore {
   /** Rows that could not be read are still there. */
   #replaceAll = false;
 
-  constructor(journal: Journal, deadlineMs: number, logger: Logger) {
+  constructor(journal: Journal, deadlineMs: number, logger: Logger, now: () => number) {
+    this.#now = now;
     this.#journal = journal;
     this.#deadlineMs = deadlineMs;
     this.#logger = logger;
@@ -66,6 +69,12 @@ export class StateStore {
     for (const [key, text] of rows) this.#noteSaved(key, text);
     this.#mayWrite = true;
     return state;
+  }
+
+  /** When a former run last stored the policy's state, ms; null: none did, or it did not say. */
+  async loadStoredAt(): Promise<number | null> {
+    const text = (await this.#journal.loadState(STORED_KEY)).get(STORED_KEY);
+    return text === undefined || !/^\d{1,16}$/.test(text) ? null : Number(text);
   }
 
   /** Nothing of what was written is there any more: all of it is written anew. */
@@ -196,6 +205,7 @@ export class StateStore {
     if (this.#replaceAll)
       for (const key of (await this.#journal.loadState(POLICY_PREFIX)).keys()) values.set(key, null);
     for (const [key, text] of rows) values.set(POLICY_PREFIX + key, text);
+    values.set(STORED_KEY, String(this.#now()));
     await this.#save(values);
     this.#replaceAll = false;
     for (const [key, text] of rows) this.#noteSaved(key, text);

@@ -69,7 +69,7 @@ export function makeParts(options: SupervisorOptions, core: Core) {
 /** What is recorded and stored. */
 function makeMemory({ journal, journalDeadlineMs, logger, clock, engine }: SupervisorOptions, core: Core) {
   const recorder = new Recorder({ journal, clock, logger, deadlineMs: journalDeadlineMs });
-  const store = new StateStore(journal, journalDeadlineMs, logger);
+  const store = new StateStore(journal, journalDeadlineMs, logger, () => clock.now());
   const saver = new StateSaver({ store, engine, state: core.state, clock, logger });
   const { post, degrade } = core;
   const journalWatch = new JournalWatch({ journal, store, deadlineMs: journalDeadlineMs, post, degrade });

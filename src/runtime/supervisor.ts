@@ -53,9 +53,9 @@ export class Supervisor {
   /** Restores what a former run knew, looks at every VM, adopts those that run, and begins to probe. */
   async start(vms: readonly VmSpec[]): Promise<void> {
     this.#assertOpen();
-    const { engine, clock, host, version } = this.#options;
+    const { engine, clock, host, version, policy: limits } = this.#options;
     const { store, recorder, inputs, output, saver, inventory, maintenance } = this.#parts;
-    const { state, unread } = await readFormerRun(store, recorder, this.#options);
+    const { state, storedAtMs, unread } = await readFormerRun(store, recorder, this.#options);
     this.#loop = new PolicyLoop({
       state,
       clock,
@@ -76,7 +76,11 @@ export class Supervisor {
       type: 'daemon',
       actionId: null,
       text: `vmpulse ${version} watches ${vms.length} VMs on ${host}`,
-      data: { version, host, vms: vms.length, engine: engine.backend, remembered: state.vms.size },
+      data: {
+        ...{ version, host, vms: vms.length, engine: engine.backend },
+        // For a replay: what its policy begins with.
+        ...{ limits, remembered: state.vms.size, storedAtMs },
+      },
     });
     const known = new Set(vms.map((vm) => vm.id));
     for (const id of state.vms.keys()) if (!known.has(id)) this.#post({ type: 'vm-removed', vm: id });

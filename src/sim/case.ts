@@ -17,8 +17,10 @@ export interface CaseSpec {
   readonly isOver: () => boolean;
   /** One action is all that can be asked for. */
   readonly once?: boolean;
-  /** It was not running because nobody had started it: no failure. */
-  readonly isStartUp?: boolean;
+  /** A start-up, or what a person wanted: no failure, so no budget pays for what answers it. */
+  readonly isNoFailure?: boolean;
+  /** Steps do no harm at that moment (wall clock of the host); unset: at any. */
+  readonly permitsAt?: (wallMs: number) => boolean;
 }
 
 /** A fault that one VM suffers from, and what was done about it. */

@@ -1,4 +1,4 @@
-import { type LadderStep, NEW_INSTANCE_STEPS } from '../model/action.js';
+import { type LadderStep, NEW_INSTANCE_STEPS, NEW_VMM_STEPS } from '../model/action.js';
 import type { StoredJournalEntry } from '../model/ports.js';
 import type { PolicyConfig, PolicyState } from '../policy/types.js';
 import type { SimHost } from './sim-host.js';
@@ -7,12 +7,16 @@ import type { World } from './world.js';
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
+/** From a decision to the journal entry of its action, with proof and evidence in between. */
+const DECISION_MS = 10_000;
+/** A list of endpoints follows what probes say of a VM, and those what is the case, within this. */
+const LISTED_AFTER_MS = 240_000;
 /** How old the proof that a start is possible may be when a VMM is ended. */
 const PROOF_MS = 60_000;
 
 interface Account {
   /** Action in flight. */
-  flying: { readonly id: string; readonly step: LadderStep } | null;
+  flying: { readonly id: string; readonly step: LadderStep; readonly charged: boolean } | null;
   /** True times of what the VM's budget paid for, oldest first. */
   charged: number[];
   inARow: number;
@@ -77,25 +81,26 @@ export class Checker {
     }
   }
 
-  noteActionStart(vm: SimVm, entry: StoredJournalEntry, step: LadderStep, isStartUp: boolean): void {
+  noteActionStart(vm: SimVm, entry: StoredJournalEntry, step: LadderStep, isNoFailure: boolean): void {
     const id = entry.actionId ?? '';
     const account = this.#account(vm);
     if (account.flying !== null) this.#violation(vm, `${step} while ${account.flying.step} is in flight`);
     if (this.#ids.has(id)) this.#violation(vm, `the action ${id} began twice`);
     this.#ids.add(id);
-    account.flying = { id, step };
+    account.flying = { id, step, charged: !isNoFailure };
     this.#checkMoment(vm, step);
     this.#checkHost(vm.host, step);
-    if (isStartUp) return;
+    if (isNoFailure) return;
     this.#checkBrake(vm, step);
     this.#charge(vm, account);
   }
 
   noteActionEnd(vm: SimVm, entry: StoredJournalEntry): void {
     const account = this.#account(vm);
-    if (account.flying?.id !== entry.actionId) return;
+    const { flying } = account;
+    if (flying?.id !== entry.actionId) return;
     account.flying = null;
-    if (entry.data.result === 'impossible') {
+    if (entry.data.result === 'impossible' && flying.charged) {
       account.inARow = Math.max(0, account.inARow - 1);
       account.charged.pop();
     }
@@ -137,6 +142,37 @@ export class Checker {
     }
   }
 
+  /** Who gets traffic: those who serve, and of those who do not as few as the daemon may leave in the list. */
+  checkListed(host: SimHost, listed: ReadonlySet<string>): void {
+    const { judge } = this.#world;
+    if (!this.#isCalm(host)) return;
+    const running = host.vms.filter((vm) => vm.vmm !== null);
+    const mayLeave = Math.max(1, Math.floor(this.#limits.maxEject * running.length));
+    const out = running.filter((vm) => !listed.has(vm.spec.id));
+    for (const vm of host.vms) {
+      const { blocked, serves, badSinceMs, badUntilMs, cases } = judge.docket(vm);
+      const isListed = listed.has(vm.spec.id);
+      const calm = !blocked.runs && cases.every((one) => one.endedAtMs !== null);
+      const wellForMs = this.#now - Math.max(badUntilMs, vm.bootedAtMs, blocked.endedAtMs);
+      if (serves && calm && !isListed && wellForMs > LISTED_AFTER_MS)
+        this.#violation(vm, 'it serves and is not in the list of endpoints');
+      const badForMs = serves ? 0 : this.#now - badSinceMs;
+      if (isListed && badForMs > LISTED_AFTER_MS && (vm.vmm === null || out.length < mayLeave))
+        this.#violation(vm, `it is in the list of endpoints and has not served for ${badForMs / 1000} s`);
+    }
+    if (out.length > mayLeave)
+      judge.find(
+        'violation',
+        null,
+        `${host.name}: ${out.length} of ${running.length} VMs are out of the list`,
+      );
+  }
+
+  #isCalm({ blocked, daemonSinceMs }: SimHost): boolean {
+    const sinceMs = Math.max(blocked.endedAtMs, daemonSinceMs);
+    return !blocked.runs && this.#now - sinceMs > LISTED_AFTER_MS;
+  }
+
   /** At the end: what began has ended. */
   finish(): void {
     for (const [vm, { flying }] of this.#accounts) {
@@ -154,6 +190,9 @@ export class Checker {
     if (host.blocked.has('person')) this.#violation(vm, `${step} while a person holds all recovery`);
     if (host.blocked.has('journal')) this.#violation(vm, `${step} while the journal failed`);
     if (host.isGoingDown) this.#violation(vm, `${step} while the host shuts down`);
+    const shortForMs = this.#now - (host.shortOfMemorySinceMs ?? this.#now);
+    if (NEW_VMM_STEPS.has(step) && shortForMs > DECISION_MS)
+      this.#violation(vm, `${step} while the host is short of memory`);
     if (vm.paused === 'person') this.#violation(vm, `${step} while a person or a tool has paused it`);
     const boots = vm.guest === 'booting' && !vm.stopped && step !== 'start';
     if (boots && this.#now - vm.bootedAtMs < graceMs - 2_000) this.#violation(vm, `${step} during grace`);

@@ -1,6 +1,6 @@
 import type { ProbeCheck, ProbeTiming } from '../model/probe.js';
 import { DEFAULT_TIMING, type ProbeRole, type ProbeSpec } from '../model/probe.js';
-import type { RecoverySpec, VmSpec } from '../model/vm.js';
+import type { ActionWindow, RecoverySpec, VmSpec } from '../model/vm.js';
 import type { Random } from './random.js';
 
 /** As the configuration adds them to every VM. */
@@ -27,10 +27,24 @@ function probe(
   return { name, role, check, timing, enabled: true, weight: 1, critical };
 }
 
-/** One VM of a simulated fleet: most have an agent, half of those a command that restarts the service. */
+/** Where the policy that is tried has none: an hour in six. */
+const WINDOWS: readonly ActionWindow[] = [0, 6, 12, 18].map((hour) => ({
+  days: [],
+  fromMinute: hour * 60,
+  toMinute: (hour + 1) * 60,
+}));
+
+const RESTART = ['systemctl', 'restart', 'app'] as const;
+
+/**
+ * One VM of a simulated fleet: most have an agent, and half of those a command that restarts the service, beside those
+ * whose `recovery` has one.
+ */
 export function simulatedVm(name: string, address: string, random: Random, recovery: RecoverySpec): VmSpec {
   const guestAgent = random.chance(0.8);
-  const restartService = guestAgent && random.chance(0.6) ? ['systemctl', 'restart', 'app'] : undefined;
+  const { restartService, ...rest } = recovery;
+  const command = guestAgent && random.chance(0.6) ? RESTART : undefined;
+  const restart = guestAgent ? (restartService ?? command) : undefined;
   return {
     id: `sim/${name}`,
     namespace: 'sim',
@@ -61,9 +75,10 @@ export function simulatedVm(name: string, address: string, random: Random, recov
       probe('vmm-process', 'check', { kind: 'vmmProcess' }, PROCESS_TIMING),
     ],
     recovery: {
-      ...recovery,
+      ...rest,
       enabled: true,
-      ...(restartService === undefined ? {} : { restartService }),
+      actionWindows: rest.actionWindows.length > 0 ? rest.actionWindows : WINDOWS,
+      ...(restart === undefined ? {} : { restartService: restart }),
     },
     machineDigest: 'simulated',
   };

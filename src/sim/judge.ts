@@ -84,7 +84,7 @@ export class Judge {
     if (one.endedAtMs !== null) return;
     one.endedAtMs = this.#world.timeline.nowMs;
     this.#world.story(one.vm, `over: ${one.kind}`);
-    if (one.isStartUp !== true && (one.acts > 0 || one.need === 'act'))
+    if (one.isNoFailure !== true && (one.acts > 0 || one.need === 'act'))
       this.heal.add(one.endedAtMs - one.atMs);
   }
 
@@ -141,27 +141,29 @@ export class Judge {
     this.find('violation', null, `${host.name}: ${why}, but only ${failing.length} VMs fail in truth`);
   }
 
-  /** An action on the VM began. `isStartUp`: what it answers is no failure, so no budget pays for it. */
-  noteAct(vm: SimVm, step: LadderStep): { readonly isStartUp: boolean } {
+  /** An action on the VM began. `isNoFailure`: what it answers is no failure, so no budget pays for it. */
+  noteAct(vm: SimVm, step: LadderStep): { readonly isNoFailure: boolean } {
     const now = this.#world.timeline.nowMs;
+    const wallMs = vm.host.wallMs();
     this.acts += 1;
-    let startUp = false;
+    let isNoFailure = false;
     let permitted = false;
     for (const one of this.docket(vm).cases) {
       if (one.endedAtMs !== null && one.endedAtMs < now - DECISION_MS) continue;
       // A daemon that died between the two halves of a power-cycle leaves the second half to do.
       const half = step === 'start' && vm.vmm === null && one.acts > 0 && one.permits.includes('power-cycle');
       if (!one.permits.includes(step) && !half) continue;
+      if (one.permitsAt?.(wallMs) === false && !one.permitsAt(wallMs - DECISION_MS)) continue;
       permitted = true;
-      if (one.firstActAtMs === null && one.need === 'act' && one.isStartUp !== true)
+      if (one.firstActAtMs === null && one.need === 'act' && one.isNoFailure !== true)
         this.detect.add(now - one.atMs);
       one.firstActAtMs ??= now;
       one.lastActAtMs = now;
-      if (one.isStartUp === true) startUp = true;
+      if (one.isNoFailure === true) isNoFailure = true;
       one.acts += 1;
     }
     if (!permitted) this.find('false', vm, `${step}, which no fault of the VM permits${this.#casesOf(vm)}`);
-    return { isStartUp: startUp };
+    return { isNoFailure };
   }
 
   find(kind: Finding['kind'], vm: SimVm | null, text: string): void {

@@ -1,4 +1,5 @@
 import type { Case } from './case.js';
+import type { SimDaemon } from './sim-daemon.js';
 import type { SimHost } from './sim-host.js';
 import type { SimVm } from './sim-vm.js';
 import type { World } from './world.js';
@@ -8,8 +9,8 @@ const AUTHOR = 'ada@1000';
 /** The people of the fleet: they come when they are called, repair what only they can, and hand the VM back. */
 export class Operator {
   readonly #world: World;
-  /** In maintenance, because its journal has forgotten that it is to stay off. */
-  readonly #keptOff = new Set<SimVm>();
+  /** Why VMs are in maintenance: somebody works on it, or its journal has forgotten that it is to stay off. */
+  readonly #inMaintenance = new Map<SimVm, string>();
 
   constructor(world: World) {
     this.#world = world;
@@ -23,7 +24,7 @@ export class Operator {
     blocked.begin('quarantine');
     timeline.after(random.between(5, 60) * 60_000, () => {
       this.repair(vm);
-      this.#release(vm);
+      this.release(vm, () => blocked.end('quarantine'));
     });
   }
 
@@ -65,23 +66,20 @@ export class Operator {
 
   /** Recovery of all goes on, whatever held it. */
   resume(host: SimHost): void {
-    const { timeline } = this.#world;
-    if (host.daemon === null || !host.daemon.isRunning || host.disk.full) {
-      timeline.after(60_000, () => this.resume(host));
-      return;
-    }
-    if (host.hasForgotten) for (const vm of host.vms) if (vm.wantedOff) this.#keepOff(vm);
-    host.hasForgotten = false;
-    this.#world.checker.noteResumed(host);
-    for (const reason of ['person', 'journal', 'incident', 'brake']) host.blocked.end(reason);
-    host.daemon.command({ type: 'unhold', vm: null, author: AUTHOR }, `${AUTHOR} resumes all recovery`);
+    this.#whenHeard(host, (daemon) => {
+      if (host.hasForgotten) this.#sayAnew(host);
+      host.hasForgotten = false;
+      this.#world.checker.noteResumed(host);
+      for (const reason of ['person', 'journal', 'incident', 'brake']) host.blocked.end(reason);
+      daemon.command({ type: 'unhold', vm: null, author: AUTHOR }, `${AUTHOR} resumes all recovery`);
+    });
   }
 
   /** The VM ended. Somebody misses it in the end where nothing brings it back. */
   mayMiss(vm: SimVm): void {
     const { timeline, random } = this.#world;
     const endedAtMs = timeline.nowMs;
-    timeline.after(random.between(3, 8) * 3_600_000, () => {
+    timeline.after(random.between(2, 4) * 3_600_000, () => {
       const isStillOff = vm.vmm === null && vm.bootedAtMs < endedAtMs;
       if (isStillOff && !vm.wantedOff && !vm.host.isDown) this.start(vm);
     });
@@ -93,24 +91,51 @@ export class Operator {
     this.#world.story(vm, 'a person starts it');
     vm.wantedOff = false;
     vm.spawn();
-    this.#world.timeline.after(60_000, () => this.#letGo(vm));
+    if (this.#inMaintenance.has(vm)) this.#world.timeline.after(60_000, () => this.endWork(vm));
   }
 
-  /** It was stopped by somebody, and the daemon does not know that any more. */
-  #keepOff(vm: SimVm): void {
-    this.#keptOff.add(vm);
-    this.#maintain(vm, { reason: 'it stays off', untilMs: null });
+  /** Begins to work on the VM: nothing is to be done to it. */
+  work(vm: SimVm, reason: string): void {
+    this.#inMaintenance.set(vm, reason);
+    this.#maintain(vm, { reason, untilMs: null });
   }
 
-  #letGo(vm: SimVm): void {
-    if (!this.#keptOff.has(vm)) return;
-    const { daemon } = vm.host;
-    if (daemon === null || !daemon.isRunning || vm.host.disk.full) {
-      this.#world.timeline.after(60_000, () => this.#letGo(vm));
-      return;
+  /** Has done with it; `then` once a daemon has heard so. */
+  endWork(vm: SimVm, then: () => void = () => {}): void {
+    const ends = this.#inMaintenance.has(vm);
+    this.#whenHeard(vm.host, () => {
+      this.#inMaintenance.delete(vm);
+      if (ends) this.#maintain(vm, null);
+      then();
+    });
+  }
+
+  /** Has something done to a VM in its next window. */
+  schedule(vm: SimVm, step: 'reboot'): void {
+    this.#whenHeard(vm.host, (daemon) => {
+      const { id } = vm.spec;
+      const event = { type: 'schedule', vm: id, step, author: AUTHOR, reason: 'kernel update' } as const;
+      daemon.command(event, `${AUTHOR} schedules ${step} of ${id}`);
+    });
+  }
+
+  /** Hands the VM back to automation. */
+  release(vm: SimVm, then: () => void = () => {}): void {
+    this.#whenHeard(vm.host, (daemon) => {
+      const { id } = vm.spec;
+      this.#world.story(vm, 'a person releases it');
+      daemon.command({ type: 'release', vm: id, author: AUTHOR }, `${AUTHOR} releases ${id}`);
+      this.#world.checker.noteReleased(vm);
+      then();
+    });
+  }
+
+  /** What a lost journal knew of what people want. */
+  #sayAnew(host: SimHost): void {
+    for (const vm of host.vms) {
+      const reason = this.#inMaintenance.get(vm) ?? (vm.wantedOff ? 'it stays off' : undefined);
+      if (reason !== undefined) this.work(vm, reason);
     }
-    this.#keptOff.delete(vm);
-    this.#maintain(vm, null);
   }
 
   #maintain(vm: SimVm, begin: { readonly reason: string; readonly untilMs: number | null } | null): void {
@@ -119,17 +144,13 @@ export class Operator {
     vm.host.daemon?.command({ type: 'maintenance', vm: id, author: AUTHOR, begin }, text);
   }
 
-  /** Tries until there is a daemon to hear it. */
-  #release(vm: SimVm): void {
-    const { timeline, checker, judge } = this.#world;
-    const { daemon } = vm.host;
-    if (daemon === null || !daemon.isRunning || vm.host.disk.full) {
-      timeline.after(60_000, () => this.#release(vm));
+  /** Tries until there is a daemon that can hear it. */
+  #whenHeard(host: SimHost, tell: (daemon: SimDaemon) => void): void {
+    const { daemon } = host;
+    if (daemon === null || !daemon.isRunning || host.disk.full) {
+      this.#world.timeline.after(60_000, () => this.#whenHeard(host, tell));
       return;
     }
-    this.#world.story(vm, 'a person releases it');
-    daemon.command({ type: 'release', vm: vm.spec.id, author: AUTHOR }, `${AUTHOR} releases ${vm.spec.id}`);
-    checker.noteReleased(vm);
-    judge.docket(vm).blocked.end('quarantine');
+    tell(daemon);
   }
 }

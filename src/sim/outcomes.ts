@@ -17,7 +17,8 @@ function unseen(reason: InconclusiveReason): Seen {
 
 /** What a probe of this kind finds, given what is really the case. `key` names the probe to the dice of packet loss. */
 export function see(vm: SimVm, check: TargetCheck, timeoutMs: number, key: number): Seen {
-  if (vm.host.starved) return unseen('prober-late');
+  const { hindered } = vm.host;
+  if (hindered === 'prober-late') return unseen(hindered);
   switch (check.kind) {
     case 'vmmProcess':
       return seeProcess(vm, check.pid);
@@ -28,7 +29,7 @@ export function see(vm: SimVm, check: TargetCheck, timeoutMs: number, key: numbe
         ? OK
         : failed('agent-not-connected', timeoutMs);
     default:
-      return seeService(vm, timeoutMs, key);
+      return hindered === null ? seeService(vm, timeoutMs, key) : unseen(hindered);
   }
 }
 

@@ -120,7 +120,7 @@ export class SimDaemon {
 
   /** A person's command. */
   command(
-    event: Extract<PolicyEvent, { type: 'hold' | 'unhold' | 'release' | 'maintenance' }>,
+    event: Extract<PolicyEvent, { type: 'hold' | 'unhold' | 'release' | 'maintenance' | 'schedule' }>,
     text: string,
   ): void {
     this.#host.world.timeline.stir();

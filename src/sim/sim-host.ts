@@ -25,13 +25,15 @@ export class SimHost {
   daemonSinceMs = 0;
   /** Bridges that are down, by the /24 behind them. */
   readonly downNetworks = new Set<string>();
-  /** The prober gets no processor time. */
-  starved = false;
+  /** Why probes of this host say nothing, if so: no processor time, or no descriptors for connections. */
+  hindered: 'prober-late' | 'prober-resources' | null = null;
   /** There is memory for another VMM. */
   canStart = true;
   signs: HostSigns = { shutdown: null, pressure: null, memory: null };
   /** Of the daemon that runs. */
   onSigns: (signs: HostSigns) => void = () => {};
+  /** True time since which its signs say that there is hardly any memory. */
+  shortOfMemorySinceMs: number | null = null;
   /** It is off, or boots. */
   isDown = false;
   /** It shuts down: nothing may be started any more. */
@@ -39,6 +41,8 @@ export class SimHost {
   clockOffsetMs = 0;
   /** What its journal knew is lost, and nobody has said anew what must stay off. */
   hasForgotten = false;
+  /** How often its journal was lost. */
+  losses = 0;
   bootId = 'boot-1';
   #boots = 1;
 
@@ -104,6 +108,8 @@ export class SimHost {
   /** What is seen of the host itself changes. */
   show(signs: Partial<HostSigns>): void {
     this.signs = { ...this.signs, ...signs };
+    if (this.signs.memory === null) this.shortOfMemorySinceMs = null;
+    else this.shortOfMemorySinceMs ??= this.world.timeline.nowMs;
     this.world.timeline.stir();
     this.onSigns(this.signs);
   }

@@ -21,7 +21,8 @@ export interface SeedOptions {
   readonly days: number;
   /** Names of fault kinds; all where it is not given. */
   readonly faults?: readonly string[];
-  readonly recovery: RecoverySpec;
+  /** What VMs are recovered by, in turn; not empty. */
+  readonly recoveries: readonly RecoverySpec[];
   readonly policy: PolicyConfig;
 }
 
@@ -62,12 +63,12 @@ export function faultKinds(names: readonly string[] | undefined): readonly Fault
 
 /** Lets one seed happen from beginning to end. The same options give the same report, and the same journals. */
 export async function simulateSeed(options: SeedOptions, extras: SeedExtras = {}): Promise<SeedReport> {
-  const { seed, vms, hosts, days, recovery, policy } = options;
+  const { seed, vms, hosts, days, recoveries, policy } = options;
   const world = new World({
     seed,
     vms,
     hosts,
-    recovery,
+    recoveries,
     policy,
     canary: extras.canary ?? {},
     maySleep: extras.maySleep ?? true,
@@ -112,8 +113,8 @@ function plan(
   // What is injected has time to be judged.
   const lastMs = Math.max(firstMs, endMs - Math.min(2 * HOUR_MS, (endMs - startMs) / 4));
   const count = Math.max(kinds.length, Math.ceil(vmYears * FAULTS_A_VM_YEAR));
-  for (let round = 0; round * kinds.length < count; round++) {
-    for (const kind of random.shuffle(kinds)) {
+  for (let left = count; left > 0; left -= kinds.length) {
+    for (const kind of random.shuffle(kinds).slice(0, left)) {
       timeline.at(random.between(firstMs, lastMs), () => inject(world, kind, lastMs));
     }
   }
@@ -129,8 +130,12 @@ function inject(world: World, kind: FaultKind, lastMs: number): void {
 function keepChecking(world: World, endMs: number): void {
   const { timeline, checker } = world;
   const check = () => {
-    for (const host of world.hosts)
-      if (host.daemon?.isRunning) checker.checkBounds(host, host.daemon.supervisor.state);
+    for (const host of world.hosts) {
+      if (host.daemon?.isRunning !== true) continue;
+      const { state, listed } = host.daemon.supervisor;
+      checker.checkBounds(host, state);
+      checker.checkListed(host, listed);
+    }
     if (timeline.nowMs + HOUR_MS < endMs) timeline.after(HOUR_MS, check);
   };
   timeline.after(HOUR_MS, check);

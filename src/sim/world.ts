@@ -19,7 +19,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly vms: number;
   readonly hosts: number;
-  readonly recovery: RecoverySpec;
+  /** What VMs are recovered by, in turn; not empty. */
+  readonly recoveries: readonly RecoverySpec[];
   readonly policy: PolicyConfig;
   readonly canary: Canary;
   /** False: every probe is run one by one. */
@@ -59,7 +60,9 @@ export class World {
       const nth = host.vms.length;
       // Two bridges a host.
       const address = `10.${i % this.hosts.length}.${nth % 2}.${2 + (nth >> 1)}`;
-      const spec = simulatedVm(`vm-${i + 1}`, address, this.random, options.recovery);
+      const recovery = options.recoveries[i % options.recoveries.length];
+      if (!recovery) throw new RangeError('VMs without a recovery');
+      const spec = simulatedVm(`vm-${i + 1}`, address, this.random, recovery);
       host.add(new SimVm(this, host, spec, this.random.between(15_000, 60_000)));
     }
   }
@@ -103,10 +106,10 @@ export class World {
     if (entry.type !== 'transition' || this.#options.onStory) this.story(vm, `${entry.type}: ${entry.text}`);
     if (entry.type === 'action-start') {
       const step = stepOf(entry);
-      const { isStartUp } = this.judge.noteAct(vm, step);
+      const { isNoFailure } = this.judge.noteAct(vm, step);
       // Its end was not seen by this daemon: to it, the VM was simply not running.
       const unseen = step === 'start' && vm.endedAtMs <= host.daemonSinceMs;
-      this.checker.noteActionStart(vm, entry, step, isStartUp || unseen);
+      this.checker.noteActionStart(vm, entry, step, isNoFailure || unseen);
       for (const then of this.#onAct.splice(0)) then(vm);
     } else if (entry.type === 'action-end') {
       this.checker.noteActionEnd(vm, entry);

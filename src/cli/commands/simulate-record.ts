@@ -2,22 +2,21 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
-import type { RecoverySpec } from '../../model/vm.js';
-import type { PolicyConfig } from '../../policy/index.js';
 import type { ReplayReport } from '../../sim/replay/replay.js';
 import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-codes.js';
 import { type FormatOptions, plain, show } from '../format.js';
+import type { TriedPolicy } from './simulate.js';
 
 /** `vmpulse simulate --record FILE`. Errors: ERR_VMPULSE_ARGUMENT for a file that cannot be read or is no export. */
 export async function replayRecord(
   cli: Cli,
   file: string,
-  { recovery, policy }: { readonly recovery: RecoverySpec | undefined; readonly policy: PolicyConfig },
+  tried: TriedPolicy | undefined,
   format: FormatOptions,
 ): Promise<void> {
   const { Replay } = await import('../../sim/replay/replay.js');
-  const replay = new Replay({ policy, ...(recovery === undefined ? {} : { recovery }) });
+  const replay = new Replay(tried === undefined ? {} : { policy: tried.policy, recoveryOf: tried.of });
   try {
     for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity }))
       if (line !== '') replay.take(line);

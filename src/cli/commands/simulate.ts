@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { plainText } from '../../model/plain-text.js';
-import type { RecoverySpec } from '../../model/vm.js';
+import type { RecoverySpec, VmId } from '../../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, type PolicyConfig } from '../../policy/index.js';
 import type { RunOptions } from '../../sim/run-seeds.js';
 import type { SeedReport } from '../../sim/simulate.js';
@@ -26,6 +26,15 @@ interface SimulateOptions extends FormatOptions {
   readonly verbose?: true;
 }
 
+/** A policy that is tried instead of the defaults. */
+export interface TriedPolicy {
+  /** What simulated VMs have, in turn. */
+  readonly recoveries: readonly RecoverySpec[];
+  /** That of a VM of a record. */
+  readonly of: (vm: VmId) => RecoverySpec;
+  readonly policy: PolicyConfig;
+}
+
 /** `vmpulse simulate`. */
 export const simulateCommand: CliCommand = {
   register(program, cli) {
@@ -35,7 +44,7 @@ export const simulateCommand: CliCommand = {
       .description(
         'Runs the policy and the supervisor as the daemon has them on simulated hosts, VMs and faults, years in minutes, without a daemon; exit status 1 if a fault was missed, a VM acted on without need, or an invariant broken.',
       )
-      .option('--policy <file>', 'daemon configuration whose recovery and limits are tried')
+      .option('--policy <file>', 'daemon configuration, or recovery policies, to be tried')
       .option('--vms <count>', 'VMs of a seed', wholeNumber(1, 10_000), 100)
       .option('--hosts <count>', 'hosts that they are spread over', wholeNumber(1, 100), 4)
       .option('--days <count>', 'days of a seed', wholeNumber(1, 3_650), 30)
@@ -54,6 +63,7 @@ export const simulateCommand: CliCommand = {
         examples(
           ['vmpulse simulate', 'ten seeds of 100 VMs for 30 days, every kind of fault'],
           ['vmpulse simulate --policy config.yaml --seeds 1..100', 'a configuration before it is used'],
+          ['vmpulse simulate --policy vms.d/policies.yaml', 'recovery policies beside the defaults'],
           ['vmpulse simulate --seeds 7..7 --verbose', 'what happened in the seed that failed'],
           ['vmpulse simulate --record week.jsonl --policy new.yaml', 'what another policy would have done'],
         ),
@@ -64,21 +74,21 @@ export const simulateCommand: CliCommand = {
 
 async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const { record } = options;
+  const tried = options.policy === undefined ? undefined : await triedPolicy(options.policy);
   if (record !== undefined) {
-    const { recovery, policy } = await policyOf(options.policy);
-    await replayRecord(cli, record, { recovery, policy }, options);
+    await replayRecord(cli, record, tried, options);
     return;
   }
   const { vms, hosts, days, seeds, faults } = options;
   const { faultKinds } = await import('../../sim/simulate.js');
   const kinds = faults === 'all' ? undefined : faults.split(',');
   faultKinds(kinds);
-  const { recovery = DEFAULT_RECOVERY, policy } = await policyOf(options.policy);
-  if (!recovery.enabled && options.policy !== undefined)
+  const { recoveries, policy } = tried ?? BY_DEFAULT;
+  if (tried !== undefined && !recoveries.some(({ enabled }) => enabled))
     cli.stderr.write(
-      `vmpulse: ${plainText(options.policy, 4096)} only observes; its recovery is simulated as enabled\n`,
+      `vmpulse: ${plainText(options.policy ?? '', 4096)} only observes; its recovery is simulated as enabled\n`,
     );
-  const setting = { vms, hosts, days, ...(kinds === undefined ? {} : { faults: kinds }), recovery, policy };
+  const setting = { vms, hosts, days, ...(kinds === undefined ? {} : { faults: kinds }), recoveries, policy };
   const [fromSeed, toSeed] = seeds;
   const tally = options.verbose
     ? await tellSeeds(cli, { ...setting, fromSeed, toSeed })
@@ -93,18 +103,13 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   cli.setExitCode(bad === 0 ? EXIT.ok : EXIT.failed);
 }
 
-/** What is tried: that of the daemon's configuration, or the defaults. */
-async function policyOf(
-  file: string | undefined,
-): Promise<{ readonly recovery: RecoverySpec | undefined; readonly policy: PolicyConfig }> {
-  if (file === undefined) return { recovery: undefined, policy: DEFAULT_POLICY_CONFIG };
-  const { loadConfig } = await import('../../config/index.js');
-  const { config } = await loadConfig(file);
-  const { maxConcurrentRecoveries, maxBootsPerMinute } = config.limits;
-  return {
-    recovery: config.recovery,
-    policy: { ...DEFAULT_POLICY_CONFIG, maxConcurrentRecoveries, maxBootsPerMinute },
-  };
+const BY_DEFAULT = { recoveries: [DEFAULT_RECOVERY], policy: DEFAULT_POLICY_CONFIG };
+
+/** What a daemon's configuration, or documents, say of recovery. Limits that are not said are the defaults. */
+async function triedPolicy(file: string): Promise<TriedPolicy> {
+  const { loadTriedRecovery } = await import('../../config/index.js');
+  const { limits, recoveries, of } = await loadTriedRecovery(file);
+  return { recoveries, of, policy: { ...DEFAULT_POLICY_CONFIG, ...limits } };
 }
 
 async function runSeeds(cli: Cli, options: Omit<RunOptions, 'signal' | 'onSeed'>): Promise<Tally> {

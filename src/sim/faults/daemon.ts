@@ -15,6 +15,23 @@ function crash(host: SimHost, world: World, meanwhile: () => void = () => {}): v
   });
 }
 
+/** Probes say nothing for a while, and it is not the VMs. */
+function hindrance(name: string, why: NonNullable<SimHost['hindered']>): FaultKind {
+  return hostFault(name, (host, world) => {
+    const hinder = (how: SimHost['hindered']) =>
+      host.change(() => {
+        host.hindered = how;
+      });
+    hinder(why);
+    host.blocked.begin('starved');
+    world.timeline.after(world.random.between(10, 20 * 60) * 1000, () => {
+      hinder(null);
+      host.blocked.end('starved');
+    });
+    return true;
+  });
+}
+
 export const DAEMON_FAULTS: readonly FaultKind[] = [
   hostFault('daemon-crash', (host, world) => {
     crash(host, world);
@@ -50,25 +67,16 @@ export const DAEMON_FAULTS: readonly FaultKind[] = [
       host.disk.lose(how);
       host.blocked.begin('journal');
       host.hasForgotten = true;
+      host.losses += 1;
     });
     for (const vm of host.vms) checker.noteForgotten(vm);
     timeline.after(random.between(61, 110) * 1_000, () => crashMeanwhile(host, world));
     timeline.after(random.between(2, 30) * MINUTE_MS, () => operator.resume(host));
     return true;
   }),
-  hostFault('prober-starvation', (host, world) => {
-    host.change(() => {
-      host.starved = true;
-    });
-    host.blocked.begin('starved');
-    world.timeline.after(world.random.between(10, 20 * 60) * 1000, () => {
-      host.change(() => {
-        host.starved = false;
-      });
-      host.blocked.end('starved');
-    });
-    return true;
-  }),
+  hindrance('prober-starvation', 'prober-late'),
+  // The daemon reaches its limit of open files: it hears what it is connected to, and connects to nothing new.
+  hindrance('descriptor-limit', 'prober-resources'),
   hostFault('clock-step', (host, world) => {
     const { random } = world;
     const stepMs = random.between(1_000, 60 * MINUTE_MS) * (random.chance(0.5) ? 1 : -1);

@@ -5,9 +5,9 @@ import { type FaultKind, HOUR_MS, MINUTE_MS, vmFault } from './fault.js';
 
 /** A guest that is lost is lost: only a boot brings it back. */
 const BOOTS: readonly LadderStep[] = ['reset', 'power-cycle'];
-const SERVICE: readonly LadderStep[] = ['restart-service', 'reboot', 'reset', 'power-cycle'];
+export const SERVICE: readonly LadderStep[] = ['restart-service', 'reboot', 'reset', 'power-cycle'];
 /** Three probes 10 s apart, a fresh look and the pause after one that settled nothing, and what others do (30 s). */
-const INFERRED_MS = 120_000;
+export const INFERRED_MS = 120_000;
 /** A guest that still works is not taken away on inferred evidence; people are told after 10 minutes. */
 export const VETOED_MS = INFERRED_MS + 11 * MINUTE_MS;
 
@@ -26,7 +26,7 @@ function cureOf(world: World): Cure {
   return world.random.chance(0.75) ? 'restart' : 'boot';
 }
 
-function breakService(vm: SimVm, how: ServiceState, cure: Cure): void {
+export function breakService(vm: SimVm, how: ServiceState, cure: Cure): void {
   vm.change(() => {
     vm.service = how;
     vm.cure = cure;
@@ -133,7 +133,7 @@ export const GUEST_FAULTS: readonly FaultKind[] = [
       const { timeline, random, operator } = world;
       if (vm.spec.runStrategy !== 'Always') {
         vm.wantedOff = true;
-        timeline.after(random.between(10, 120) * MINUTE_MS, () => operator.start(vm));
+        timeline.after(random.between(10, 60) * MINUTE_MS, () => operator.start(vm));
       }
       vm.die([{ type: 'shutdown', guest: true, reason: 'guest-shutdown' }]);
     },

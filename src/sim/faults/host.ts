@@ -20,7 +20,7 @@ function startUp(host: SimHost, world: World, downMs: number): void {
       boundMs: 60_000,
       permits: ['start'],
       isOver: () => vm.isWell,
-      isStartUp: true,
+      isNoFailure: true,
     });
     if (always) continue;
     timeline.after(downMs + random.between(5, 30) * MINUTE_MS, () => operator.start(vm));
@@ -136,26 +136,6 @@ export const HOST_FAULTS: readonly FaultKind[] = [
     if (dead.length >= TOGETHER) judge.openHost('boot-storm', host, 60_000, () => false);
     for (const vm of dead) timeline.after(random.between(0, 10_000), () => vm.die());
     timeline.after(random.between(10, 40) * MINUTE_MS, () => operator.resume(host));
-    return true;
-  }),
-  // The host takes a VMM for want of memory, and has none for another one for a while.
-  hostFault('oom', (host, world) => {
-    const { timeline, random, judge } = world;
-    const vm = host.vms.find((one) => isSettled(world, one));
-    if (!vm) return false;
-    host.canStart = false;
-    judge.open({
-      kind: 'oom',
-      vm,
-      need: 'act',
-      boundMs: 20_000,
-      permits: ['start'],
-      isOver: () => vm.isWell,
-    });
-    vm.die();
-    timeline.after(random.between(1, 15) * MINUTE_MS, () => {
-      host.canStart = true;
-    });
     return true;
   }),
 ];

@@ -6,17 +6,28 @@ import type { VmmEvent } from '../../model/ports.js';
 import type { ProbeKind } from '../../model/probe.js';
 import type { Reason } from '../../model/reasons.js';
 import type { RecoverySpec } from '../../model/vm.js';
-import { ACT_VERBS, DEFAULT_RECOVERY, SCHEDULABLE } from '../../policy/index.js';
-import type { PolicyEvent } from '../../policy/types.js';
+import { ACT_VERBS, DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, SCHEDULABLE } from '../../policy/index.js';
+import type { PolicyConfig, PolicyEvent } from '../../policy/types.js';
 
 const MAX_PROBES = 1_000;
 
 /** One thing that a journal says, as the replay needs it. */
 export type Told =
-  /** `remembers`: it found what a former one had stored. */
-  | { readonly type: 'daemon'; readonly remembers: boolean }
+  | ({ readonly type: 'daemon' } & DaemonStart)
   | { readonly type: 'event'; readonly event: PolicyEvent }
-  | { readonly type: 'decided'; readonly vm: string; readonly step: string };
+  | { readonly type: 'decided'; readonly vm: string; readonly step: string }
+  /** An action on the VM begins. */
+  | { readonly type: 'acts'; readonly vm: string };
+
+/** A daemon begins. Null: it did not say. */
+export interface DaemonStart {
+  /** It found what a former one had stored. */
+  readonly remembers: boolean;
+  /** When that had stored it last. */
+  readonly storedAtMs: number | null;
+  /** Of its host. */
+  readonly limits: PolicyConfig | null;
+}
 
 export interface Line {
   readonly atMs: number;
@@ -37,10 +48,9 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
 /** Every field that the defaults have is there and of the same type, so that a policy can be stepped with it. */
-function isRecovery(value: unknown): value is RecoverySpec {
+function isLike(value: unknown, defaults: object): boolean {
   return (
-    isObject(value) &&
-    Object.entries(DEFAULT_RECOVERY).every(([key, usual]) => typeof value[key] === typeof usual)
+    isObject(value) && Object.entries(defaults).every(([key, usual]) => typeof value[key] === typeof usual)
   );
 }
 
@@ -61,7 +71,7 @@ const until = z.number().nullable();
 const policyVm = z.object({
   id: vm,
   runStrategy: z.enum(['Always', 'RerunOnFailure', 'Manual', 'Halted', 'Once']),
-  recovery: z.custom<RecoverySpec>(isRecovery),
+  recovery: z.custom<RecoverySpec>((value) => isLike(value, DEFAULT_RECOVERY)),
   probes: z
     .array(
       z.object({
@@ -165,6 +175,17 @@ const ended = z.discriminatedUnion('result', [
   z.object({ result: z.literal('impossible'), code: short, message: short }),
 ]);
 
+// Former versions did not journal all of it.
+const daemon = z.object({
+  version: z.string(),
+  remembered: z.number().default(1),
+  storedAtMs: z.number().nullable().default(null),
+  limits: z
+    .custom<PolicyConfig>((value) => isLike(value, DEFAULT_POLICY_CONFIG))
+    .nullable()
+    .default(null),
+});
+
 const decided = z.object({ kind: z.enum(['act', 'would']), step });
 
 /** Reads one line of an export. Throws ERR_VMPULSE_ARGUMENT for what is no journal of this vmpulse. */
@@ -182,8 +203,12 @@ export function readLine(text: string, number: number): Line {
 }
 
 function toldBy({ type, vm: about, atMs, actionId, data }: Entry): Told | null {
-  if (type === 'daemon')
-    return typeof data.version === 'string' ? { type, remembers: data.remembered !== 0 } : null;
+  if (type === 'daemon') {
+    // What else a daemon says of itself (that it ends, that it loaded something) has no version.
+    if (data.version === undefined) return null;
+    const { remembered, ...rest } = daemon.parse(data);
+    return { type, remembers: remembered !== 0, limits: rest.limits, storedAtMs: rest.storedAtMs };
+  }
   if (type === 'input') return { type: 'event', event: input.parse(data.event) };
   if (about === null) return null;
   switch (type) {
@@ -202,6 +227,8 @@ function toldBy({ type, vm: about, atMs, actionId, data }: Entry): Told | null {
         event: { type: 'action-ended', vm: about, actionId, result: ended.parse(data) },
       };
     }
+    case 'action-start':
+      return { type: 'acts', vm: about };
     case 'decision': {
       const found = decided.safeParse(data);
       return found.success ? { type: 'decided', vm: about, step: found.data.step } : null;

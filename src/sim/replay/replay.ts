@@ -1,19 +1,20 @@
 import type { RecoverySpec, VmId } from '../../model/vm.js';
-import { createPolicy, restore, serialize, step } from '../../policy/index.js';
-import type { PolicyConfig, PolicyEvent, PolicyState } from '../../policy/types.js';
+import { createPolicy, DEFAULT_POLICY_CONFIG, restore, step } from '../../policy/index.js';
+import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm } from '../../policy/types.js';
+import { Counters } from './counters.js';
+import { answers } from './looks.js';
 import { type Divergence, Matcher } from './match.js';
-import { type Line, readLine } from './record.js';
+import { type DaemonStart, type Line, readLine } from './record.js';
+import { Stored } from './stored.js';
 
 /** The engine delivers a transition this much after it, at most; what is older is a step of the clock. */
 const LATE_MS = 60_000;
-/** While nothing is told counters go on as before; this often they were compared. */
-const COMPARED_MS = 10_050;
 
 export interface ReplayOptions {
-  /** Host-wide limits to be tried. */
-  readonly policy: PolicyConfig;
-  /** What is tried for every VM instead of what it had then; unset: what it had. */
-  readonly recovery?: RecoverySpec;
+  /** Host-wide limits to be tried; unset: those that the daemon had. */
+  readonly policy?: PolicyConfig;
+  /** What is tried for a VM instead of what it had then; unset: what it had. */
+  readonly recoveryOf?: (vm: VmId) => RecoverySpec;
 }
 
 export interface ReplayReport {
@@ -30,19 +31,14 @@ export interface ReplayReport {
   readonly diverged: readonly Divergence[];
 }
 
-/** Counters of a guest as they were last told of, and when they count as compared again. */
-interface Moving {
-  readonly moved: readonly string[];
-  nextMs: number;
-}
-
 /** Feeds a policy what a daemon told its own, and compares what both decide. */
 export class Replay {
   readonly #options: ReplayOptions;
   readonly #matcher = new Matcher();
   readonly #vms = new Set<VmId>();
   readonly #out = new Set<VmId>();
-  readonly #moving = new Map<VmId, Moving>();
+  readonly #counters = new Counters();
+  readonly #stored = new Stored();
   #state: PolicyState | undefined;
   #nowMs: number | null = null;
   #wakeAtMs: number | null = null;
@@ -59,7 +55,7 @@ export class Replay {
   take(text: string): void {
     this.#entries += 1;
     const line = readLine(text, this.#entries);
-    if (line.told?.type === 'daemon') this.#restart(line.told.remembers);
+    if (line.told?.type === 'daemon') this.#restart(line.told, line.atMs);
     if (this.#state === undefined) {
       this.#skipped += 1;
       return;
@@ -71,6 +67,7 @@ export class Replay {
     this.#nowMs = now;
     if (line.told?.type === 'decided') this.#decided('recorded', line.told.vm, line.told.step, now);
     if (line.told?.type === 'event') this.#tell(line.told.event, now);
+    if (line.told?.type === 'acts') this.#stored.saveVm(this.#state, line.told.vm);
     this.#dropOverdue(now);
   }
 
@@ -88,16 +85,17 @@ export class Replay {
   }
 
   /** A daemon begins with what the former one had stored, or with nothing where that was lost. */
-  #restart(remembers: boolean): void {
-    const { policy } = this.#options;
-    this.#state =
-      this.#state === undefined || !remembers
-        ? createPolicy(policy)
-        : restore(serialize(this.#state), policy);
+  #restart({ remembers, limits, storedAtMs }: DaemonStart, atMs: number): void {
+    // The former one lived on after its last entry, and may have stored its state once more.
+    this.#pass((storedAtMs ?? atMs) + 1);
+    const policy = this.#options.policy ?? limits ?? DEFAULT_POLICY_CONFIG;
+    const { rows } = this.#stored;
+    this.#state = rows === null || !remembers ? createPolicy(policy) : restore(rows, policy);
     this.#starts += 1;
     this.#wakeAtMs = null;
     this.#nowMs = null;
-    this.#moving.clear();
+    this.#counters.clear();
+    this.#stored.restart();
   }
 
   #nowOf({ atMs }: Line): number {
@@ -105,30 +103,23 @@ export class Replay {
     return before !== null && atMs < before && before - atMs < LATE_MS ? before : atMs;
   }
 
-  /** Lets the policy's own alarms ring, and counters be compared, until then. */
+  /** Lets the policy's own alarms ring, counters be compared and the state be stored, until then. */
   #pass(untilMs: number): void {
     for (;;) {
-      const [vm, moving] = this.#nextMoving();
-      const atMs = Math.min(
-        this.#wakeAtMs ?? Number.POSITIVE_INFINITY,
-        moving?.nextMs ?? Number.POSITIVE_INFINITY,
-      );
-      if (atMs >= untilMs) return;
-      if (moving === undefined || vm === undefined || moving.nextMs > atMs) {
-        this.#step({ type: 'tick' }, atMs);
+      const compared = this.#counters.next;
+      const { dueMs } = this.#stored;
+      const atMs = earliest(this.#wakeAtMs, compared?.atMs ?? null, dueMs);
+      if (atMs === null || atMs >= untilMs || this.#state === undefined) return;
+      if (dueMs === atMs) {
+        this.#stored.rings(this.#state);
+      } else if (compared?.atMs === atMs) {
+        this.#counters.note(compared);
+        this.#step(compared, atMs);
       } else {
-        moving.nextMs = atMs + COMPARED_MS;
-        this.#step({ type: 'activity', vm, moved: moving.moved, atMs }, atMs);
+        this.#step({ type: 'tick' }, atMs);
       }
       this.#dropOverdue(atMs);
     }
-  }
-
-  #nextMoving(): readonly [VmId | undefined, Moving | undefined] {
-    let first: readonly [VmId | undefined, Moving | undefined] = [undefined, undefined];
-    for (const [vm, moving] of this.#moving)
-      if (first[1] === undefined || moving.nextMs < first[1].nextMs) first = [vm, moving];
-    return first;
   }
 
   #tell(event: PolicyEvent, now: number): void {
@@ -142,7 +133,7 @@ export class Replay {
       const { vm } = event;
       if (this.#out.has(vm.id)) return null;
       this.#vms.add(vm.id);
-      return { ...event, vm: { ...vm, recovery: this.#tried(vm.recovery) } };
+      return { ...event, vm: { ...vm, recovery: this.#tried(vm) } };
     }
     const id = 'vm' in event ? event.vm : null;
     if (id === null) return event;
@@ -150,12 +141,13 @@ export class Replay {
     if (vm === undefined) return null;
     switch (event.type) {
       case 'confirmed':
-        return vm.confirm === null ? null : { ...event, confirmId: vm.confirm.id };
+        if (vm.confirm === null || !answers(event.confirmId, vm.confirm.id)) return null;
+        return { ...event, confirmId: vm.confirm.id };
       case 'action-ended':
       case 'action-held':
         return vm.action === null ? null : { ...event, actionId: vm.action.action.id };
       case 'activity':
-        this.#moving.set(id, { moved: event.moved, nextMs: event.atMs + COMPARED_MS });
+        this.#counters.note(event);
         return event;
       default:
         return event;
@@ -163,12 +155,12 @@ export class Replay {
   }
 
   /** Whether recovery is on, and which commands its guest has, is a matter of the VM. */
-  #tried(recorded: RecoverySpec): RecoverySpec {
-    const { recovery } = this.#options;
-    if (recovery === undefined) return recorded;
-    const { enabled, restartService, exec, cleanup } = recorded;
+  #tried({ id, recovery }: PolicyVm): RecoverySpec {
+    const { recoveryOf } = this.#options;
+    if (recoveryOf === undefined) return recovery;
+    const { enabled, restartService, exec, cleanup } = recovery;
     return {
-      ...recovery,
+      ...recoveryOf(id),
       enabled,
       ...(restartService === undefined ? {} : { restartService }),
       ...(exec === undefined ? {} : { exec }),
@@ -181,7 +173,9 @@ export class Replay {
     const result = step(this.#state, event, now);
     this.#state = result.state;
     this.#wakeAtMs = result.wakeAtMs;
-    for (const effect of result.effects) if (effect.type === 'watch-activity') this.#moving.delete(effect.vm);
+    this.#stored.note(event, result, now);
+    for (const effect of result.effects)
+      if (effect.type === 'watch-activity') this.#counters.forget(effect.vm);
     for (const { vm, kind, data } of result.decisions) {
       const what = data?.step;
       if (vm === null || (kind !== 'act' && kind !== 'would') || typeof what !== 'string') continue;
@@ -201,7 +195,7 @@ export class Replay {
   /** What the journal says of a VM that diverged belongs to another history: it leaves the fleet. */
   #leave(vm: VmId, now: number): void {
     this.#out.add(vm);
-    this.#moving.delete(vm);
+    this.#counters.forget(vm);
     const actionId = this.#state?.vms.get(vm)?.action?.action.id;
     if (actionId !== undefined) {
       const result = { result: 'impossible', code: 'diverged', message: 'not in this history' } as const;
@@ -209,4 +203,9 @@ export class Replay {
     }
     this.#step({ type: 'vm-removed', vm }, now);
   }
+}
+
+function earliest(...times: readonly (number | null)[]): number | null {
+  const known = times.filter((atMs) => atMs !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }

@@ -36,7 +36,7 @@ describe('vmpulse simulate --record', { timeout: 60_000 }, () => {
     await simulateSeed(
       {
         ...{ seed: 6, vms: 20, hosts: 1, days: 10, faults: ['memory-leak', 'crash-loop'] },
-        ...{ recovery: DEFAULT_RECOVERY, policy: DEFAULT_POLICY_CONFIG },
+        ...{ recoveries: [DEFAULT_RECOVERY], policy: DEFAULT_POLICY_CONFIG },
       },
       { onEntry: (_host, one) => lines.push(JSON.stringify(one)) },
     );

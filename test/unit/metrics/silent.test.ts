@@ -91,7 +91,7 @@ describe.skipIf(promtool === undefined)(
       const metrics = createMetrics();
       onTestFinished(() => metrics.close());
       const world = new World({
-        ...{ seed: 1, vms: 6, hosts: 1, recovery: DEFAULT_RECOVERY, policy: DEFAULT_POLICY_CONFIG },
+        ...{ seed: 1, vms: 6, hosts: 1, recoveries: [DEFAULT_RECOVERY], policy: DEFAULT_POLICY_CONFIG },
         ...{ canary: {}, maySleep: false },
       });
       const [host] = world.hosts;

@@ -16,7 +16,7 @@ class ListeningJournal extends MemoryJournal {
   }
 }
 
-const storeOn = (journal: MemoryJournal) => new StateStore(journal, 1_000, silentLogger);
+const storeOn = (journal: MemoryJournal) => new StateStore(journal, 1_000, silentLogger, () => 0);
 const hold = (vm: string | null) =>
   ({ type: 'hold', vm, reason: 'drill', author: 'ada', untilMs: null }) as const;
 
@@ -27,6 +27,20 @@ function fleet(vms: number): Stage {
 }
 
 describe('StateStore', () => {
+  it('says when it was stored last', async () => {
+    const journal = new MemoryJournal();
+    let now = 1_000;
+    const store = new StateStore(journal, 1_000, silentLogger, () => now);
+    const stage = fleet(1);
+    await store.loadPolicy(DEFAULT_POLICY_CONFIG);
+    expect(await store.loadStoredAt()).toBeNull();
+    await store.savePolicy(stage.state);
+    now = 2_000;
+    // Nothing has changed, and nothing is written.
+    await store.savePolicy(stage.state);
+    expect(await storeOn(journal).loadStoredAt()).toBe(1_000);
+  });
+
   it('gives the next daemon what this one stored', async () => {
     const journal = new MemoryJournal();
     const stage = fleet(3);
@@ -49,10 +63,10 @@ describe('StateStore', () => {
     expect(journal.writes).toHaveLength(1);
     stage.send(hold('test/vm-1'));
     await store.savePolicy(stage.state);
-    expect(journal.writes[1]).toEqual([`policy/${vmRow('test/vm-1')}`]);
+    expect(journal.writes[1]).toEqual([`policy/${vmRow('test/vm-1')}`, 'policy-stored-at']);
     stage.state.vms.delete('test/vm-2');
     await store.savePolicy(stage.state);
-    expect(journal.writes[2]).toEqual([`policy/${vmRow('test/vm-2')}`]);
+    expect(journal.writes[2]).toEqual([`policy/${vmRow('test/vm-2')}`, 'policy-stored-at']);
     expect([...(await journal.loadState('policy/')).keys()]).not.toContain(`policy/${vmRow('test/vm-2')}`);
   });
 
@@ -62,7 +76,8 @@ describe('StateStore', () => {
     const store = storeOn(journal);
     await store.loadPolicy(DEFAULT_POLICY_CONFIG);
     await store.saveVm(stage.state, 'test/vm-7');
-    expect(journal.writes).toEqual([[`policy/${HOST_ROW}`, `policy/${vmRow('test/vm-7')}`]]);
+    const rows = [`policy/${HOST_ROW}`, `policy/${vmRow('test/vm-7')}`];
+    expect(journal.writes).toEqual([[...rows, 'policy-stored-at']]);
   });
 
   it('stores a large host in parts between which others run, and misses nothing that changes meanwhile', async () => {

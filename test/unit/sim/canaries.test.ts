@@ -19,7 +19,7 @@ async function find(canary: Canary, faults: readonly string[]): Promise<readonly
         hosts: 1,
         days: 3,
         faults,
-        recovery: DEFAULT_RECOVERY,
+        recoveries: [DEFAULT_RECOVERY],
         policy: DEFAULT_POLICY_CONFIG,
       },
       { canary },
@@ -103,7 +103,7 @@ const CANARIES: readonly Case[] = [
   {
     name: 'inconclusive is taken for failed',
     canary: { distort: asFailed },
-    faults: ['prober-starvation', 'monitor-held'],
+    faults: ['prober-starvation', 'descriptor-limit', 'monitor-held'],
     found: /fail in truth|no fault of the VM permits/,
   },
   {
@@ -181,7 +181,7 @@ const CANARIES: readonly Case[] = [
         }
       },
     },
-    faults: ['bad-deploy'],
+    faults: ['bad-deploy', 'hang-spin', 'service-crash'],
     found: /is in flight|began twice|in a row/,
   },
   {
@@ -189,6 +189,72 @@ const CANARIES: readonly Case[] = [
     canary: { limits: (config) => ({ ...config, episodesKept: 100_000 }) },
     faults: ['crash-loop'],
     found: /too many episodes/,
+  },
+  {
+    name: 'a person who works on a VM is forgotten',
+    canary: {
+      tamper: (state) => {
+        for (const vm of vmsOf(state)) vm.maintenance = null;
+      },
+    },
+    faults: ['maintenance'],
+    found: /which no fault of the VM permits/,
+  },
+  {
+    name: 'scheduled maintenance does not wait for its window',
+    canary: { configure: (spec) => ({ ...spec, recovery: { ...spec.recovery, actionWindows: [] } }) },
+    faults: ['scheduled-reboot'],
+    found: /reboot, which no fault of the VM permits/,
+  },
+  {
+    name: 'what was scheduled is forgotten',
+    canary: {
+      tamper: (state) => {
+        for (const vm of vmsOf(state)) vm.scheduled = null;
+      },
+    },
+    faults: ['scheduled-reboot'],
+    found: /its window is open, and it was not done/,
+  },
+  {
+    name: 'an edit war goes on for ever',
+    canary: {
+      tamper: (state) => {
+        for (const vm of vmsOf(state)) vm.war = { ...vm.war, day: [], pausedAtMs: null };
+      },
+    },
+    faults: ['edit-war'],
+    found: /edit-war: nobody was told, though we undid it 6 times/,
+  },
+  {
+    name: 'a host that is short of memory starts VMMs',
+    canary: {
+      tamper: (state) => {
+        state.host.signs = { ...state.host.signs, memory: null };
+      },
+    },
+    faults: ['memory-pressure'],
+    found: /start while the host is short of memory|start, which no fault of the VM permits/,
+  },
+  {
+    name: 'a VM that fails stays in the list of endpoints',
+    canary: {
+      tamper: (state) => {
+        for (const vm of vmsOf(state)) vm.ready = true;
+      },
+    },
+    faults: ['bad-deploy'],
+    found: /is in the list of endpoints and has not served/,
+  },
+  {
+    name: 'VMs that serve are left out of the list of endpoints',
+    canary: {
+      tamper: (state) => {
+        for (const vm of vmsOf(state)) vm.ready = false;
+      },
+    },
+    faults: ['agent-death'],
+    found: /it serves and is not in the list of endpoints/,
   },
   {
     name: 'nothing is ever done',

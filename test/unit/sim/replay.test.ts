@@ -1,24 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import type { RecoverySpec } from '../../../src/model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../../../src/policy/index.js';
+import type { PolicyConfig } from '../../../src/policy/types.js';
 import { Replay, type ReplayReport } from '../../../src/sim/replay/replay.js';
 import { simulateSeed } from '../../../src/sim/simulate.js';
 
 const policy = DEFAULT_POLICY_CONFIG;
 
 /** What the daemon of a simulated host journalled, as `vmpulse journal export` gives it. */
-async function exported(seed: number, faults?: readonly string[]): Promise<string[]> {
+async function exported(
+  seed: number,
+  faults?: readonly string[],
+  limits: PolicyConfig = policy,
+): Promise<string[]> {
   const lines: string[] = [];
   const more = faults === undefined ? {} : { faults };
   await simulateSeed(
-    { seed, vms: 20, hosts: 1, days: 10, recovery: DEFAULT_RECOVERY, policy, ...more },
+    { seed, vms: 20, hosts: 1, days: 10, recoveries: [DEFAULT_RECOVERY], policy: limits, ...more },
     { onEntry: (_host, entry) => lines.push(JSON.stringify(entry)) },
   );
   return lines;
 }
 
 function replay(lines: readonly string[], recovery?: RecoverySpec): ReplayReport {
-  const run = new Replay({ policy, ...(recovery === undefined ? {} : { recovery }) });
+  const run = new Replay(recovery === undefined ? {} : { recoveryOf: () => recovery });
   for (const line of lines) run.take(line);
   return run.report();
 }
@@ -39,6 +44,31 @@ describe('the replay of a journal', { timeout: 120_000 }, () => {
     const acts = lines.filter((line) => line.includes('"kind":"act"')).length;
     expect(report.sameActions).toBe(acts);
     expect(acts).toBeGreaterThan(20);
+  });
+
+  it('has the limits that the daemon had', async () => {
+    const lines = await exported(7, ['host-reboot'], {
+      ...policy,
+      maxConcurrentRecoveries: 1,
+      maxBootsPerMinute: 2,
+    });
+    expect(replay(lines).diverged).toEqual([]);
+    const others = new Replay({ policy });
+    for (const line of lines) others.take(line);
+    expect(others.report().diverged.length).toBeGreaterThan(0);
+  });
+
+  it('begins anew with what a killed daemon had stored, also where its last second is missing', async () => {
+    const lines = await exported(11, ['daemon-crash-acting', 'daemon-crash', 'vmm-crash', 'panic']);
+    const report = replay(lines);
+    expect(report.daemonStarts).toBeGreaterThan(2);
+    expect(report.diverged).toEqual([]);
+  });
+
+  it('takes no notice of an answer that its daemon took none of', async () => {
+    // A look at a VM that was just adopted is still under way when one of its probes fails.
+    const report = replay(await exported(13));
+    expect(report.diverged).toEqual([]);
   });
 
   it('tells the first action in which another policy differs, and no VM twice', async () => {

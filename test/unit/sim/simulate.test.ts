@@ -14,7 +14,7 @@ function simulate(
       vms: 40,
       hosts: 2,
       days: more.days ?? 10,
-      recovery: DEFAULT_RECOVERY,
+      recoveries: [DEFAULT_RECOVERY],
       policy: DEFAULT_POLICY_CONFIG,
     },
     extras,

@@ -1,0 +1,49 @@
+import type { VmId } from '../../model/vm.js';
+import { comparedAgainAfterMs } from '../../runtime/activity-watch.js';
+
+type Activity = {
+  readonly type: 'activity';
+  readonly vm: VmId;
+  readonly moved: readonly string[];
+  readonly atMs: number;
+};
+
+/** Counters of a guest as they were last told of, and when they are compared again. */
+interface Watched {
+  readonly moved: readonly string[];
+  readonly comparisons: number;
+  readonly nextMs: number;
+}
+
+/**
+ * Comparisons of the counters of guests. A journal has only those that found something else than the one before; the
+ * others came in between, at the times at which a daemon compares.
+ */
+export class Counters {
+  readonly #watched = new Map<VmId, Watched>();
+
+  /** The comparison that comes next; undefined: none is under way. */
+  get next(): Activity | undefined {
+    let first: Activity | undefined;
+    for (const [vm, { moved, nextMs }] of this.#watched)
+      if (first === undefined || nextMs < first.atMs) first = { type: 'activity', vm, moved, atMs: nextMs };
+    return first;
+  }
+
+  /** One was made. */
+  note({ vm, moved, atMs }: Activity): void {
+    const comparisons = (this.#watched.get(vm)?.comparisons ?? 0) + 1;
+    // The first reading has nothing to be compared with.
+    const nextMs = atMs + comparedAgainAfterMs(comparisons + 1);
+    this.#watched.set(vm, { moved, comparisons, nextMs });
+  }
+
+  /** They are read from now on, for the first time, or not any more. */
+  forget(vm: VmId): void {
+    this.#watched.delete(vm);
+  }
+
+  clear(): void {
+    this.#watched.clear();
+  }
+}
