@@ -10,7 +10,7 @@ import type { Override, OverrideState } from './overrides/override.js';
 import { overriddenDaemon } from './overrides/override-daemon.js';
 import { overriddenVm } from './overrides/override-vm.js';
 import { ProblemList } from './problems.js';
-import { inOrder } from './recovery-policy.js';
+import { inOrder, type RecoveryPolicy } from './recovery-policy.js';
 import {
   parseDocuments,
   type SourceDocument,

@@ -54,6 +54,7 @@ export class CertificateWatch {
     this.#options = options;
   }
 
+  /** Looks from now on at those that there are; again after their probes may have become others. */
   start(): void {
     this.#arm();
   }
@@ -72,8 +73,10 @@ export class CertificateWatch {
   }
 
   #arm(): void {
-    const { clock } = this.#options;
-    if (this.#stopped) return;
+    const { clock, units } = this.#options;
+    const isNobody = this.#known.size === 0 && [...units.values()].every((unit) => namesOf(unit).length === 0);
+    this.#cancel();
+    if (this.#stopped || isNobody) return;
     this.#cancel = clock.at(clock.now() + ROUND_MS, () => void this.#round().finally(() => this.#arm()));
   }
 

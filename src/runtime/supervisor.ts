@@ -88,9 +88,9 @@ export class Supervisor {
     this.#parts.events.start(engine.transitions({ signal: this.#abort.signal }));
     await saver.noteHostBoot(this.#options.hostBootId(), () => this.#post({ type: 'host-booted' }));
     this.#parts.hostWatches.start();
-    this.#parts.certificates.start();
     this.#post({ type: 'gathering', gathering: true });
     await Promise.all(vms.map((vm) => inventory.watch(vm)));
+    this.#parts.certificates.start();
     this.#post({ type: 'gathering', gathering: false });
     this.#readiness = new ReadinessList({
       clock,
@@ -110,6 +110,7 @@ export class Supervisor {
     const applied = await applySpecs(inventory, vms, (vm) => activity.unwatch(vm));
     const { added, removed, changed } = applied;
     maintenance.sync();
+    this.#parts.certificates.start();
     const text = `configuration applied: ${added.length} added, ${removed.length} removed, ${changed.length} changed`;
     recorder.note({
       vm: null,
