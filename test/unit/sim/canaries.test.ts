@@ -174,14 +174,18 @@ const CANARIES: readonly Case[] = [
     name: 'the action in flight is forgotten',
     canary: {
       configure: (spec) => ({ ...spec, recovery: { ...spec.recovery, vetoWindowMs: 0 } }),
-      tamper: (state) => {
+      tamper: (state, nowMs) => {
         for (const vm of vmsOf(state)) {
-          if (vm.action !== null) state.host.busy.delete(vm.id);
+          if (vm.action === null) continue;
           vm.action = null;
+          state.host.busy.delete(vm.id);
+          // It is looked at in the next step.
+          vm.wakeAtMs = nowMs;
+          state.host.wakes.unshift({ atMs: nowMs, vm: vm.id });
         }
       },
     },
-    faults: ['bad-deploy', 'hang-spin', 'service-crash'],
+    faults: ['bad-deploy', 'slow-service', 'service-crash'],
     found: /is in flight|began twice|in a row/,
   },
   {
