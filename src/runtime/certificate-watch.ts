@@ -74,7 +74,8 @@ export class CertificateWatch {
 
   #arm(): void {
     const { clock, units } = this.#options;
-    const isNobody = this.#known.size === 0 && [...units.values()].every((unit) => namesOf(unit).length === 0);
+    const isNobody =
+      this.#known.size === 0 && [...units.values()].every((unit) => namesOf(unit).length === 0);
     this.#cancel();
     if (this.#stopped || isNobody) return;
     this.#cancel = clock.at(clock.now() + ROUND_MS, () => void this.#round().finally(() => this.#arm()));

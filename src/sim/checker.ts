@@ -160,7 +160,8 @@ export class Checker {
       if (isListed && badForMs > LISTED_AFTER_MS && (vm.vmm === null || out.length < mayLeave))
         this.#violation(vm, `it is in the list of endpoints and has not served for ${badForMs / 1000} s`);
     }
-    if (out.length > mayLeave)
+    // Who has left stays out when others are shut down.
+    if (out.length > Math.max(1, this.#limits.maxEject * host.vms.length))
       judge.find(
         'violation',
         null,
