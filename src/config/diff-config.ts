@@ -1,8 +1,9 @@
 import type { VmId, VmSpec } from '../model/vm.js';
 import { canonicalJson } from './canonical-json.js';
+import { daemonDocument } from './daemon-document.js';
 import type { DaemonConfig } from './daemon-schema.js';
 import type { LoadedConfig } from './load-config.js';
-import { isMapping } from './mapping.js';
+import { isMapping, leavesOf } from './mapping.js';
 
 /** A VM that is in both configurations and differs. */
 interface VmChange {
@@ -20,7 +21,7 @@ export interface ConfigDiff {
   readonly removed: readonly VmId[];
   readonly changed: readonly VmChange[];
   readonly daemon: {
-    /** Changed settings, for example `logLevel`, `engine.tickMs`. */
+    /** Changed settings as the file has them, for example `logLevel`, `engine.tickMs`. */
     readonly changed: readonly string[];
     /** Those of them that hold only after the daemon has been restarted. */
     readonly restartRequired: readonly string[];
@@ -56,7 +57,6 @@ function differences(before: object, after: object, open: ReadonlySet<string>): 
 }
 
 const OPEN_IN_VM: ReadonlySet<string> = new Set(['hypervisor']);
-const OPEN_IN_DAEMON: ReadonlySet<string> = new Set(['api', 'heartbeats', 'metrics', 'journal', 'engine']);
 
 function vmChange(before: VmSpec, after: VmSpec): VmChange | undefined {
   const { machineDigest: oldDigest, recoveryOrigins: _old, ...old } = before;
@@ -66,10 +66,12 @@ function vmChange(before: VmSpec, after: VmSpec): VmChange | undefined {
 }
 
 function daemonChange(before: DaemonConfig, after: DaemonConfig): ConfigDiff['daemon'] {
-  const { recoveryOrigins: _old, ...old } = before;
-  const { recoveryOrigins: _fresh, ...fresh } = after;
-  const changed = differences(old, fresh, OPEN_IN_DAEMON);
-  return { changed, restartRequired: changed.filter((name) => !isLive(name)) };
+  const old = new Map(leavesOf(daemonDocument(before)));
+  const fresh = new Map(leavesOf(daemonDocument(after)));
+  const changed = [...new Set([...old.keys(), ...fresh.keys()])]
+    .filter((path) => canonicalJson(old.get(path) ?? null) !== canonicalJson(fresh.get(path) ?? null))
+    .sort();
+  return { changed, restartRequired: changed.filter((path) => !isLive(path)) };
 }
 
 /** Compares two configurations, for a reload. */

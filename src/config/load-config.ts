@@ -25,6 +25,8 @@ interface ManifestSourceState {
 /** A whole configuration: every value final, nothing applied yet. */
 export interface LoadedConfig {
   readonly config: DaemonConfig;
+  /** What the file says of `stateDir`, where another one is used. */
+  readonly writtenStateDir: string;
   /** Sorted by id. */
   readonly vms: readonly VmSpec[];
   /** In the order in which they are laid over each other. */
@@ -160,9 +162,10 @@ export function compileSources(read: ConfigSources): LoadedConfig {
   const { value, taken, setAside } = fitOverrides(read.overrides.filter(isOfDaemon), (ofDaemon) => {
     const daemon = compileDaemonConfig(read.file, read.facts, ofDaemon);
     const config = { ...daemon.config, stateDir: read.stateDir };
-    return { ...daemon, config, compiled: compileAll(read, config, ofVms) };
+    const { stateDir: writtenStateDir } = daemon.config;
+    return { ...daemon, config, writtenStateDir, compiled: compileAll(read, config, ofVms) };
   });
-  const { config, origins, warnings, compiled } = value;
+  const { config, writtenStateDir, origins, warnings, compiled } = value;
   const overrides: OverrideState = {
     inForce: [...taken, ...compiled.overrides.inForce],
     setAside: [...setAside, ...compiled.overrides.setAside],
@@ -170,6 +173,7 @@ export function compileSources(read: ConfigSources): LoadedConfig {
   };
   return {
     config,
+    writtenStateDir,
     vms: compiled.vms,
     policies: compiled.policies,
     warnings: [...warnings, ...read.warnings, ...compiled.warnings, ...warningsOf(overrides)],

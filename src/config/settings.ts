@@ -13,7 +13,7 @@ export interface Setting {
   readonly path: string;
   /** Plain JSON; secrets are replaced. */
   readonly value: unknown;
-  /** `default`, `documents`, `file:line:column`, the name of a document, or `override by …`. */
+  /** `default`, `documents`, `command line`, `file:line:column`, the name of a document, or `override by …`. */
   readonly origin: string;
 }
 

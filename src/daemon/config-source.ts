@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type DaemonConfig, type LoadConfigOptions, type LoadedConfig, loadConfig } from '../config/index.js';
+import { type LoadConfigOptions, type LoadedConfig, loadConfig } from '../config/index.js';
 import { HostSearch } from '../discovery/index.js';
 
 /** Paths that stand over those of the file. */
@@ -9,20 +9,24 @@ export interface ConfigPaths {
   readonly socketPath?: string;
 }
 
+const COMMAND_LINE = 'command line';
+
 /** Where the configuration comes from: a file, if there is one, and what is found on the host, if that is watched. */
 export class ConfigSource {
   readonly path: string;
   /** Undefined: nothing is searched for, and the file must be there. */
   readonly search: HostSearch | undefined;
+  readonly #paths: ConfigPaths;
 
-  private constructor(path: string, search: HostSearch | undefined) {
+  private constructor(path: string, search: HostSearch | undefined, paths: ConfigPaths) {
     this.path = path;
     this.search = search;
+    this.#paths = paths;
   }
 
   /** Looks at the host for the first time, where that is wanted. */
-  static async open(path: string, discover: boolean): Promise<ConfigSource> {
-    const source = new ConfigSource(path, discover ? new HostSearch() : undefined);
+  static async open(path: string, discover: boolean, paths: ConfigPaths): Promise<ConfigSource> {
+    const source = new ConfigSource(path, discover ? new HostSearch() : undefined, paths);
     try {
       await source.search?.look();
       return source;
@@ -32,11 +36,22 @@ export class ConfigSource {
     }
   }
 
-  /** Throws as loadConfig() does. */
-  load(options: LoadConfigOptions): Promise<LoadedConfig> {
+  /**
+   * Reads all of it. `stateDir`: that of a daemon that runs already, which keeps it. Throws as loadConfig() does.
+   */
+  async load(stateDir = this.#paths.stateDir, signal?: AbortSignal): Promise<LoadedConfig> {
     const { search } = this;
-    if (search === undefined) return loadConfig(this.path, options);
-    return loadConfig(this.path, { ...options, optional: true, further: (vms) => search.documents(vms) });
+    const options: LoadConfigOptions = {
+      ...(stateDir === undefined ? {} : { stateDir }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(search === undefined ? {} : { optional: true, further: (vms) => search.documents(vms) }),
+    };
+    return withPaths(await loadConfig(this.path, options), this.#paths);
+  }
+
+  /** Settings that a daemon which runs cannot take over because it found them elsewhere when it began. */
+  stays({ config, writtenStateDir }: LoadedConfig): readonly string[] {
+    return this.#paths.stateDir === undefined && writtenStateDir !== config.stateDir ? ['stateDir'] : [];
   }
 
   async close(): Promise<void> {
@@ -44,14 +59,19 @@ export class ConfigSource {
   }
 }
 
-/** The configuration with the paths that stand over it. */
-export function withPaths(config: DaemonConfig, paths: ConfigPaths): DaemonConfig {
+/** The configuration with the paths that stand over it, and who said them. */
+function withPaths(loaded: LoadedConfig, paths: ConfigPaths): LoadedConfig {
+  const { config, origins } = loaded;
   const runDir = paths.runDir ?? config.runDir;
   const followsRunDir = config.socketPath === join(config.runDir, 'vmpulse.sock');
+  const socketPath = paths.socketPath ?? (followsRunDir ? join(runDir, 'vmpulse.sock') : config.socketPath);
+  const said = { stateDir: paths.stateDir, runDir: paths.runDir, socket: paths.socketPath };
+  const bySaid = Object.entries(said).flatMap(([name, path]) =>
+    path === undefined ? [] : [[name, COMMAND_LINE]],
+  );
   return {
-    ...config,
-    runDir,
-    stateDir: paths.stateDir ?? config.stateDir,
-    socketPath: paths.socketPath ?? (followsRunDir ? join(runDir, 'vmpulse.sock') : config.socketPath),
+    ...loaded,
+    config: { ...config, runDir, socketPath },
+    origins: { ...origins, ...Object.fromEntries(bySaid) },
   };
 }

@@ -12,14 +12,14 @@ import type { Identify } from './access/caller.js';
 import { TokenStore } from './access/token-store.js';
 import { createApi } from './api.js';
 import type { ApiOptions } from './api-route.js';
-import { type ConfigPaths, ConfigSource, withPaths } from './config-source.js';
+import { type ConfigPaths, ConfigSource } from './config-source.js';
 import { createRuntime } from './create-runtime.js';
 import { missingOnHost } from './host-checks.js';
 import { HostWatchdog } from './host-watchdog.js';
 import { alwaysTaken, type LivePart, prepareAll } from './live.js';
 import { pushMetrics } from './metrics-push.js';
 import { Owned } from './owned.js';
-import { type ReloadedView, reloadView } from './reload-view.js';
+import { type ReloadedView, type Reloading, reloadView } from './reload-view.js';
 import { RemoteApi } from './remote-api.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
 import { serveAgentCheck, serveParts } from './side-ports.js';
@@ -72,7 +72,7 @@ export class Daemon {
     this.#source = source;
     this.#started = loaded;
     this.#loaded = loaded;
-    this.config = withPaths(loaded.config, options);
+    this.config = loaded.config;
     const stderr = destination({ dest: 2, sync: true });
     // A full disk under the log does not end the daemon.
     stderr.on('error', () => {});
@@ -88,11 +88,11 @@ export class Daemon {
    * ERR_VMPULSE_JOURNAL_VERSION, ERR_VMPULSE_NATIVE, ERR_VMPULSE_SYSCALL.
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { configPath, stateDir, discover = false } = options;
-    const source = await ConfigSource.open(configPath, discover);
+    const { configPath, discover = false } = options;
+    const source = await ConfigSource.open(configPath, discover, options);
     let daemon: Daemon;
     try {
-      daemon = new Daemon(options, source, await source.load(stateDir === undefined ? {} : { stateDir }));
+      daemon = new Daemon(options, source, await source.load());
     } catch (error) {
       await source.close();
       throw error;
@@ -126,7 +126,7 @@ export class Daemon {
     await this.#reloads;
     this.#requireOpen();
     const next = await this.#read();
-    return reloadView({ started: this.#started, before: this.#loaded, next });
+    return reloadView(this.#reloading(next));
   }
 
   /** Lets go of everything; VMMs run on. Idempotent, ends in bounded time. */
@@ -240,7 +240,7 @@ export class Daemon {
     try {
       const next = await this.#read();
       const applied = await this.#apply(next, vmpulse);
-      const view = reloadView({ started: this.#started, before: this.#loaded, next }, applied);
+      const view = reloadView(this.#reloading(next), applied);
       this.#loaded = next;
       this.#tellSetAside(vmpulse);
       vmpulse.mend('configuration');
@@ -268,8 +268,12 @@ export class Daemon {
     throw new VmpulseError('ERR_VMPULSE_CLOSED', text);
   }
 
+  #reloading(next: LoadedConfig): Reloading {
+    return { started: this.#started, before: this.#loaded, next, stays: this.#source.stays(next) };
+  }
+
   #read(): Promise<LoadedConfig> {
-    return this.#source.load({ signal: this.#stop.signal, stateDir: this.config.stateDir });
+    return this.#source.load(this.config.stateDir, this.#stop.signal);
   }
 
   /** Shows what was set at run time and does not fit the files any more. */

@@ -23,21 +23,23 @@ export interface ReloadedView {
   readonly warnings: readonly string[];
 }
 
-interface Reloading {
+export interface Reloading {
   /** What the daemon was started with. */
   readonly started: LoadedConfig;
   /** What holds. */
   readonly before: LoadedConfig;
   readonly next: LoadedConfig;
+  /** Settings that are not in `next`, as they are where the daemon found them when it began, and the file has others. */
+  readonly stays: readonly string[];
 }
 
 /** Tells what a reload does; `applied` is what it has done to the VMs, left out: nothing yet. */
 export function reloadView(
-  { started, before, next }: Reloading,
+  { started, before, next, stays }: Reloading,
   applied?: Omit<ReloadView, 'warnings'>,
 ): ReloadedView {
   const diff = diffConfig(before, next);
-  const { restartRequired } = diffConfig(started, next).daemon;
+  const restartRequired = [...diffConfig(started, next).daemon.restartRequired, ...stays];
   const what = new Map(diff.changed.map((vm) => [vm.id, vm.what]));
   const { added, removed, changed } = applied ?? diff;
   const later = restartRequired.map((name) => `${name} changed: it holds after a restart of the daemon`);

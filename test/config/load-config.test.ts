@@ -187,8 +187,21 @@ describe('diffConfig', () => {
       pair(),
     );
     expect(diffConfig(before, after).daemon).toEqual({
-      changed: ['engine.tickMs', 'limits', 'logLevel', 'metrics.listen', 'metrics.seedNames', 'stateDir'],
-      restartRequired: ['engine.tickMs', 'limits', 'metrics.listen', 'metrics.seedNames', 'stateDir'],
+      changed: [
+        'engine.tickMs',
+        'limits.bootsPerMinute',
+        'logLevel',
+        'metrics.listen',
+        'metrics.seedNames',
+        'stateDir',
+      ],
+      restartRequired: [
+        'engine.tickMs',
+        'limits.bootsPerMinute',
+        'metrics.listen',
+        'metrics.seedNames',
+        'stateDir',
+      ],
     });
   });
 });

@@ -17,7 +17,7 @@ import { runCli } from '../cli/run-cli.js';
 import { place, start } from './real-daemon.js';
 
 /** Each starts processes, on a machine that may be busy. */
-const PATIENT = { timeout: 120_000 };
+const PATIENT = { timeout: 240_000 };
 const isRoot = process.geteuid?.() === 0;
 const NOT_ROOT = 'only root can act as other users';
 const GROUP = 65_533;

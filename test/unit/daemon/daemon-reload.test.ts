@@ -1,10 +1,11 @@
-import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'undici';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { runCommandLine } from '../cli/in-process.js';
-import { freePort, PATIENCE, place, start } from './real-daemon.js';
+import { startCli } from '../cli/run-cli.js';
+import { freePort, PATIENCE, place, ready, start } from './real-daemon.js';
 
 const CERTS = fileURLToPath(new URL('../../fakes/certs', import.meta.url));
 const GROUP = 65_533;
@@ -98,5 +99,23 @@ describe('a reload', { timeout: 240_000 }, () => {
     expect(events.isOver()).toBe(false);
     await tell('recovery', 'hold', '--reason', 'still heard');
     await vi.waitFor(() => expect(events.text()).toContain('still heard'), PATIENCE);
+  });
+
+  it('says what the daemon keeps until a restart, and config show what it uses', async () => {
+    const here = place();
+    const [state, run] = [join(here.dir, 'state'), join(here.dir, 'run')];
+    writeFileSync(here.config, `stateDir: ${state}\n`);
+    await ready(startCli(['run', '--config', here.config, '--run-dir', run]));
+    const tell = (...args: string[]) => runCommandLine([...args, '--socket', here.socket]);
+    const { stdout } = await tell('config', 'show', '--json');
+    const { settings } = JSON.parse(stdout);
+    expect(settings).toContainEqual({ path: 'runDir', value: run, origin: 'command line' });
+    expect(settings).toContainEqual({ path: 'socket', value: here.socket, origin: 'default' });
+    expect(settings).toContainEqual({ path: 'stateDir', value: state, origin: `${here.config}:1:11` });
+    writeFileSync(here.config, `stateDir: ${join(here.dir, 'other')}\nsocket: ${join(here.dir, 'x.sock')}\n`);
+    const told = await tell('reload');
+    for (const name of ['stateDir', 'socket'])
+      expect(told.stdout).toContain(`! ${name} changed: it holds after a restart of the daemon\n`);
+    expect(existsSync(join(here.dir, 'other'))).toBe(false);
   });
 });

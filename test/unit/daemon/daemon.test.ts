@@ -6,7 +6,10 @@ import { runCommandLine } from '../cli/in-process.js';
 import { runCli, startCli } from '../cli/run-cli.js';
 import { ask, freePort, logLines, PATIENCE, place, ready, start } from './real-daemon.js';
 
-describe('vmpulse run', () => {
+/** Each starts processes, on a machine that may be busy. */
+const PATIENT = { timeout: 240_000 };
+
+describe('vmpulse run', PATIENT, () => {
   it.each([
     'SIGTERM',
     'SIGINT',
@@ -59,7 +62,7 @@ describe('vmpulse run', () => {
       PATIENCE,
     );
     expect(readFileSync(here.config, 'utf8')).toBe('logLevel: info\n');
-  }, 120_000);
+  });
 
   it('takes the place of a killed one', async () => {
     const here = place();
@@ -123,9 +126,7 @@ describe('vmpulse run', () => {
     expect(existsSync(taken.socket)).toBe(false);
   });
 
-  it('goes on while its log cannot be written, on a full disk or after its reader has gone', {
-    timeout: 120_000,
-  }, async () => {
+  it('goes on while its log cannot be written, on a full disk or after its reader has gone', async () => {
     const here = place();
     const full = openSync('/dev/full', 'w');
     onTestFinished(() => closeSync(full));
@@ -153,7 +154,7 @@ describe('vmpulse run', () => {
   });
 });
 
-describe('vmpulse run refuses', () => {
+describe('vmpulse run refuses', PATIENT, () => {
   it('a state directory that has a daemon, naming it, and leaves that one alone', async () => {
     const here = place();
     const { child } = await start(here);

@@ -5,7 +5,7 @@ import { expect, vi } from 'vitest';
 import { runCli, type Started, startCli } from '../cli/run-cli.js';
 import { tempDir } from './helpers.js';
 
-export const PATIENCE = { timeout: 20_000, interval: 20 };
+export const PATIENCE = { timeout: 90_000, interval: 20 };
 
 export interface Place {
   readonly dir: string;
