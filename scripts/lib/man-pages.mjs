@@ -89,7 +89,7 @@ function commandPage(command, name, facts) {
     ...(leaves.length === 0 ? details(command, 'SH') : []),
     ...(leaves.length === 0 ? [] : ['.SH COMMANDS\n', ...leaves.flatMap((leaf) => subsection(leaf))]),
     ...(leaves.length === 0 ? [] : moreHelp(command, 'SH')),
-    section('SEE ALSO', bold('vmpulse(1)').concat(','), 'which has the options of every command.'),
+    section('SEE ALSO', '.BR vmpulse (1),', 'which has the options of every command.'),
   ].join('');
 }
 

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import { healthSummaryAnswer } from '../../daemon/answers/health.js';
 import { type JournalPageAnswer, journalPageAnswer } from '../../daemon/answers/journal.js';
@@ -87,7 +87,7 @@ function addHistory(health: Command, cli: Cli): void {
     .command('history')
     .description('Shows what probes and health of VMs did within a time, newest first.')
     .argument('[vm]', 'name or namespace/name; without it all VMs')
-    .option('--period <time>', 'until now', parseTime, parseTime('1h'))
+    .addOption(new Option('--period <time>', 'until now').argParser(parseTime).default(parseTime('1h'), '1h'))
     .addOption(limitOption())
     .addOption(cursorOption())
     .addOption(formatOption())

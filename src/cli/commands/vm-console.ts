@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { consoleAnswer } from '../../daemon/answers/guests.js';
 import { author, type Cli, vmPath, withDaemon } from '../cli.js';
 import { attachConsole, ESCAPE_KEY, runOnConsole } from '../console.js';
@@ -23,7 +23,11 @@ export function addConsole(vm: Command, cli: Cli): void {
     )
     .argument('<vm>', 'name or namespace/name')
     .option('--command <text>', 'type this line, show what comes, and end once nothing more comes')
-    .option('--timeout <time>', 'longest time for --command (default 10s)', parseTime, DEFAULT_TIMEOUT_MS)
+    .addOption(
+      new Option('--timeout <time>', 'longest time for --command')
+        .argParser(parseTime)
+        .default(DEFAULT_TIMEOUT_MS, '10s'),
+    )
     .addHelpText(
       'after',
       examples(

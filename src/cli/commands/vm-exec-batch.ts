@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { ExecAnswer } from '../../daemon/answers/guests.js';
 import { errorMessage } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
@@ -38,13 +38,12 @@ export function addExecBatch(vm: Command, cli: Cli): void {
     .addOption(healthOption())
     .option('--command <text>', 'a command for the shell of the guests, instead')
     .option('--script <file>', 'as with vm exec')
-    .option('--timeout <time>', 'longest time for each (default 1m)', parseTime, DEFAULT_TIMEOUT_MS)
-    .option(
-      '--parallel <count>',
-      `VMs at a time, up to ${MAX_PARALLEL} (default 4)`,
-      wholeNumber(1, MAX_PARALLEL),
-      4,
+    .addOption(
+      new Option('--timeout <time>', 'longest time for each')
+        .argParser(parseTime)
+        .default(DEFAULT_TIMEOUT_MS, '1m'),
     )
+    .option('--parallel <count>', `VMs at a time, up to ${MAX_PARALLEL}`, wholeNumber(1, MAX_PARALLEL), 4)
     .addOption(yesOption())
     .addOption(dryRunOption())
     .addOption(formatOption())

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { type Cli, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
@@ -27,7 +27,11 @@ export function addExec(vm: Command, cli: Cli): void {
       '--script <file>',
       'a script of this host, given to the interpreter of its first line (or /bin/sh)',
     )
-    .option('--timeout <time>', 'longest time for the command (default 1m)', parseTime, DEFAULT_TIMEOUT_MS)
+    .addOption(
+      new Option('--timeout <time>', 'longest time for the command')
+        .argParser(parseTime)
+        .default(DEFAULT_TIMEOUT_MS, '1m'),
+    )
     .addOption(dryRunOption())
     .addOption(formatOption())
     .addOption(jsonOption())
