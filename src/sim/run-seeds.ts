@@ -1,10 +1,12 @@
+import { availableParallelism } from 'node:os';
 import { WorkerPool } from '../pool/index.js';
 import type { SeedOptions, SeedReport } from './simulate.js';
 import { Tally } from './totals.js';
 
 /** A seed that takes longer hangs: it is an error, not a slow one. */
 const SEED_DEADLINE_MS = 30 * 60_000;
-const AT_ONCE = 2;
+/** A thread takes some 200 MB. */
+const AT_ONCE = Math.min(8, availableParallelism());
 
 export interface RunOptions extends Omit<SeedOptions, 'seed'> {
   readonly fromSeed: number;
@@ -13,10 +15,13 @@ export interface RunOptions extends Omit<SeedOptions, 'seed'> {
   readonly onSeed?: (tally: Tally) => void;
 }
 
-/** Runs every seed of a range on two threads and adds up what came of it. Errors: ERR_VMPULSE_ABORTED, and a seed's own. */
+/**
+ * Runs every seed of a range on as many threads as there are processors, eight at most, and adds up what came of it.
+ * Errors: ERR_VMPULSE_ABORTED, and a seed's own.
+ */
 export async function runSeeds(options: RunOptions): Promise<Tally> {
   const { fromSeed, toSeed, signal, onSeed, ...rest } = options;
-  const pool = new WorkerPool();
+  const pool = new WorkerPool({ maxThreads: AT_ONCE });
   const tally = new Tally();
   const worker = new URL('./worker.js', import.meta.url);
   let next = fromSeed;
