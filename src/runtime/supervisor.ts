@@ -189,7 +189,8 @@ export class Supervisor {
     record: { vm: VmId | null; text: string; data: Record<string, unknown> },
   ): Promise<void> {
     this.#assertOpen();
-    this.#parts.recorder.note({ ...record, type: 'operator', actionId: null });
+    // Written at once, unlike what nobody has done; a journal that fails tells by itself, and does not refuse the command.
+    this.#parts.recorder.durable({ ...record, type: 'operator', actionId: null }).catch(() => {});
     if (event.type === 'unhold' && event.vm === null) await this.#parts.journalWatch.acceptLoss();
     this.#post(event);
     await this.#parts.saver.savePolicy();
