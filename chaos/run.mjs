@@ -25,12 +25,8 @@ try {
 } catch (error) {
   problem = error.message;
   say(`chaos: ${problem}\n${daemonLog(world)}`);
-} finally {
-  await play.observer?.stop();
-  await endProcesses(world, play.daemon);
-  await unmountDisks(world);
-  rmSync(world.dir, { recursive: true });
 }
+await play.observer?.stop();
 
 const missed = play.results.filter(({ healed }) => !healed);
 const { falseActs, results } = play;
@@ -43,5 +39,25 @@ if (plan.json !== undefined)
   );
 if (missed.length > 0 || falseActs.length > 0)
   say(`again: npm run chaos -- --vms ${plan.vms} --faults ${plan.faults} --seed ${plan.seed}`);
-process.exitCode =
-  problem === undefined && results.length === plan.faults && missed.length + falseActs.length === 0 ? 0 : 1;
+const isClean = await cleanUp();
+const isWell = problem === undefined && results.length === plan.faults;
+process.exitCode = isWell && isClean && missed.length + falseActs.length === 0 ? 0 : 1;
+
+/** After the report, which nothing that fails here may hide. A step that fails keeps no other from being done. */
+async function cleanUp() {
+  const steps = [
+    () => endProcesses(world, play.daemon),
+    () => unmountDisks(world),
+    () => rmSync(world.dir, { recursive: true }),
+  ];
+  let isDone = true;
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      isDone = false;
+      say(`chaos: not cleaned up: ${error.message}; look for what is left in ${world.dir}`);
+    }
+  }
+  return isDone;
+}
