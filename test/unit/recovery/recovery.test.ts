@@ -3,6 +3,7 @@ import type { ActionResult, LadderStep, RecoveryAction } from '../../../src/mode
 import type { Clock } from '../../../src/model/clock.js';
 import { systemClock } from '../../../src/model/clock.js';
 import { type ErrorCode, VmpulseError } from '../../../src/model/errors.js';
+import type { Diagnosis } from '../../../src/model/health.js';
 import type { DiskSpec } from '../../../src/model/hypervisor.js';
 import type { CapturedEvidence, Driver, VmmSession } from '../../../src/model/ports.js';
 import { createRecoveries, type RecoveryContext } from '../../../src/recovery/registry.js';
@@ -18,6 +19,7 @@ class Recorder {
   exitCode = 0;
   canStart = true;
   canRestartService = true;
+  canReboot = true;
 
   fail(call: string, code: ErrorCode): this {
     this.#behaviour.set(call, () => {
@@ -39,7 +41,10 @@ class Recorder {
   get driver(): Driver {
     return {
       name: 'qemu',
-      supports: (_vm, step) => (step === 'restart-service' ? this.canRestartService : this.canStart),
+      supports: (_vm, step) => {
+        if (step === 'reboot') return this.canReboot;
+        return step === 'restart-service' ? this.canRestartService : this.canStart;
+      },
       look: () => NEVER,
       attach: () => NEVER,
       proveStart: () => this.call('prove'),
@@ -83,6 +88,7 @@ interface Options {
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
   readonly disks?: readonly DiskSpec[];
+  readonly diagnosis?: Pick<Diagnosis, 'kind' | 'cause'>;
 }
 
 async function recover(step: LadderStep, recorder: Recorder, options: Options = {}): Promise<ActionResult> {
@@ -92,7 +98,7 @@ async function recover(step: LadderStep, recorder: Recorder, options: Options = 
     vm: vm.id,
     step,
     attempt: 1,
-    diagnosis: { kind: 'guest-hung', cause: 'guest-panicked', evidence: [] },
+    diagnosis: { ...(options.diagnosis ?? { kind: 'guest-hung', cause: 'guest-panicked' }), evidence: [] },
     timeoutMs: options.timeoutMs ?? 5_000,
   };
   const context: RecoveryContext = {
@@ -135,6 +141,27 @@ describe('a recovery that succeeds', () => {
     expect(recorder.calls).toEqual(calls);
     const endsGuest = calls.includes('capture a-1');
     expect(recorder.saved.map(({ status }) => status)).toEqual(endsGuest ? ['guest-panicked'] : []);
+  });
+});
+
+describe('a power-cycle', () => {
+  it.each([
+    // Cut off from the host: it lives.
+    ['link-lost', 'network', true, 'stop-graceful'],
+    ['link-lost', 'network', false, 'stop-graceful'],
+    // It answers, and its driver could not reboot it in order before.
+    ['service-unreachable', 'service', false, 'stop-graceful'],
+    ['over-threshold', 'resource', false, 'stop-graceful'],
+    // That was tried, and did not work.
+    ['service-unreachable', 'service', true, 'stop-force'],
+    // Nobody is there to ask.
+    ['all-paths-dead', 'guest-hung', false, 'stop-force'],
+    ['api-silent', 'vmm-wedged', false, 'stop-force'],
+  ] as const)('for %s (%s), reboot possible: %s, begins with %s', async (cause, kind, canReboot, stop) => {
+    const recorder = new Recorder();
+    recorder.canReboot = canReboot;
+    expect(await recover('power-cycle', recorder, { diagnosis: { kind, cause } })).toEqual(DONE);
+    expect(recorder.calls).toEqual(['prove', 'capture a-1', stop, 'start']);
   });
 });
 
