@@ -16,6 +16,8 @@ const UNHELD = { maxBootsPerMinute: 1_000_000, brakeMinVms: 1_000_000, sharedCau
 const LOOK_EVERY_MS = 5;
 const LOOKS_A_TURN = 250;
 
+export const vmName = (n) => `bench/vm-${n}`;
+
 /** A VM with readiness and liveness by TCP, and by process if it has a real one. */
 function vmOf(n, port, { periodMs, real, readyPort = port }) {
   const timing = {
@@ -31,7 +33,7 @@ function vmOf(n, port, { periodMs, real, readyPort = port }) {
   });
   const tcp = (at) => ({ kind: 'tcpSocket', port: at });
   return {
-    id: `bench/vm-${n}`,
+    id: vmName(n),
     namespace: 'bench',
     name: `vm-${n}`,
     uuid: '00000000-0000-4000-8000-000000000001',
@@ -54,16 +56,29 @@ function vmOf(n, port, { periodMs, real, readyPort = port }) {
 /**
  * `use(fleet)` with a fleet that is healthy; all of it has ended afterwards, its files are left in `dir`. The first
  * `real` VMs have a VMM to kill; the first `changing` have a readiness port that flaps once `flap(periodMs)` was called.
+ * `driver`, `engine`: instead of new ones; `changed(spec)`: a VM as it is to be.
  */
-export async function withHealthyFleet({ vms, real, changing = 0, periodMs, policy, dir: parent }, use) {
+export async function withHealthyFleet(
+  {
+    vms,
+    real,
+    changing = 0,
+    periodMs,
+    policy,
+    dir: parent,
+    driver = new StandInDriver(),
+    engine,
+    changed = (spec) => spec,
+  },
+  use,
+) {
   const dir = await mkdtemp(join(parent, 'fleet-'));
-  const driver = new StandInDriver();
   const journal = await openJournal({ path: join(dir, 'journal.db') });
   const { port, stop } = await startResponder();
   const flapping = changing > 0 ? await startFlapping() : undefined;
   const specs = Array.from({ length: vms }, (_, n) => {
     const readyPort = n < changing ? flapping.port : port;
-    return vmOf(n, port, { periodMs, real: n < real, readyPort });
+    return changed(vmOf(n, port, { periodMs, real: n < real, readyPort }));
   });
   const vmpulse = new Vmpulse({
     vms: specs,
@@ -71,6 +86,7 @@ export async function withHealthyFleet({ vms, real, changing = 0, periodMs, poli
     stateDir: dir,
     journal,
     drivers: { qemu: driver },
+    ...(engine === undefined ? {} : { engine }),
     policy: policy ?? UNHELD,
     journalDeadlineMs: 60_000,
   });

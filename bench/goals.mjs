@@ -75,6 +75,24 @@ const GOALS = [
     (run) => run.figure('starved, silent targets not failed'),
   ],
   [
+    'VMM killed → policy told p99, ms',
+    '≤ 5',
+    atMost(5),
+    (run) => run.figure('VMM killed → policy told, p99'),
+  ],
+  [
+    'event at a monitor → policy told p99, ms',
+    '≤ 5',
+    atMost(5),
+    (run) => run.figure('event at a monitor → policy told, p99'),
+  ],
+  [
+    'TAP down or up → policy told p99, ms',
+    '≤ 5',
+    atMost(5),
+    (run) => run.figure('TAP down or up → policy told, p99'),
+  ],
+  [
     'VMM killed → start issued p99, 100 VMs, ms',
     '≤ 50',
     atMost(50),

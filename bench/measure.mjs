@@ -16,6 +16,7 @@ import {
   measureRegistration,
   measureSpread,
 } from './suites/scale.mjs';
+import { measureSignals } from './suites/signals.mjs';
 import { measureSupervisor } from './suites/supervisor.mjs';
 
 /** Resolves with `{ cpuRows, figures, failures }`; failures are names of suites. */
@@ -61,7 +62,7 @@ export async function measureAll(sizes, dir) {
       report.figures.push(...(await attempt(suite, { ...context, ports })));
     }
   });
-  for (const suite of [measureRuntime, measurePolicy, measureSupervisor]) {
+  for (const suite of [measureRuntime, measurePolicy, measureSignals, measureSupervisor]) {
     report.figures.push(...(await attempt(suite, context)));
   }
   return report;

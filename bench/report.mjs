@@ -8,6 +8,14 @@ export function figure({ name, kind, targets = null, rate = null, unit }, sample
   return { name, kind, targets, rate, value: value ?? median, unit, min, median, max };
 }
 
+/** Two figures of the same samples, ms: p50 and p99. */
+export function percentiles({ name, ...of }, samples) {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return [0.5, 0.99].map((share) =>
+    figure({ ...of, name: `${name}, p${share * 100}`, unit: 'ms' }, samples, percentile(sorted, share)),
+  );
+}
+
 /** CPU a probe of one prober: its rounds by both ways of counting (meter.mjs). */
 export function cpuRow({ peer, kind, targets, rate, what }, runs) {
   const name = `${kind} by ${peer}${what === undefined ? '' : `, ${what}`}`;

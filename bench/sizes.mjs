@@ -20,6 +20,7 @@ export const SIZES = {
     stepMs: 500,
     fleets: [100, 1_000, 10_000],
     events: 50,
+    signalled: { vms: 100, events: 100 },
   },
   quick: {
     rounds: 1,
@@ -39,5 +40,6 @@ export const SIZES = {
     stepMs: 50,
     fleets: [100],
     events: 5,
+    signalled: { vms: 20, events: 10 },
   },
 };

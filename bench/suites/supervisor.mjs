@@ -1,13 +1,14 @@
 import { readHostSigns } from '../../dist/runtime/host-signs.js';
-import { figure, percentile } from '../report.mjs';
+import { figure, percentiles } from '../report.mjs';
 
 /** The whole runtime but the hypervisor: real supervisor, engine, thresholds and journal; a driver that answers at once. */
 export async function measureSupervisor({ run, longRounds, fleets, events }) {
   const results = [];
   for (const vms of isPressed() ? [] : fleets) {
     const { killed, panicked } = await run('reactions', { vms, events: Math.min(events, vms / 2) });
-    results.push(...percentiles('VMM killed → start issued', vms, killed));
-    results.push(...percentiles('panic event → reset issued', vms, panicked));
+    const rows = (name, samples) => percentiles({ kind: 'reaction', targets: vms, name }, samples);
+    results.push(...rows('VMM killed → start issued', killed));
+    results.push(...rows('panic event → reset issued', panicked));
   }
   for (const vms of fleets) {
     const outages = [];
@@ -32,15 +33,4 @@ function isPressed() {
   if (pressure !== null)
     process.stderr.write(`left out: VMM killed, panic (the host is under pressure: ${pressure})\n`);
   return pressure !== null;
-}
-
-function percentiles(name, vms, samples) {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return [0.5, 0.99].map((share) =>
-    figure(
-      { kind: 'reaction', targets: vms, name: `${name}, p${share * 100}`, unit: 'ms' },
-      samples,
-      percentile(sorted, share),
-    ),
-  );
 }
