@@ -75,7 +75,7 @@ export function runOnConsole(path: string, command: string, timeoutMs: number): 
 export function attachConsole(path: string, notes: Output): Promise<void> {
   return withConsole(path, async (socket) => {
     const { stdin, stdout } = process;
-    notes.write(`connected; ${ESCAPE_KEY} ends it\n`);
+    notes.write(`connected; ${ESCAPE_KEY} ends it, Enter may bring up a prompt\n`);
     const isTerminal = stdin.isTTY === true;
     if (isTerminal) stdin.setRawMode(true);
     try {
@@ -91,6 +91,16 @@ export function attachConsole(path: string, notes: Output): Promise<void> {
             socket.pause();
             stdout.once('drain', () => socket.resume());
           }
+        });
+        // Of a pipe: once nothing more comes for what it gave.
+        let silence: NodeJS.Timeout | undefined;
+        const waitForSilence = () => {
+          clearTimeout(silence);
+          silence = setTimeout(resolve, SILENCE_MS);
+        };
+        stdin.once('end', () => {
+          waitForSilence();
+          socket.on('data', waitForSilence);
         });
         socket.once('close', () => resolve());
         socket.once('error', () => resolve());

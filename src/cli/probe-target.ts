@@ -97,12 +97,11 @@ interface OpenedChannel {
 /** Opens the socket as a channel and waits until it is known whether it speaks; the probe then says so in its words. */
 async function openChannel(
   engine: ProbeEngine,
-  { protocol, path }: NonNullable<ProbeTarget['channel']>,
+  place: NonNullable<ProbeTarget['channel']>,
   deadline: Deadline,
 ): Promise<OpenedChannel> {
   const channel = engine.openChannel({
-    protocol,
-    path,
+    ...place,
     greetingTimeoutMs: Math.max(1, deadline.remainingMs()),
   });
   let trouble: string | undefined;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { destination, type Logger as Pino, pino } from 'pino';
 import type { DaemonConfig, LoadedConfig } from '../config/index.js';
+import type { AskAddresses } from '../discovery/index.js';
 import { Lifecycle } from '../lifecycle/index.js';
 import { systemClock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
@@ -179,7 +180,8 @@ export class Daemon {
     const { search } = this.#source;
     if (search === undefined) return;
     logger.info({}, 'there is no configuration: what is found on this host is watched, and not acted on');
-    search.follow(() => this.reload(), logger);
+    const ask: AskAddresses = (name, call) => vmpulse.guests.addresses(`default/${name}`, call);
+    search.follow(() => this.reload(), ask, logger);
   }
 
   #createLifecycle(runtime: Vmpulse, journal: ObservableJournal): Lifecycle {

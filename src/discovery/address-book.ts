@@ -3,10 +3,13 @@ import { isIP } from 'node:net';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { AddressBook, KnownAddress } from './guest-address.js';
+import { runTool } from './run-tool.js';
 
 const DNSMASQ_FILES = ['/var/lib/misc/dnsmasq.leases', '/var/lib/dnsmasq/dnsmasq.leases'];
 const LIBVIRT_FOLDER = '/var/lib/libvirt/dnsmasq';
 const MAX_BYTES = 4 * 1024 * 1024;
+const NEIGHBOURS = ['ip', '-6', 'neighbour', 'show'];
+const NEIGHBOURS_MS = 2_000;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
 /** As libvirt's helper of dnsmasq keeps them, a file a network. */
@@ -18,15 +21,32 @@ const libvirtLeases = z.array(
   }),
 );
 
-/** Reads what the host knows of addresses: leases of dnsmasq and libvirt, the ARP table, bridges of TAP devices. */
-export async function readAddressBook(nowMs: number, root = '/'): Promise<AddressBook> {
-  const [own, libvirt, arp, bridgeOf] = await Promise.all([
+/** What of the host is read. */
+export interface AddressSources {
+  /** Default `/`. */
+  readonly root?: string;
+  /** What `ip -6 neighbour show` prints; rejects where there is no such program. */
+  readonly neighbours?: () => Promise<string>;
+}
+
+/**
+ * Reads what the host knows of addresses: leases of dnsmasq and libvirt, the ARP table, the neighbours of IPv6 (of which the
+ * kernel has no file: by `ip`, without it none), bridges of TAP devices.
+ */
+export async function readAddressBook(nowMs: number, sources: AddressSources = {}): Promise<AddressBook> {
+  const { root = '/', neighbours = askIp } = sources;
+  const [own, libvirt, arp, ndp, bridgeOf] = await Promise.all([
     Promise.all(DNSMASQ_FILES.map((path) => dnsmasq(root, path, nowMs))),
     libvirtNetworks(root, nowMs),
     read(join(root, '/proc/net/arp')),
+    neighbours().catch(() => ''),
     bridges(root),
   ]);
-  return { leases: [...own.flat(), ...libvirt], neighbours: parseArp(arp), bridgeOf };
+  return {
+    leases: [...own.flat(), ...libvirt],
+    neighbours: [...parseArp(arp), ...parseNdp(ndp)],
+    bridgeOf,
+  };
 }
 
 /** Expiry, MAC, address, name, client id; expiry 0: for ever. */
@@ -60,6 +80,22 @@ function parseArp(text: string): KnownAddress[] {
     const [ip = '', , flags, mac = ''] = line.split(/\s+/);
     const isComplete = (Number.parseInt(flags ?? '', 16) & 2) !== 0;
     return isComplete ? known(mac, ip, 'the ARP table') : [];
+  });
+}
+
+async function askIp(): Promise<string> {
+  return (await runTool(NEIGHBOURS, { deadlineMs: NEIGHBOURS_MS })).stdout;
+}
+
+/**
+ * `ADDRESS dev DEVICE lladdr MAC [router] STATE`, a line each; one that has not answered has no MAC, or says so. A link-local
+ * address is one of each link, and says nothing without it.
+ */
+function parseNdp(text: string): KnownAddress[] {
+  return text.split('\n').flatMap((line) => {
+    const [, ip = '', mac = ''] = /^([0-9a-f:]+) dev \S+ lladdr (\S+) /.exec(line) ?? [];
+    if (/^fe[89ab]/.test(ip) || / (FAILED|INCOMPLETE|NONE)\s*$/.test(line)) return [];
+    return known(mac, ip, 'the neighbour table');
   });
 }
 

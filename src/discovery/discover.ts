@@ -1,3 +1,5 @@
+import type { FoundVm } from '../hypervisors/discovery/index.js';
+import type { ToldAddress } from '../model/guest.js';
 import type { CallOptions } from '../model/ports.js';
 import type { WorkerPool } from '../pool/index.js';
 import { readAddressBook } from './address-book.js';
@@ -16,14 +18,37 @@ export async function discover(pool: Pick<WorkerPool, 'run'>, options: CallOptio
   return { vms: list.list(), warnings };
 }
 
-/** Searches once and takes what was found into a list. Resolves with what could not be asked. */
+/** Asks the guest of a VM that is watched under this name for its addresses. */
+export type AskAddresses = (name: string, options: CallOptions) => Promise<readonly ToldAddress[]>;
+
+const ASK_MS = 2_000;
+
+/** Searches once and takes what was found into a list. Resolves with what could not be asked. `ask`: default nobody. */
 export async function searchInto(
   list: FoundList,
   pool: Pick<WorkerPool, 'run'>,
   options: CallOptions,
+  ask?: AskAddresses,
 ): Promise<readonly string[]> {
   const nowMs = Date.now();
   const [{ vms, warnings }, book] = await Promise.all([findOnHost(pool, options), readAddressBook(nowMs)]);
-  list.update(vms, book, nowMs);
+  const told = ask === undefined ? undefined : await toldBy(list, vms, ask, options);
+  list.update(vms, book, nowMs, told);
   return warnings;
+}
+
+/** One guest that does not answer keeps no other from being found. */
+async function toldBy(
+  list: FoundList,
+  vms: readonly FoundVm[],
+  ask: AskAddresses,
+  { deadlineMs, signal }: CallOptions,
+): Promise<Map<FoundVm, readonly ToldAddress[]>> {
+  const call = { deadlineMs: Math.min(ASK_MS, deadlineMs), ...(signal === undefined ? {} : { signal }) };
+  const answers = vms.map(async (vm) => {
+    const name = vm.taps.length === 0 ? undefined : list.nameOf(vm);
+    const told = name === undefined ? [] : await ask(name, call).catch(() => []);
+    return [vm, told] as const;
+  });
+  return new Map(await Promise.all(answers));
 }

@@ -1,5 +1,6 @@
 import { problemOfDocuments, type SourceFile } from '../config/index.js';
 import type { FoundVm } from '../hypervisors/discovery/index.js';
+import type { ToldAddress } from '../model/guest.js';
 import type { VmSpec } from '../model/vm.js';
 import { documentsOf } from './documents.js';
 import { type AddressBook, addressOf, type GuestAddress } from './guest-address.js';
@@ -31,8 +32,13 @@ const KEPT_MS = 3_600_000;
 export class FoundList {
   readonly #entries = new Map<string, Entry>();
 
-  /** Takes the result of a search. */
-  update(found: readonly FoundVm[], book: AddressBook, nowMs: number): void {
+  /** Takes the result of a search. `told`: what guests said of their addresses. */
+  update(
+    found: readonly FoundVm[],
+    book: AddressBook,
+    nowMs: number,
+    told: ReadonlyMap<FoundVm, readonly ToldAddress[]> = new Map(),
+  ): void {
     for (const [key, { seenAtMs }] of this.#entries) {
       if (nowMs - seenAtMs > KEPT_MS) this.#entries.delete(key);
     }
@@ -42,11 +48,16 @@ export class FoundList {
       const key = keyOf(vm);
       const former = this.#entries.get(key);
       const name = former?.name ?? names[fresh.indexOf(vm)] ?? '';
-      const known = addressOf(vm, book);
+      const known = addressOf(vm, book, told.get(vm));
       const [address, note] =
         typeof known === 'string' ? [undefined, known] : [known ?? former?.address, undefined];
       this.#entries.set(key, { name, vm, address, note, seenAtMs: nowMs });
     }
+  }
+
+  /** The name of one that was found before. */
+  nameOf(vm: FoundVm): string | undefined {
+    return this.#entries.get(keyOf(vm))?.name;
   }
 
   /** All of them with their documents, but for what the given VMs are already. In no two of them is the same thing. */

@@ -1,4 +1,6 @@
+import { BlockList, isIPv4, SocketAddress } from 'node:net';
 import type { FoundVm } from '../hypervisors/discovery/index.js';
+import type { ToldAddress } from '../model/guest.js';
 
 /** Where a guest is reached on its bridge, and whose address that is. */
 export interface GuestAddress {
@@ -8,10 +10,8 @@ export interface GuestAddress {
   readonly bridge?: string;
 }
 
-/** An IP address that some file of the host gives to a MAC address. */
-export interface KnownAddress {
-  readonly mac: string;
-  readonly ip: string;
+/** An IP address that somebody gives to a MAC address. */
+export interface KnownAddress extends ToldAddress {
   /** Where that stands, for a person. */
   readonly source: string;
 }
@@ -20,27 +20,60 @@ export interface KnownAddress {
 export interface AddressBook {
   /** What DHCP servers gave out. */
   readonly leases: readonly KnownAddress[];
-  /** Who answered last (ARP). */
+  /** Who answered last (ARP, and the neighbour table of IPv6). */
   readonly neighbours: readonly KnownAddress[];
   readonly bridgeOf: ReadonlyMap<string, string>;
 }
 
 /**
- * The address of a guest by the MAC of its TAP device: leases first, else the neighbour table. A lease whose address somebody
- * else answers for is not taken: whoever probed it would judge another VM. A text: why there is none although one is known.
+ * The address of a guest by the MAC of its TAP device: what its agent told, else a lease, else the neighbours. One that a
+ * lease gives to another MAC, or that somebody else answers for, is not taken, whoever named it: whoever probed it would
+ * judge another VM. A text: why there is none although one is known.
  */
-export function addressOf({ taps }: FoundVm, book: AddressBook): GuestAddress | string | undefined {
+export function addressOf(
+  { taps }: FoundVm,
+  book: AddressBook,
+  told: readonly ToldAddress[] = [],
+): GuestAddress | string | undefined {
+  const claims = [...told.flatMap(usable), ...book.leases, ...book.neighbours];
   let problem: string | undefined;
   for (const { mac, device } of taps) {
     if (mac === undefined) continue;
-    const lease = book.leases.find((one) => one.mac === mac);
     const bridge = device === undefined ? undefined : book.bridgeOf.get(device);
-    const found = lease ?? book.neighbours.find((one) => one.mac === mac);
-    if (found === undefined) continue;
-    const holder = book.neighbours.find(({ ip }) => ip === found.ip);
-    if (holder === undefined || holder.mac === mac)
-      return { ip: found.ip, mac, ...(bridge === undefined ? {} : { bridge }) };
-    problem = `${found.ip} is ${mac}'s by ${found.source}, and ${holder.mac} answers for it; it is not probed`;
+    for (const claim of claims.filter((one) => one.mac === mac)) {
+      const wrong = contradiction(claim, book);
+      if (wrong === undefined) return { ip: claim.ip, mac, ...(bridge === undefined ? {} : { bridge }) };
+      problem ??= `${claim.ip} is ${mac}'s by ${claim.source}, and ${wrong}; it is not probed`;
+    }
   }
   return problem;
+}
+
+/** What else is known of the address that does not fit. */
+function contradiction({ ip, mac }: KnownAddress, { leases, neighbours }: AddressBook): string | undefined {
+  const holder = neighbours.find((one) => one.ip === ip);
+  if (holder !== undefined && holder.mac !== mac) return `${holder.mac} answers for it`;
+  const owners = leases.filter((one) => one.ip === ip);
+  const [owner] = owners;
+  if (owner === undefined || owners.some((one) => one.mac === mac)) return undefined;
+  return `${owner.source} gives it to ${owner.mac}`;
+}
+
+/** Addresses that name no single guest, or none beyond its own link. */
+const UNUSABLE = {
+  ipv4: blocked('ipv4', ['0.0.0.0', 8], ['127.0.0.0', 8], ['169.254.0.0', 16], ['224.0.0.0', 3]),
+  ipv6: blocked('ipv6', ['::', 96], ['::ffff:0:0', 96], ['fe80::', 10], ['ff00::', 8]),
+};
+
+function blocked(family: 'ipv4' | 'ipv6', ...nets: readonly (readonly [string, number])[]): BlockList {
+  const list = new BlockList();
+  for (const [net, prefix] of nets) list.addSubnet(net, prefix, family);
+  return list;
+}
+
+/** A guest may say anything: what can be an address of its own, in the form in which the host writes it. */
+function usable({ mac, ip }: ToldAddress): KnownAddress[] {
+  const family = isIPv4(ip) ? 'ipv4' : 'ipv6';
+  if (ip.includes('%') || UNUSABLE[family].check(ip, family)) return [];
+  return [{ mac, ip: new SocketAddress({ address: ip, family }).address, source: 'its guest agent' }];
 }

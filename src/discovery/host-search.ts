@@ -3,7 +3,7 @@ import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { VmSpec } from '../model/vm.js';
 import { WorkerPool } from '../pool/index.js';
-import { searchInto } from './discover.js';
+import { type AskAddresses, searchInto } from './discover.js';
 import { FoundList, filesOf } from './found-list.js';
 
 /** From the end of one search to the begin of the next, ms. */
@@ -28,16 +28,19 @@ export class HostSearch {
     return filesOf(this.#list.list(known));
   }
 
-  /** Searches once. Rejects where the host cannot be looked at. */
-  async look(): Promise<void> {
+  /** Searches once. Rejects where the host cannot be looked at. `ask`: default nobody. */
+  async look(ask?: AskAddresses): Promise<void> {
     const { signal } = this.#stop;
-    await searchInto(this.#list, this.#pool, { deadlineMs: DEADLINE_MS, signal });
+    await searchInto(this.#list, this.#pool, { deadlineMs: DEADLINE_MS, signal }, ask);
     this.#told = this.#text();
   }
 
-  /** From now on `changed` is called when other documents are to be watched; a search waits for it. */
-  follow(changed: () => Promise<unknown>, logger: Logger): void {
-    this.#timer = setTimeout(() => void this.#turn(changed, logger), this.#everyMs);
+  /**
+   * From now on `changed` is called when other documents are to be watched; a search waits for it. Guests that are
+   * watched are asked for their addresses.
+   */
+  follow(changed: () => Promise<unknown>, ask: AskAddresses, logger: Logger): void {
+    this.#timer = setTimeout(() => void this.#turn(changed, ask, logger), this.#everyMs);
   }
 
   async close(): Promise<void> {
@@ -46,10 +49,10 @@ export class HostSearch {
     await this.#pool.close();
   }
 
-  async #turn(changed: () => Promise<unknown>, logger: Logger): Promise<void> {
+  async #turn(changed: () => Promise<unknown>, ask: AskAddresses, logger: Logger): Promise<void> {
     const before = this.#told;
     try {
-      await this.look();
+      await this.look(ask);
       if (this.#told !== before) await changed();
     } catch (error) {
       if (this.#stop.signal.aborted) return;
@@ -57,7 +60,7 @@ export class HostSearch {
       this.#told = before;
       logger.warn({ error: errorMessage(error) }, 'the search for VMs failed');
     }
-    if (!this.#stop.signal.aborted) this.follow(changed, logger);
+    if (!this.#stop.signal.aborted) this.follow(changed, ask, logger);
   }
 
   #text(): string {

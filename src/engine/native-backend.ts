@@ -86,9 +86,9 @@ export class NativeBackend implements EngineBackend {
   }
 
   openChannel(options: ChannelOptions): number {
-    const { protocol, path, reconnectMs = DEFAULT_RECONNECT_MS } = options;
+    const { protocol, path, vsockPort, reconnectMs = DEFAULT_RECONNECT_MS } = options;
     const { greetingTimeoutMs = DEFAULT_GREETING_TIMEOUT_MS } = options;
-    return guarded(() => this.#engine.openChannel(protocol, path, reconnectMs, greetingTimeoutMs));
+    return guarded(() => this.#engine.openChannel(protocol, path, reconnectMs, greetingTimeoutMs, vsockPort));
   }
 
   closeChannel(channel: number): void {

@@ -104,7 +104,13 @@ export interface NativeEngine {
   stats(): NativeStats;
   snapshot(): Uint8Array;
   restore(bytes: Uint8Array): void;
-  openChannel(protocol: string, path: string, reconnectMs: number, greetingTimeoutMs: number): number;
+  openChannel(
+    protocol: string,
+    path: string,
+    reconnectMs: number,
+    greetingTimeoutMs: number,
+    vsockPort: number | undefined,
+  ): number;
   closeChannel(handle: number): void;
   request(call: number, channel: number, command: string, args: string | undefined, timeoutMs: number): void;
   collect(withTransitions: boolean): NativeBatch;

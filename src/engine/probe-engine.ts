@@ -172,6 +172,12 @@ export interface ChannelOptions {
   readonly protocol: 'qmp' | 'qga' | 'cloud-hypervisor' | 'firecracker' | 'cloud-hypervisor-events';
   /** Unix socket of the monitor, agent or API; the file or fifo of the events. */
   readonly path: string;
+  /**
+   * Of an agent (`qga`) that listens on this vsock port of its guest: `path` is the socket by which Cloud Hypervisor or
+   * Firecracker connects the host to such ports. A port that leads nowhere is tried anew; nobody behind it is
+   * `agent-not-connected`.
+   */
+  readonly vsockPort?: number;
   /** First reconnection delay; doubles up to sixteenfold. Default 100 ms. */
   readonly reconnectMs?: number;
   /**

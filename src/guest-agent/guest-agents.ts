@@ -1,11 +1,18 @@
 import { Deadline } from '../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
-import type { GuestAccess, GuestCommandOptions, GuestCommandResult, GuestResources } from '../model/guest.js';
+import type {
+  GuestAccess,
+  GuestCommandOptions,
+  GuestCommandResult,
+  GuestResources,
+  ToldAddress,
+} from '../model/guest.js';
 import type { CallOptions } from '../model/ports.js';
 import type { AgentPort } from './agent-port.js';
 import { GuestExec } from './guest-exec.js';
 import { guestOsId } from './os-id.js';
 import { QgaResources } from './qga-resources.js';
+import { toldAddresses } from './told-addresses.js';
 import { vmpulseResources } from './vmpulse-resources.js';
 
 /** The agents of one guest, those that it has. Their channels belong to the caller. */
@@ -66,13 +73,19 @@ export class GuestAgents implements GuestAccess {
     return guestOsId(this.#needed(agent), this.#deadline('question for the guest system', options));
   }
 
+  async addresses(options: CallOptions): Promise<readonly ToldAddress[]> {
+    const { qemu, vmpulse } = this.#channels;
+    const agent = vmpulse !== undefined && (vmpulse.connected || qemu === undefined) ? vmpulse : qemu;
+    return toldAddresses(this.#needed(agent), this.#deadline('addresses', options));
+  }
+
   #deadline(what: string, options: CallOptions): Deadline {
     return new Deadline(`${what} of ${this.#name}`, options);
   }
 
   #needed<T>(agent: T | undefined): T {
     if (agent !== undefined) return agent;
-    const text = `${this.#name} has no guest agent channel; give it one (guestAgent) to ask its guest`;
+    const text = `${this.#name} has no guest agent channel; give it one (guestAgent or vmpulseAgent) to ask its guest`;
     throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
   }
 }

@@ -48,6 +48,12 @@ export interface GuestResources {
   readonly uptimeSeconds?: number;
 }
 
+/** An address that a guest says it has, and of which of its devices; both in their usual form, neither is proven. */
+export interface ToldAddress {
+  readonly mac: string;
+  readonly ip: string;
+}
+
 /** What can be asked of a guest through its agent. */
 export interface GuestAccess {
   /** Resolves when the agent answers. Unset: the engine asks it over its channel. */

@@ -1,5 +1,5 @@
 import type { LadderStep } from './action.js';
-import type { GuestCommandOptions, GuestCommandResult, GuestResources } from './guest.js';
+import type { GuestCommandOptions, GuestCommandResult, GuestResources, ToldAddress } from './guest.js';
 import type { JournalPage, JournalQuery } from './journal-query.js';
 import type { LinkFault } from './link.js';
 import type { Machine } from './machine.js';
@@ -125,6 +125,8 @@ export interface VmmSession {
   resizeMemory?(change: MemoryChange, options: CallOptions): Promise<number>;
   /** What the guest has used up, by its own account. Unset: it cannot be asked. */
   resources?(options: CallOptions): Promise<GuestResources>;
+  /** Where the guest says that it is reached. Untrusted. Unset: it cannot be asked. */
+  addresses?(options: CallOptions): Promise<readonly ToldAddress[]>;
   /**
    * What the guest says its system is, as os-release's ID, for example `debian`; undefined: it has no name. Untrusted.
    * Unset: it cannot be asked.

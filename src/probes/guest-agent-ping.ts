@@ -3,23 +3,21 @@ import { isVmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import type { ProbeCheck } from '../model/probe.js';
 import type { Finding } from './external.js';
+import { AGENT_TARGET, parseAgentTarget } from './guest/agent-target.js';
 import { defineKind, missingContext } from './probe-kind.js';
-import { parseSocketPath } from './target-text.js';
 
 type GuestAgentPingCheck = Extract<ProbeCheck, { kind: 'guestAgentPing' }>;
-
-const TARGET = 'the path of the agent socket, for example /run/vm.qga';
 
 /** Asks the QEMU guest agent for `guest-ping`. */
 export const guestAgentPing = defineKind<GuestAgentPingCheck>({
   kind: 'guestAgentPing',
   aliases: ['qga'],
   summary: 'asks the QEMU guest agent for a sign of life',
-  targetHelp: TARGET,
+  targetHelp: AGENT_TARGET,
   schema: z.strictObject({}).transform((): GuestAgentPingCheck => ({ kind: 'guestAgentPing' })),
   parseTarget: (text, name) => ({
     check: { kind: 'guestAgentPing' },
-    channel: { protocol: 'qga', path: parseSocketPath(text, name, TARGET) },
+    channel: parseAgentTarget(text, name),
   }),
   lookups: () => ({ channel: 'agent' }),
   lower: (_check, { channels }) => {

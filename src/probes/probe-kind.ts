@@ -47,6 +47,8 @@ export interface ProbeTarget {
   readonly channel?: {
     readonly protocol: Exclude<ChannelOptions['protocol'], 'cloud-hypervisor-events'>;
     readonly path: string;
+    /** As of ChannelOptions. */
+    readonly vsockPort?: number;
   };
   /** The process to be watched, by PID or by a file that holds it. */
   readonly process?: { readonly pid: number } | { readonly pidFile: string };

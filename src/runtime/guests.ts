@@ -1,5 +1,5 @@
 import { errorMessage, VmpulseError } from '../model/errors.js';
-import type { GuestCommandResult, GuestResources } from '../model/guest.js';
+import type { GuestCommandResult, GuestResources, ToldAddress } from '../model/guest.js';
 import type { CallOptions, MemoryChange, VmmSession } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
 import type { Recorder } from './recorder.js';
@@ -34,6 +34,8 @@ export interface GuestApi {
    */
   exec(request: GuestCommandRequest): Promise<GuestCommandResult>;
   stats(vm: VmId, options: CallOptions): Promise<GuestResources>;
+  /** Where the guest says that it is reached; nothing where it cannot be asked now. */
+  addresses(vm: VmId, options: CallOptions): Promise<readonly ToldAddress[]>;
   /** Gives the running VM more memory; resolves with what it then has, MiB. ERR_VMPULSE_UNSUPPORTED where that is impossible. */
   resize(vm: VmId, change: MemoryChange, author: string, options: CallOptions): Promise<number>;
   /** Says where the console is, and records who asked. */
@@ -92,6 +94,12 @@ export class Guests implements GuestApi {
       'ERR_VMPULSE_UNSUPPORTED',
       `the driver of ${vm} cannot ask its guest for resources`,
     );
+  }
+
+  async addresses(vm: VmId, options: CallOptions): Promise<readonly ToldAddress[]> {
+    const { session } = this.#unitOf(vm);
+    if (session?.agent?.connected !== true || session.addresses === undefined) return [];
+    return session.addresses(options);
   }
 
   async resize(vm: VmId, change: MemoryChange, author: string, options: CallOptions): Promise<number> {

@@ -43,9 +43,14 @@ export class FakeHybridVsock {
     this.#ports.set(port, handler);
   }
 
+  /** Ends what stands, as when the guest reboots. */
+  disconnect(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   close(): void {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    this.disconnect();
   }
 
   #onClient(socket: Socket): void {

@@ -4,7 +4,9 @@ use crate::config::Config;
 use crate::exec::Programs;
 use crate::frame::{Frame, Framer, MAX_REQUEST_BYTES};
 use crate::health::Health;
+use crate::network;
 use crate::os;
+use crate::power;
 use crate::request::{self, Refusal, Request};
 use crate::resources::Meter;
 use crate::watchdog::Feeder;
@@ -93,8 +95,13 @@ impl Agent {
             Request::Health => Ok(self.told_health()),
             Request::Resources => serde_json::to_value(self.meter.read())
                 .map_err(|error| Refusal::error(error.to_string())),
-            Request::Exec(_) | Request::ExecStatus { .. } if !peer.is_host() => {
-                let text = format!("programs are run for the host only, and this is {peer}");
+            Request::Interfaces => network::interfaces()
+                .and_then(|found| Ok(serde_json::to_value(found)?))
+                .map_err(|error| Refusal::error(error.to_string())),
+            Request::Exec(_) | Request::ExecStatus { .. } | Request::Shutdown(_)
+                if !peer.is_host() =>
+            {
+                let text = format!("this is done for the host only, and this is {peer}");
                 Err(Refusal::forbidden(text))
             }
             Request::Exec(request) => {
@@ -106,6 +113,10 @@ impl Agent {
                 result
             }
             Request::ExecStatus { id } => self.programs.status(id),
+            Request::Shutdown(how) => {
+                eprintln!("vmpulse-agent: {how:?} for {peer}");
+                power::shut_down(how).map(|()| json!({}))
+            }
         }
     }
 
@@ -125,6 +136,8 @@ impl Agent {
             ("guest-get-osinfo", true),
             ("guest-exec", self.programs.enabled()),
             ("guest-exec-status", self.programs.enabled()),
+            ("guest-network-get-interfaces", true),
+            ("guest-shutdown", true),
             ("vmpulse-health", true),
             ("vmpulse-resources", true),
         ];
@@ -184,7 +197,15 @@ mod tests {
                 ask(&agent, status, peer)["error"]["class"],
                 "CommandNotAllowed"
             );
+            // Never done here: this is no guest to be ended.
+            let shutdown = r#"{"execute":"guest-shutdown"}"#;
+            assert_eq!(
+                ask(&agent, shutdown, peer)["error"]["class"],
+                "CommandNotAllowed"
+            );
             assert!(ask(&agent, r#"{"execute":"vmpulse-resources"}"#, peer)["return"].is_object());
+            let interfaces = r#"{"execute":"guest-network-get-interfaces"}"#;
+            assert!(ask(&agent, interfaces, peer)["return"].is_array());
         }
         for peer in [Peer::VirtioPort, Peer::Vsock { cid: 2 }] {
             assert!(ask(&agent, exec, peer)["return"]["pid"].is_i64());

@@ -21,6 +21,15 @@ pub enum Request {
     ExecStatus { id: i64 },
     Health,
     Resources,
+    Interfaces,
+    Shutdown(Power),
+}
+
+/// How the guest is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    Off,
+    Reboot,
 }
 
 /// A program to be run.
@@ -86,6 +95,18 @@ struct ExecArguments {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ShutdownArguments {
+    #[serde(default = "powerdown")]
+    mode: String,
+}
+
+/// As the QEMU guest agent takes no mode.
+fn powerdown() -> String {
+    "powerdown".to_owned()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StatusArguments {
     pid: i64,
 }
@@ -109,12 +130,28 @@ pub fn parse(line: &[u8]) -> Result<Request, Refusal> {
             let StatusArguments { pid } = read(arguments)?;
             Ok(Request::ExecStatus { id: pid })
         }
+        "guest-network-get-interfaces" => Ok(Request::Interfaces),
+        "guest-shutdown" => shutdown(arguments).map(Request::Shutdown),
         "vmpulse-health" => Ok(Request::Health),
         "vmpulse-resources" => Ok(Request::Resources),
         _ => Err(Refusal {
             class: "CommandNotFound",
             desc: "this agent has no such command".to_owned(),
         }),
+    }
+}
+
+fn shutdown(arguments: Value) -> Result<Power, Refusal> {
+    let arguments = if arguments.is_null() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        arguments
+    };
+    let ShutdownArguments { mode } = read(arguments)?;
+    match mode.as_str() {
+        "powerdown" => Ok(Power::Off),
+        "reboot" => Ok(Power::Reboot),
+        _ => Err(Refusal::error("mode is powerdown or reboot")),
     }
 }
 
@@ -182,6 +219,10 @@ mod tests {
         };
         assert_eq!(parse(sync), Ok(expected));
         assert_eq!(parse(br#"{"execute":"guest-ping"}"#), Ok(Request::Ping));
+        let off = br#"{"execute":"guest-shutdown"}"#;
+        assert_eq!(parse(off), Ok(Request::Shutdown(Power::Off)));
+        let reboot = br#"{"execute":"guest-shutdown","arguments":{"mode":"reboot"}}"#;
+        assert_eq!(parse(reboot), Ok(Request::Shutdown(Power::Reboot)));
         let exec = br#"{"execute":"guest-exec","arguments":{"path":"/bin/sh","arg":["-s"],"input-data":"bHMK","capture-output":true,"timeout-ms":500}}"#;
         let expected = Request::Exec(ExecRequest {
             argv: vec!["/bin/sh".into(), "-s".into()],
@@ -199,6 +240,8 @@ mod tests {
             "{",
             r#"{"execute":7}"#,
             r#"{"execute":"guest-sync"}"#,
+            r#"{"execute":"guest-shutdown","arguments":{"mode":"halt"}}"#,
+            r#"{"execute":"guest-shutdown","arguments":7}"#,
             r#"{"execute":"guest-exec","arguments":{"path":"bin/sh"}}"#,
             r#"{"execute":"guest-exec","arguments":{"path":"/bin/sh","env":["LD_PRELOAD=/x"]}}"#,
             r#"{"execute":"guest-exec","arguments":{"path":"/bin/sh","arg":["a\u0000b"]}}"#,

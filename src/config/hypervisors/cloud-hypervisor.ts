@@ -18,6 +18,7 @@ import {
   kernelField,
   processFields,
   programField,
+  refuseAgentWithoutVsock,
   refuseBesideAdopt,
   tapField,
   vcpusField,
@@ -50,6 +51,7 @@ const schema = z
       .max(16)
       .optional(),
     vsock: vsockField.optional(),
+    vmpulseAgent: booleanField.optional(),
     watchdog: booleanField.optional(),
     pvpanic: booleanField.optional(),
     ...processFields,
@@ -58,11 +60,13 @@ const schema = z
       .strictObject({
         apiSocket: socketPathField,
         eventsFile: absolutePathField.optional(),
+        vsockSocket: socketPathField.optional(),
         pidFile: absolutePathField.optional(),
       })
       .optional(),
   })
   .superRefine(refuseBesideAdopt)
+  .superRefine(refuseAgentWithoutVsock)
   .superRefine(({ kernel, firmware }, ctx) => {
     if (kernel === undefined || firmware === undefined) return;
     const message = 'cannot stand beside kernel: a VM boots one of them; remove one';
@@ -89,7 +93,7 @@ function build(written: Written, context: BuildContext): CloudHypervisorSpec | u
     ...(firmware === undefined ? {} : { firmware }),
     disks: disksOf(written.disks, context),
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
-    guestAgent: false,
+    guestAgent: written.vmpulseAgent ?? adopt?.vsockSocket !== undefined,
     watchdog: written.watchdog ?? false,
     pvpanic: adopt === undefined && (written.pvpanic ?? true),
     ...(vsock === undefined ? {} : { vsockCid: vsock.cid }),
@@ -102,11 +106,13 @@ function build(written: Written, context: BuildContext): CloudHypervisorSpec | u
 function adoptOf({
   apiSocket,
   eventsFile,
+  vsockSocket,
   pidFile,
 }: NonNullable<Written['adopt']>): NonNullable<CloudHypervisorSpec['adopt']> {
   return {
     apiSocket,
     ...(eventsFile === undefined ? {} : { eventsFile }),
+    ...(vsockSocket === undefined ? {} : { vsockSocket }),
     ...(pidFile === undefined ? {} : { pidFile }),
   };
 }
@@ -114,5 +120,6 @@ function adoptOf({
 export const cloudHypervisor: HypervisorKind<Written> = {
   schema,
   build,
-  agentRemedy: () => 'Cloud Hypervisor has no channel for it; remove what asks it, or use qemu',
+  agentRemedy: ({ adopt }) =>
+    adopt === undefined ? 'add vsock and vmpulseAgent: true' : 'add adopt.vsockSocket',
 };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { FirecrackerSpec } from '../../model/hypervisors/firecracker.js';
-import { absolutePathField, socketPathField } from '../../probes/fields.js';
+import { absolutePathField, booleanField, socketPathField } from '../../probes/fields.js';
 import { memoryField } from '../fields.js';
 import {
   type BuildContext,
@@ -17,6 +17,7 @@ import {
   kernelField,
   processFields,
   programField,
+  refuseAgentWithoutVsock,
   refuseBesideAdopt,
   tapField,
   vcpusField,
@@ -50,11 +51,19 @@ const schema = z
       .max(16)
       .optional(),
     vsock: vsockField.optional(),
+    vmpulseAgent: booleanField.optional(),
     ...processFields,
     extraArgs: extraArgumentsField(OWN_ARGUMENTS).optional(),
-    adopt: z.strictObject({ apiSocket: socketPathField, pidFile: absolutePathField.optional() }).optional(),
+    adopt: z
+      .strictObject({
+        apiSocket: socketPathField,
+        vsockSocket: socketPathField.optional(),
+        pidFile: absolutePathField.optional(),
+      })
+      .optional(),
   })
-  .superRefine(refuseBesideAdopt);
+  .superRefine(refuseBesideAdopt)
+  .superRefine(refuseAgentWithoutVsock);
 
 type Written = z.output<typeof schema>;
 
@@ -80,7 +89,7 @@ function build(written: Written, context: BuildContext): FirecrackerSpec | undef
     ...(kernel === undefined ? {} : { kernel: kernelOf(kernel) }),
     disks: disksOf(written.disks, context),
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
-    guestAgent: false,
+    guestAgent: written.vmpulseAgent ?? adopt?.vsockSocket !== undefined,
     ...(vsock === undefined ? {} : { vsockCid: vsock.cid }),
     ...processOf(written, memoryMiB, context),
     extraArgs: written.extraArgs ?? [],
@@ -90,13 +99,19 @@ function build(written: Written, context: BuildContext): FirecrackerSpec | undef
 
 function adoptOf({
   apiSocket,
+  vsockSocket,
   pidFile,
 }: NonNullable<Written['adopt']>): NonNullable<FirecrackerSpec['adopt']> {
-  return { apiSocket, ...(pidFile === undefined ? {} : { pidFile }) };
+  return {
+    apiSocket,
+    ...(vsockSocket === undefined ? {} : { vsockSocket }),
+    ...(pidFile === undefined ? {} : { pidFile }),
+  };
 }
 
 export const firecracker: HypervisorKind<Written> = {
   schema,
   build,
-  agentRemedy: () => 'Firecracker has no channel for it; remove what asks it, or use qemu',
+  agentRemedy: ({ adopt }) =>
+    adopt === undefined ? 'add vsock and vmpulseAgent: true' : 'add adopt.vsockSocket',
 };

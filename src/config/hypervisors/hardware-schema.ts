@@ -169,3 +169,13 @@ export function refuseBesideAdopt(
 export const vsockField = z.strictObject({
   cid: countField({ unit: 'CID', example: '3' }, 3, 4_294_967_294),
 });
+
+/** vmpulse's agent in the guest is reached by its vsock device. */
+export function refuseAgentWithoutVsock(
+  { vmpulseAgent, vsock }: { readonly vmpulseAgent?: boolean | undefined; readonly vsock?: unknown },
+  ctx: z.core.$RefinementCtx<unknown>,
+): void {
+  if (vmpulseAgent !== true || vsock !== undefined) return;
+  const message = 'is reached by vsock, which this VM has not; add vsock: {cid: 3}';
+  ctx.addIssue({ code: 'custom', message, path: ['vmpulseAgent'], input: vmpulseAgent });
+}

@@ -19,7 +19,7 @@ const ip = z
 const ipEndpoint = z.strictObject({ ip, port: z.int().min(1).max(65_535) });
 const endpoint = z.union([ipEndpoint, z.strictObject({ unix: unixPath })]);
 /** 0 and the largest number mean "any" in the kernel. */
-const vsockNumber = (what: string) =>
+export const vsockNumber = (what: string) =>
   z.number().refine((number) => Number.isInteger(number) && number >= 1 && number <= MAX_VSOCK, {
     error: ({ input }) => `${what} ${input} is not between 1 and ${MAX_VSOCK}`,
   });

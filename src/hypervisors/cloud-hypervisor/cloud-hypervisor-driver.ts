@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { AGENT_VSOCK_PORT } from '../../guest-agent/agent-port.js';
 import type { LadderStep } from '../../model/action.js';
 import type { Deadline } from '../../model/deadline.js';
 import type { CloudHypervisorSpec } from '../../model/hypervisors/cloud-hypervisor.js';
@@ -47,8 +48,9 @@ export class CloudHypervisorDriver extends SpawningDriver<Kinds> {
     };
   }
 
-  protected canDo(_vm: CloudHypervisorVm, step: LadderStep): boolean {
-    return step !== 'reboot';
+  /** Its agent reboots a guest in order, and its events tell that it did. */
+  protected canDo({ hypervisor: { adopt, guestAgent } }: CloudHypervisorVm, step: LadderStep): boolean {
+    return step !== 'reboot' || (guestAgent && (adopt === undefined || adopt.eventsFile !== undefined));
   }
 
   protected async prove(
@@ -109,7 +111,7 @@ export class CloudHypervisorDriver extends SpawningDriver<Kinds> {
     parts: SessionParts<CloudHypervisorSpec, CloudHypervisorPaths>,
     paths: CloudHypervisorPaths,
   ): CloudHypervisorSession {
-    const { adopt } = parts.vm.hypervisor;
+    const { adopt, guestAgent } = parts.vm.hypervisor;
     const path = adopt?.apiSocket ?? paths.monitorSocket;
     const eventsPath = adopt ? adopt.eventsFile : paths.eventsFifo;
     const api = this.host.openChannel({ protocol: 'cloud-hypervisor', path });
@@ -117,6 +119,9 @@ export class CloudHypervisorDriver extends SpawningDriver<Kinds> {
       eventsPath === undefined
         ? undefined
         : this.host.openChannel({ protocol: 'cloud-hypervisor-events', path: eventsPath });
-    return new CloudHypervisorSession({ ...parts, monitor: new CloudHypervisorMonitor(api, events), events });
+    const vsock = { path: adopt?.vsockSocket ?? paths.vsockSocket, vsockPort: AGENT_VSOCK_PORT };
+    const vmpulse = guestAgent ? this.host.openChannel({ protocol: 'qga', ...vsock }) : undefined;
+    const monitor = new CloudHypervisorMonitor(api, events);
+    return new CloudHypervisorSession({ ...parts, monitor, events, agents: { vmpulse } });
   }
 }

@@ -6,6 +6,7 @@ import { plainText } from '../../model/plain-text.js';
 import type { GuestCounter, VmmEvent } from '../../model/ports.js';
 import { EventRelay } from '../vmm/event-relay.js';
 import { MonitorStates } from '../vmm/monitor-states.js';
+import type { ExpectedEvent } from '../vmm/reboot-by-agent.js';
 import { RestApi } from '../vmm/rest-api.js';
 import { EventMapper } from './events.js';
 
@@ -35,13 +36,14 @@ export class CloudHypervisorMonitor {
   readonly #relay = new EventRelay();
   readonly #states = new MonitorStates();
   readonly #mapper = new EventMapper();
+  readonly #awaitingReset = new Set<() => void>();
   /** Requests of ours under way that end or reset the guest. */
   #asking = 0;
 
   constructor(api: Channel, events: Channel | undefined) {
     this.channel = api;
     this.#api = new RestApi(api, (event) => this.#onApiEvent(event));
-    events?.onEvent((event) => this.#relay.tell(this.#mapper.map(event, this.#asking > 0), event.atMs));
+    events?.onEvent((event) => this.#onEvent(event));
   }
 
   onEvent(listener: (event: VmmEvent, atMs: number) => void): void {
@@ -85,6 +87,16 @@ export class CloudHypervisorMonitor {
     }
   }
 
+  /** The next reset of the guest; to be called before what causes it, and cancelled in any case. */
+  expectReset(): ExpectedEvent {
+    let cancel = () => {};
+    const seen = new Promise<void>((resolve) => {
+      this.#awaitingReset.add(resolve);
+      cancel = () => this.#awaitingReset.delete(resolve);
+    });
+    return { seen, cancel: () => cancel() };
+  }
+
   /** Sent, whatever comes of it. */
   async ask(action: string, deadline: Deadline): Promise<void> {
     await this.#api.ask(`PUT /api/v1/${action}`, undefined, deadline);
@@ -100,6 +112,13 @@ export class CloudHypervisorMonitor {
         read_ops === undefined ? [] : [{ name: `disk ${name}`, value: read_ops + (write_ops ?? 0) }];
       return tx_frames === undefined ? disk : [...disk, { name: `network ${name}`, value: tx_frames }];
     });
+  }
+
+  #onEvent(event: ChannelEvent): void {
+    // Also of a burst of resets, which is told once.
+    if (event.type === 'event' && event.name === 'vm.rebooted')
+      for (const resolve of this.#awaitingReset) resolve();
+    this.#relay.tell(this.#mapper.map(event, this.#asking > 0), event.atMs);
   }
 
   #onApiEvent(event: ChannelEvent): void {

@@ -3,8 +3,10 @@ import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { CloudHypervisorSpec } from '../../model/hypervisors/cloud-hypervisor.js';
 import type { CallOptions, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
+import { type AgentSessionParts, AgentVmmSession } from '../vmm/agent-session.js';
 import type { CaptureSource } from '../vmm/capture.js';
 import { guestCounters } from '../vmm/guest-counters.js';
+import { rebootByAgent } from '../vmm/reboot-by-agent.js';
 import { lostAsUndefined } from '../vmm/rest-api.js';
 import {
   isDead,
@@ -14,29 +16,34 @@ import {
   terminate,
   untilDead,
 } from '../vmm/stop-vmm.js';
-import { BaseVmmSession, type SessionParts } from '../vmm/vmm-session.js';
+import type { SessionParts } from '../vmm/vmm-session.js';
 import type { CloudHypervisorPaths } from './cloud-hypervisor-vm.js';
 import type { CloudHypervisorMonitor } from './monitor.js';
 
 const POLL_MS = 20;
+const AGENT_PING_MS = 2_000;
 const QUESTIONS = ['vmm.ping', 'vm.info', 'vm.counters'] as const;
 
-export interface CloudHypervisorSessionParts extends SessionParts<CloudHypervisorSpec, CloudHypervisorPaths> {
+export interface CloudHypervisorSessionParts
+  extends SessionParts<CloudHypervisorSpec, CloudHypervisorPaths>,
+    AgentSessionParts {
   readonly monitor: CloudHypervisorMonitor;
   readonly events: Channel | undefined;
 }
 
-/** The attachment to one running Cloud Hypervisor. Owns its API, its events and its pidfd. */
+/** The attachment to one running Cloud Hypervisor. Owns its API, its events, the agent's channel and its pidfd. */
 export class CloudHypervisorSession
-  extends BaseVmmSession<CloudHypervisorSpec, CloudHypervisorPaths>
+  extends AgentVmmSession<CloudHypervisorSpec, CloudHypervisorPaths>
   implements VmmSession
 {
   readonly #vmm: CloudHypervisorMonitor;
+  readonly #hearsEvents: boolean;
 
   constructor(parts: CloudHypervisorSessionParts) {
     const { monitor, events } = parts;
     super(parts, monitor.channel, events === undefined ? [] : [events]);
     this.#vmm = monitor;
+    this.#hearsEvents = events !== undefined;
   }
 
   onEvent(listener: (event: VmmEvent, atMs: number) => void): void {
@@ -58,11 +65,17 @@ export class CloudHypervisorSession
     });
   }
 
-  /** Its power button ends the VMM, and there is nobody in the guest to ask. */
+  /** By its agent, which alone can do it: the power button ends the VMM. */
   async reboot(options: CallOptions): Promise<void> {
-    this.running('reboot', options);
-    const text = `${this.name} cannot be rebooted in order by Cloud Hypervisor; reset it, or stop and start it`;
-    throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+    const deadline = this.running('reboot', options);
+    const { agent } = this;
+    if (agent === undefined || !this.#hearsEvents) {
+      const text = `${this.name} cannot be rebooted in order without vmpulse's agent and events; reset it, or stop and start it`;
+      throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
+    }
+    await agent.request('guest-ping', undefined, deadline.step(AGENT_PING_MS));
+    await rebootByAgent(this.#vmm.expectReset(), agent, deadline);
+    await this.#until('running', deadline);
   }
 
   counters(options: CallOptions): Promise<readonly GuestCounter[]> {
@@ -80,11 +93,6 @@ export class CloudHypervisorSession
     const deadline = this.running('resume', options);
     await this.#vmm.act('vm.resume', 'running', deadline);
     await this.#until('running', deadline);
-  }
-
-  async exec(): Promise<never> {
-    const text = `${this.name} has no guest agent to run commands in it`;
-    throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
   }
 
   protected stopAttempts(target: StopTarget): readonly StopAttempt[] {

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { AGENT_VSOCK_PORT } from '../../guest-agent/agent-port.js';
 import type { LadderStep } from '../../model/action.js';
 import type { Deadline } from '../../model/deadline.js';
 import type { FirecrackerSpec } from '../../model/hypervisors/firecracker.js';
@@ -99,8 +100,12 @@ export class FirecrackerDriver extends SpawningDriver<Kinds> {
     parts: SessionParts<FirecrackerSpec, FirecrackerPaths>,
     paths: FirecrackerPaths,
   ): FirecrackerSession {
-    const path = parts.vm.hypervisor.adopt?.apiSocket ?? paths.monitorSocket;
+    const { adopt, guestAgent } = parts.vm.hypervisor;
+    const path = adopt?.apiSocket ?? paths.monitorSocket;
     const channel = this.host.openChannel({ protocol: 'firecracker', path });
-    return new FirecrackerSession({ ...parts, monitor: new FirecrackerMonitor(channel, parts.paths?.log) });
+    const monitor = new FirecrackerMonitor(channel, parts.paths?.log);
+    const vsock = { path: adopt?.vsockSocket ?? paths.vsockSocket, vsockPort: AGENT_VSOCK_PORT };
+    const vmpulse = guestAgent ? this.host.openChannel({ protocol: 'qga', ...vsock }) : undefined;
+    return new FirecrackerSession({ ...parts, monitor, agents: { vmpulse } });
   }
 }

@@ -1,24 +1,28 @@
 import type { Deadline } from '../../model/deadline.js';
-import { VmpulseError } from '../../model/errors.js';
+import { isVmpulseError, VmpulseError } from '../../model/errors.js';
 import type { FirecrackerSpec } from '../../model/hypervisors/firecracker.js';
 import type { CallOptions, GuestCounter, VmmEvent, VmmSession } from '../../model/ports.js';
+import { type AgentSessionParts, AgentVmmSession } from '../vmm/agent-session.js';
 import type { CaptureSource } from '../vmm/capture.js';
 import { guestCounters } from '../vmm/guest-counters.js';
 import { isDead, STOP_POLL_MS, type StopAttempt, type StopTarget, terminate } from '../vmm/stop-vmm.js';
-import { BaseVmmSession, type SessionParts } from '../vmm/vmm-session.js';
+import type { SessionParts } from '../vmm/vmm-session.js';
 import type { FirecrackerPaths } from './firecracker-vm.js';
 import { MetricsTotals } from './metrics.js';
 import type { FirecrackerMonitor } from './monitor.js';
 
+const AGENT_MS = 2_000;
 const QUESTIONS = ['/', '/version', '/vm/config'] as const;
 
-export interface FirecrackerSessionParts extends SessionParts<FirecrackerSpec, FirecrackerPaths> {
+export interface FirecrackerSessionParts
+  extends SessionParts<FirecrackerSpec, FirecrackerPaths>,
+    AgentSessionParts {
   readonly monitor: FirecrackerMonitor;
 }
 
-/** The attachment to one running Firecracker. Owns its API and its pidfd. */
+/** The attachment to one running Firecracker. Owns its API, the agent's channel and its pidfd. */
 export class FirecrackerSession
-  extends BaseVmmSession<FirecrackerSpec, FirecrackerPaths>
+  extends AgentVmmSession<FirecrackerSpec, FirecrackerPaths>
   implements VmmSession
 {
   readonly #vmm: FirecrackerMonitor;
@@ -66,19 +70,13 @@ export class FirecrackerSession
     await this.#vmm.change('Resumed', this.running('resume', options));
   }
 
-  async exec(): Promise<never> {
-    const text = `${this.name} has no guest agent to run commands in it`;
-    throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
-  }
-
   protected stopAttempts(target: StopTarget): readonly StopAttempt[] {
     const vmm = this.#vmm;
     return [
       async (deadline) => {
         // A paused guest hears nothing.
         if ((await vmm.status(deadline)) === 'paused') await vmm.change('Resumed', deadline);
-        // A guest that heeds it reboots, which ends the VMM. Only x86 has it.
-        await vmm.act('SendCtrlAltDel', deadline);
+        await this.#askToReboot(deadline);
         await deadline.until(STOP_POLL_MS, () => isDead(target) || undefined);
       },
       (deadline) => terminate(target, deadline),
@@ -91,6 +89,20 @@ export class FirecrackerSession
       (path) => [path, (deadline: Deadline) => vmm.get(path, deadline)] as const,
     );
     return { status: (deadline) => vmm.status(deadline), questions: Object.fromEntries(questions) };
+  }
+
+  /** A guest that reboots ends its VMM. Its agent is surer than Ctrl-Alt-Del, which only x86 has. */
+  async #askToReboot(deadline: Deadline): Promise<void> {
+    const { agent } = this;
+    if (agent?.connected === true) {
+      const asked = agent.request('guest-shutdown', { mode: 'reboot' }, deadline.step(AGENT_MS));
+      const isRefused = await asked.then(
+        () => false,
+        (error: unknown) => isVmpulseError(error, 'ERR_VMPULSE_COMMAND'),
+      );
+      if (!isRefused) return;
+    }
+    await this.#vmm.act('SendCtrlAltDel', deadline);
   }
 
   async #deviceCounters(deadline: Deadline): Promise<readonly GuestCounter[]> {

@@ -5,16 +5,10 @@ import { isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import type { VmmEvent } from '../../model/ports.js';
 import { EventRelay } from '../vmm/event-relay.js';
+import type { ExpectedEvent } from '../vmm/reboot-by-agent.js';
 import { EventMapper } from './events.js';
 
 const STATUS = z.object({ status: z.string() });
-
-/** A QMP event that somebody waits for. */
-export interface ExpectedEvent {
-  /** Resolves with the first event of that name after `expect`. */
-  readonly seen: Promise<unknown>;
-  cancel(): void;
-}
 
 /** The QMP side of one VMM: commands with deadlines, and its events for one listener. */
 export class QemuMonitor {

@@ -1,6 +1,6 @@
 import type { Channel } from '../../engine/probe-engine.js';
 import type { Deadline } from '../../model/deadline.js';
-import { isVmpulseError } from '../../model/errors.js';
+import { rebootByAgent } from '../vmm/reboot-by-agent.js';
 import type { QemuMonitor } from './monitor.js';
 import { resetGuest, untilRunning } from './reset-guest.js';
 
@@ -17,8 +17,10 @@ export async function rebootGuest(
   restoreShutdown: ShutdownAction,
   deadline: Deadline,
 ): Promise<void> {
-  if (agent !== undefined && (await answers(agent, deadline))) await rebootByAgent(monitor, agent, deadline);
-  else await rebootByPowerButton(monitor, restoreShutdown, deadline);
+  if (agent === undefined || !(await answers(agent, deadline)))
+    return rebootByPowerButton(monitor, restoreShutdown, deadline);
+  await rebootByAgent(monitor.expect('RESET'), agent, deadline);
+  await untilRunning(monitor, deadline);
 }
 
 /** What QEMU does with itself when the guest powers off. */
@@ -36,28 +38,6 @@ async function answers(agent: Channel, deadline: Deadline): Promise<boolean> {
     deadline.check();
     return false;
   }
-}
-
-async function rebootByAgent(monitor: QemuMonitor, agent: Channel, deadline: Deadline): Promise<void> {
-  const reset = monitor.expect('RESET');
-  const done = new AbortController();
-  const { deadlineMs, signal } = deadline.step();
-  const signals = signal === undefined ? [done.signal] : [done.signal, signal];
-  // Success has no reply: the request then ends with the connection or by `done`. Only a refusal counts.
-  const refused = new Promise<never>((_, reject) => {
-    agent
-      .request('guest-shutdown', { mode: 'reboot' }, { deadlineMs, signal: AbortSignal.any(signals) })
-      .catch((error: unknown) => {
-        if (isVmpulseError(error, 'ERR_VMPULSE_COMMAND')) reject(error);
-      });
-  });
-  try {
-    await deadline.race(Promise.race([reset.seen, refused]));
-  } finally {
-    reset.cancel();
-    done.abort();
-  }
-  await untilRunning(monitor, deadline);
 }
 
 async function rebootByPowerButton(

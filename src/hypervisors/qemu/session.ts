@@ -1,15 +1,14 @@
 import type { Channel } from '../../engine/probe-engine.js';
-import { GuestAgents } from '../../guest-agent/guest-agents.js';
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
-import type { GuestCommandOptions, GuestCommandResult, GuestResources } from '../../model/guest.js';
 import type { QemuSpec } from '../../model/hypervisors/qemu.js';
 import type { CallOptions, GuestCounter, MemoryChange, VmmEvent, VmmSession } from '../../model/ports.js';
 import type { VcpuSources } from '../vcpu/read-vcpus.js';
+import { type AgentSessionParts, AgentVmmSession } from '../vmm/agent-session.js';
 import type { CaptureSource } from '../vmm/capture.js';
 import { guestCounters } from '../vmm/guest-counters.js';
 import type { StopAttempt, StopTarget } from '../vmm/stop-vmm.js';
-import { BaseVmmSession, type SessionParts } from '../vmm/vmm-session.js';
+import type { SessionParts } from '../vmm/vmm-session.js';
 import { endingsOf } from './command-line.js';
 import { diskCounters } from './disk-counters.js';
 import type { QemuMonitor } from './monitor.js';
@@ -23,32 +22,21 @@ import { qemuVcpus } from './vcpus.js';
 
 const QUESTIONS = ['query-status', 'query-cpus-fast', 'query-blockstats'];
 
-export interface QemuSessionParts extends SessionParts<QemuSpec, QemuPaths> {
+export interface QemuSessionParts extends SessionParts<QemuSpec, QemuPaths>, AgentSessionParts {
   readonly monitor: QemuMonitor;
-  readonly agents: { readonly qemu?: Channel | undefined; readonly vmpulse?: Channel | undefined };
 }
 
 /** The attachment to one running QEMU. Owns its channels and its pidfd. */
-export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements VmmSession {
-  readonly agent?: Channel;
+export class QemuSession extends AgentVmmSession<QemuSpec, QemuPaths> implements VmmSession {
   readonly consoleSocket?: string;
   readonly #qmp: QemuMonitor;
   readonly #qga: Channel | undefined;
-  readonly #guest: GuestAgents;
 
   constructor(parts: QemuSessionParts) {
     const { monitor, agents, paths } = parts;
-    super(
-      parts,
-      monitor.channel,
-      [agents.qemu, agents.vmpulse].filter((channel) => channel !== undefined),
-    );
+    super(parts, monitor.channel, []);
     this.#qmp = monitor;
     this.#qga = agents.qemu;
-    this.#guest = new GuestAgents(parts.vm.id, agents);
-    // Both answer a ping.
-    const agent = agents.qemu ?? agents.vmpulse;
-    if (agent !== undefined) this.agent = agent;
     // A VMM of a former vmpulse has only the log.
     if (paths && parts.vmm.argv.some((arg) => arg.includes(paths.consoleSocket)))
       this.consoleSocket = paths.consoleSocket;
@@ -105,24 +93,9 @@ export class QemuSession extends BaseVmmSession<QemuSpec, QemuPaths> implements 
     throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
   }
 
-  async exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult> {
-    this.running(`guest command ${argv[0]}`, options);
-    return this.#guest.exec(argv, options);
-  }
-
   async resizeMemory(change: MemoryChange, options: CallOptions): Promise<number> {
     const deadline = this.running('resize', options);
     return resizeMemory(this.name, this.parts.vmm.argv, this.#qmp, change, deadline);
-  }
-
-  async resources(options: CallOptions): Promise<GuestResources> {
-    this.running('resources', options);
-    return this.#guest.resources(options);
-  }
-
-  async osId(options: CallOptions): Promise<string | undefined> {
-    this.running('question for the guest system', options);
-    return this.#guest.osId(options);
   }
 
   protected stopAttempts(target: StopTarget): readonly StopAttempt[] {

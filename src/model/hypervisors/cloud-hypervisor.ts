@@ -10,5 +10,11 @@ export interface CloudHypervisorSpec extends VmmSpec {
   readonly pvpanic: boolean;
   /** Context id of the guest; host programs reach it by the Unix socket of the VMM. */
   readonly vsockCid?: number;
-  readonly adopt?: { readonly apiSocket: string; readonly eventsFile?: string; readonly pidFile?: string };
+  readonly adopt?: {
+    readonly apiSocket: string;
+    readonly eventsFile?: string;
+    /** By which vmpulse's agent in its guest is reached. */
+    readonly vsockSocket?: string;
+    readonly pidFile?: string;
+  };
 }

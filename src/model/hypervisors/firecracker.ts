@@ -5,5 +5,5 @@ export interface FirecrackerSpec extends VmmSpec {
   readonly driver: 'firecracker';
   /** Context id of the guest; host programs reach it by the Unix socket of the VMM. */
   readonly vsockCid?: number;
-  readonly adopt?: { readonly apiSocket: string; readonly pidFile?: string };
+  readonly adopt?: { readonly apiSocket: string; readonly vsockSocket?: string; readonly pidFile?: string };
 }

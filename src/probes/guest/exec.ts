@@ -8,7 +8,8 @@ import { patternProblem } from '../console/options.js';
 import type { ExternalProbe, Finding, LookOptions } from '../external.js';
 import { countField, textField } from '../fields.js';
 import { defineKind } from '../probe-kind.js';
-import { parseSocketPath, targetError } from '../target-text.js';
+import { targetError } from '../target-text.js';
+import { parseAgentTarget } from './agent-target.js';
 import { findingOf, neededGuest } from './outcome.js';
 
 type ExecCheck = Extract<ProbeCheck, { kind: 'exec' }>;
@@ -55,7 +56,7 @@ export const exec = defineKind<ExecCheck>({
     if (command.length === 0) throw targetError(name, text, 'has no command', TARGET);
     return {
       check: { kind: 'exec', exec: { command, exitCodes: [0] } },
-      channel: { protocol: 'qga', path: parseSocketPath(path, name, TARGET) },
+      channel: parseAgentTarget(path, name, TARGET),
     };
   },
   lookups: () => ({ channel: 'agent' }),

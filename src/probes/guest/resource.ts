@@ -5,13 +5,12 @@ import { type ProbeCheck, RESOURCES, type Resource, type ResourceOptions } from 
 import type { ExternalProbe, Finding, LookOptions } from '../external.js';
 import { textField } from '../fields.js';
 import { defineKind } from '../probe-kind.js';
-import { parseSocketPath } from '../target-text.js';
+import { AGENT_TARGET, parseAgentTarget } from './agent-target.js';
 import { judgeResources } from './judge-resources.js';
 import { findingOf, neededGuest } from './outcome.js';
 
 type ResourceCheck = Extract<ProbeCheck, { kind: 'resource' }>;
 
-const TARGET = 'the path of the agent socket, for example /run/vm.qga';
 const MAX_MOUNTS = 64;
 
 /** Who writes no limits gets these. */
@@ -103,11 +102,11 @@ export const resource = defineKind<ResourceCheck>({
   kind: 'resource',
   aliases: ['resources'],
   summary: 'asks the guest through its agent what of disks, memory and processors it has used up',
-  targetHelp: TARGET,
+  targetHelp: AGENT_TARGET,
   schema: resourceSchema.transform((options): ResourceCheck => ({ kind: 'resource', resource: options })),
   parseTarget: (text, name) => ({
     check: { kind: 'resource', resource: { checks: DEFAULT_CHECKS, limits: DEFAULT_LIMITS } },
-    channel: { protocol: 'qga', path: parseSocketPath(text, name, TARGET) },
+    channel: parseAgentTarget(text, name),
   }),
   lookups: () => ({ channel: 'agent' }),
   open: ({ resource: options }, { guest }) => new ResourceProbe(options, neededGuest(guest)),

@@ -10,7 +10,9 @@ const MODULES = [
   'rest-server',
   'cloud-hypervisor',
   'firecracker',
+  'hybrid-vsock',
   'programs/control',
+  'programs/guest-agent',
   'programs/cloud-hypervisor',
   'programs/firecracker',
 ];

@@ -1,6 +1,7 @@
 import { existsSync, openSync, writeFileSync } from 'node:fs';
 import { FakeCloudHypervisor } from '../cloud-hypervisor.js';
 import { optionOf, partOf, takeOrders } from './control.js';
+import { serveVsock } from './guest-agent.js';
 
 /** Stands in for the program `cloud-hypervisor`: its command line, its files and its API, and no guest. */
 const HELP = `Usage: cloud-hypervisor [OPTIONS]
@@ -41,6 +42,7 @@ async function main(argv: readonly string[]): Promise<void> {
     freezesPaused: true,
     onExit: () => setImmediate(() => process.exit(0)),
   });
+  const vsock = await serveVsock(partOf(optionOf(argv, '--vsock'), 'socket'), line);
   takeOrders(vmm.api, {
     hang: () => vmm.api.freeze(),
     panic: () => vmm.guestPanics(),
@@ -48,6 +50,8 @@ async function main(argv: readonly string[]): Promise<void> {
     reboot: () => vmm.guestReboots(),
     created: () => vmm.force('Created'),
     paused: () => vmm.force('Paused'),
+    'vsock-silent': () => vsock.fault('silent'),
+    'vsock-well': () => vsock.fault(),
   });
   process.on('SIGTERM', () => vmm.exit());
 }

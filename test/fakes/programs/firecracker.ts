@@ -1,11 +1,13 @@
 import { appendFileSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { FakeFirecracker } from '../firecracker.js';
 import { optionOf, takeOrders } from './control.js';
+import { serveVsock } from './guest-agent.js';
 
 interface Config {
   readonly 'boot-source': { readonly kernel_image_path: string; readonly boot_args?: string };
   readonly drives: readonly { readonly path_on_host: string; readonly is_read_only: boolean }[];
   readonly metrics: { readonly metrics_path: string };
+  readonly vsock?: { readonly uds_path: string };
 }
 
 /** Stands in for the program `firecracker`: its command line, its files and its API, and no guest. */
@@ -39,11 +41,14 @@ async function main(argv: readonly string[]): Promise<void> {
     onExit: (code) => setImmediate(() => end(code)),
     onFlush: () => appendFileSync(config.metrics.metrics_path, METRICS),
   });
+  const vsock = await serveVsock(config.vsock?.uds_path, line);
   takeOrders(vmm.api, {
     hang: () => vmm.api.freeze(),
     'power-off': () => vmm.guestResets(),
     fault: () => vmm.exit(148),
     paused: () => vmm.force('Paused'),
+    'vsock-silent': () => vsock.fault('silent'),
+    'vsock-well': () => vsock.fault(),
   });
 }
 

@@ -303,6 +303,7 @@ export class FakeRuntime implements RuntimeApi {
         stderr: 'err\n',
       };
     },
+    addresses: async () => [],
     stats: async () => ({
       source: 'vmpulse-agent',
       cpu: { usedPercent: 12.5, ioWaitPercent: 1, stealPercent: 0 },

@@ -137,14 +137,14 @@ describe('names of found VMs', () => {
 
 const NOW = Date.UTC(2030, 0, 1);
 
-function bookOf(files: Record<string, string>): Promise<AddressBook> {
+function bookOf(files: Record<string, string>, ipv6 = ''): Promise<AddressBook> {
   const root = tempFolder();
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     if (path.endsWith('/master')) symlinkSync(text, join(root, path));
     else writeFileSync(join(root, path), text);
   }
-  return readAddressBook(NOW, root);
+  return readAddressBook(NOW, { root, neighbours: async () => ipv6 });
 }
 
 const arp = (ip: string, mac: string, flags = '0x2') => ({
@@ -188,6 +188,57 @@ describe('the address of a guest', () => {
     expect(addressOf(withTap, book)).toBe(
       `192.0.2.7 is ${MAC}'s by /var/lib/misc/dnsmasq.leases, and 52:54:00:00:00:02 answers for it; it is not probed`,
     );
+  });
+
+  it('is known from the neighbours of IPv6 that have answered, but for those of one link', async () => {
+    const ipv6 = [
+      `fe80::5054:ff:fe12:3456 dev br0 lladdr ${MAC} STALE`,
+      `2001:db8::6 dev br0 lladdr ${MAC} FAILED`,
+      '2001:db8::5 dev br0 INCOMPLETE',
+      `2001:db8::7 dev br0 lladdr ${MAC} router REACHABLE`,
+      `2001:db8::8 dev br0 lladdr ${MAC.slice(0, 9)}`,
+    ].join('\n');
+    expect(addressOf(withTap, await bookOf({}, ipv6))).toEqual({ ip: '2001:db8::7', mac: MAC });
+    // IPv4 first where there are both.
+    expect(addressOf(withTap, await bookOf(arp('192.0.2.7', MAC), ipv6))).toMatchObject({ ip: '192.0.2.7' });
+    const without = await readAddressBook(NOW, {
+      root: tempFolder(),
+      neighbours: () => Promise.reject(new Error('no such program')),
+    });
+    expect(without.neighbours).toEqual([]);
+  });
+
+  it('is asked of this very host', async () => {
+    const book = await readAddressBook(Date.now());
+    for (const { ip, mac } of book.neighbours) expect(`${ip} ${mac}`).toMatch(/^[0-9a-f.:]+ [0-9a-f:]{17}$/);
+    expect(book.bridgeOf).toBeInstanceOf(Map);
+  });
+
+  it('is what its agent told, before leases and neighbours', async () => {
+    const book = await bookOf({ ...dnsmasq(0), ...arp('192.0.2.8', MAC) });
+    const told = (...ips: readonly string[]) => ips.map((ip) => ({ mac: MAC, ip }));
+    expect(addressOf(withTap, book, told('192.0.2.9'))).toEqual({ ip: '192.0.2.9', mac: MAC });
+    expect(addressOf(withTap, book, told('2001:DB8:0::9'))).toMatchObject({ ip: '2001:db8::9' });
+    expect(addressOf(withTap, book, [{ mac: '52:54:00:00:00:02', ip: '192.0.2.9' }])).toMatchObject({
+      ip: '192.0.2.7',
+    });
+    const nonsense = ['127.0.0.1', '0.0.0.0', '169.254.1.1', '224.0.0.1', '255.255.255.255'];
+    const nonsense6 = ['::', '::1', '::ffff:192.0.2.9', 'fe80::9', 'fe80::9%eth0', 'ff02::1'];
+    expect(addressOf(withTap, book, told(...nonsense, ...nonsense6))).toMatchObject({ ip: '192.0.2.7' });
+  });
+
+  it('is not what its agent told where that is another guest by lease or neighbours', async () => {
+    const other = '52:54:00:00:00:02';
+    const told = [{ mac: MAC, ip: '192.0.2.7' }];
+    const leased = { 'var/lib/misc/dnsmasq.leases': `0 ${other} 192.0.2.7 web *\n` };
+    expect(addressOf(withTap, await bookOf(leased), told)).toBe(
+      `192.0.2.7 is ${MAC}'s by its guest agent, and /var/lib/misc/dnsmasq.leases gives it to ${other}; it is not probed`,
+    );
+    expect(addressOf(withTap, await bookOf(arp('192.0.2.7', other)), told)).toBe(
+      `192.0.2.7 is ${MAC}'s by its guest agent, and ${other} answers for it; it is not probed`,
+    );
+    const own = { 'var/lib/misc/dnsmasq.leases': `0 ${other} 192.0.2.7 a *\n0 ${MAC} 192.0.2.8 b *\n` };
+    expect(addressOf(withTap, await bookOf(own), told)).toMatchObject({ ip: '192.0.2.8' });
   });
 
   it('comes with the bridge of its TAP device', async () => {

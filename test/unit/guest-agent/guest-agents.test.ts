@@ -79,6 +79,58 @@ describe('which agent runs a command', () => {
   });
 });
 
+describe('the addresses of a guest', () => {
+  const told = (answer: unknown) =>
+    new GuestAgents('vm', {
+      qemu: new FakeChannel().on('guest-network-get-interfaces', () => answer),
+    }).addresses(SOON);
+  const device = (mac: unknown, ...ips: readonly unknown[]) => ({
+    name: 'eth0',
+    'hardware-address': mac,
+    'ip-addresses': ips.map((ip) => ({ 'ip-address': ip, 'ip-address-type': 'ipv4', prefix: 24 })),
+  });
+  const MAC = '52:54:00:12:34:56';
+
+  it('are told with the device that has them', async () => {
+    const lo = { name: 'lo', 'ip-addresses': [{ 'ip-address': '127.0.0.1' }] };
+    const answer = [lo, device(MAC.toUpperCase(), '192.0.2.7', 'fe80::1'), { name: 'tun0' }];
+    expect(await told(answer)).toEqual([
+      { mac: MAC, ip: '192.0.2.7' },
+      { mac: MAC, ip: 'fe80::1' },
+    ]);
+  });
+
+  it('are only what can be one, and not without end', async () => {
+    expect(await told([device('no MAC', '192.0.2.7'), device(MAC, 'no address', '192.0.2.300', '')])).toEqual(
+      [],
+    );
+    const many = Array.from({ length: 900 }, () =>
+      device(MAC, ...Array.from({ length: 900 }, () => '192.0.2.7')),
+    );
+    expect(await told(many)).toHaveLength(256);
+    for (const answer of [
+      null,
+      {},
+      [7],
+      [device(7)],
+      [device(MAC, 7)],
+      Array.from({ length: 2000 }, () => ({})),
+    ])
+      await expect(told(answer), JSON.stringify(answer)?.slice(0, 40)).rejects.toMatchObject({
+        code: 'ERR_VMPULSE_CHANNEL',
+      });
+  });
+
+  it('are asked of the agent that is there', async () => {
+    const own = new FakeChannel().on('guest-network-get-interfaces', () => [device(MAC, '192.0.2.8')]);
+    const qemu = new FakeChannel().on('guest-network-get-interfaces', () => [device(MAC, '192.0.2.9')]);
+    const ip = async (agents: GuestAgents) => (await agents.addresses(SOON))[0]?.ip;
+    expect(await ip(new GuestAgents('vm', { qemu, vmpulse: own }))).toBe('192.0.2.8');
+    expect(await ip(new GuestAgents('vm', { qemu }))).toBe('192.0.2.9');
+    expect(await ip(new GuestAgents('vm', { vmpulse: own }))).toBe('192.0.2.8');
+  });
+});
+
 describe('a command that does not end', () => {
   it('is not begun a second time while it goes on', async () => {
     let begun = 0;

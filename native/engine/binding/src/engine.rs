@@ -180,6 +180,7 @@ impl NativeEngine {
         path: String,
         reconnect_ms: f64,
         greeting_timeout_ms: f64,
+        vsock_port: Option<f64>,
     ) -> Result<u32> {
         let protocol = Protocol::from_name(&protocol).ok_or_else(|| {
             fail(EngineError::argument(format!(
@@ -187,7 +188,13 @@ impl NativeEngine {
             )))
         })?;
         self.engine()?
-            .open_channel(protocol, &path, reconnect_ms, greeting_timeout_ms)
+            .open_channel(
+                protocol,
+                &path,
+                vsock_port,
+                reconnect_ms,
+                greeting_timeout_ms,
+            )
             .map_err(fail)
     }
 

@@ -79,7 +79,7 @@ impl EndpointSpec {
 }
 
 /// 0 and the largest number mean "any" in the kernel.
-fn check_vsock(what: &str, number: u32) -> Result<(), String> {
+pub fn check_vsock(what: &str, number: u32) -> Result<(), String> {
     if number == 0 || number == u32::MAX {
         return Err(format!(
             "{what} {number} is not between 1 and {}",

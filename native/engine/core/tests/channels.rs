@@ -65,7 +65,7 @@ fn connected(news: &ChannelNews) -> bool {
 fn open(harness: &Harness, protocol: Protocol, path: &str) -> u32 {
     harness
         .engine
-        .open_channel(protocol, path, 20.0, 300.0)
+        .open_channel(protocol, path, None, 20.0, 300.0)
         .unwrap()
 }
 

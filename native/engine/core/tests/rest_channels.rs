@@ -71,7 +71,9 @@ fn running() -> Option<String> {
 
 fn open(harness: &Harness, protocol: Protocol, path: &str) -> u32 {
     let engine = &harness.engine;
-    engine.open_channel(protocol, path, 20.0, 300.0).unwrap()
+    engine
+        .open_channel(protocol, path, None, 20.0, 300.0)
+        .unwrap()
 }
 
 fn vm_state(channel: u32) -> Value {

@@ -3,7 +3,7 @@ import { VmpulseError } from '../../../model/errors.js';
 import type { Completion } from '../../backend.js';
 import type { ChannelOptions } from '../../probe-engine.js';
 import { argumentError, checkMs, firstIssue } from '../argument.js';
-import { unixPath } from '../check-schema.js';
+import { unixPath, vsockNumber } from '../check-schema.js';
 import { monoMs } from '../clock.js';
 import type { Outbox } from '../outbox.js';
 import type { Timer, Timers } from '../timers.js';
@@ -17,6 +17,7 @@ const NO_REQUESTS = 'a channel of events takes no requests; send them on the cha
 const optionsSchema = z.strictObject({
   protocol: z.enum(['qmp', 'qga', 'cloud-hypervisor', 'firecracker', 'cloud-hypervisor-events']),
   path: unixPath,
+  vsockPort: vsockNumber('vsock port').exactOptional(),
   reconnectMs: z.number().exactOptional(),
   greetingTimeoutMs: z.number().exactOptional(),
 });
@@ -54,11 +55,14 @@ export class Channels {
   open(options: ChannelOptions): number {
     const parsed = optionsSchema.safeParse(options);
     if (!parsed.success) throw argumentError(firstIssue(parsed.error));
-    const { protocol, path, reconnectMs, greetingTimeoutMs } = parsed.data;
+    const { protocol, path, vsockPort, reconnectMs, greetingTimeoutMs } = parsed.data;
+    if (vsockPort !== undefined && protocol !== 'qga')
+      throw argumentError('vsockPort is for agents only; leave it out');
     const handle = ++this.#lastHandle;
     const channel = new MonitorChannel({
       protocol,
       path,
+      vsockPort,
       reconnectMs: checkMs('reconnectMs', reconnectMs ?? DEFAULT_RECONNECT_MS, 1),
       greetingTimeoutMs: checkMs('greetingTimeoutMs', greetingTimeoutMs ?? DEFAULT_GREETING_TIMEOUT_MS, 1),
       timers: this.#timers,

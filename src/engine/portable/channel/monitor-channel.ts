@@ -37,7 +37,8 @@ interface Pending {
   request: EncodedRequest | undefined;
 }
 
-export interface MonitorChannelOptions extends Required<ChannelOptions> {
+export interface MonitorChannelOptions extends Required<Omit<ChannelOptions, 'vsockPort'>> {
+  readonly vsockPort: number | undefined;
   readonly timers: Timers;
   readonly backlog: Backlog;
   /** `bytes`: what keeping the event costs. */
@@ -136,7 +137,7 @@ export class MonitorChannel {
       idle: () => this.#onIdle(),
       down: (down) => this.#onDown(down),
     };
-    const session = newSession(protocol);
+    const session = newSession(protocol, this.#options.vsockPort);
     this.#link =
       protocol === 'cloud-hypervisor-events'
         ? new EventSource(path, session, this.#told === undefined, timers, events)
@@ -173,7 +174,10 @@ export class MonitorChannel {
     this.#failPending({ type: 'lost', ...down });
   }
 
-  /** No greeting, or no answer to the sync: stay in the peer's backlog, it will serve us when it can. */
+  /**
+   * No greeting, or no answer to the sync: stay in the peer's backlog, it will serve us when it can. A port of a guest is
+   * connected to anew: what leads nowhere, as after a reboot or a pause of the guest, never will.
+   */
   #onSilence(): void {
     const link = this.#link;
     if (!('session' in link)) return;
@@ -181,17 +185,21 @@ export class MonitorChannel {
       this.#onSilenceOfApi(link.session);
       return;
     }
-    let reason = link.session.timeoutReason;
-    if (this.protocol === 'qga') {
-      link.session.forget(0);
-      if (this.#options.backlog.holds(this.#options.path)) reason = 'channel-busy';
-    }
+    const isAgent = this.protocol === 'qga';
+    const isUnaccepted = isAgent && this.#options.backlog.holds(this.#options.path);
+    const reason = isUnaccepted ? 'channel-busy' : link.session.timeoutReason;
     link.busy = reason === 'channel-busy';
-    const who = this.protocol === 'qga' ? 'the guest agent' : 'the monitor';
+    const who = isAgent ? 'the guest agent' : 'the monitor';
     const down = link.busy ? BUSY : { reason, detail: `${who} does not answer` };
+    if (this.#options.vsockPort !== undefined && !isUnaccepted) {
+      link.leave();
+      this.#disconnected({ reason: 'agent-not-connected', detail: down.detail });
+      return;
+    }
+    if (isAgent) link.session.forget(0);
     this.#tellDown(down);
     if (link.busy) this.#failPending({ type: 'lost', ...down });
-    if (this.protocol === 'qga') this.#watchHandshake();
+    if (isAgent) this.#watchHandshake();
     this.#pump();
   }
 

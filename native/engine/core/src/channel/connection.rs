@@ -95,13 +95,18 @@ impl Channel {
         }
     }
 
-    /// No greeting, or no answer to the sync: stay in the peer's backlog, it will serve us when it can.
+    /// No greeting, or no answer to the sync: stay in the peer's backlog, it will serve us when it can. A port of a guest
+    /// is connected to anew: what leads nowhere, as after a reboot or a pause of the guest, never will.
     pub(super) fn on_silence(&mut self, context: &mut Context<'_>) {
         let Ok(link) = &mut self.link else { return };
         let mut reason = link.session.timeout_reason();
         if self.options.protocol == Protocol::Qga {
+            let unaccepted = context.backlog.holds(&self.options.path, context.now_us);
+            if self.options.vsock_port.is_some() && !unaccepted {
+                return self.disconnect(Down::silent_agent(), context);
+            }
             link.session.forget(0);
-            if context.backlog.holds(&self.options.path, context.now_us) {
+            if unaccepted {
                 reason = Reason::ChannelBusy;
             }
         }
@@ -110,7 +115,7 @@ impl Channel {
             Reason::ChannelBusy => Down::busy(),
             reason => Down {
                 reason,
-                detail: "the guest agent does not answer".into(),
+                ..Down::silent_agent()
             },
         };
         if self.told.as_ref().is_none_or(|told| *told != Err(reason)) {

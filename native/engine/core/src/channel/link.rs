@@ -8,8 +8,8 @@ use crate::socket;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use vmpulse_proto::{
-    ChannelFault, ChannelMessage, ChannelSession, EventSession, QgaSession, QmpSession, Reason,
-    RestSession,
+    ChannelFault, ChannelMessage, ChannelSession, EventSession, HybridAgentSession, QgaSession,
+    QmpSession, Reason, RestSession,
 };
 
 /// Reads of one turn, so that a flood of one peer does not hold up the others.
@@ -45,7 +45,10 @@ impl Link {
             fd,
             session: match options.protocol {
                 Protocol::Qmp => Box::new(QmpSession::new()),
-                Protocol::Qga => Box::new(QgaSession::new(seed)),
+                Protocol::Qga => match options.vsock_port {
+                    Some(port) => Box::new(HybridAgentSession::new(port, seed)),
+                    None => Box::new(QgaSession::new(seed)),
+                },
                 Protocol::CloudHypervisor | Protocol::Firecracker => Box::new(RestSession::new()),
                 Protocol::CloudHypervisorEvents => Box::new(EventSession::new()),
             },
@@ -153,6 +156,13 @@ impl Down {
             reason: Reason::ChannelBusy,
             detail: "the socket accepts but does not answer: another client holds it, or the VMM is stopped"
                 .into(),
+        }
+    }
+
+    pub fn silent_agent() -> Self {
+        Self {
+            reason: Reason::AgentNotConnected,
+            detail: "the guest agent does not answer".into(),
         }
     }
 

@@ -51,6 +51,8 @@ impl Protocol {
 pub struct ChannelOptions {
     pub protocol: Protocol,
     pub path: Arc<Path>,
+    /// Of an agent: `path` is a hybrid vsock socket, and this the port in the guest.
+    pub vsock_port: Option<u32>,
     pub reconnect_us: u64,
     pub greeting_timeout_us: u64,
 }

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::channel::{ChannelOptions, Protocol};
 use crate::command::Command;
-use crate::endpoint::unix_path;
+use crate::endpoint::{check_vsock, unix_path};
 use crate::error::{EngineError, ErrorCode};
 use crate::intern::Bundles;
 use crate::spec::CheckSpec;
@@ -75,6 +75,7 @@ impl Engine {
         &self,
         protocol: Protocol,
         path: &str,
+        vsock_port: Option<f64>,
         reconnect_ms: f64,
         greeting_timeout_ms: f64,
     ) -> Result<u32, EngineError> {
@@ -82,6 +83,9 @@ impl Engine {
         let options = ChannelOptions {
             protocol,
             path: unix_path(path).map_err(EngineError::argument)?,
+            vsock_port: vsock_port
+                .map(|port| agent_port(protocol, port))
+                .transpose()?,
             reconnect_us: micros("reconnectMs", reconnect_ms, 1.0)
                 .map_err(EngineError::argument)?,
             greeting_timeout_us: micros("greetingTimeoutMs", greeting_timeout_ms, 1.0)
@@ -130,4 +134,16 @@ impl Engine {
         });
         Ok(())
     }
+}
+
+/// The port of an agent in its guest, checked.
+fn agent_port(protocol: Protocol, port: f64) -> Result<u32, EngineError> {
+    if protocol != Protocol::Qga {
+        let text = "vsockPort is for agents only; leave it out";
+        return Err(EngineError::argument(text));
+    }
+    // What is no whole number, or too large, becomes one that is none of them.
+    let number = if port.fract() == 0.0 { port as u32 } else { 0 };
+    check_vsock("vsock port", number).map_err(EngineError::argument)?;
+    Ok(number)
 }

@@ -140,7 +140,7 @@ fn channels_connect_anew() {
     let engine = engine(250.0);
     let text = path.to_str().unwrap();
     engine
-        .open_channel(Protocol::Qmp, text, 20.0, 5000.0)
+        .open_channel(Protocol::Qmp, text, None, 20.0, 5000.0)
         .unwrap();
     let mut news = Vec::new();
     let mut told = |engine: &Engine, count: usize| {
@@ -203,7 +203,7 @@ fn a_reactor_that_panics_again_and_again_stays_down_and_the_others_go_on() {
     let path = std::env::temp_dir().join("vmpulse-nobody.sock");
     let channels = [(); 2].map(|()| {
         engine
-            .open_channel(Protocol::Qmp, path.to_str().unwrap(), 20.0, 300.0)
+            .open_channel(Protocol::Qmp, path.to_str().unwrap(), None, 20.0, 300.0)
             .unwrap()
     });
     let place = |channel: &&u32| engine.front.lock().channels.place(**channel).shard == 0;
