@@ -2,11 +2,15 @@
 export interface Clock {
   /** Wall-clock milliseconds since the epoch. Used for everything that is stored or shown. */
   now(): number;
-  /** Runs `fn` once at `atMs` (wall clock) or as soon as possible after it. Returns the cancel function. */
+  /**
+   * Runs `fn` once at `atMs` (wall clock) or as soon as possible after it; within a minute where the clock is set past it.
+   * Returns the cancel function.
+   */
   at(atMs: number, fn: () => void): () => void;
 }
 
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** The wall clock may be set while a timer runs: one that is far off is looked at so often. */
+const LOOK_AGAIN_MS = 60_000;
 
 /** The real clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
@@ -17,13 +21,27 @@ export const systemClock: Clock = {
       const immediate = setImmediate(fn);
       return () => clearImmediate(immediate);
     }
-    let timer: NodeJS.Timeout;
-    const arm = () => {
-      const delayMs = Math.max(0, atMs - Date.now());
-      timer = setTimeout(() => (delayMs > MAX_TIMEOUT_MS ? arm() : fn()), Math.min(delayMs, MAX_TIMEOUT_MS));
+    return runAt(atMs, fn, Date.now, (delayMs, look) => {
+      const timer = setTimeout(look, delayMs);
       timer.unref();
-    };
-    arm();
-    return () => clearTimeout(timer);
+      return () => clearTimeout(timer);
+    });
   },
 };
+
+/** `Clock.at` by timers that know delays only; `after` starts one, and returns what cancels it. */
+export function runAt(
+  atMs: number,
+  fn: () => void,
+  now: () => number,
+  after: (delayMs: number, look: () => void) => () => void,
+): () => void {
+  let cancel: () => void;
+  const arm = () => {
+    const delayMs = Math.max(0, atMs - now());
+    const look = () => (delayMs > LOOK_AGAIN_MS && now() < atMs ? arm() : fn());
+    cancel = after(Math.min(delayMs, LOOK_AGAIN_MS), look);
+  };
+  arm();
+  return () => cancel();
+}

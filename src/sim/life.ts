@@ -1,4 +1,4 @@
-import type { Clock } from '../model/clock.js';
+import { type Clock, runAt } from '../model/clock.js';
 import type { Timeline } from './timeline.js';
 
 /** One run of a daemon, from start to crash. What it waits for when it dies never comes. */
@@ -16,9 +16,10 @@ export class Life implements Clock {
     return this.#wallMs();
   }
 
-  /** As the system's timers: the delay is computed once, so that a step of the wall clock does not move it. */
+  /** As the system's timers: a step of the wall clock does not move one that runs. */
   at(atMs: number, fn: () => void): () => void {
-    return this.#timeline.after(Math.max(0, atMs - this.#wallMs()), () => this.#go(fn));
+    const run = () => this.#go(fn);
+    return runAt(atMs, run, this.#wallMs, (delayMs, look) => this.#timeline.after(delayMs, look));
   }
 
   later(delayMs: number): Promise<void> {
