@@ -195,7 +195,9 @@ export class Checker {
     if (NEW_VMM_STEPS.has(step) && shortForMs > DECISION_MS)
       this.#violation(vm, `${step} while the host is short of memory`);
     if (vm.paused === 'person') this.#violation(vm, `${step} while a person or a tool has paused it`);
-    const boots = vm.guest === 'booting' && !vm.stopped && step !== 'start';
+    // That a person boots the guest of a VMM that says nothing is heard by nobody.
+    const isHeard = !vm.stopped && vm.monitor !== 'wedged';
+    const boots = vm.guest === 'booting' && isHeard && step !== 'start';
     if (boots && this.#now - vm.bootedAtMs < graceMs - 2_000) this.#violation(vm, `${step} during grace`);
   }
 

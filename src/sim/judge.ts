@@ -70,6 +70,7 @@ export class Judge {
       lastActAtMs: 0,
       missed: false,
       queuedMs: spec.vm.host.queueing.totalMs,
+      setBackMs: spec.vm.host.setBackMs,
     };
     const docket = this.docket(spec.vm);
     while (docket.cases.length > 8 && docket.cases[0]?.endedAtMs !== null) docket.cases.shift();
@@ -114,15 +115,23 @@ export class Judge {
     }
   }
 
-  /** Something is wrong with the whole host, and people must be told within that time unless it is over by then. */
+  /**
+   * Something is wrong with the whole host, and people must be told within that time unless it is over by then. Where its
+   * clock is set back, the time is longer by as much.
+   */
   openHost(kind: string, host: SimHost, boundMs: number, isOver: () => boolean): void {
     const { timeline } = this.#world;
     const atMs = timeline.nowMs;
-    timeline.after(boundMs, () => {
+    let { setBackMs } = host;
+    const review = () => {
       const told = this.#hostTold.get(host) ?? 0;
       if (told >= atMs || isOver() || host.blocked.has('daemon') || host.blocked.endedAtMs > atMs) return;
-      this.find('missed', null, `${host.name}, ${kind}: nobody was told within ${boundMs / 1000} s`);
-    });
+      const longerMs = host.setBackMs - setBackMs;
+      ({ setBackMs } = host);
+      if (longerMs > 0) timeline.after(longerMs, review);
+      else this.find('missed', null, `${host.name}, ${kind}: nobody was told within ${boundMs / 1000} s`);
+    };
+    timeline.after(boundMs, review);
   }
 
   noteHostTold(host: SimHost, text: string): void {
@@ -247,7 +256,9 @@ export class Judge {
     const { graceMaxMs, backoff, stepTimeoutMs } = one.vm.spec.recovery;
     const retryMs = one.lastActAtMs + graceMaxMs + backoff.capMs + stepTimeoutMs;
     const sinceMs = Math.max(one.atMs, blocked.endedAtMs, host.blocked.endedAtMs, one.acts > 0 ? retryMs : 0);
-    const dueMs = sinceMs + one.boundMs + host.queueing.totalMs - one.queuedMs;
+    // Where the clock of the host is set back, the waits of the policy are longer by as much.
+    const longerMs = host.queueing.totalMs - one.queuedMs + host.setBackMs - one.setBackMs;
+    const dueMs = sinceMs + one.boundMs + longerMs;
     if (nowMs < dueMs) {
       this.#remind(one, dueMs);
       return;

@@ -94,6 +94,10 @@ export class Operator {
     if (this.#inMaintenance.has(vm)) this.#world.timeline.after(60_000, () => this.endWork(vm));
   }
 
+  worksOn(vm: SimVm): boolean {
+    return this.#inMaintenance.has(vm);
+  }
+
   /** Begins to work on the VM: nothing is to be done to it. */
   work(vm: SimVm, reason: string): void {
     this.#inMaintenance.set(vm, reason);
@@ -106,6 +110,7 @@ export class Operator {
     this.#whenHeard(vm.host, () => {
       this.#inMaintenance.delete(vm);
       if (ends) this.#maintain(vm, null);
+      if (ends) this.#world.judge.noteChange(vm);
       then();
     });
   }

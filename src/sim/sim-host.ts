@@ -39,6 +39,8 @@ export class SimHost {
   /** It shuts down: nothing may be started any more. */
   isGoingDown = false;
   clockOffsetMs = 0;
+  /** By how much its clock was set back, all times together. */
+  setBackMs = 0;
   /** What its journal knew is lost, and nobody has said anew what must stay off. */
   hasForgotten = false;
   /** How often its journal was lost. */

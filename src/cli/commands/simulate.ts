@@ -5,7 +5,7 @@ import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, type PolicyConfig } from '../.
 import type { RunOptions } from '../../sim/run-seeds.js';
 import type { SeedReport } from '../../sim/simulate.js';
 import type { Tally } from '../../sim/totals.js';
-import { type Cli, type CliCommand, paintOf } from '../cli.js';
+import { type Cli, type CliCommand, type Output, paintOf } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
@@ -55,7 +55,7 @@ export const simulateCommand: CliCommand = {
           ...['vms', 'hosts', 'days', 'faults', 'seeds', 'verbose'],
         ]),
       )
-      .option('--verbose', 'tell the story of the VMs with findings')
+      .option('--verbose', 'tell the story of the VMs with findings; on standard error beside JSON or YAML')
       .addOption(formatOption())
       .addOption(jsonOption())
       .addHelpText(
@@ -91,7 +91,7 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const setting = { vms, hosts, days, ...(kinds === undefined ? {} : { faults: kinds }), recoveries, policy };
   const [fromSeed, toSeed] = seeds;
   const tally = options.verbose
-    ? await tellSeeds(cli, { ...setting, fromSeed, toSeed })
+    ? await tellSeeds(options.format === 'table' ? cli.stdout : cli.stderr, { ...setting, fromSeed, toSeed })
     : await runSeeds(cli, { ...setting, fromSeed, toSeed });
   const totals = tally.totals();
   const bad = totals.missed + totals.falseRestarts + totals.invariantViolations;
@@ -130,7 +130,7 @@ function progress(tally: Tally, count: number): string {
 }
 
 /** Runs the seeds in this thread and tells what happened to the VMs that something was found about. */
-async function tellSeeds(cli: Cli, options: Omit<RunOptions, 'signal' | 'onSeed'>): Promise<Tally> {
+async function tellSeeds(stream: Output, options: Omit<RunOptions, 'signal' | 'onSeed'>): Promise<Tally> {
   const [{ simulateSeed }, { Tally }] = await Promise.all([
     import('../../sim/simulate.js'),
     import('../../sim/totals.js'),
@@ -150,15 +150,19 @@ async function tellSeeds(cli: Cli, options: Omit<RunOptions, 'signal' | 'onSeed'
       },
     );
     tally.add(report);
-    tellStories(cli, report, stories);
+    tellStories(stream, report, stories);
   }
   return tally;
 }
 
-function tellStories(cli: Cli, { seed, findings }: SeedReport, stories: ReadonlyMap<string, string[]>): void {
+function tellStories(
+  stream: Output,
+  { seed, findings }: SeedReport,
+  stories: ReadonlyMap<string, string[]>,
+): void {
   for (const vm of new Set(findings.flatMap((one) => one.vm ?? []))) {
     const lines = (stories.get(vm) ?? []).map((line) => `  ${plainText(line, 1000)}\n`);
-    cli.stdout.write(`seed ${seed}, ${vm}\n${lines.join('')}`);
+    stream.write(`seed ${seed}, ${vm}\n${lines.join('')}`);
   }
 }
 

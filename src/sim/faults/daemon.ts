@@ -82,6 +82,7 @@ export const DAEMON_FAULTS: readonly FaultKind[] = [
     const stepMs = random.between(1_000, 60 * MINUTE_MS) * (random.chance(0.5) ? 1 : -1);
     host.change(() => {
       host.clockOffsetMs += stepMs;
+      host.setBackMs += Math.max(0, -stepMs);
     });
     return true;
   }),

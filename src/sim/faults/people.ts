@@ -44,8 +44,8 @@ function drain(host: SimHost, world: World): void {
   for (const vm of host.vms) {
     if (vm.wantedOff || vm.vmm === null) continue;
     afterMs += random.between(2_000, 20_000);
-    const isOver = () => !vm.wantedOff && vm.isWell;
-    const moved = judge.open({ kind: 'host-drain', vm, need: 'nothing', boundMs: 0, permits: [], isOver });
+    const isOver = () => !vm.wantedOff && vm.isWell && !operator.worksOn(vm);
+    judge.open({ kind: 'host-drain', vm, need: 'nothing', boundMs: 0, permits: [], isOver });
     vm.wantedOff = true;
     operator.work(vm, 'the host is drained');
     timeline.after(afterMs, () => {
@@ -56,8 +56,9 @@ function drain(host: SimHost, world: World): void {
     });
     timeline.after(afterMs + random.between(10, 30) * MINUTE_MS, () => {
       vm.wantedOff = false;
-      operator.start(vm);
-      if (vm.isWell) judge.close(moved);
+      // Somebody else may have started it meanwhile.
+      if (vm.vmm === null) operator.start(vm);
+      else operator.endWork(vm);
     });
   }
 }
