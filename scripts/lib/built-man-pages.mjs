@@ -11,17 +11,11 @@ import { manPages } from './man-pages.mjs';
  */
 export async function manPagesOf(root) {
   const built = (/** @type {string} */ name) => import(pathToFileURL(join(root, 'dist/cli', name)).href);
-  const [{ createProgram }, { EXIT, EXIT_MEANINGS }] = await Promise.all([
+  const [{ describedProgram }, { EXIT, EXIT_MEANINGS }] = await Promise.all([
     built('program.js'),
     built('exit-codes.js'),
   ]);
-  const silent = { write: () => {} };
-  const program = createProgram({
-    stdout: silent,
-    stderr: silent,
-    environment: { socketPath: undefined, noColor: true, notify: undefined },
-    setExitCode: () => {},
-  });
+  const program = describedProgram();
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const exitStatuses = Object.fromEntries(
     Object.entries(EXIT).map(([name, status]) => [status, EXIT_MEANINGS[name]]),

@@ -41,6 +41,17 @@ export function createProgram(cli: Cli): Command {
   return program;
 }
 
+/** The command line to be read, by manual pages and completions, and not to be run: it writes nothing. */
+export function describedProgram(): Command {
+  const silent = { write: () => {} };
+  return createProgram({
+    stdout: silent,
+    stderr: silent,
+    environment: { socketPath: undefined, noColor: true, notify: undefined },
+    setExitCode: () => {},
+  });
+}
+
 /** Runs a command line. Errors are told on stderr; the exit status is set, the process is not ended. */
 export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
   const program = createProgram(cli);

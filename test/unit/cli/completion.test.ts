@@ -4,20 +4,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { complete } from '../../../src/cli/complete.js';
-import { createProgram } from '../../../src/cli/program.js';
+import { describedProgram } from '../../../src/cli/program.js';
 import { COMPLETION_SCRIPTS } from '../../../src/cli/text/completion-scripts.js';
 import { vmView } from '../daemon/fake-runtime.js';
 import { serve, tempDir } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 import { MAIN } from './run-cli.js';
 
-const silent = { write: () => {} };
-const program = createProgram({
-  stdout: silent,
-  stderr: silent,
-  environment: { socketPath: undefined, noColor: true, notify: undefined },
-  setExitCode: () => {},
-});
+const program = describedProgram();
 
 async function values(...words: readonly string[]): Promise<string[]> {
   const vms = async () => ['web-1', 'lab/db'];

@@ -2,16 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../../src/cli/exit-codes.js';
-import { createProgram } from '../../../src/cli/program.js';
+import { describedProgram } from '../../../src/cli/program.js';
 
 const page = readFileSync(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8');
-const silent = { write: () => {} };
-const program = createProgram({
-  stdout: silent,
-  stderr: silent,
-  environment: { socketPath: undefined, noColor: true, notify: undefined },
-  setExitCode: () => {},
-});
+const program = describedProgram();
 
 function section(title: string): string {
   return page.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? '';

@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMAND_JSON, commandJsonSchemas } from '../../../src/cli/command-schemas.js';
-import { createProgram } from '../../../src/cli/program.js';
+import { describedProgram } from '../../../src/cli/program.js';
 import { TokenStore } from '../../../src/daemon/access/token-store.js';
 import type { ExecutionView, Plan } from '../../../src/lifecycle/index.js';
 import type { NotifyApi } from '../../../src/notify/notify-views.js';
@@ -16,13 +16,7 @@ import { FakeStore } from '../daemon/fake-store.js';
 import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 
-const silent = { write: () => {} };
-const program = createProgram({
-  stdout: silent,
-  stderr: silent,
-  environment: { socketPath: undefined, noColor: true, notify: undefined },
-  setExitCode: () => {},
-});
+const program = describedProgram();
 
 /** Commands with --json, by their words. */
 function withJson(command: Command, words: readonly string[] = []): string[] {

@@ -4,8 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import type { Cli } from '../../../src/cli/cli.js';
-import { createProgram } from '../../../src/cli/program.js';
+import { describedProgram } from '../../../src/cli/program.js';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -46,15 +45,9 @@ export function metricsOf(expr: string): string[] {
 
 /** `status`, `vm release` and so on, as they are typed. */
 export function commandPaths(): string[] {
-  const cli: Cli = {
-    stdout: { write: () => {} },
-    stderr: { write: () => {} },
-    environment: { socketPath: undefined, noColor: true, notify: undefined },
-    setExitCode: () => {},
-  };
   const below = (command: Command, path: string): string[] =>
     command.commands.length === 0
       ? [path]
       : command.commands.flatMap((child) => below(child, `${path} ${child.name()}`.trim()));
-  return below(createProgram(cli), '');
+  return below(describedProgram(), '');
 }

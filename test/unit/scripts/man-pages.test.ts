@@ -5,16 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { manPages } from '../../../scripts/lib/man-pages.mjs';
 import { findProgram } from '../../../scripts/lib/run.mjs';
 import { EXIT, EXIT_MEANINGS } from '../../../src/cli/exit-codes.js';
-import { createProgram } from '../../../src/cli/program.js';
+import { describedProgram } from '../../../src/cli/program.js';
 import { tempDir } from '../daemon/helpers.js';
 
-const silent = { write: () => {} };
-const program = createProgram({
-  stdout: silent,
-  stderr: silent,
-  environment: { socketPath: undefined, noColor: true, notify: undefined },
-  setExitCode: () => {},
-});
+const program = describedProgram();
 const exitStatuses = Object.fromEntries(
   Object.entries(EXIT).map(([name, status]) => [
     String(status),
