@@ -47,7 +47,8 @@ export interface CertificateWatchOptions {
 export class CertificateWatch {
   readonly #options: CertificateWatchOptions;
   readonly #known = new Map<VmId, Map<string, Known>>();
-  #cancel: () => void = () => {};
+  /** Undefined: nobody is to be asked. */
+  #cancel: (() => void) | undefined;
   #stopped = false;
 
   constructor(options: CertificateWatchOptions) {
@@ -56,13 +57,13 @@ export class CertificateWatch {
 
   /** Looks from now on at those that there are; again after their probes may have become others. */
   start(): void {
-    this.#arm();
+    if (this.#cancel === undefined) this.#arm();
   }
 
   /** Nothing is asked any more; what is under way is ignored. */
   stop(): void {
     this.#stopped = true;
-    this.#cancel();
+    this.#cancel?.();
   }
 
   /** Those that are known of a VM that runs. */
@@ -76,7 +77,7 @@ export class CertificateWatch {
     const { clock, units } = this.#options;
     const isNobody =
       this.#known.size === 0 && [...units.values()].every((unit) => namesOf(unit).length === 0);
-    this.#cancel();
+    this.#cancel = undefined;
     if (this.#stopped || isNobody) return;
     this.#cancel = clock.at(clock.now() + ROUND_MS, () => void this.#round().finally(() => this.#arm()));
   }

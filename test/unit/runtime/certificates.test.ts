@@ -65,6 +65,16 @@ describe('certificates', () => {
     expect(h.supervisor.certificatesOf(web.id)).toEqual([]);
   });
 
+  it('are seen also on a host that is reloaded more often than that', async () => {
+    const h = await running(web);
+    sees(h, 90 * DAY_MS);
+    for (let i = 0; i < 4; i++) {
+      await h.clock.advance(MINUTE_MS / 2);
+      await h.supervisor.apply([web]);
+    }
+    expect(h.supervisor.certificatesOf(web.id)).toHaveLength(1);
+  });
+
   it('are looked at every hour, and soon again what ends soon or was not seen', async () => {
     const h = await running(web);
     const asked = async (ms: number) => {
