@@ -75,7 +75,7 @@ export const COMMAND_JSON: Readonly<Record<string, z.ZodType>> = {
   'health reset': verb,
   'vm list': vmListJson,
   'vm get': vmGetJson,
-  'vm create': z.union([resultsJson, resultsJson.extend({ applied: applyAnswer }), previewJson]),
+  'vm create': z.union([resultsJson.extend({ applied: applyAnswer.optional() }), previewJson]),
   ...Object.fromEntries(
     ['start', 'stop', 'restart', 'reset', 'pause', 'resume', 'delete', 'recreate', 'release'].map((name) => [
       `vm ${name}`,

@@ -76,7 +76,7 @@ export async function forEachVm(
       } catch (error) {
         if (vms.length === 1) throw error;
         progress.hide();
-        return notDone(cli, vm, error);
+        return notDone(cli, vm.id, error);
       } finally {
         progress.step();
       }
@@ -85,7 +85,8 @@ export async function forEachVm(
   await show(cli, options, plain({ results }), () => '');
 }
 
-function notDone(cli: Cli, { id }: VmAnswer, error: unknown): Result {
+/** Tells that it failed for one of several VMs; the status is set. */
+export function notDone(cli: Cli, id: string, error: unknown): Result {
   printError(cli, error, false, id);
   cli.setExitCode(EXIT.failed);
   const code = isVmpulseError(error) ? error.code : 'ERR_VMPULSE_INTERNAL';

@@ -6,6 +6,7 @@ import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { readDocumentFiles } from '../document-files.js';
+import { notDone } from '../each-vm.js';
 import { examples } from '../examples.js';
 import { asCame, formatOption, jsonOption, plain, show } from '../format.js';
 import { oneMore, wholeNumber } from '../option-parsers.js';
@@ -158,9 +159,13 @@ async function fromDocuments(client: DaemonClient, cli: Cli, options: CreateOpti
   if (options.format === 'table') cli.stdout.write(applyText(shown));
   const results: unknown[] = [];
   for (const vm of options.start ? shown.vms.added : []) {
-    const { data: result, text } = await startOf(client, vm, options);
-    results.push(result);
-    if (options.format === 'table') cli.stdout.write(`${text}\n`);
+    try {
+      const { data: result, text } = await startOf(client, vm, options);
+      results.push(result);
+      if (options.format === 'table') cli.stdout.write(`${text}\n`);
+    } catch (error) {
+      results.push(notDone(cli, vm, error));
+    }
   }
   await show(cli, options, plain({ applied: data, results }), () => '');
 }

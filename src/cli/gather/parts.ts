@@ -242,6 +242,8 @@ async function log({ stage, lastMs }: Gathering, deadline: Deadline): Promise<vo
     '--unit',
     'vmpulse',
     '--no-pager',
+    // What does not fit are the oldest lines.
+    '--reverse',
     '--utc',
     '--since',
     `${since} UTC`,
@@ -251,9 +253,10 @@ async function log({ stage, lastMs }: Gathering, deadline: Deadline): Promise<vo
   const { deadlineMs: timeout, signal } = deadline.step(TOOL_MS);
   const text = await new Promise<string>((resolve, reject) => {
     execFile('journalctl', args, { timeout, signal, maxBuffer: MAX_LOG_BYTES }, (error, stdout) => {
-      // More than fits is cut, which is said by the size.
-      if (error && stdout === '') reject(new Error(`journalctl: ${error.message.split('\n')[0]}`));
-      else resolve(stdout);
+      const why = error && `journalctl: ${error.message.split('\n')[0]}`;
+      if (why !== null && stdout === '') return reject(new Error(why));
+      if (why !== null) stage.lack('older lines of vmpulse.log', why);
+      resolve(stdout);
     });
   });
   await stage.text('vmpulse.log', text);
