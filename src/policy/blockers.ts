@@ -4,6 +4,7 @@ import { brakeBlocker } from './brake.js';
 import { backoffMs, nextActionId } from './budget.js';
 import { warBlocker } from './edit-war.js';
 import { ladderFor } from './ladder.js';
+import { inertBecause } from './mode.js';
 import type { Rule } from './rules.js';
 import { mendsWhatIsShared, sharedCauseBlocker } from './shared-cause.js';
 import { inGrace } from './signals.js';
@@ -66,6 +67,9 @@ export function heldMeanwhile(state: PolicyState, id: VmId, now: number): string
   if (!vm?.spec) return 'it is not watched any more';
   const list: Blocker[] = [];
   addHolds(list, state, vm);
+  // Its configuration may be another since.
+  const inert = inertBecause(vm);
+  if (inert !== null) list.push(inert);
   const { maintenance } = vm;
   if (maintenance) {
     const text = `${maintenance.author} works on it since ${utc(maintenance.sinceMs)}: ${maintenance.reason}`;

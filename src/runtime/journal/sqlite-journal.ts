@@ -194,7 +194,8 @@ export class SqliteJournal implements ObservableJournal {
   }
 
   #pumpSoon(): void {
-    this.#soon ??= setTimeout(() => void this.#pump(), LAZY_MS);
+    // A pump that is under way takes it along; a timer of its own would outlive the journal.
+    if (this.#pumping === undefined) this.#soon ??= setTimeout(() => void this.#pump(), LAZY_MS);
   }
 
   async #write(): Promise<boolean> {
