@@ -1,5 +1,6 @@
 import { open, readdir, readlink } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { AddressBook, KnownAddress } from './guest-address.js';
@@ -35,7 +36,7 @@ export interface AddressSources {
  */
 export async function readAddressBook(nowMs: number, sources: AddressSources = {}): Promise<AddressBook> {
   const { root = '/', neighbours = askIp } = sources;
-  const [own, libvirt, arp, ndp, bridgeOf] = await Promise.all([
+  const [ours, libvirt, arp, ndp, bridgeOf] = await Promise.all([
     Promise.all(DNSMASQ_FILES.map((path) => dnsmasq(root, path, nowMs))),
     libvirtNetworks(root, nowMs),
     read(join(root, '/proc/net/arp')),
@@ -43,9 +44,10 @@ export async function readAddressBook(nowMs: number, sources: AddressSources = {
     bridges(root),
   ]);
   return {
-    leases: [...own.flat(), ...libvirt],
+    leases: [...ours.flat(), ...libvirt],
     neighbours: [...parseArp(arp), ...parseNdp(ndp)],
     bridgeOf,
+    own: new Set(Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address))),
   };
 }
 

@@ -23,6 +23,8 @@ export interface AddressBook {
   /** Who answered last (ARP, and the neighbour table of IPv6). */
   readonly neighbours: readonly KnownAddress[];
   readonly bridgeOf: ReadonlyMap<string, string>;
+  /** This host's own addresses. */
+  readonly own: ReadonlySet<string>;
 }
 
 /**
@@ -50,7 +52,11 @@ export function addressOf(
 }
 
 /** What else is known of the address that does not fit. */
-function contradiction({ ip, mac }: KnownAddress, { leases, neighbours }: AddressBook): string | undefined {
+function contradiction(
+  { ip, mac }: KnownAddress,
+  { leases, neighbours, own }: AddressBook,
+): string | undefined {
+  if (own.has(ip)) return 'this host has it itself';
   const holder = neighbours.find((one) => one.ip === ip);
   if (holder !== undefined && holder.mac !== mac) return `${holder.mac} answers for it`;
   const owners = leases.filter((one) => one.ip === ip);

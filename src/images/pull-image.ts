@@ -1,5 +1,6 @@
 import { chmod, rename, stat } from 'node:fs/promises';
-import { isAbsolute } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
+import { syncFolder } from '../kernel/durable-file.js';
 import { FileLock, kernelMissing } from '../kernel/index.js';
 import { VmpulseError } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
@@ -107,6 +108,7 @@ async function accept(
     };
     await chmod(part.data, 0o444);
     await rename(part.data, store.pathOf(record));
+    await syncFolder(dirname(store.pathOf(record)));
     await part.forget();
     return record;
   } catch (error) {

@@ -67,6 +67,10 @@ export class ChannelStore {
   /** Rejects with ERR_VMPULSE_ARGUMENT for too many, ERR_VMPULSE_STORAGE when it is not stored. */
   add({ way, ...rest }: NewChannel): Promise<NotifyChannel> {
     return this.#file.change(async (save) => {
+      if (this.channels.some(({ name }) => name === rest.name)) {
+        const text = `there is a channel ${rest.name} already; choose another name, or remove it`;
+        throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
+      }
       if (this.channels.length >= MAX_ADDED)
         throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `there are ${MAX_ADDED} channels; remove some first`);
       const channel: NotifyChannel =

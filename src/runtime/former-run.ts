@@ -21,10 +21,11 @@ export async function readFormerRun(
   options: { readonly journal: Journal; readonly engine: ProbeEngine; readonly policy: PolicyConfig },
 ): Promise<FormerRun> {
   try {
-    const state = await store.loadPolicy(options.policy);
+    const storedAtMs = await store.loadStoredAt();
     await store.restoreEngine(options.engine);
     await closeUnfinished(options.journal, recorder);
-    return { state, storedAtMs: await store.loadStoredAt() };
+    // Last: from then on what is stored may be written over.
+    return { state: await store.loadPolicy(options.policy), storedAtMs };
   } catch (error) {
     return { state: createPolicy(options.policy), storedAtMs: null, unread: errorMessage(error) };
   }

@@ -64,10 +64,18 @@ export class Recorder {
 
   /** Resolves when everything noted so far was handed to the journal and answered. */
   async settled(): Promise<void> {
+    const last = this.#nextId - 1;
     this.#flush();
-    // What nobody waited for until now.
-    if (this.#writing.size > 0) await answer(this.#append([]), []);
-    while (this.#writing.size > 0) await Promise.all(this.#writing);
+    while (this.#answered < last && this.#writing.size > 0) {
+      // What nobody waited for until now.
+      await answer(this.#append([]), []);
+      if (this.#writing.size > 0) await Promise.race(this.#writing);
+    }
+  }
+
+  /** How many entries the journal has answered for; they are answered in order. */
+  get #answered(): number {
+    return this.#nextId - 1 - this.#pending.length - this.#unanswered;
   }
 
   /** Events after `afterId` that the ring still has, then live ones, until abort. */

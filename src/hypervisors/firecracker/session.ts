@@ -96,11 +96,12 @@ export class FirecrackerSession
     const { agent } = this;
     if (agent?.connected === true) {
       const asked = agent.request('guest-shutdown', { mode: 'reboot' }, deadline.step(AGENT_MS));
-      const isRefused = await asked.then(
-        () => false,
-        (error: unknown) => isVmpulseError(error, 'ERR_VMPULSE_COMMAND'),
+      // It answers once it has begun, or is gone by then; one that is silent has done nothing.
+      const hasBegun = await asked.then(
+        () => true,
+        (error: unknown) => isVmpulseError(error, 'ERR_VMPULSE_CHANNEL') && !agent.connected,
       );
-      if (!isRefused) return;
+      if (hasBegun) return;
     }
     await this.#vmm.act('SendCtrlAltDel', deadline);
   }

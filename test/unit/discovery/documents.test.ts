@@ -1,4 +1,5 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readAddressBook } from '../../../src/discovery/address-book.js';
@@ -239,6 +240,17 @@ describe('the address of a guest', () => {
     );
     const own = { 'var/lib/misc/dnsmasq.leases': `0 ${other} 192.0.2.7 a *\n0 ${MAC} 192.0.2.8 b *\n` };
     expect(addressOf(withTap, await bookOf(own), told)).toMatchObject({ ip: '192.0.2.8' });
+  });
+
+  it('is never one of this host, which would answer in its place', async () => {
+    const book = { ...(await bookOf({})), own: new Set(['10.77.0.1']) };
+    expect(addressOf(withTap, book, [{ mac: MAC, ip: '10.77.0.1' }])).toBe(
+      `10.77.0.1 is ${MAC}'s by its guest agent, and this host has it itself; it is not probed`,
+    );
+    const [address = 'none'] = Object.values(networkInterfaces()).flatMap((all = []) =>
+      all.map((one) => one.address),
+    );
+    expect((await readAddressBook(NOW)).own).toContain(address);
   });
 
   it('comes with the bridge of its TAP device', async () => {

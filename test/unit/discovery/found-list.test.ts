@@ -4,7 +4,12 @@ import { type FoundVm, NOTHING_KNOWN } from '../../../src/hypervisors/discovery/
 import { compile, compileOne, pair } from '../../config/compile.js';
 
 const HOUR = 3_600_000;
-const NO_ADDRESSES = { leases: [], neighbours: [], bridgeOf: new Map<string, string>() };
+const NO_ADDRESSES = {
+  leases: [],
+  neighbours: [],
+  bridgeOf: new Map<string, string>(),
+  own: new Set<string>(),
+};
 const vm = (name: string, more: Partial<FoundVm> = {}): FoundVm => ({
   ...NOTHING_KNOWN,
   name,

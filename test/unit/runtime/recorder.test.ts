@@ -48,3 +48,18 @@ it('says why an entry is not durable, and goes on recording', async () => {
   await recorder.durable(entry('second'));
   expect((await journal.read({ limit: 10 })).map(({ text }) => text)).toEqual(['second']);
 });
+
+it('is settled once what was noted before is written, also while more comes', async () => {
+  class Busy extends MemoryJournal {
+    override async append(...args: Parameters<MemoryJournal['append']>): Promise<void> {
+      await super.append(...args);
+      await new Promise(setImmediate);
+      if (args[0].length > 0) recorder.note(entry('and another'));
+    }
+  }
+  const journal = new Busy();
+  const recorder: Recorder = recorderOf(journal);
+  recorder.note(entry('first'));
+  await recorder.settled();
+  expect((await journal.read({ limit: 10 })).map(({ text }) => text)).toContain('first');
+});
