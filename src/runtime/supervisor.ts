@@ -189,11 +189,13 @@ export class Supervisor {
     record: { vm: VmId | null; text: string; data: Record<string, unknown> },
   ): Promise<void> {
     this.#assertOpen();
-    // Written at once, unlike what nobody has done; a journal that fails tells by itself, and does not refuse the command.
-    this.#parts.recorder.durable({ ...record, type: 'operator', actionId: null }).catch(() => {});
+    // On disk before it is answered; a journal that fails tells by itself, and does not refuse the command.
+    const recorded = this.#parts.recorder
+      .durable({ ...record, type: 'operator', actionId: null })
+      .catch(() => {});
     if (event.type === 'unhold' && event.vm === null) await this.#parts.journalWatch.acceptLoss();
     this.#post(event);
-    await this.#parts.saver.savePolicy();
+    await Promise.all([recorded, this.#parts.saver.savePolicy()]);
   }
 
   /** Saves what is known and lets go of everything; VMMs run on. Idempotent. */
