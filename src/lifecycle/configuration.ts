@@ -106,7 +106,11 @@ export class Configuration implements ConfigurationApi {
     return this.#inTurn(async () => {
       const { overrides } = await this.#read();
       const kept = overrides.filter((each) => each.vm !== vm);
-      if (kept.length < overrides.length) await writeOverrides(this.#options.stateDir, kept);
+      if (kept.length === overrides.length) return;
+      await writeOverrides(this.#options.stateDir, kept);
+      // A reload that fails shows itself; the VM is gone all the same.
+      await this.#options.reload().catch(() => {});
+      this.#ends.wait();
     });
   }
 

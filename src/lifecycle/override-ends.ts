@@ -39,7 +39,7 @@ export class OverrideEnds {
   async start(all: readonly Override[]): Promise<void> {
     const nowMs = this.#options.clock.now();
     if (all.some((each) => isOver(each, nowMs))) await this.#options.inTurn(() => this.#end(all, false));
-    else this.wait(nowMs);
+    else this.wait();
   }
 
   /** Waits for the next end of those that are there now, at the earliest until `fromMs`. */

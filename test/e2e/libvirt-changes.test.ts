@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { snapshotNames } from '../../src/hypervisors/libvirt/qcow2.js';
@@ -8,18 +8,9 @@ import { poll } from '../lab/poll.js';
 import { tinyGuest } from '../lab/tiny-guest.js';
 import { LibvirtBench, SOON } from './libvirt-bench.js';
 import { whyNoLibvirt } from './libvirtd.js';
-import { whyNoQemu } from './qemu-program.js';
+import { whyNoKvm, whyNoQemu } from './qemu-program.js';
 
 const skip = whyNoQemu() ?? whyNoLibvirt();
-
-function kvmObstacle(): string | undefined {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
-    return undefined;
-  } catch {
-    return 'there is no /dev/kvm here that may be used';
-  }
-}
 
 describe('a domain that libvirt runs', { timeout: 240_000 }, () => {
   let bench: LibvirtBench;
@@ -96,7 +87,7 @@ describe('a domain that libvirt runs', { timeout: 240_000 }, () => {
   });
 
   it('runs on KVM, and its vCPU is seen to take interrupts', async (context) => {
-    const obstacle = kvmObstacle();
+    const obstacle = whyNoKvm();
     if (obstacle !== undefined) context.skip(obstacle);
     const { memoryMiB, machine, cpu, ...tiny } = tinyGuest(bench.folder, 'idle', 5);
     // libvirt has no words for these flags; the last of them counts.

@@ -8,7 +8,7 @@ import type { QemuSpec } from '../../src/model/hypervisors/qemu.js';
 import type { DriverName, HypervisorSpec } from '../../src/model/vm.js';
 import { buildFakePrograms, giveOrder } from '../fakes/programs/build.js';
 import { PrivateLibvirtd, whyNoLibvirt } from './libvirtd.js';
-import { whyNoQemu } from './qemu-program.js';
+import { whyNoKvm, whyNoQemu } from './qemu-program.js';
 import { writeTinyGuest } from './tiny-guest.js';
 
 /** A program that a driver is tested against. */
@@ -159,11 +159,6 @@ function firecracker(binary: string, append: string): Omit<Subject, 'name' | 'sk
     resets: false,
     tellsPauses: false,
   };
-}
-
-/** The fakes need none, but their drivers prove that it works before each start. */
-function whyNoKvm(): string | undefined {
-  return existsSync('/dev/kvm') ? undefined : 'there is no /dev/kvm, without which the driver starts nothing';
 }
 
 /** `variable` names the program. */

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { vcpuThreads } from '../../src/hypervisors/vcpu/vcpu-threads.js';
@@ -12,6 +11,7 @@ import { needsLab } from '../lab/availability.js';
 import { type TinyGuest, tinyGuest } from '../lab/tiny-guest.js';
 import { testVm } from '../unit/qemu/fixtures.js';
 import { DriverBench, SOON } from './driver-bench.js';
+import { whyNoKvm } from './qemu-program.js';
 
 const PERIOD_MS = 1_000;
 const STALLED_AFTER_MS = 2_000;
@@ -21,16 +21,7 @@ const LOOKS = 25;
 /** How many of those come well after it. */
 const LATE_LOOKS = 10;
 
-const kvm = kvmObstacle();
-
-function kvmObstacle(): string | undefined {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
-    return undefined;
-  } catch {
-    return 'there is no /dev/kvm here that may be used';
-  }
-}
+const kvm = whyNoKvm();
 
 /** What the threads alone tell, the source of hypervisors that tell nothing themselves. */
 async function motionOfThreads(pid: number): Promise<string | undefined> {

@@ -263,6 +263,16 @@ describe('files that change under what was set', () => {
     expect(existsSync(join(here.stateDir, 'overrides.json'))).toBe(false);
   });
 
+  it('are over with their VM, so that no end of theirs meets another one of its name', async () => {
+    const here = await place();
+    await here.change([enable], { forMs: 3_600_000 });
+    writeFileSync(join(here.dir, 'vms.yaml'), '');
+    await here.reload();
+    await here.configuration.forget(VM);
+    expect(here.loaded().overrides.idle).toEqual([]);
+    expect(here.clock.waiting).toEqual([]);
+  });
+
   it.each([
     ['no JSON', '{', /overrides\.json:1:1: is not JSON; put a copy of it back, or remove it/],
     ['another version', '{"version":2,"overrides":[]}', /does not fit at version/],
