@@ -15,6 +15,7 @@ import { Deadline } from '../model/deadline.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import { plainText } from '../model/plain-text.js';
+import { Turns } from '../model/turns.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { ChangeRequest, ChangeView, ConfigurationApi, ConfigurationView } from './configuration-api.js';
 import { OverrideEnds } from './override-ends.js';
@@ -45,13 +46,13 @@ const READ_MS = 10_000;
 export class Configuration implements ConfigurationApi {
   readonly #options: ConfigurationOptions;
   readonly #ends: OverrideEnds;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: ConfigurationOptions) {
     this.#options = options;
     this.#ends = new OverrideEnds({
       ...options,
-      inTurn: (work) => this.#inTurn(work),
+      inTurn: (work) => this.#turns.take(work),
       forgetEnded: async () => writeOverrides(options.stateDir, (await this.#read()).overrides),
     });
   }
@@ -67,7 +68,7 @@ export class Configuration implements ConfigurationApi {
 
   async close(): Promise<void> {
     this.#ends.close();
-    await this.#last;
+    await this.#turns.idle();
   }
 
   view(vm: VmId | null): ConfigurationView {
@@ -86,7 +87,7 @@ export class Configuration implements ConfigurationApi {
   }
 
   change(request: ChangeRequest): Promise<ChangeView> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       for (const change of request.changes) refuseFixed(change);
       const read = await this.#read();
       const next = changed(read.overrides, request, this.#options.clock.now());
@@ -103,7 +104,7 @@ export class Configuration implements ConfigurationApi {
 
   /** The VM is gone for good: what was set for it must not meet another one of its name. */
   forget(vm: VmId): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const { overrides } = await this.#read();
       const kept = overrides.filter((each) => each.vm !== vm);
       if (kept.length === overrides.length) return;
@@ -112,12 +113,6 @@ export class Configuration implements ConfigurationApi {
       await this.#options.reload().catch(() => {});
       this.#ends.wait();
     });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = done.catch(() => {});
-    return done;
   }
 
   #read(): Promise<ConfigSources> {

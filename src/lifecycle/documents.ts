@@ -13,6 +13,7 @@ import {
   readConfigSources,
   type SourceFile,
 } from '../config/index.js';
+import { Turns } from '../model/turns.js';
 import type { VmId } from '../model/vm.js';
 import { DocumentStore } from './document-store.js';
 
@@ -59,7 +60,7 @@ interface Change {
 export class Documents {
   readonly #options: DocumentsOptions;
   readonly #store: DocumentStore;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: DocumentsOptions) {
     this.#options = options;
@@ -71,7 +72,7 @@ export class Documents {
    * Throws ERR_VMPULSE_CONFIG with every problem.
    */
   apply(request: ApplyRequest): Promise<ApplyView> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const change = await this.#plan(
         request.files,
         (key, given) => !request.prune || given.has(key),
@@ -84,7 +85,7 @@ export class Documents {
 
   /** Removes the documents of a VM. Throws ERR_VMPULSE_CONFIG where a person keeps them. */
   remove(vm: VmId): Promise<ApplyView> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const own = keysOfVm(vm);
       const change = await this.#plan([], (key) => !own.includes(key), false);
       if (change.view.documents.removed.length > 0) await this.#carryOut(change);
@@ -106,13 +107,7 @@ export class Documents {
   }
 
   tidy(): Promise<readonly string[]> {
-    return this.#inTurn(() => this.#store.tidy());
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = done.catch(() => {});
-    return done;
+    return this.#turns.take(() => this.#store.tidy());
   }
 
   #read(): Promise<ConfigSources> {

@@ -1,6 +1,7 @@
 import { VmpulseError } from '../model/errors.js';
 import { type HostNetwork, tapsOf } from '../model/link.js';
 import type { CallOptions } from '../model/ports.js';
+import { Turns } from '../model/turns.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { Links } from './links.js';
 import type { PacketFilter } from './nft.js';
@@ -35,7 +36,7 @@ export class RuleKeeper {
   /** Our tables as they were right after they were made, to see whether others have changed them. */
   readonly #listed = new Map<string, string | undefined>();
   #tracksBridges: boolean | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: RuleKeeperOptions) {
     this.#options = options;
@@ -47,7 +48,7 @@ export class RuleKeeper {
 
   /** Makes the tables as they shall be, or removes them where nothing is wanted any more. One at a time. */
   apply(options: CallOptions): Promise<void> {
-    return this.#inTurn(() => this.#apply(options));
+    return this.#turns.take(() => this.#apply(options));
   }
 
   /** Whether the tables are as they were made. */
@@ -60,7 +61,7 @@ export class RuleKeeper {
 
   /** Adds a rule and applies it; the one that lets the same through already is given back. Nothing changes on errors. */
   async addRule(group: string, rule: NewRule, author: string, options: CallOptions): Promise<SecurityRule> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const { store, now } = this.#options;
       const before = store.group(group);
       const last = Math.max(0, ...before.rules.map(({ id }) => Number(id.slice(1))));
@@ -75,7 +76,7 @@ export class RuleKeeper {
   }
 
   async removeRule(group: string, id: string, options: CallOptions): Promise<SecurityRule> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const before = this.#options.store.group(group);
       const removed = before.rules.find((rule) => rule.id === id);
       if (removed === undefined) {
@@ -89,7 +90,9 @@ export class RuleKeeper {
 
   /** Null: that of the group `default`, or of that one itself accept. */
   async setPolicy(group: string, policy: GroupPolicy | null, options: CallOptions): Promise<void> {
-    await this.#inTurn(() => this.#change(group, { ...this.#options.store.group(group), policy }, options));
+    await this.#turns.take(() =>
+      this.#change(group, { ...this.#options.store.group(group), policy }, options),
+    );
   }
 
   /** Stored first, so that what holds also holds after a crash; taken back where it cannot be applied. */
@@ -124,12 +127,6 @@ export class RuleKeeper {
     const bridgeOf = (device: string) => links.info(device)?.master ?? undefined;
     const tracksBridges = this.#tracksBridges ?? false;
     return renderRules({ networks, vms: vms(), groups: store.groups, bridgeOf, tracksBridges });
-  }
-
-  #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(run);
-    this.#last = turn.catch(() => {});
-    return turn;
   }
 }
 

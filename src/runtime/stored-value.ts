@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { writeDurably } from '../kernel/durable-file.js';
 import { errorMessage, isMissingFile, VmpulseError } from '../model/errors.js';
+import { Turns } from '../model/turns.js';
 
 export interface StoredValueOptions<T> {
   readonly path: string;
@@ -21,7 +22,7 @@ export class StoredValue<T> {
   readonly #options: StoredValueOptions<T>;
   #value: T;
   #problem: string | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: StoredValueOptions<T>) {
     this.#options = options;
@@ -55,7 +56,7 @@ export class StoredValue<T> {
    * than ours as ERR_VMPULSE_STORAGE.
    */
   change<R>(change: (save: (next: T) => Promise<void>) => Promise<R>): Promise<R> {
-    const changed = this.#last.then(async () => {
+    return this.#turns.take(async () => {
       if (this.#problem !== undefined) throw new VmpulseError('ERR_VMPULSE_STORAGE', this.#problem);
       try {
         return await change((next) => this.#save(next));
@@ -65,8 +66,6 @@ export class StoredValue<T> {
         throw new VmpulseError('ERR_VMPULSE_STORAGE', text, { cause });
       }
     });
-    this.#last = changed.catch(() => {});
-    return changed;
   }
 
   async #save(next: T): Promise<void> {

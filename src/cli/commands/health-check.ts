@@ -61,7 +61,7 @@ export function addCheckAll(health: Command, cli: Cli): void {
   health
     .command('check-all')
     .description(
-      'Asks the probes of all VMs, or of those chosen, that have not said anything within their period. Status 1 when one fails.',
+      'Asks the probes of those VMs, all or chosen, of which one has not said anything within its period. Status 1 when one fails.',
     )
     .addArgument(vmsArgument())
     .addOption(tagOption())
@@ -76,10 +76,9 @@ export function addCheckAll(health: Command, cli: Cli): void {
         ['vmpulse health check-all --health-status unhealthy --force', 'are they still?'],
       ),
     )
-    .action((names: string[], { force = false, tag, healthStatus, ...options }: CheckAllOptions, command) =>
+    .action((names: string[], { force = false, ...options }: CheckAllOptions, command) =>
       withDaemon(command, cli, async (client) => {
-        const selection = { ...(tag ? { tag } : {}), ...(healthStatus ? { healthStatus } : {}) };
-        const vms = await selectVms(client, names, selection);
+        const vms = await selectVms(client, names, options);
         const isStale = (atMs: number | null, periodMs: number) =>
           force || atMs === null || Date.now() - atMs > periodMs;
         tellIfNone(cli, vms);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
 import type { Journal } from '../../model/ports.js';
 import { SCOPES, type Scope } from '../../model/scope.js';
+import { Turns } from '../../model/turns.js';
 import type { Caller } from './caller.js';
 
 const KEY_PREFIX = 'api-token/';
@@ -52,7 +53,7 @@ export class TokenStore implements TokenApi {
   #tokens: Promise<Map<string, StoredToken>> | undefined;
   /** Revoked, but not yet on disk: they count no more, and can be revoked again. */
   readonly #ending = new Set<string>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(journal: Pick<Journal, 'append' | 'loadState' | 'saveState'>, nowMs = Date.now) {
     this.#journal = journal;
@@ -60,7 +61,7 @@ export class TokenStore implements TokenApi {
   }
 
   create(token: NewToken) {
-    return this.#inTurn(() => this.#create(token));
+    return this.#turns.take(() => this.#create(token));
   }
 
   async #create({ name, scope, forMs, author }: NewToken) {
@@ -82,7 +83,7 @@ export class TokenStore implements TokenApi {
   }
 
   revoke(name: string, author: string) {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const tokens = await this.#load();
       if (!tokens.has(name))
         throw argument(`there is no token ${name}; vmpulse token list has what there is`);
@@ -95,12 +96,6 @@ export class TokenStore implements TokenApi {
   }
 
   /** One change at a time: each looks at what the one before left. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work);
-    this.#last = done.catch(() => {});
-    return done;
-  }
-
   /** Whose token that is; undefined: nobody's, or it has expired. Takes as long for either. */
   async callerOf(token: string): Promise<Caller | undefined> {
     const hash = hashOf(token);

@@ -2,6 +2,7 @@ import { appendFile, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errorMessage, isMissingFile, VmpulseError } from '../../model/errors.js';
+import { Turns } from '../../model/turns.js';
 import type { VmId } from '../../model/vm.js';
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -26,7 +27,7 @@ export type HookRun = z.output<typeof line>;
 /** The last runs of all hooks: a file of the state directory, and the one before it; 8 MiB together. */
 export class HookLog {
   readonly #path: string;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #isFirst = true;
 
   constructor(stateDir: string) {
@@ -35,14 +36,12 @@ export class HookLog {
 
   /** Rejects with what the file system says. */
   add(run: HookRun): Promise<void> {
-    const added = this.#last.then(() => this.#append(`${JSON.stringify(run)}\n`));
-    this.#last = added.catch(() => {});
-    return added;
+    return this.#turns.take(() => this.#append(`${JSON.stringify(run)}\n`));
   }
 
   /** The last `limit` of the VM (undefined: of all), oldest first. Rejects with ERR_VMPULSE_STORAGE. */
   async read(vm: VmId | undefined, limit: number): Promise<readonly HookRun[]> {
-    await this.#last;
+    await this.#turns.idle();
     const texts = await Promise.all([`${this.#path}.1`, this.#path].map(readOrNothing));
     const runs = texts.flatMap((text) => text.split('\n').flatMap(parse));
     return runs.filter((run) => vm === undefined || run.vm === vm).slice(-limit);
