@@ -78,7 +78,7 @@ export class LibvirtBench {
   }
 
   async close(): Promise<void> {
-    await this.libvirtd.stop();
+    await this.libvirtd.end();
     await this.#engine.close();
     await this.#pool.close();
     rmSync(this.folder, { recursive: true, force: true });

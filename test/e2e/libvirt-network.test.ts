@@ -69,10 +69,7 @@ describe('a domain of libvirt behind a TAP device that vmpulse makes', () => {
   });
   afterAll(async () => {
     await daemon?.dispose();
-    // Nothing on its command line tells whose world it is of.
-    if (daemon !== undefined && libvirtd.virsh('list', '--name').includes('demo_web'))
-      libvirtd.virsh('destroy', 'demo_web');
-    await libvirtd.stop();
+    await libvirtd.end();
     spawnSync('ip', ['netns', 'del', NAMESPACE]);
     rmSync(folder, { recursive: true, force: true });
   }, 2 * MINUTE);

@@ -85,12 +85,7 @@ describe('a daemon with a domain that libvirt keeps', { timeout: 6 * MINUTE }, (
   }, MINUTE);
 
   afterAll(async () => {
-    if (skip === undefined) {
-      libvirtd.signal('SIGCONT');
-      const running = virsh('list', '--name').trim();
-      if (running !== '') virsh('destroy', running);
-      await libvirtd.stop();
-    }
+    await libvirtd.end();
     rmSync(folder, { recursive: true, force: true });
   }, MINUTE);
 

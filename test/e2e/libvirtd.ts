@@ -96,6 +96,23 @@ export class PrivateLibvirtd {
     });
   }
 
+  /** Ends it and every domain that still runs. */
+  async end(): Promise<void> {
+    if (this.#child === undefined) return;
+    this.signal('SIGCONT');
+    try {
+      // One that is ending by itself cannot be destroyed, and is gone a moment later.
+      await poll('no domain runs', UP_MS, async () => {
+        const names = this.virsh('list', '--name').split('\n').filter(Boolean);
+        for (const name of names)
+          spawnSync('virsh', ['--connect', this.uri, 'destroy', name], { timeout: UP_MS });
+        return names.length === 0 || undefined;
+      });
+    } finally {
+      await this.stop();
+    }
+  }
+
   log(): string {
     return readFileSync(join(this.#folder, 'libvirtd.log'), 'utf8').slice(-2_000);
   }

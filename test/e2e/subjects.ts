@@ -93,7 +93,7 @@ function libvirt(folder: string): Subject {
     prepare: async () => {
       mkdirSync(daemonFolder, { recursive: true });
       await libvirtd.start();
-      return () => libvirtd.stop();
+      return () => libvirtd.end();
     },
     spec: (_folder, changes): LibvirtSpec => ({
       ...common,
