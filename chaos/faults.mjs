@@ -19,7 +19,7 @@ export const FAULTS = [
     name: 'agent death',
     permits: 'nothing',
     inject: guest('kill-agent'),
-    took: async (play, vm) => (await play.status(vm)).health === 'degraded',
+    took: async (play, vm) => (await play.explain(vm)).health === 'degraded',
     lastsMs: 8_000,
     undo: guest('start-agent'),
   },

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { vmpulse } from '../demo/cli.mjs';
 import { random, shuffle } from '../demo/seed.mjs';
 import { until } from '../demo/wait.mjs';
 import { startDaemon } from '../demo/world.mjs';
 import { LAB_GUEST } from '../lab/vm.mjs';
+import { ask } from './api.mjs';
 import { FAULTS } from './faults.mjs';
 import { Observer } from './observer.mjs';
 
@@ -22,10 +22,12 @@ export class Play {
   falseActs = [];
   #random;
   #active = new Set();
+  #signal;
   #say;
 
-  constructor(world, seed, say) {
+  constructor(world, seed, signal, say) {
     this.world = world;
+    this.#signal = signal;
     this.#random = random(seed);
     this.#say = say;
     this.startDaemon();
@@ -46,8 +48,8 @@ export class Play {
     await ended;
   }
 
-  status(vm) {
-    return vmpulse(this.world, 'status', vm.id);
+  explain(vm) {
+    return ask(this.world, `/v1/explain/${encodeURIComponent(vm.id)}`);
   }
 
   async serves(vm) {
@@ -72,11 +74,11 @@ export class Play {
     throw new Error(`${vm.id} has no fault`);
   }
 
-  async run(count, signal) {
+  async run(count) {
     const running = new Set();
     for (const fault of this.#order(count)) {
-      await this.#turn(fault, running, signal);
-      const one = this.#make(fault, await this.#victims(fault, signal)).finally(() => running.delete(one));
+      await this.#turn(fault, running);
+      const one = this.#make(fault, await this.#victims(fault)).finally(() => running.delete(one));
       running.add(one);
     }
     await Promise.all(running);
@@ -89,7 +91,7 @@ export class Play {
     return list.slice(0, count);
   }
 
-  async #turn(fault, running, signal) {
+  async #turn(fault, running) {
     const isAlone = ({ victims, daemon }) => victims === 'all' && !daemon;
     const mayBegin = () => {
       const active = [...this.#active].map((one) => one.fault);
@@ -98,14 +100,14 @@ export class Play {
       return active.length < AT_ONCE;
     };
     while (!mayBegin()) {
-      signal.throwIfAborted();
+      this.#signal.throwIfAborted();
       await Promise.race(running);
     }
-    signal.throwIfAborted();
+    this.#signal.throwIfAborted();
   }
 
   /** Healthy ones that have no fault of their own. */
-  async #victims(fault, signal) {
+  async #victims(fault) {
     if (fault.victims === 'all') return this.world.vms;
     const taken = new Set([...this.#active].flatMap(({ victims }) => (victims.length === 1 ? victims : [])));
     const free = shuffle(
@@ -113,19 +115,22 @@ export class Play {
       this.#random,
     );
     return until('a VM without a fault that is healthy', READY_MS, async () => {
-      signal.throwIfAborted();
+      this.#signal.throwIfAborted();
       for (const vm of free) if (await this.#isWell(vm)) return [vm];
       return undefined;
     });
   }
 
   async #isWell(vm) {
-    const { health, episode } = await this.#explain(vm);
-    return health === 'healthy' && episode === null && this.observer.of(vm) !== undefined;
+    return (await this.#ill(vm)) === undefined;
   }
 
-  async #explain(vm) {
-    return vmpulse(this.world, 'explain', vm.id);
+  /** What the VM lacks to be well; undefined when it lacks nothing. */
+  async #ill(vm) {
+    if (this.observer.of(vm) === undefined) return 'its boot id or its VMM was never seen';
+    const { health, episode } = await this.explain(vm);
+    if (health !== 'healthy') return `the daemon calls it ${health}`;
+    return episode === null ? undefined : 'the daemon has an episode open';
   }
 
   async #make(fault, victims) {
@@ -142,7 +147,10 @@ export class Play {
       await until(
         `${fault.name} on ${whom}`,
         fault.takesMs ?? TAKE_MS,
-        async () => ((await fault.took(this, vm)) ? true : undefined),
+        async () => {
+          this.#signal.throwIfAborted();
+          return (await fault.took(this, vm)) ? true : undefined;
+        },
         POLL_MS,
       );
       if (fault.undo !== undefined) {
@@ -175,15 +183,20 @@ export class Play {
       `${vm.id} healed of ${fault.name}`,
       HEAL_MS,
       async () => {
+        this.#signal.throwIfAborted();
         const now = this.observer.of(vm);
-        if (fault.requires === 'boot' && now?.bootId === was.bootId) return undefined;
-        if (fault.requires === 'vmm' && now?.vmm.startTimeTicks === was.vmm.startTimeTicks) return undefined;
+        if (fault.requires === 'boot' && now?.bootId === was.bootId) throw new Error('no new boot');
+        if (fault.requires === 'vmm' && now?.vmm.startTimeTicks === was.vmm.startTimeTicks)
+          throw new Error('no new VMM');
         const others = [...this.#active].some(
           (one) => one.fault !== fault && one.victims.includes(vm) && one.victims.length === 1,
         );
         // A fault of its own is healed in its own time.
         if (others) return true;
-        return (await this.serves(vm)) && (await this.#isWell(vm)) ? true : undefined;
+        if (!(await this.serves(vm))) throw new Error('it does not serve');
+        const ill = await this.#ill(vm);
+        if (ill !== undefined) throw new Error(ill);
+        return true;
       },
       500,
     );

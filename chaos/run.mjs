@@ -12,10 +12,10 @@ const say = (line) => console.log(line);
 const plan = JSON.parse(process.argv[2]);
 const stopped = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'])
-  process.once(name, () => stopped.abort(new Error(`ended by ${name}`)));
+  process.once(name, () => stopped.abort(Object.assign(new Error(`ended by ${name}`), { final: true })));
 
 const world = createWorld(labAvailable(), plan.vms);
-const play = new Play(world, plan.seed, say);
+const play = new Play(world, plan.seed, stopped.signal, say);
 let problem;
 try {
   say(`${plan.vms} VMs boot; ${plan.faults} faults of seed ${plan.seed}`);

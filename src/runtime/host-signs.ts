@@ -36,7 +36,7 @@ function pressure(root: string, was: boolean): string | null {
   const found: string[] = [];
   for (const [what, { line, from, until }] of Object.entries(PRESSED)) {
     const share = avg10(root, what, line);
-    if (share >= (was ? until : from)) found.push(`${what} ${share} %`);
+    if (share >= (was ? until : from)) found.push(`${what} ≥ ${inFives(share)} %`);
   }
   return found.length === 0 ? null : found.join(', ');
 }
@@ -52,12 +52,17 @@ function shortage(root: string, was: boolean): string | null {
     Number(new RegExp(`^${name}: +([0-9]+) kB$`, 'm').exec(meminfo)?.[1] ?? Number.NaN);
   const available = (100 * kib('MemAvailable')) / kib('MemTotal');
   if (available < (was ? SHORT_PERCENT.until : SHORT_PERCENT.below)) {
-    return `${Math.round(available * 10) / 10} % of it is available`;
+    return `< ${Math.floor(available) + 1} % of it is available`;
   }
   const stalled = avg10(root, 'memory', 'full');
   return stalled >= (was ? STALLED_PERCENT.until : STALLED_PERCENT.from)
-    ? `all processes waited for it ${stalled} % of the time`
+    ? `all processes waited for it ≥ ${inFives(stalled)} % of the time`
     : null;
+}
+
+/** Coarse, as each other text is news to the policy and an entry of the log. */
+function inFives(percent: number): number {
+  return Math.floor(percent / 5) * 5;
 }
 
 /** Processes that the kernel ended for want of memory since the host booted. */

@@ -44,12 +44,13 @@ describe('what files of the host say', () => {
   });
 
   it.each([
-    ['cpu', 'some', 90, null, 'cpu 90 %'],
+    ['cpu', 'some', 90, null, 'cpu ≥ 90 %'],
+    ['cpu', 'some', 94.2, 'cpu ≥ 90 %', 'cpu ≥ 90 %'],
     ['cpu', 'some', 89.99, null, null],
-    ['cpu', 'some', 70, 'cpu 95 %', 'cpu 70 %'],
-    ['cpu', 'some', 69, 'cpu 95 %', null],
-    ['memory', 'some', 20.5, null, 'memory 20.5 %'],
-    ['io', 'full', 41, null, 'io 41 %'],
+    ['cpu', 'some', 70, 'cpu ≥ 95 %', 'cpu ≥ 70 %'],
+    ['cpu', 'some', 69, 'cpu ≥ 95 %', null],
+    ['memory', 'some', 20.5, null, 'memory ≥ 20 %'],
+    ['io', 'full', 41, null, 'io ≥ 40 %'],
     ['io', 'full', 39, null, null],
   ] as const)('pressure on %s: %s avg10=%d after %s', (what, line, avg10, before, said) => {
     write(`proc/pressure/${what}`, psi(line, avg10));
@@ -59,9 +60,9 @@ describe('what files of the host say', () => {
   const meminfo = (available: number) =>
     `MemTotal:       1000 kB\nMemFree:  1 kB\nMemAvailable:    ${available} kB\n`;
   it.each([
-    [29, null, '2.9 % of it is available'],
+    [29, null, '< 3 % of it is available'],
     [30, null, null],
-    [59, 'short', '5.9 % of it is available'],
+    [59, 'short', '< 6 % of it is available'],
     [60, 'short', null],
   ])('memory of which %i of 1000 are available after %s', (available, before, said) => {
     write('proc/meminfo', meminfo(available));
@@ -70,7 +71,7 @@ describe('what files of the host say', () => {
 
   it('memory that all processes wait for is short', () => {
     write('proc/pressure/memory', psi('full', 15));
-    expect(readHostSigns(NONE, NOW, root).memory).toBe('all processes waited for it 15 % of the time');
+    expect(readHostSigns(NONE, NOW, root).memory).toBe('all processes waited for it ≥ 15 % of the time');
   });
 
   it('counts what the kernel ended for want of memory', () => {
