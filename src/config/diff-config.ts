@@ -31,12 +31,18 @@ export interface ConfigDiff {
 /** Settings of the daemon that a reload takes over while it runs. */
 const LIVE: ReadonlySet<string> = new Set([
   'api',
+  'heartbeats',
   'hooks',
+  'limits',
   'logLevel',
   'manifests',
+  'metrics',
+  'networks',
   'notifications',
   'probes',
+  'readiness',
   'recovery',
+  'report',
 ]);
 
 /** Whether a reload takes a setting over, by its path; the others hold after a restart of the daemon. */

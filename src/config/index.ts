@@ -11,6 +11,7 @@ export { azlinSettings } from './import/azlin-settings.js';
 export type { Imported } from './import/imported.js';
 export { nested } from './import/nested.js';
 export { IMPORTERS } from './import/registry.js';
+export { type ListenAddress, listenAddressText } from './listen-address.js';
 export {
   appliedFolder,
   type ConfigSources,
@@ -21,6 +22,7 @@ export {
   loadConfig,
   readConfigSources,
 } from './load-config.js';
+export type { MetricsPushConfig } from './metrics-push-schema.js';
 export {
   documentText,
   fileNameOf,

@@ -17,13 +17,14 @@ import { type ConfigPaths, ConfigSource } from './config-source.js';
 import { createRuntime } from './create-runtime.js';
 import { missingOnHost } from './host-checks.js';
 import { HostWatchdog } from './host-watchdog.js';
-import { alwaysTaken, type LivePart, prepareAll } from './live.js';
-import { pushMetrics } from './metrics-push.js';
+import { alwaysTaken, begin, checkAll, type LivePart, prepareAll } from './live.js';
+import type { LivePort } from './live-port.js';
+import { LivePush } from './metrics-push.js';
 import { Owned } from './owned.js';
 import { type ReloadedView, type Reloading, reloadView } from './reload-view.js';
 import { RemoteApi } from './remote-api.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
-import { serveAgentCheck, serveParts } from './side-ports.js';
+import { agentCheckPort, heartbeatPort, metricsPort } from './side-ports.js';
 import { SocketApi } from './socket-api.js';
 import { takeFolders } from './state-dir.js';
 import { createTelling } from './telling.js';
@@ -122,11 +123,12 @@ export class Daemon {
     return reloaded;
   }
 
-  /** What reload() would change, with what is wrong with the configuration. Changes nothing, and tries no address. */
+  /** What reload() would change. Rejects with what it would, addresses and certificates included; changes nothing. */
   async previewReload(): Promise<ReloadedView> {
     await this.#reloads;
     this.#requireOpen();
     const next = await this.#read();
+    await checkAll(this.#live, next.config);
     return reloadView(this.#reloading(next));
   }
 
@@ -155,8 +157,13 @@ export class Daemon {
     owned.add('notifications', () => telling.close());
     const tokens = new TokenStore(journal);
     await this.#serve({ runtime: vmpulse, lifecycle, notifier: telling.notifier, tokens });
+    const push = new LivePush(config, vmpulse, metrics);
+    owned.add('push of metrics', () => push.close());
     this.#live.push(
       telling,
+      telling.report,
+      push,
+      alwaysTaken(({ metrics: { seedNames } }) => metrics.useSeedNames(seedNames)),
       alwaysTaken(({ hooks }) => vmpulse.hooks.configure(hooks)),
       alwaysTaken(({ logLevel }) => {
         logger.level = logLevel;
@@ -168,9 +175,8 @@ export class Daemon {
     await telling.start();
     await vmpulse.start();
     telling.started();
-    await serveAgentCheck(config, vmpulse, owned);
-    const push = pushMetrics(config, vmpulse, metrics);
-    owned.add('push of metrics', () => push?.close());
+    await this.#servePort('agent check', agentCheckPort(vmpulse));
+    await begin(push, config);
     this.#armWatchdog(vmpulse);
     this.#vmpulse = vmpulse;
     await lifecycle.start();
@@ -222,9 +228,16 @@ export class Daemon {
     this.#owned.add('API', () => socket.close());
     const remote = new RemoteApi({ createApp, callerOf: (token) => tokens.callerOf(token) });
     this.#owned.add('API port', () => remote.close());
-    await (await remote.prepare(config)).commit();
+    await begin(remote, config);
     this.#live.push(socket, remote);
-    await serveParts(config, { runtime, logger, isReady }, this.#owned);
+    await this.#servePort('heartbeat port', heartbeatPort({ runtime, logger, isReady }));
+    await this.#servePort('metrics port', metricsPort({ runtime, logger, isReady }));
+  }
+
+  async #servePort(name: string, port: LivePort): Promise<void> {
+    this.#owned.add(name, () => port.close());
+    await begin(port, this.config);
+    this.#live.push(port);
   }
 
   /** The last thing to begin and the first to end: an orderly stop disarms it. */
@@ -256,7 +269,8 @@ export class Daemon {
   /** All of it or nothing: what can fail comes before what has an effect. */
   async #apply({ config, vms }: LoadedConfig, vmpulse: Vmpulse): Promise<Omit<ReloadView, 'warnings'>> {
     const prepared = await prepareAll(this.#live, config);
-    const applied = await vmpulse.apply(vms).catch(async (error: unknown) => {
+    const host = { networks: config.networks, policy: config.limits };
+    const applied = await vmpulse.apply(vms, host).catch(async (error: unknown) => {
       await prepared.discard();
       throw error;
     });

@@ -1,5 +1,5 @@
 import { chmod, lchown, lstat, mkdir, unlink } from 'node:fs/promises';
-import { connect, isIP, type Server } from 'node:net';
+import { connect, createServer, isIP, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import { requireSafeFolder } from './trusted-paths.js';
@@ -36,10 +36,13 @@ export async function giveToGroup(path: string, gid: number): Promise<void> {
   try {
     await lchown(path, process.geteuid?.() ?? 0, gid);
   } catch (cause) {
-    const text = `cannot give ${path} to the group ${gid}: ${errorMessage(cause)}; run as root, or as a member of that group`;
-    const details = { errno: errnoOf(cause), syscall: 'lchown' };
-    throw new VmpulseError('ERR_VMPULSE_SYSCALL', text, { cause, details });
+    throw cannotGive(path, gid, errnoOf(cause), cause);
   }
+}
+
+function cannotGive(path: string, gid: number, errno: string, cause?: unknown): VmpulseError {
+  const text = `cannot give ${path} to the group ${gid}: ${errno}; run as root, or as a member of that group`;
+  return new VmpulseError('ERR_VMPULSE_SYSCALL', text, { cause, details: { errno, syscall: 'lchown' } });
 }
 
 /** Serves on a loopback port. Throws ERR_VMPULSE_ARGUMENT for any other address, ERR_VMPULSE_ADDRESS_IN_USE. */
@@ -69,6 +72,19 @@ export async function listenTcp(
   } catch (error) {
     throw listenError(error, name);
   }
+}
+
+/** Whether something could be served there now; nobody who comes meanwhile is let in. Throws as listenTcp() does. */
+export async function tryAddress(address: { readonly host: string; readonly port: number }): Promise<void> {
+  const server = createServer((socket) => socket.destroy());
+  await listenTcp(server, address);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+}
+
+/** Whether a socket of ours could be given to a group. Throws ERR_VMPULSE_SYSCALL. */
+export function requireMayGiveToGroup(path: string, gid: number): void {
+  const may = process.geteuid?.() === 0 || process.getgroups?.().includes(gid) === true;
+  if (!may) throw cannotGive(path, gid, 'EPERM');
 }
 
 function listening(server: Server, listen: () => void): Promise<void> {

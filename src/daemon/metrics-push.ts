@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DaemonConfig } from '../config/index.js';
+import { isDeepStrictEqual } from 'node:util';
+import type { DaemonConfig, MetricsPushConfig } from '../config/index.js';
 import { errorMessage } from '../model/errors.js';
 import { WorkerPool } from '../pool/index.js';
 import type { Metrics } from '../runtime/metrics/metrics.js';
 import type { PushTask } from '../runtime/metrics/push/send-metrics.js';
 import type { Vmpulse } from '../runtime/vmpulse.js';
+import type { LivePart, Prepared } from './live.js';
 
 export interface MetricsPushOptions {
   readonly endpoint: string;
@@ -74,22 +76,50 @@ export class MetricsPush {
 }
 
 /** Sends the metrics of a runtime where the configuration says so, and shows while that does not work. */
-export function pushMetrics(
-  { hostName, metrics: { push: config } }: DaemonConfig,
-  runtime: Vmpulse,
-  metrics: Metrics,
-): MetricsPush | undefined {
-  if (config === undefined) return undefined;
-  let isFailing = false;
-  return new MetricsPush({
-    ...config,
-    labels: { job: 'vmpulse', instance: hostName },
-    render: () => runtime.renderMetrics('identity'),
-    onEnd: (why) => {
-      metrics.pushed(why === undefined ? 'sent' : 'failed');
-      if (why === undefined) runtime.mend('metrics-push');
-      else if (!isFailing) runtime.degrade('metrics-push', `the metrics could not be sent: ${why}`);
-      isFailing = why !== undefined;
-    },
-  });
+export class LivePush implements LivePart {
+  readonly #instance: string;
+  readonly #runtime: Vmpulse;
+  readonly #metrics: Metrics;
+  #config: MetricsPushConfig | undefined;
+  #push: MetricsPush | undefined;
+
+  constructor({ hostName }: DaemonConfig, runtime: Vmpulse, metrics: Metrics) {
+    this.#instance = hostName;
+    this.#runtime = runtime;
+    this.#metrics = metrics;
+  }
+
+  async check(): Promise<void> {}
+
+  async prepare({ metrics: { push } }: Pick<DaemonConfig, 'metrics'>): Promise<Prepared> {
+    return { commit: () => this.#use(push), discard: () => {} };
+  }
+
+  async close(): Promise<void> {
+    await this.#push?.close();
+  }
+
+  async #use(config: MetricsPushConfig | undefined): Promise<void> {
+    if (isDeepStrictEqual(config, this.#config)) return;
+    await this.#push?.close();
+    this.#runtime.mend('metrics-push');
+    this.#config = config;
+    this.#push = config && this.#begin(config);
+  }
+
+  #begin(config: MetricsPushConfig): MetricsPush {
+    const [runtime, metrics] = [this.#runtime, this.#metrics];
+    let isFailing = false;
+    return new MetricsPush({
+      ...config,
+      labels: { job: 'vmpulse', instance: this.#instance },
+      render: () => runtime.renderMetrics('identity'),
+      onEnd: (why) => {
+        metrics.pushed(why === undefined ? 'sent' : 'failed');
+        if (why === undefined) runtime.mend('metrics-push');
+        else if (!isFailing) runtime.degrade('metrics-push', `the metrics could not be sent: ${why}`);
+        isFailing = why !== undefined;
+      },
+    });
+  }
 }

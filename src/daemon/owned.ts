@@ -1,8 +1,6 @@
-import type { Server } from 'node:http';
 import { Deadline } from '../model/deadline.js';
 import { errorMessage } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
-import { closeHttpServer } from './http-server.js';
 
 /** Longest wait for one thing to let go, ms. */
 const CLOSE_MS = 10_000;
@@ -18,11 +16,6 @@ export class Owned {
 
   add(name: string, close: () => unknown): void {
     this.#all.push({ name, close });
-  }
-
-  server(name: string, server: Server): Server {
-    this.add(name, () => closeHttpServer(server));
-    return server;
   }
 
   /** Never rejects, and ends in bounded time: what does not let go is told and left. */

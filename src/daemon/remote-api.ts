@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
 import type { Hono } from 'hono';
-import type { ApiListen, DaemonConfig } from '../config/index.js';
-import { VmpulseError } from '../model/errors.js';
+import { type ApiListen, type DaemonConfig, listenAddressText } from '../config/index.js';
+import { isVmpulseError, VmpulseError } from '../model/errors.js';
 import type { Caller, Identify } from './access/caller.js';
 import { limitRequests } from './access/limits.js';
 import { identifyRemote } from './access/remote-callers.js';
 import type { ApiEnv } from './api-route.js';
 import { closeHttpServer, cutAfterGrace, drainHttpServer } from './http-server.js';
+import { tryAddress } from './listen.js';
 import type { LivePart, Prepared } from './live.js';
 import { RemotePort, readMaterial, VerifiedConnections } from './remote-port.js';
 
@@ -55,12 +56,19 @@ export class RemoteApi implements LivePart {
     return this.#served?.port.server;
   }
 
+  /** Looks at files and address. */
+  async check({ api: { listen } }: Pick<DaemonConfig, 'api'>): Promise<void> {
+    if (listen === undefined) return;
+    await readMaterial(listen);
+    if (!this.#isServed(listen)) await this.#explained(listen, () => tryAddress(listen));
+  }
+
   /** Reads the files, which may be others though their names are the same, and serves on an address that is new. */
   async prepare({ api: { listen } }: Pick<DaemonConfig, 'api'>): Promise<Prepared> {
     if (listen === undefined) return { commit: () => this.#serve(undefined), discard: () => {} };
     const material = await readMaterial(listen);
     const former = this.#served;
-    if (former !== undefined && isSameAddress(former.listen, listen)) {
+    if (former !== undefined && this.#isServed(listen)) {
       const { port } = former;
       return {
         commit: () => {
@@ -70,7 +78,8 @@ export class RemoteApi implements LivePart {
         discard: () => {},
       };
     }
-    const port = await RemotePort.start(this.#app, listen, material, this.#verified);
+    const start = () => RemotePort.start(this.#app, listen, material, this.#verified);
+    const port = await this.#explained(listen, start);
     return { commit: () => this.#serve({ port, listen }), discard: () => closeHttpServer(port.server) };
   }
 
@@ -82,6 +91,22 @@ export class RemoteApi implements LivePart {
       ...(server === undefined ? [] : [closeHttpServer(server)]),
       ...[...this.#retired].map(([retired, ended]) => cutAfterGrace(retired, ended)),
     ]);
+  }
+
+  #isServed({ host, port }: ApiListen): boolean {
+    return this.#served?.listen.host === host && this.#served.listen.port === port;
+  }
+
+  /** An address may be taken by the one that it is to replace: 0.0.0.0:9443 and 192.0.2.1:9443 go not side by side. */
+  async #explained<T>(listen: ApiListen, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      const former = this.#served?.listen;
+      if (former?.port !== listen.port || !isVmpulseError(cause, 'ERR_VMPULSE_ADDRESS_IN_USE')) throw cause;
+      const text = `api.listen: ${listenAddressText(listen)} cannot be served beside ${listenAddressText(former)}, which holds now; take another port, or restart the daemon`;
+      throw new VmpulseError('ERR_VMPULSE_ADDRESS_IN_USE', text, { cause });
+    }
   }
 
   #serve(next: Served | undefined): void {
@@ -96,8 +121,4 @@ export class RemoteApi implements LivePart {
     if (this.#served !== undefined) return identify(request);
     throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the API is not served by TCP');
   }
-}
-
-function isSameAddress(a: ApiListen, b: ApiListen): boolean {
-  return a.host === b.host && a.port === b.port;
 }

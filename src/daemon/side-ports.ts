@@ -1,42 +1,51 @@
-import type { DaemonConfig } from '../config/index.js';
+import { Server as HttpServer } from 'node:http';
+import type { Server } from 'node:net';
 import type { Vmpulse } from '../runtime/vmpulse.js';
 import { createAgentCheck } from './agent-check.js';
 import { createHeartbeatApi, createMetricsApi } from './api.js';
 import type { ApiOptions } from './api-route.js';
-import { createHttpServer } from './http-server.js';
+import { closeHttpServer, createHttpServer } from './http-server.js';
 import { limitPerAddress } from './limit-per-address.js';
 import { listenLoopback, listenTcp } from './listen.js';
-import type { Owned } from './owned.js';
+import { LivePort } from './live-port.js';
 
 type Parts = Pick<ApiOptions, 'runtime' | 'logger' | 'isReady'>;
 
-/** Serves a part of the API on ports of its own, where that is configured: heartbeats to guests, metrics on loopback. */
-export async function serveParts(
-  { heartbeats, metrics }: DaemonConfig,
-  parts: Parts,
-  owned: Owned,
-): Promise<void> {
-  if (heartbeats.listen !== undefined) {
-    const server = createHttpServer(createHeartbeatApi(parts));
-    limitPerAddress(server);
-    await listenTcp(owned.server('heartbeat port', server), heartbeats.listen);
-  }
-  if (metrics.listen !== undefined) {
-    const server = createHttpServer(createMetricsApi(parts.runtime, parts.logger));
-    await listenLoopback(owned.server('metrics port', server), metrics.listen);
-  }
+/** Heartbeats of guests, on a port of their own. */
+export function heartbeatPort(parts: Parts): LivePort {
+  return new LivePort({
+    addressOf: ({ heartbeats }) => heartbeats.listen,
+    create: () => {
+      const server = createHttpServer(createHeartbeatApi(parts));
+      limitPerAddress(server);
+      return server;
+    },
+    listen: listenTcp,
+    close: closeHttp,
+  });
 }
 
-/** Only once the list of endpoints is known: who asked before would hear that nobody is in it. */
-export async function serveAgentCheck(
-  { readiness }: DaemonConfig,
-  runtime: Vmpulse,
-  owned: Owned,
-): Promise<void> {
-  const { agentCheck } = readiness;
-  if (agentCheck === undefined) return;
-  const server = createAgentCheck(runtime);
-  // Its connections last for one short answer.
-  owned.add('agent check', () => server.close());
-  await listenLoopback(server, agentCheck);
+/** Metrics, on loopback. */
+export function metricsPort({ runtime, logger }: Parts): LivePort {
+  return new LivePort({
+    addressOf: ({ metrics }) => metrics.listen,
+    create: () => createHttpServer(createMetricsApi(runtime, logger)),
+    listen: listenLoopback,
+    close: closeHttp,
+  });
+}
+
+/** HAProxy's agent-check. Only once the list of endpoints is known: who asked before would hear that nobody is in it. */
+export function agentCheckPort(runtime: Vmpulse): LivePort {
+  return new LivePort({
+    addressOf: ({ readiness }) => readiness.agentCheck,
+    create: () => createAgentCheck(runtime),
+    listen: listenLoopback,
+    // Its connections last for one short answer.
+    close: (server) => server.close(),
+  });
+}
+
+function closeHttp(server: Server): Promise<void> | undefined {
+  return server instanceof HttpServer ? closeHttpServer(server) : undefined;
 }

@@ -6,7 +6,7 @@ import { limitRequests } from './access/limits.js';
 import { type SocketAccess, socketAccess } from './access/socket-access.js';
 import type { ApiEnv } from './api-route.js';
 import { closeHttpServer, createHttpServer } from './http-server.js';
-import { giveToGroup, listenUnix } from './listen.js';
+import { giveToGroup, listenUnix, requireMayGiveToGroup } from './listen.js';
 import type { LivePart, Prepared } from './live.js';
 
 export interface SocketApiOptions {
@@ -47,6 +47,11 @@ export class SocketApi implements LivePart {
       throw error;
     }
     return socket;
+  }
+
+  async check({ api }: DaemonConfig): Promise<void> {
+    const { gid } = await socketAccess(api);
+    if (gid !== this.#access.gid) requireMayGiveToGroup(this.#options.path, gid);
   }
 
   async prepare({ api }: DaemonConfig): Promise<Prepared> {

@@ -1,14 +1,16 @@
 import type { DaemonConfig } from '../config/index.js';
 import type { Clock } from '../model/clock.js';
 import { VmpulseError } from '../model/errors.js';
-import { Notifier, type NotifyApi, Reporter, secretReader } from '../notify/index.js';
+import { Notifier, type NotifyApi, secretReader } from '../notify/index.js';
 import type { Metrics } from '../runtime/metrics/metrics.js';
 import type { Vmpulse } from '../runtime/vmpulse.js';
 import type { LivePart } from './live.js';
+import { LiveReport } from './live-report.js';
 
 /** What tells others of this host: notifications and the report. */
 export interface Telling extends LivePart {
   readonly notifier: NotifyApi;
+  readonly report: LivePart;
   /** Before the runtime is started, so that nothing is missed. */
   start(): Promise<void>;
   /** The runtime is started. */
@@ -42,29 +44,27 @@ export function createTelling(options: {
     onOpened: (channel, waiting) => metrics.channelOpened(channel, waiting),
     onRemoved: (channel) => metrics.channelRemoved(channel),
   });
-  const reporter =
-    config.report &&
-    new Reporter({
-      ...shared,
-      settings: config.report,
-      onDelivery: (result) => metrics.delivery('report', result),
-    });
-  if (reporter) metrics.channelOpened('report', () => reporter.waiting);
+  const report = new LiveReport({ ...shared, metrics });
   return {
     notifier,
+    report,
+    check: async ({ notifications }) => refuse(notifier.problemOf(notifications)),
     prepare: async ({ notifications }) => {
-      const problem = notifier.problemOf(notifications);
-      if (problem !== undefined) throw new VmpulseError('ERR_VMPULSE_CONFIG', problem);
+      refuse(notifier.problemOf(notifications));
       return { commit: () => notifier.configure(notifications), discard: () => {} };
     },
     start: () => notifier.start(),
     started: () => {
       notifier.announce();
       // Before that it would tell of VMs that nobody has looked at.
-      void reporter?.start();
+      report.start(config.report);
     },
     close: async () => {
-      await Promise.all([notifier.close(), reporter?.close()]);
+      await Promise.all([notifier.close(), report.close()]);
     },
   };
+}
+
+function refuse(problem: string | undefined): void {
+  if (problem !== undefined) throw new VmpulseError('ERR_VMPULSE_CONFIG', problem);
 }

@@ -11,7 +11,7 @@ import type { Links } from './links.js';
 import type { RuleKeeper } from './rule-keeper.js';
 
 export interface NetworkKeeperOptions {
-  readonly networks: readonly HostNetwork[];
+  readonly networks: () => readonly HostNetwork[];
   readonly hostName: string;
   readonly links: Links;
   readonly forwarding: Forwarding;
@@ -43,7 +43,7 @@ export class NetworkKeeper implements NetworkPort {
     const errors: string[] = [];
     const attempt = (make: () => Promise<unknown>) =>
       make().catch((error: unknown) => errors.push(errorMessage(error)));
-    for (const network of networks) await attempt(() => this.#makeNetwork(network));
+    for (const network of networks()) await attempt(() => this.#makeNetwork(network));
     await attempt(() => rules.apply(options));
     if (errors.length > 0) throw networkError(errors.join('; '));
   }
@@ -56,7 +56,7 @@ export class NetworkKeeper implements NetworkPort {
     if (missing !== undefined) return [`network: ${missing.message}`];
     const problems = taps.flatMap(({ device, bridge, create }) => {
       const link = links.info(device);
-      const isMade = bridge === undefined || networks.some((network) => network.bridge === bridge);
+      const isMade = bridge === undefined || networks().some((network) => network.bridge === bridge);
       return [
         ...(create === true && link !== undefined && link.tun?.type !== 'tap'
           ? [`${device} is there and is no TAP device; name another`]
@@ -93,7 +93,8 @@ export class NetworkKeeper implements NetworkPort {
 
   /** What is wrong with the networks and devices of the host, or only with those of one VM. */
   async check(vm: VmSpec | null, options: CallOptions): Promise<readonly NetworkProblem[]> {
-    const { networks, links, forwarding, vms, isRunning, unavailable } = this.#options;
+    const { links, forwarding, vms, isRunning, unavailable } = this.#options;
+    const networks = this.#options.networks();
     const missing = unavailable();
     if (missing !== undefined) return [hostProblem('unreadable', missing.message, null)];
     const used = vm === null ? networks : this.#networksOf(vm);
@@ -140,7 +141,7 @@ export class NetworkKeeper implements NetworkPort {
   /** The device with its bridge, where that is one of ours. Says what it did. */
   async #makeTap(vm: VmSpec, tap: Tap): Promise<readonly string[]> {
     const { networks, links } = this.#options;
-    const network = networks.find(({ bridge }) => bridge === tap.bridge);
+    const network = networks().find(({ bridge }) => bridge === tap.bridge);
     const bridge = network === undefined ? [] : await this.#makeNetwork(network);
     const runAs = runAsOf(vm);
     const user = runAs === undefined ? undefined : (await resolveAccount(runAs)).uid;
@@ -171,7 +172,7 @@ export class NetworkKeeper implements NetworkPort {
 
   #networksOf(vm: VmSpec): readonly HostNetwork[] {
     const bridges = new Set(tapsOf(vm).map(({ bridge }) => bridge));
-    return this.#options.networks.filter(({ bridge }) => bridges.has(bridge));
+    return this.#options.networks().filter(({ bridge }) => bridges.has(bridge));
   }
 
   #requireAvailable(): void {

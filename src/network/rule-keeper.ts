@@ -22,7 +22,7 @@ export interface RuleKeeperOptions {
   readonly store: GroupStore;
   readonly filter: PacketFilter;
   readonly links: Pick<Links, 'info'>;
-  readonly networks: readonly HostNetwork[];
+  readonly networks: () => readonly HostNetwork[];
   readonly vms: () => readonly VmSpec[];
   readonly now: () => number;
 }
@@ -126,7 +126,7 @@ export class RuleKeeper {
     const { networks, vms, links, store } = this.#options;
     const bridgeOf = (device: string) => links.info(device)?.master ?? undefined;
     const tracksBridges = this.#tracksBridges ?? false;
-    return renderRules({ networks, vms: vms(), groups: store.groups, bridgeOf, tracksBridges });
+    return renderRules({ networks: networks(), vms: vms(), groups: store.groups, bridgeOf, tracksBridges });
   }
 }
 

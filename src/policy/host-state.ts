@@ -72,6 +72,8 @@ export interface HostState {
   busy: Set<VmId>;
   /** Times of the boots of the last minute, oldest first. */
   boots: number[];
+  /** What was begun under other limits, maybe wider ones: so many slots, and the boots up to then. */
+  former: { slots: number; bootsUntilMs: number };
   /** Waiting for a slot: milder steps and boots in order, start-ups by priority. */
   queues: Record<Line, Ticket[]>;
   lastTicket: number;
@@ -108,6 +110,7 @@ export function newHostState(): HostState {
     journalHold: null,
     busy: new Set(),
     boots: [],
+    former: { slots: 0, bootsUntilMs: 0 },
     queues: { mild: [], boot: [], start: [] },
     lastTicket: 0,
     wakes: [],

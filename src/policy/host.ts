@@ -3,7 +3,7 @@ import type { StepContext } from './context.js';
 import { LIMITS } from './defaults.js';
 import { type HostState, type Line, maxEntries, type Ticket } from './host-state.js';
 import { incidentWakeAt } from './shared-cause.js';
-import type { PolicyState } from './types.js';
+import type { PolicyConfig, PolicyState } from './types.js';
 import type { Blocker, PolicyVmState } from './vm-state.js';
 
 /** Takes a place in the line, or keeps the one it has. */
@@ -95,6 +95,7 @@ export function grantSlot(ctx: StepContext): PolicyVmState | undefined {
   vm.ticket = 0;
   vm.reserved = true;
   host.busy.add(vm.id);
+  host.former.slots = 0;
   return vm;
 }
 
@@ -109,6 +110,12 @@ function bootLine(ctx: StepContext): Line | undefined {
   if (!canBootNow(ctx)) return undefined;
   if (liveHead(ctx.state, queues.boot)) return 'boot';
   return !gathering && liveHead(ctx.state, queues.start) ? 'start' : undefined;
+}
+
+/** Takes other limits: what has a slot keeps it, and boots of the last minute count as ever. */
+export function noteLimits({ state, now }: StepContext, limits: PolicyConfig): void {
+  state.config = limits;
+  state.host.former = { slots: state.host.busy.size, bootsUntilMs: now };
 }
 
 /** Gives a slot back. */

@@ -15,8 +15,8 @@ import { isVetoable, movedLately } from './witnesses.js';
  */
 export function assertInvariants(state: PolicyState, result: StepResult, now: number): void {
   const broken: string[] = [];
-  const { busy } = state.host;
-  if (busy.size > state.config.maxConcurrentRecoveries) {
+  const { busy, former } = state.host;
+  if (busy.size > Math.max(state.config.maxConcurrentRecoveries, former.slots)) {
     broken.push(`${busy.size} recoveries at once, ${state.config.maxConcurrentRecoveries} are allowed`);
   }
   const acted = new Set<string>();
@@ -27,7 +27,8 @@ export function assertInvariants(state: PolicyState, result: StepResult, now: nu
     broken.push(...brokenBy(state, effect.action, now));
   }
   broken.push(...miscounted(state), ...unbounded(state));
-  const boots = state.host.boots.filter((atMs) => atMs > now - LIMITS.bootWindowMs).length;
+  const fromMs = Math.max(now - LIMITS.bootWindowMs, former.bootsUntilMs);
+  const boots = state.host.boots.filter((atMs) => atMs > fromMs).length;
   if (boots > state.config.maxBootsPerMinute) {
     broken.push(`${boots} boots in a minute, ${state.config.maxBootsPerMinute} are allowed`);
   }

@@ -125,6 +125,8 @@ export function restore(rows: ReadonlyMap<string, string>, config: PolicyConfig)
   host.hold = stored.get('hold').orNull(readHold);
   host.journalHold = stored.get('journalHold').orNull((h) => h.string());
   host.boots = stored.get('boots').list((b) => b.whole(), 100_000);
+  // The limits may be others now.
+  host.former.bootsUntilMs = host.boots.at(-1) ?? 0;
   if (stored.has('brake')) {
     host.brake = stored.get('brake').orNull(readBrake);
     host.brakeReleased = stored.get('brakeReleased').boolean();

@@ -11,7 +11,7 @@ import { evaluate, ignored, tellQueued } from './evaluate.js';
 import { endedUnseen, interpretUnseen } from './exits.js';
 import { noteProbe, noteStatus, noteVmmEvent } from './facts.js';
 import { forgetVm } from './forget-vm.js';
-import { freeSlot, grantSlot, hostWakeAt, queueBlocker } from './host.js';
+import { freeSlot, grantSlot, hostWakeAt, noteLimits, queueBlocker } from './host.js';
 import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
 import { beginInstance, configureProbes, forget, resetProbes } from './instance.js';
@@ -112,6 +112,9 @@ function apply(ctx: StepContext, event: PolicyEvent): PolicyVmState | 'all' | nu
       return 'all';
     case 'host-signs':
       return noteHostSigns(ctx, event.signs);
+    case 'limits':
+      noteLimits(ctx, event.limits);
+      return 'all';
     case 'host-booted':
       noteHostBooted(ctx);
       return 'all';
@@ -154,6 +157,7 @@ function applyToVm(
         | 'journal-lost'
         | 'gathering'
         | 'host-signs'
+        | 'limits'
         | 'host-booted'
         | 'vm-configured'
         | 'vm-looked'

@@ -179,6 +179,8 @@ export type PolicyEvent =
   | { readonly type: 'gathering'; readonly gathering: boolean }
   /** What is seen of the host itself changed. */
   | { readonly type: 'host-signs'; readonly signs: HostSigns }
+  /** Other limits of the host hold from now on. What is under way under wider ones ends as it would have. */
+  | { readonly type: 'limits'; readonly limits: PolicyConfig }
   | { readonly type: 'tick' };
 
 /** What the runtime must do now. */
@@ -300,7 +302,7 @@ export interface Explanation {
 
 /** State of the whole policy. Owned by the caller, consumed by step(); plain data, so that it can be stored. */
 export interface PolicyState {
-  readonly config: PolicyConfig;
+  config: PolicyConfig;
   readonly vms: Map<VmId, PolicyVmState>;
   readonly host: HostState;
 }

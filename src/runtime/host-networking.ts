@@ -49,11 +49,14 @@ export class HostNetworking implements NetworkApi {
   readonly #rules: RuleKeeper;
   readonly #keeper: NetworkKeeper;
   #vms: ReadonlyMap<VmId, VmSpec> = new Map();
+  #networks: readonly HostNetwork[];
 
   constructor(options: HostNetworkingOptions) {
     this.#options = options;
-    const { networks, hostName, links, forwarding, filter, clock, unavailable, isRunning } = options;
+    this.#networks = options.networks;
+    const { hostName, links, forwarding, filter, clock, unavailable, isRunning } = options;
     const vms = () => [...this.#vms.values()];
+    const networks = () => this.#networks;
     this.#store = new GroupStore(options.journal, options.journalDeadlineMs);
     this.#rules = new RuleKeeper({
       store: this.#store,
@@ -84,8 +87,9 @@ export class HostNetworking implements NetworkApi {
     await this.apply(vms);
   }
 
-  /** Takes a new set of VMs. */
-  async apply(vms: readonly VmSpec[]): Promise<void> {
+  /** Takes a new set of VMs, and other networks where they are given: a bridge that is none of them any more stays. */
+  async apply(vms: readonly VmSpec[], networks = this.#networks): Promise<void> {
+    this.#networks = networks;
     this.#vms = new Map(vms.map((vm) => [vm.id, vm]));
     const { degrade } = this.#options;
     try {
@@ -98,7 +102,7 @@ export class HostNetworking implements NetworkApi {
 
   async check(vm: VmId | null): Promise<NetworkView> {
     const problems = await this.#keeper.check(this.#spec(vm), { deadlineMs: CALL_MS });
-    return { networks: this.#options.networks, problems: problems.map(problemView) };
+    return { networks: this.#networks, problems: problems.map(problemView) };
   }
 
   async repair(options: { vm: VmId | null; dryRun: boolean; author: string }): Promise<RepairView> {

@@ -80,6 +80,8 @@ function inputText(event: Untold): string {
       return event.moved.length === 0
         ? 'the guest moves nothing'
         : `the guest moves ${event.moved.join(', ')}`;
+    case 'limits':
+      return 'other limits of the host hold';
     default:
       return `the policy was told ${event.type}`;
   }

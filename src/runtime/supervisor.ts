@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { VmpulseError } from '../model/errors.js';
 import type { VmId, VmSpec } from '../model/vm.js';
-import type { PolicyEvent, PolicyState } from '../policy/types.js';
+import type { PolicyConfig, PolicyEvent, PolicyState } from '../policy/types.js';
 import { applySpecs } from './apply-specs.js';
 import type { CertificateView } from './certificate-watch.js';
 import { Degradations } from './degradations.js';
@@ -120,6 +121,12 @@ export class Supervisor {
       data: { added, removed, changed },
     });
     return applied;
+  }
+
+  /** Takes other limits of the host, and gives them to the policy where they differ. */
+  setLimits(limits: PolicyConfig): void {
+    this.#assertOpen();
+    if (!isDeepStrictEqual(this.state.config, limits)) this.#post({ type: 'limits', limits });
   }
 
   /** Something outside the supervisor works only in part; `why` undefined: it works again. */

@@ -1,7 +1,7 @@
 import { kernelMissing } from '../kernel/index.js';
 import type { StoredJournalEntry } from '../model/ports.js';
 import type { VmId, VmSpec } from '../model/vm.js';
-import { type Intent, intentsOf } from '../policy/index.js';
+import { DEFAULT_POLICY_CONFIG, type Intent, intentsOf } from '../policy/index.js';
 import type { CheckApi } from './checks.js';
 import { resolveVm, unitOf } from './find-vm.js';
 import type { GuestApi } from './guests.js';
@@ -78,11 +78,18 @@ export class Vmpulse implements RuntimeApi {
     await this.#supervisor.start(this.#options.vms);
   }
 
-  /** Replaces the set of VMs. A VM that is not named any more is only not watched; its VMM runs on. */
-  async apply(vms: readonly VmSpec[]): Promise<Omit<ReloadView, 'warnings'>> {
+  /**
+   * Replaces the set of VMs, and those of the host's networks and limits that are given. A VM that is not named any more
+   * is only not watched; its VMM runs on, and so does a bridge.
+   */
+  async apply(
+    vms: readonly VmSpec[],
+    { networks, policy }: Pick<VmpulseOptions, 'networks' | 'policy'> = {},
+  ): Promise<Omit<ReloadView, 'warnings'>> {
     const startedAtMs = performance.now();
     try {
-      await this.network.apply(vms);
+      await this.network.apply(vms, networks);
+      if (policy !== undefined) this.#supervisor.setLimits({ ...DEFAULT_POLICY_CONFIG, ...policy });
       return await this.#supervisor.apply(vms);
     } finally {
       this.#parts.metrics.reconciled((performance.now() - startedAtMs) / 1000);

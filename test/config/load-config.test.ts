@@ -195,13 +195,7 @@ describe('diffConfig', () => {
         'metrics.seedNames',
         'stateDir',
       ],
-      restartRequired: [
-        'engine.tickMs',
-        'limits.bootsPerMinute',
-        'metrics.listen',
-        'metrics.seedNames',
-        'stateDir',
-      ],
+      restartRequired: ['engine.tickMs', 'stateDir'],
     });
   });
 });

@@ -13,7 +13,7 @@ import { makeNotifyMetrics, type NotifyMetrics } from './notify-metrics.js';
 import type { Encoding } from './pages-thread.js';
 import { makeProcessMetrics, makeReconcileDurations } from './process-metrics.js';
 import { Renderer } from './renderer.js';
-import { makeSeedMetrics } from './seed-metrics.js';
+import { SeedNames } from './seed-metrics.js';
 import type { VmRow } from './vm-row.js';
 
 export interface MetricsOptions {
@@ -44,6 +44,8 @@ export interface Metrics extends NotifyMetrics {
   thrash(vm: VmId): void;
   /** Counts one sending of the metrics that ended. */
   pushed(result: 'sent' | 'failed'): void;
+  /** Whether the names of older dashboards are there, too, from the next scrape on. */
+  useSeedNames(wanted: boolean): void;
   /** Notes how long it took to bring a changed configuration into force. */
   reconciled(seconds: number): void;
   /**
@@ -56,7 +58,7 @@ export interface Metrics extends NotifyMetrics {
 
 /** Makes the metrics. They cost nothing between scrapes: all but what is counted here is read when asked for. */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
-  const { registry = new Registry(), seedNames = false } = options;
+  const { registry = new Registry() } = options;
   let source: MetricsSource | undefined;
   let reading: Reading | undefined;
   const thrashes = new Map<VmId, number>();
@@ -74,7 +76,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   makeEngineMetrics(making);
   makeFleetMetrics(making);
   const durations = makeReconcileDurations(making);
-  const seedDuration = seedNames ? makeSeedMetrics(making) : () => {};
+  const seeds = new SeedNames(making);
+  seeds.use(options.seedNames ?? false);
   const recoveries = makeRecoveries(making);
   const hooks = makeHookMetrics(making);
   const telling = makeNotifyMetrics(making);
@@ -82,7 +85,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const renderer = new Renderer({
     head: () => registry.metrics(),
     rows: () => rowsOf(source, thrashes),
-    seedNames,
+    seedNames: () => seeds.areUsed,
     onMissing: (why) => source?.degrade(why),
   });
   makeRestarts(making, renderer);
@@ -98,8 +101,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     pushed: (result) => pushes.inc({ result }),
     reconciled: (seconds) => {
       durations.observe(seconds);
-      seedDuration(seconds);
+      seeds.reconciled(seconds);
     },
+    useSeedNames: (wanted) => seeds.use(wanted),
     render: (encoding) => renderer.render(encoding),
     close: () => renderer.close(),
   };

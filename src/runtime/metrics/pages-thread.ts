@@ -30,12 +30,14 @@ const WORKER = new URL('../../../dist/runtime/metrics/worker.js', import.meta.ur
 
 /** One life of the thread that keeps the text of the VMs' metrics; it keeps the process alive only while it is asked. */
 export class PagesThread {
+  readonly seedNames: boolean;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #ended: VmpulseError | undefined;
 
   constructor(options: PagesOptions) {
+    this.seedNames = options.seedNames;
     this.#worker = new Worker(WORKER, { name: 'vmpulse-metrics', workerData: options });
     this.#worker.on('message', ({ id, body }: PagesReply) => {
       this.#waiting.get(id)?.resolve(body);

@@ -9,7 +9,8 @@ export interface RendererOptions {
   /** The text of everything but the VMs. */
   readonly head: () => Promise<string>;
   readonly rows: () => Iterable<VmRow>;
-  readonly seedNames: boolean;
+  /** Also the names of older dashboards; asked at each scrape. */
+  readonly seedNames: () => boolean;
   /** Longest wait for the thread, ms; default 4000. A scrape asks a second one when the first fails. */
   readonly deadlineMs?: number;
   /** Why the metrics of the VMs are missing from now on, or undefined: they are there. */
@@ -89,8 +90,10 @@ export class Renderer {
 
   async #ask(head: string, encoding: Encoding): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#isClosed) throw closed();
-    if (this.#thread === undefined || this.#thread.hasEnded) {
-      this.#thread = new PagesThread({ seedNames: this.#options.seedNames });
+    const seedNames = this.#options.seedNames();
+    if (this.#thread === undefined || this.#thread.hasEnded || this.#thread.seedNames !== seedNames) {
+      await this.#thread?.close();
+      this.#thread = new PagesThread({ seedNames });
       this.#sent = new Map();
     }
     const thread = this.#thread;

@@ -1,4 +1,4 @@
-import { Histogram } from 'prom-client';
+import { Histogram, Registry } from 'prom-client';
 import { isFailure, sumByKind } from './check-metrics.js';
 import { counter, gauge, type Making } from './making.js';
 import { DEPENDENCIES, isMissing, RECONCILE_BUCKETS } from './process-metrics.js';
@@ -7,8 +7,42 @@ import { SEED_PREFIXES } from './vm-families.js';
 /** The configuration is brought into force as a whole, so it is one object. */
 const CONFIGURATION = { kind: 'Configuration', name: 'vmpulse', namespace: '' };
 
-/** The names of older dashboards, as far as they are not of single VMs; returns what notes how long a reload took. */
-export function makeSeedMetrics(making: Making): (seconds: number) => void {
+/** The names of older dashboards, as far as they are not of single VMs; they come and go while all others stay. */
+export class SeedNames {
+  readonly #making: Making;
+  /** What there is of them, beside the others. */
+  readonly #own = new Registry();
+  #reconciled: ((seconds: number) => void) | undefined;
+
+  constructor(making: Making) {
+    this.#making = making;
+  }
+
+  get areUsed(): boolean {
+    return this.#reconciled !== undefined;
+  }
+
+  use(wanted: boolean): void {
+    if (wanted === this.areUsed) return;
+    const { registers, read } = this.#making;
+    if (wanted) {
+      this.#reconciled = makeSeedMetrics({ registers: [...registers, this.#own], read });
+      return;
+    }
+    for (const { name } of this.#own.getMetricsAsArray())
+      for (const registry of registers) registry.removeSingleMetric(name);
+    this.#own.clear();
+    this.#reconciled = undefined;
+  }
+
+  /** Notes how long a reload took. */
+  reconciled(seconds: number): void {
+    this.#reconciled?.(seconds);
+  }
+}
+
+/** Returns what notes how long a reload took. */
+function makeSeedMetrics(making: Making): (seconds: number) => void {
   makeSeedChecks(making);
   const durations = SEED_PREFIXES.map((prefix) => {
     makeSeedDependencies(making, prefix);

@@ -87,6 +87,8 @@ const policyVm = z.object({
   mode: z.object({ kind: z.enum(['unmanaged', 'paused']), reason: short }).exactOptional(),
 });
 
+const limits = z.custom<PolicyConfig>((value) => isLike(value, DEFAULT_POLICY_CONFIG));
+
 const input = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('vm-configured'),
@@ -147,6 +149,7 @@ const input = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('act-ended'), vm, id: short, done: z.boolean(), text: short }),
   z.object({ type: z.literal('host-booted') }),
+  z.object({ type: z.literal('limits'), limits }),
   z.object({ type: z.literal('journal'), available: z.boolean() }),
   z.object({ type: z.literal('journal-lost'), why: short }),
   z.object({ type: z.literal('gathering'), gathering: z.boolean() }),
@@ -180,10 +183,7 @@ const daemon = z.object({
   version: z.string(),
   remembered: z.number().default(1),
   storedAtMs: z.number().nullable().default(null),
-  limits: z
-    .custom<PolicyConfig>((value) => isLike(value, DEFAULT_POLICY_CONFIG))
-    .nullable()
-    .default(null),
+  limits: limits.nullable().default(null),
 });
 
 const decided = z.object({ kind: z.enum(['act', 'would']), step });

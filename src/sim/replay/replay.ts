@@ -135,6 +135,7 @@ export class Replay {
       this.#vms.add(vm.id);
       return { ...event, vm: { ...vm, recovery: this.#tried(vm) } };
     }
+    if (event.type === 'limits' && this.#options.policy !== undefined) return null;
     const id = 'vm' in event ? event.vm : null;
     if (id === null) return event;
     const vm = this.#state?.vms.get(id);

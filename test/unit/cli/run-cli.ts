@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly uid?: number;
   /** An open file to write stderr to; by default it is kept. */
   readonly stderr?: number;
+  /** Program and arguments under which it runs. */
+  readonly under?: readonly string[];
 }
 
 /** Starts the built command line with nothing of this process's own settings; it is killed with the test. */
@@ -29,7 +31,8 @@ export function startCli(
   options: StartOptions = {},
 ): Started {
   const { VMPULSE_SOCKET: _socket, NO_COLOR: _colour, NOTIFY_SOCKET: _notify, ...inherited } = process.env;
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const [program = '', ...more] = [...(options.under ?? []), process.execPath, MAIN, ...args];
+  const child = spawn(program, more, {
     env: { ...inherited, ...variables },
     stdio: ['ignore', 'pipe', options.stderr ?? 'pipe'],
     ...(options.uid === undefined ? {} : { uid: options.uid }),

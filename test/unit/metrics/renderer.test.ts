@@ -29,7 +29,7 @@ function rendering(rows: () => Iterable<VmRow>, more: Partial<RendererOptions> =
   const renderer = new Renderer({
     head: async () => 'head 1\n',
     rows,
-    seedNames: false,
+    seedNames: () => false,
     onMissing: (why) => told.push(why),
     ...more,
   });

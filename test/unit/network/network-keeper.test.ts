@@ -15,9 +15,10 @@ async function keep(links: FakeLinks, vms: VmSpec[], networks: HostNetwork[] = [
   const store = new GroupStore(new MemoryJournal(), 1_000);
   await store.load();
   const all = () => vms;
-  const rules = new RuleKeeper({ store, filter, links, networks, vms: all, now: () => 0 });
+  const made = () => networks;
+  const rules = new RuleKeeper({ store, filter, links, networks: made, vms: all, now: () => 0 });
   const keeper = new NetworkKeeper({
-    ...{ networks, hostName: 'kvm-1', links, forwarding, rules, vms: all },
+    ...{ networks: made, hostName: 'kvm-1', links, forwarding, rules, vms: all },
     isRunning: () => isRunning,
     unavailable: () => undefined,
   });

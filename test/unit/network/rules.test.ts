@@ -17,7 +17,7 @@ async function keep(journal = new MemoryJournal(), vms = [vmWith()]) {
   const store = new GroupStore(journal, 1_000);
   await store.load();
   const links = new FakeLinks().tap('tap0', { master: 'vmbr0' });
-  const rules = new RuleKeeper({ store, filter, links, networks: [], vms: () => vms, now: () => 7 });
+  const rules = new RuleKeeper({ store, filter, links, networks: () => [], vms: () => vms, now: () => 7 });
   return { rules, filter, store, journal };
 }
 

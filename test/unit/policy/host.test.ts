@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/policy/defaults.js';
-import { type PolicyEvent, step, vmText } from '../../../src/policy/index.js';
+import {
+  assertInvariants,
+  type PolicyEvent,
+  restore,
+  serialize,
+  step,
+  vmText,
+} from '../../../src/policy/index.js';
 import { Stage } from './stage.js';
 
 const ids = (n: number) => Array.from({ length: n }, (_, i) => `test/vm-${i}`);
@@ -182,5 +189,48 @@ describe('the cost of a step', () => {
     }
     expect(s.state.host.queues.boot.length).toBeLessThanOrEqual(2 * 20 + 64);
     expect(s.state.host.wakes.length).toBeLessThanOrEqual(2 * 20 + 65);
+  });
+});
+
+describe('limits that change', () => {
+  const failing = (s: Stage, n: number) => {
+    for (const id of ids(n)) s.vmm({ type: 'panicked', action: 'pause' }, id);
+  };
+
+  it('hold for what begins from then on: narrower ones let what is under way end, and are no broken rule', () => {
+    const s = fleet(5, { maxConcurrentRecoveries: 3, maxBootsPerMinute: 3 });
+    s.advance(120_000);
+    failing(s, 3);
+    expect(s.steps).toHaveLength(3);
+    // Every send asserts the invariants.
+    s.send({
+      type: 'limits',
+      limits: { ...s.state.config, maxConcurrentRecoveries: 1, maxBootsPerMinute: 1 },
+    });
+    s.vmm({ type: 'panicked', action: 'pause' }, 'test/vm-3');
+    expect(s.steps).toHaveLength(3);
+    for (const id of ids(3)) s.boot(id);
+    expect(s.steps).toHaveLength(3);
+    s.advance(LIMITS.bootWindowMs);
+    expect(s.steps).toHaveLength(4);
+  });
+
+  it('that are wider let those go on that wait', () => {
+    const s = fleet(4, { maxConcurrentRecoveries: 1 });
+    s.advance(120_000);
+    failing(s, 3);
+    expect(s.steps).toHaveLength(1);
+    s.send({ type: 'limits', limits: { ...s.state.config, maxConcurrentRecoveries: 3 } });
+    expect(s.steps).toHaveLength(3);
+  });
+
+  it('and are narrower after a restart leave the boots of before alone', () => {
+    const s = fleet(3, { maxConcurrentRecoveries: 3, maxBootsPerMinute: 3 });
+    s.advance(120_000);
+    failing(s, 3);
+    const restored = restore(serialize(s.state), { ...s.state.config, maxBootsPerMinute: 1 });
+    const result = step(restored, { type: 'tick' }, s.now + 1);
+    expect(() => assertInvariants(restored, result, s.now + 1)).not.toThrow();
+    expect(restored.host.boots).toHaveLength(3);
   });
 });
