@@ -1,4 +1,4 @@
-import { type ActionResult, NEW_VMM_STEPS } from '../model/action.js';
+import { type ActionResult, NEW_VMM_STEPS, type RecoveryAction } from '../model/action.js';
 import { backoffMs, countFailure, nextActionId, refund } from './budget.js';
 import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
@@ -39,7 +39,7 @@ export function noteActionEnded(
   else if (result.result === 'failed') countFailure(vm, ctx.now);
   else notCarriedOut(ctx, vm, record);
   if (result.result === 'impossible') {
-    vm.impossible[record.action.step] = ctx.now + (vm.spec?.recovery.backoff.capMs ?? 0);
+    vm.impossible[record.action.step] = ctx.now + impossibleForMs(vm, record.action);
   }
   if (!record.charged && result.result !== 'done') {
     // From here on the VM that could not be brought up is a failure like any other.
@@ -65,6 +65,19 @@ export function noteActionEnded(
 
 function boundedResult(result: ActionResult): ActionResult {
   return result.result === 'done' ? result : { ...result, message: bounded(result.message) };
+}
+
+/**
+ * How long a step that could not be carried out is left alone. What keeps a VM down (another process has its disk open,
+ * memory is short) may be over any moment, and to look again does nothing to anybody: soon at first, then ever later.
+ */
+function impossibleForMs(vm: PolicyVmState, { id, step }: RecoveryAction): number {
+  const backoff = vm.spec?.recovery.backoff;
+  if (backoff === undefined) return 0;
+  if (!NEW_VMM_STEPS.has(step)) return backoff.capMs;
+  const attempts = vm.episode?.attempts ?? [];
+  const times = attempts.filter((a) => a.step === step && a.result?.result === 'impossible').length;
+  return backoffMs(backoff, Math.max(1, times), id);
 }
 
 /** The step did what it should; whether it helped is for the probes to say. */

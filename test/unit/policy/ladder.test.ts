@@ -145,13 +145,18 @@ describe('impossible steps', () => {
     expect(s.explain().budget.consecutiveUsed).toBe(1);
   });
 
-  it('escalate when none is left, and are tried again without a busy loop', () => {
+  it('escalate when none is left; a start is tried again soon, then ever less often', () => {
     const s = new Stage().healthy();
     s.vmm({ type: 'exited' });
-    for (let i = 0; i < 10; i++) {
-      s.end(impossible);
-      expect(s.steps).toHaveLength(i + 1);
-      s.advance(DEFAULT_RECOVERY.backoff.capMs);
+    const { baseMs, capMs, jitter } = DEFAULT_RECOVERY.backoff;
+    for (const times of [1, 2, 3, 4, 5, 6, 7]) {
+      s.end({ ...impossible, code: 'ERR_VMPULSE_DISK_IN_USE' });
+      expect(s.steps).toHaveLength(times);
+      const leastMs = Math.min(capMs, baseMs * times * times);
+      s.advance(leastMs - 1);
+      expect(s.steps).toHaveLength(times);
+      s.advance(Math.min(capMs, leastMs * (1 + jitter)) - leastMs + 1);
+      expect(s.steps).toHaveLength(times + 1);
     }
     expect(s.escalations).toHaveLength(1);
     expect(s.health()).toBe('recovering');
@@ -159,6 +164,17 @@ describe('impossible steps', () => {
     s.boot();
     s.allOk();
     expect(s.health()).toBe('healthy');
+  });
+
+  it('that are no start are left alone for the cap', () => {
+    const s = new Stage().healthy();
+    s.probe('liveness', 'failed', 'bad-status');
+    s.answer(SERVICE);
+    s.end(impossible);
+    s.end(impossible);
+    const tried = s.steps.length;
+    s.advance(DEFAULT_RECOVERY.backoff.baseMs * 2);
+    expect(s.steps.slice(tried)).not.toContain('restart-service');
   });
 });
 
