@@ -3,15 +3,24 @@
 use crate::child;
 use crate::request::{Power, Refusal};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
-/// Begins it and returns: whether the guest ends, its host sees.
+/// A program that cannot shut down fails about at once; one that can may never end.
+const FAILS_WITHIN: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Begins it, and refuses where its program fails at once; whether the guest ends, its host sees.
 pub fn shut_down(how: Power) -> Result<(), Refusal> {
     let argv = command(how, |program| {
         child::find(program).filter(|path| Path::new(path).exists())
     })
     .ok_or_else(|| Refusal::error("this guest has neither shutdown nor systemctl nor reboot"))?;
+    run(&argv)
+}
+
+fn run(argv: &[String]) -> Result<(), Refusal> {
     let Some((program, arguments)) = argv.split_first() else {
         return Ok(());
     };
@@ -23,9 +32,28 @@ pub fn shut_down(how: Power) -> Result<(), Refusal> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| Refusal::error(format!("{program} does not start: {error}")))?;
-    // Nobody waits for how it ends; it is only not to stay a zombie.
-    thread::spawn(move || child.wait());
-    Ok(())
+    match ended_within(&mut child, FAILS_WITHIN) {
+        Some(status) if !status.success() => {
+            Err(Refusal::error(format!("{program} failed: {status}")))
+        }
+        Some(_) => Ok(()),
+        None => {
+            // Nobody waits for how it ends; it is only not to stay a zombie.
+            thread::spawn(move || child.wait());
+            Ok(())
+        }
+    }
+}
+
+fn ended_within(child: &mut Child, time: Duration) -> Option<ExitStatus> {
+    let until = Instant::now() + time;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => thread::sleep(LOOK),
+            _ => return None,
+        }
+    }
 }
 
 /// `shutdown` is what inits agree on; without it systemd's own program, or that of busybox.
@@ -47,6 +75,24 @@ fn command(how: Power, find: impl Fn(&str) -> Option<String>) -> Option<Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refuses_where_its_program_fails() {
+        let argv = |words: &[&str]| {
+            words
+                .iter()
+                .map(|&word| word.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let failed = run(&argv(&["/bin/sh", "-c", "exit 3"])).unwrap_err();
+        assert!(
+            failed.desc.contains("/bin/sh failed: exit status: 3"),
+            "{failed:?}"
+        );
+        assert!(run(&argv(&["/none"])).is_err());
+        assert!(run(&argv(&["/bin/sh", "-c", "exit 0"])).is_ok());
+        assert!(run(&argv(&["/bin/sleep", "2"])).is_ok());
+    }
 
     #[test]
     fn takes_the_first_program_that_is_there() {
