@@ -1,11 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { VmpulseError } from '../model/errors.js';
+import { backingName, parseQcow2Header, QCOW2_HEADER_BYTES } from '../model/qcow2.js';
 
-const QCOW2_MAGIC = 0x5146_49fb;
-const HEADER_BYTES = 112;
-/** Bit 2 of the incompatible features: the data lies in another file. */
-const DATA_FILE = 1n << 2n;
-const MAX_BACKING_BYTES = 1023;
 /** First bytes of what has to be unpacked before. */
 const PACKED: readonly (readonly [name: string, magic: string])[] = [
   ['gzip', '1f8b08'],
@@ -28,28 +24,24 @@ export interface ImageHeader {
 export async function readImageHeader(path: string): Promise<ImageHeader> {
   const file = await open(path, 'r');
   try {
-    const header = await readAt(file, 0, HEADER_BYTES);
-    const packed = PACKED.find(([, magic]) => header.toString('hex').startsWith(magic));
+    const begin = await readAt(file, 0, QCOW2_HEADER_BYTES);
+    const packed = PACKED.find(([, magic]) => begin.toString('hex').startsWith(magic));
     if (packed !== undefined)
       throw new VmpulseError('ERR_VMPULSE_STORAGE', `${path} is packed with ${packed[0]}; unpack it before`);
-    if (header.length < HEADER_BYTES || header.readUInt32BE(0) !== QCOW2_MAGIC) {
+    const header = parseQcow2Header(begin, path);
+    if (header === undefined) {
       const { size } = await file.stat();
       return { format: 'raw', virtualBytes: size };
     }
-    const offset = header.readBigUInt64BE(8);
-    const length = header.readUInt32BE(16);
-    const isVersion3 = header.readUInt32BE(4) >= 3;
-    if (isVersion3 && (header.readBigUInt64BE(72) & DATA_FILE) !== 0n)
+    const { virtualBytes, backing, hasDataFile } = header;
+    if (hasDataFile)
       throw new VmpulseError(
         'ERR_VMPULSE_STORAGE',
         `${path} keeps its data in another file; convert it (qemu-img convert)`,
       );
-    const virtualBytes = Number(header.readBigUInt64BE(24));
-    if (offset === 0n || length === 0) return { format: 'qcow2', virtualBytes };
-    const backing = await readAt(file, Number(offset), Math.min(length, MAX_BACKING_BYTES));
-    if (backing.length < Math.min(length, MAX_BACKING_BYTES))
-      throw new VmpulseError('ERR_VMPULSE_STORAGE', `${path} ends within its header`);
-    return { format: 'qcow2', virtualBytes, backing: backing.toString('utf8') };
+    if (backing === undefined) return { format: 'qcow2', virtualBytes };
+    const name = backingName(backing, await readAt(file, backing.at, backing.bytes), path);
+    return { format: 'qcow2', virtualBytes, backing: name };
   } finally {
     await file.close();
   }

@@ -5,7 +5,7 @@ import { writeDurably } from '../kernel/durable-file.js';
 import { VmpulseError } from '../model/errors.js';
 import type { CallOptions } from '../model/ports.js';
 import { digestsOf } from './checksum.js';
-import { namesIn, type UnusedFile, unusedFiles } from './unused-files.js';
+import { namesIn, type Unused, unusedFiles } from './unused-files.js';
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
@@ -86,8 +86,8 @@ export class ImageStore {
     throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
   }
 
-  /** Files that no name stands for and no disk is laid over, and what pulls that were given up have left. */
-  unused(nowMs: number): Promise<readonly UnusedFile[]> {
+  /** Files that no name stands for and no disk is laid over, and what was given up when it was being pulled or made. */
+  unused(nowMs: number): Promise<Unused> {
     const folders = {
       files: join(this.#folder, 'files'),
       parts: join(this.#folder, 'parts'),

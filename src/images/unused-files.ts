@@ -1,16 +1,24 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { VmpulseError } from '../model/errors.js';
+import { errorMessage, VmpulseError } from '../model/errors.js';
 import { readImageHeader } from './image-header.js';
 
 const DAY_MS = 86_400_000;
 /** How the files of images are named, wherever it stands in what a disk says that it is laid over. */
 const IMAGE_FILE = /[0-9a-f]{64}\.(?:raw|qcow2)/g;
+/** A disk that was being made over an image; it gets its name when it is whole. */
+const BEGUN_DISK = /\.qcow2\.[0-9a-f-]{36}\.new$/;
 
 /** Something in the store that nobody needs any more. */
 export interface UnusedFile {
   readonly path: string;
   readonly why: string;
+}
+
+export interface Unused {
+  readonly files: readonly UnusedFile[];
+  /** Why no image is among them although one might be: what could not be read; unset: all was. */
+  readonly unsure?: string;
 }
 
 export interface StoreFolders {
@@ -20,31 +28,49 @@ export interface StoreFolders {
 }
 
 /**
- * What is here for no name and no disk, and the beginnings that pulls have left. An image is gone for ever with its file, so
- * whatever cannot be read may need every one of them. `named` resolves with the files that names stand for, or throws.
+ * What is here for no name and no disk, and the beginnings of images and disks that were given up. An image is gone for ever
+ * with its file, so whatever cannot be read may need every one of them. `named` resolves with the files that names stand
+ * for, or throws.
  */
 export async function unusedFiles(
   { files, parts, disks }: StoreFolders,
   named: () => Promise<readonly string[]>,
   nowMs: number,
-): Promise<readonly UnusedFile[]> {
-  const replaced = await replacedFiles(files, disks, named, nowMs).catch(() => []);
-  const begun = (await olderThanDay(parts, nowMs).catch(() => [])).map((path) => ({
-    path,
-    why: 'the beginning of an image, a day old or more',
-  }));
-  return [...replaced, ...begun];
+): Promise<Unused> {
+  const begun = [
+    ...(await begunOnes(olderThanDay(parts, nowMs), 'the beginning of an image, a day old or more')),
+    ...(await begunOnes(begunDisks(disks, nowMs), 'the beginning of a disk, a day old or more')),
+  ];
+  const givenUp = new Set(begun.map(({ path }) => path));
+  try {
+    return { files: [...(await replacedFiles(files, disks, givenUp, named, nowMs)), ...begun] };
+  } catch (error) {
+    return { files: begun, unsure: errorMessage(error) };
+  }
+}
+
+async function begunOnes(paths: Promise<readonly string[]>, why: string): Promise<readonly UnusedFile[]> {
+  return (await paths.catch(() => [])).map((path) => ({ path, why }));
+}
+
+/** No making of a disk takes a day: whoever began them died. */
+async function begunDisks(disks: string, nowMs: number): Promise<readonly string[]> {
+  const begun = (await filesUnder(disks)).filter((path) => BEGUN_DISK.test(path));
+  const changes = await Promise.all(begun.map((path) => changedAtMs(path)));
+  return begun.filter((_, i) => nowMs - (changes[i] ?? nowMs) > DAY_MS);
 }
 
 async function replacedFiles(
   files: string,
   disks: string,
+  givenUp: ReadonlySet<string>,
   named: () => Promise<readonly string[]>,
   nowMs: number,
 ): Promise<readonly UnusedFile[]> {
   // The files first: what a name or a disk is given after this is too young to be among them.
   const old = await olderThanDay(files, nowMs);
-  const kept = new Set([...(await named()), ...(await imagesUnder(disks))]);
+  const laid = (await filesUnder(disks)).filter((path) => !givenUp.has(path));
+  const kept = new Set([...(await named()), ...(await Promise.all(laid.map(imagesOf))).flat()]);
   return old
     .filter((path) => !kept.has(path.slice(files.length + 1)))
     .map((path) => ({ path, why: 'an image that a later pull has replaced, and no disk is laid over' }));
@@ -65,18 +91,19 @@ async function changedAtMs(path: string): Promise<number> {
   return Math.max(found.ctimeMs, found.mtimeMs, ...changes);
 }
 
-/** Files of images that the disks below a folder are laid over. Throws where one does not say. */
-async function imagesUnder(folder: string): Promise<readonly string[]> {
+/** Every file below a folder. Throws where a folder cannot be read. */
+async function filesUnder(folder: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (const name of await namesIn(folder)) {
     const path = join(folder, name);
     const what = await unlessGone(stat(path));
-    if (what?.isDirectory()) found.push(...(await imagesUnder(path)));
-    else if (what !== undefined) found.push(...(await imagesOf(path)));
+    if (what?.isDirectory()) found.push(...(await filesUnder(path)));
+    else if (what !== undefined) found.push(path);
   }
   return found;
 }
 
+/** Files of images that a disk is laid over. Throws where it does not say. */
 async function imagesOf(path: string): Promise<readonly string[]> {
   const header = await unlessGone(readImageHeader(path));
   if (header?.format === 'raw' && path.includes('.qcow2'))

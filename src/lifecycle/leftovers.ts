@@ -11,6 +11,13 @@ export interface Leftover {
   readonly why: string;
 }
 
+/** What a look for leftovers found. */
+export interface Leftovers {
+  readonly leftovers: readonly Leftover[];
+  /** What may be needed no more and is kept nevertheless, each with why, for a person. */
+  readonly kept: readonly string[];
+}
+
 /** Folders of VMs that are not watched. One whose VMM runs is left alone: it would lose its sockets. */
 export async function folderLeftovers(
   stateDir: string,

@@ -9,7 +9,7 @@ import { Configuration, type ConfigurationOptions } from './configuration.js';
 import type { ConfigurationApi } from './configuration-api.js';
 import { type ApplyRequest, type ApplyView, Documents, type DocumentsOptions } from './documents.js';
 import type { ExecutionView } from './execution.js';
-import { folderLeftovers, type Leftover, removeLeftover } from './leftovers.js';
+import { folderLeftovers, type Leftover, type Leftovers, removeLeftover } from './leftovers.js';
 import { type LifeSource, LifeWatch } from './life-watch.js';
 import { type LifecycleRuntime, Operations } from './operations.js';
 import type { Plan } from './plan.js';
@@ -60,9 +60,9 @@ export interface LifecycleApi {
   /** A part of a log of a VM; see readLog. */
   log(vm: VmId, source: LogSource, from: LogBegin): Promise<LogPart>;
   /** What nobody needs any more. Changes nothing. */
-  leftovers(): Promise<readonly Leftover[]>;
+  leftovers(): Promise<Leftovers>;
   /** Removes that, and resolves with what it was. */
-  collect(): Promise<readonly Leftover[]>;
+  collect(): Promise<Leftovers>;
 }
 
 /** Makes, changes and removes VMs, beside a runtime that watches them. */
@@ -103,9 +103,11 @@ export class Lifecycle implements LifecycleApi {
     await this.configuration.start();
     await this.#executor.start();
     const { logger } = this.#options;
-    for (const { path, why } of await this.leftovers()) {
+    const { leftovers, kept } = await this.leftovers();
+    for (const { path, why } of leftovers) {
       logger.warn({ path }, `left over: ${why}; vmpulse gc removes it`);
     }
+    for (const why of kept) logger.warn({}, why);
   }
 
   /** Withdraws plans; the next start goes on with them. */
@@ -115,22 +117,23 @@ export class Lifecycle implements LifecycleApi {
     await this.#watch.close();
   }
 
-  async leftovers(): Promise<readonly Leftover[]> {
+  async leftovers(): Promise<Leftovers> {
     const { stateDir, runDir, runtime } = this.#options;
     const watched = new Set(runtime.specs().map(({ id }) => id));
     const documents = (await this.#documents.leftovers()).map(
       (path): Leftover => ({ kind: 'documents', path, why: 'documents that an apply which died had begun' }),
     );
-    const images = (await new ImageStore(stateDir).unused(Date.now())).map(
-      (unused): Leftover => ({ kind: 'image', ...unused }),
-    );
-    return [...documents, ...images, ...(await folderLeftovers(stateDir, runDir, (vm) => watched.has(vm)))];
+    const unused = await new ImageStore(stateDir).unused(Date.now());
+    const images = unused.files.map((file): Leftover => ({ kind: 'image', ...file }));
+    const folders = await folderLeftovers(stateDir, runDir, (vm) => watched.has(vm));
+    const kept = unused.unsure === undefined ? [] : [`no image is removed: ${unused.unsure}`];
+    return { leftovers: [...documents, ...images, ...folders], kept };
   }
 
-  async collect(): Promise<readonly Leftover[]> {
+  async collect(): Promise<Leftovers> {
     const found = await this.leftovers();
     await this.#documents.tidy();
-    for (const each of found) if (each.kind !== 'documents') await removeLeftover(each);
+    for (const each of found.leftovers) if (each.kind !== 'documents') await removeLeftover(each);
     return found;
   }
 

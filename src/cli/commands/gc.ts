@@ -23,8 +23,11 @@ export const gcCommand: CliCommand = {
           const answer = options.dryRun
             ? await client.get('/v1/leftovers', schema)
             : await client.post('/v1/gc', { author: author() }, schema);
-          await show(cli, options, answer, ({ leftovers }) => {
-            const lines = leftovers.map(({ path, why }) => `${path}: ${why}\n`);
+          await show(cli, options, answer, ({ leftovers, kept }) => {
+            const lines = [
+              ...leftovers.map(({ path, why }) => `${path}: ${why}\n`),
+              ...kept.map((why) => `${why}\n`),
+            ];
             const removed = leftovers.length === 0 ? 'nothing is left over' : `${leftovers.length} removed`;
             const end = options.dryRun && leftovers.length > 0 ? 'nothing removed (--dry-run)' : removed;
             return `${lines.join('')}${end}\n`;

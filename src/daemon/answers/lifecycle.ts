@@ -58,6 +58,7 @@ export const leftoversAnswer = z.looseObject({
       why: shown,
     }),
   ),
+  kept: z.array(shown),
 });
 
 export type PlanPreviewAnswer = z.output<typeof planPreviewAnswer>;

@@ -9,7 +9,7 @@ export function leftoverRoutes({ lifecycle, logger }: ApiOptions): Route[] {
       scope: 'read',
       summary: 'What nobody needs any more.',
       answer: leftoversAnswer,
-      handle: async () => ({ leftovers: await lifecycle.leftovers() }),
+      handle: async () => ({ ...(await lifecycle.leftovers()) }),
     }),
     post({
       path: '/v1/gc',
@@ -17,9 +17,9 @@ export function leftoverRoutes({ lifecycle, logger }: ApiOptions): Route[] {
       summary: 'Removes what nobody needs any more.',
       answer: leftoversAnswer,
       handle: async ({ author }) => {
-        const leftovers = await lifecycle.collect();
-        for (const { path } of leftovers) logger.info({ path, author }, 'left over, and removed');
-        return { leftovers };
+        const found = await lifecycle.collect();
+        for (const { path } of found.leftovers) logger.info({ path, author }, 'left over, and removed');
+        return { ...found };
       },
     }),
   ];

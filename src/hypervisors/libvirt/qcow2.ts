@@ -1,39 +1,37 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { backingName, parseQcow2Header, QCOW2_HEADER_BYTES, type Qcow2Header } from '../../model/qcow2.js';
 
-const MAGIC = 0x5146_49fb;
-const HEADER_BYTES = 72;
 /** What comes before the names of an entry. */
 const ENTRY_BYTES = 40;
-const MAX_BACKING_BYTES = 1023;
 const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 
 /** Names of the snapshots inside a qcow2 image, also while it is written. Throws ERR_VMPULSE_STORAGE for what is none. */
 export async function snapshotNames(path: string): Promise<string[]> {
-  return read(path, async (file, header) => {
-    const count = header.readUInt32BE(60);
-    const tableAt = Number(header.readBigUInt64BE(64));
+  return read(path, async (file, { snapshots: { count, at } }) =>
     // Not by the size of the file, which a block device has not; the end of it ends the table.
-    return count === 0 ? [] : namesIn(await readAt(file, tableAt, MAX_TABLE_BYTES), count);
-  });
+    count === 0 ? [] : namesIn(await readAt(file, at, MAX_TABLE_BYTES), count),
+  );
 }
 
 /** The file that a qcow2 image is laid over, as it names it; undefined: none. Throws ERR_VMPULSE_STORAGE for what is none. */
 export async function backingFile(path: string): Promise<string | undefined> {
-  return read(path, async (file, header) => {
-    const [at, length] = [Number(header.readBigUInt64BE(8)), header.readUInt32BE(16)];
-    if (at === 0 || length > MAX_BACKING_BYTES) return undefined;
-    return (await readAt(file, at, length)).toString('utf8');
-  });
+  return read(path, async (file, { backing }) =>
+    backing === undefined
+      ? undefined
+      : backingName(backing, await readAt(file, backing.at, backing.bytes), path),
+  );
 }
 
-async function read<T>(path: string, look: (file: FileHandle, header: Buffer) => Promise<T>): Promise<T> {
+async function read<T>(
+  path: string,
+  look: (file: FileHandle, header: Qcow2Header) => Promise<T>,
+): Promise<T> {
   try {
     const file = await open(path, 'r');
     try {
-      const header = await readAt(file, 0, HEADER_BYTES);
-      if (header.length < HEADER_BYTES || header.readUInt32BE(0) !== MAGIC)
-        throw new Error('it is no qcow2 image');
+      const header = parseQcow2Header(await readAt(file, 0, QCOW2_HEADER_BYTES), path);
+      if (header === undefined) throw new Error('it is no qcow2 image');
       return await look(file, header);
     } finally {
       await file.close();

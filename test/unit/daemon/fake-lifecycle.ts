@@ -5,7 +5,7 @@ import type {
   ChangeRequest,
   ConfigurationApi,
   ExecutionView,
-  Leftover,
+  Leftovers,
   LifecycleApi,
   LogBegin,
   LogPart,
@@ -86,11 +86,14 @@ export class FakeLifecycle implements LifecycleApi {
     return this.logs.shift() ?? { text: '', file: '1:2', next: 0 };
   }
 
-  async leftovers(): Promise<readonly Leftover[]> {
-    return [{ kind: 'vm-folder', path: '/state/vms/a/b', why: 'nobody watches it' }];
+  async leftovers(): Promise<Leftovers> {
+    return {
+      leftovers: [{ kind: 'vm-folder', path: '/state/vms/a/b', why: 'nobody watches it' }],
+      kept: ['no image is removed: a disk cannot be read'],
+    };
   }
 
-  collect(): Promise<readonly Leftover[]> {
+  collect(): Promise<Leftovers> {
     return this.leftovers();
   }
 }

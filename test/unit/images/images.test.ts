@@ -160,9 +160,9 @@ describe('a disk that is laid over an image', () => {
     const second = await pull(file('b.img', Buffer.alloc(1024 * 1024, 2)), { maxBytes: 1e7 });
     await makeOverlay(disk(folder), folder, soon());
     expect(statSync(disk(folder).path).ino).toBe(inode);
-    expect(await store.unused(later())).toEqual([]);
+    expect(await store.unused(later())).toEqual({ files: [] });
     const third = await pull(file('c.img', Buffer.alloc(1024 * 1024, 3)), { maxBytes: 1e7 });
-    expect((await store.unused(later())).map(({ path }) => path)).toEqual([store.pathOf(second)]);
+    expect((await store.unused(later())).files.map(({ path }) => path)).toEqual([store.pathOf(second)]);
     expect(existsSync(store.pathOf(third))).toBe(true);
     await store.verify(first, {});
   });

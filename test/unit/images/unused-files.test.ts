@@ -18,7 +18,7 @@ async function setUp() {
   };
   write(`images/files/${IMAGE}`, 'x');
   const unused = async (atMs = Date.now() + 2 * DAY_MS) =>
-    (await store.unused(atMs)).map(({ path }) => path.slice(folder.length + 1));
+    (await store.unused(atMs)).files.map(({ path }) => path.slice(folder.length + 1));
   return { folder, store, write, unused };
 }
 
@@ -56,9 +56,29 @@ describe('what nobody needs of the images', () => {
     ['a disk that ends within its header', 'disks/demo/web/root.qcow2', overlay('/x').subarray(0, 113)],
     ['a record that does not parse', 'images/debian.json', '{"name": "deb'],
   ])('is no image beside %s', async (_what, name, content) => {
-    const { write, unused } = await setUp();
+    const { write, unused, store } = await setUp();
     write(name, content);
     expect(await unused()).toEqual([]);
+    expect((await store.unused(Date.now() + 2 * DAY_MS)).unsure).toMatch(/\w/);
+  });
+
+  it('says which disk keeps it from being told', async () => {
+    const { write, store } = await setUp();
+    write('disks/demo/web/root.qcow2', Buffer.alloc(512, 7));
+    const { unsure } = await store.unused(Date.now() + 2 * DAY_MS);
+    expect(unsure).toContain('disks/demo/web/root.qcow2 has not the header of its format');
+  });
+
+  it.each([
+    ['torn', Buffer.alloc(64)],
+    ['whole', overlay(`/x/${IMAGE}`)],
+  ])('is the beginning of a disk whose maker died, %s, after a day', async (_what, content) => {
+    const { write, unused, store } = await setUp();
+    const begun = 'disks/demo/web/root.qcow2.6cf1fb0b-56ee-4739-a877-5671b886bc55.new';
+    write(begun, content);
+    expect(await unused()).toEqual([`images/files/${IMAGE}`, begun]);
+    const today = await store.unused(Date.now());
+    expect(today.files).toEqual([]);
   });
 
   it('is no image while a folder of disks cannot be read', async () => {
