@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { Pool } from 'undici';
 import { z } from 'zod';
-import { errorMessage, isErrorCode, VmpulseError } from '../model/errors.js';
+import { errnoOf, errorMessage, isErrorCode, VmpulseError } from '../model/errors.js';
 import { parseJson } from '../model/parse-json.js';
 import type { DaemonPlace } from './daemon-place.js';
 import { type EventBlock, readEventBlocks } from './event-blocks.js';
@@ -144,7 +144,7 @@ function nameOf(place: DaemonPlace): string {
 }
 
 function whyUnreachable(place: DaemonPlace, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = errnoOf(error);
   const path = nameOf(place);
   if (!('socketPath' in place)) {
     const isUntrusted = /CERT|SELF_SIGNED|ALTNAME|ISSUER|VERIFY/.test(code);

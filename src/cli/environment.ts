@@ -1,3 +1,4 @@
+import { DEFAULT_RUN_DIR, SOCKET_NAME } from '../model/folders.js';
 /** What the command line takes from its environment; nothing below src/cli reads it. */
 export interface Environment {
   /** VMPULSE_SOCKET. */
@@ -12,7 +13,7 @@ export interface Environment {
   readonly notify: { readonly socket: string; readonly watchdogUsec?: number } | undefined;
 }
 
-export const DEFAULT_SOCKET = '/run/vmpulse/vmpulse.sock';
+export const DEFAULT_SOCKET = `${DEFAULT_RUN_DIR}/${SOCKET_NAME}`;
 export const DEFAULT_CONFIG = '/etc/vmpulse/config.yaml';
 
 /** Reads the variables; an empty one counts as unset. */

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
+import { errnoOf } from '../model/errors.js';
 import type { Cli } from './cli.js';
 import { readEnvironment } from './environment.js';
 import { runCli } from './program.js';
 
 /** What a pipe that is closed at its other end (`| head`) throws. */
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+function ignoreBrokenPipe(error: unknown): void {
+  if (errnoOf(error) !== 'EPIPE') throw error;
   process.exit();
 }
 

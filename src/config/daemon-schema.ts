@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, SOCKET_NAME } from '../model/folders.js';
 import type { HookSettings } from '../model/hook.js';
 import type { HostNetwork } from '../model/link.js';
 import type { NotifySettings, ReportSettings } from '../model/notification.js';
@@ -219,15 +220,15 @@ function fillIn(
   hostName: string,
 ): DaemonConfig {
   const { engine = {}, heartbeats = {}, metrics = {}, journal = {}, readiness = {}, limits = {} } = written;
-  const runDir = written.runDir ?? '/run/vmpulse';
+  const runDir = written.runDir ?? DEFAULT_RUN_DIR;
   const own = { origin: `host configuration (${file})`, written: written.recovery, document };
   const report = buildReport(written.report);
   const laid = layRecovery(DEFAULT_RECOVERY, [own]);
   return {
     hostName: written.hostName ?? hostName,
-    stateDir: written.stateDir ?? '/var/lib/vmpulse',
+    stateDir: written.stateDir ?? DEFAULT_STATE_DIR,
     runDir,
-    socketPath: written.socket ?? join(runDir, 'vmpulse.sock'),
+    socketPath: written.socket ?? join(runDir, SOCKET_NAME),
     manifests: (written.manifests ?? ['vms.d']).map((path) => resolve(dirname(file), path)),
     logLevel: written.logLevel ?? 'info',
     api: buildApi(written.api),

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { arch, hostname } from 'node:os';
 import { extname, join } from 'node:path';
 import { Deadline } from '../model/deadline.js';
-import { VmpulseError } from '../model/errors.js';
+import { isMissingFile, VmpulseError } from '../model/errors.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import { type CompiledVms, compileDaemonConfig, compileVms, type HostFacts } from './compile-config.js';
 import type { DaemonConfig } from './daemon-schema.js';
@@ -147,7 +147,7 @@ function exists(path: string, deadline: Deadline): Promise<boolean> {
   return deadline.race(
     stat(path).then(
       () => true,
-      (error: unknown) => !(error instanceof Error && 'code' in error && error.code === 'ENOENT'),
+      (error: unknown) => !isMissingFile(error),
     ),
   );
 }

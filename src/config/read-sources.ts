@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Deadline } from '../model/deadline.js';
-import { errorMessage, isVmpulseError } from '../model/errors.js';
+import { errnoOf, errorMessage, isVmpulseError } from '../model/errors.js';
 import { MAX_FILE_BYTES, type SourceFile, tooLarge, type UnreadableFile } from './source-document.js';
 
 /** One entry of `manifests`, as it was found. */
@@ -15,13 +15,13 @@ export interface ManifestSource {
 const MAX_FILES = 10_000;
 const DOCUMENT_NAME = /^[^.].*\.(ya?ml|json)$/;
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(errnoOf(error));
 }
 
 function whyUnreadable(error: unknown, missing: string): string {
-  if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return missing;
-  if (hasCode(error, 'ERR_ENCODING_INVALID_ENCODED_DATA')) return 'is not UTF-8; save it as UTF-8';
+  if (isGone(error)) return missing;
+  if (errnoOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8; save it as UTF-8';
   return `cannot be read (${errorMessage(error)}); check the file and its permissions`;
 }
 
@@ -54,7 +54,7 @@ export async function readManifestSource(path: string, deadline: Deadline): Prom
     names = (await deadline.race(readdir(path))).filter((name) => DOCUMENT_NAME.test(name)).sort();
   } catch (error) {
     if (isVmpulseError(error)) throw error;
-    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return { path, state: 'missing', files: [] };
+    if (isGone(error)) return { path, state: 'missing', files: [] };
     return { path, state: 'read', files: [{ path, problem: whyUnreadable(error, gone) }] };
   }
   if (names.length > MAX_FILES) {

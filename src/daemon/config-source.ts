@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type LoadConfigOptions, type LoadedConfig, loadConfig } from '../config/index.js';
 import { HostSearch } from '../discovery/index.js';
+import { SOCKET_NAME } from '../model/folders.js';
 
 /** Paths that stand over those of the file. */
 export interface ConfigPaths {
@@ -63,8 +64,8 @@ export class ConfigSource {
 function withPaths(loaded: LoadedConfig, paths: ConfigPaths): LoadedConfig {
   const { config, origins } = loaded;
   const runDir = paths.runDir ?? config.runDir;
-  const followsRunDir = config.socketPath === join(config.runDir, 'vmpulse.sock');
-  const socketPath = paths.socketPath ?? (followsRunDir ? join(runDir, 'vmpulse.sock') : config.socketPath);
+  const followsRunDir = config.socketPath === join(config.runDir, SOCKET_NAME);
+  const socketPath = paths.socketPath ?? (followsRunDir ? join(runDir, SOCKET_NAME) : config.socketPath);
   const said = { stateDir: paths.stateDir, runDir: paths.runDir, socket: paths.socketPath };
   const bySaid = Object.entries(said).flatMap(([name, path]) =>
     path === undefined ? [] : [[name, COMMAND_LINE]],

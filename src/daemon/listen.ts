@@ -1,7 +1,7 @@
 import { chmod, lchown, lstat, mkdir, unlink } from 'node:fs/promises';
 import { connect, createServer, isIP, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { errorMessage, VmpulseError } from '../model/errors.js';
+import { errnoOf, errorMessage, isMissingFile, VmpulseError } from '../model/errors.js';
 import { requireSafeFolder } from './trusted-paths.js';
 
 /** How long a socket that exists may take to show that somebody serves it, ms. */
@@ -101,7 +101,7 @@ function listening(server: Server, listen: () => void): Promise<void> {
 /** True for a socket that nobody serves. Throws ERR_VMPULSE_ADDRESS_IN_USE where something must not be removed. */
 async function leftOver(path: string): Promise<boolean> {
   const found = await lstat(path).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return undefined;
+    if (isMissingFile(error)) return undefined;
     throw error;
   });
   if (!found) return false;
@@ -133,10 +133,6 @@ function isServed(path: string): Promise<boolean> {
     socket.once('connect', () => end(true));
     socket.once('error', (error) => end(errnoOf(error) !== 'ECONNREFUSED'));
   });
-}
-
-function errnoOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function listenError(error: unknown, where: string): VmpulseError {

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorMessage, VmpulseError } from '../model/errors.js';
+import { errnoOf, errorMessage, VmpulseError } from '../model/errors.js';
 import { lockStateDir } from './state-lock.js';
 import { requireOwnFile, requireOwnFolder } from './trusted-paths.js';
 
@@ -24,10 +24,7 @@ async function makeFolder(path: string, mode: number): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode });
   } catch (cause) {
-    const details = {
-      errno: cause instanceof Error && 'code' in cause ? String(cause.code) : '',
-      syscall: 'mkdir',
-    };
+    const details = { errno: errnoOf(cause), syscall: 'mkdir' };
     const text = `cannot make ${path}: ${errorMessage(cause)}; run as root or name another directory`;
     throw new VmpulseError('ERR_VMPULSE_SYSCALL', text, { cause, details });
   }

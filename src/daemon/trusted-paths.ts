@@ -1,5 +1,5 @@
 import { lstat, stat } from 'node:fs/promises';
-import { VmpulseError } from '../model/errors.js';
+import { isMissingFile, VmpulseError } from '../model/errors.js';
 
 const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
@@ -26,7 +26,7 @@ export async function requireSafeFolder(path: string): Promise<void> {
 /** Throws ERR_VMPULSE_UNTRUSTED for a file that is there and is a link, has a second name, or belongs to somebody else. */
 export async function requireOwnFile(path: string): Promise<void> {
   const found = await lstat(path).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isMissingFile(error)) return undefined;
     throw error;
   });
   if (found === undefined) return;

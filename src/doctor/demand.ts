@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { LoadedConfig } from '../config/index.js';
+import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../model/folders.js';
 import type { ProbeSpec } from '../model/probe.js';
 import type { HypervisorSpec } from '../model/vm.js';
 
@@ -51,8 +52,8 @@ export interface Demand {
 const NOTHING: Demand = {
   source: null,
   problem: null,
-  stateDir: '/var/lib/vmpulse',
-  runDir: '/run/vmpulse',
+  stateDir: DEFAULT_STATE_DIR,
+  runDir: DEFAULT_RUN_DIR,
   vms: 0,
   kvmOnly: [],
   programs: new Map(),

@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode, VmpulseError } from '../model/errors.js';
+import { errnoOf, isErrorCode, VmpulseError } from '../model/errors.js';
 import type { Outcome, ProbeResult, ProbeState } from '../model/outcome.js';
 import { isInconclusive, isReason, REASON_CLASS, type Reason } from '../model/reasons.js';
 import type { Batch, Completion, EventList } from './backend.js';
@@ -57,13 +57,9 @@ export function guarded<T>(call: () => T): T {
 function toVmpulseError(error: unknown): VmpulseError {
   if (error instanceof VmpulseError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = errnoOf(error);
   // Without a code of ours it is Node-API refusing the type of an argument.
   return new VmpulseError(isErrorCode(code) ? code : 'ERR_VMPULSE_ARGUMENT', message, { cause: error });
-}
-
-function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
 }
 
 export function decodeBatch(batch: NativeBatch): Batch {
@@ -138,7 +134,7 @@ function dueAt(numbers: Float64Array, at: number): Due {
 function decodeCompletion({ call, probe, value, error }: NativeCompletion): Completion {
   if (probe !== undefined) return { call, result: decodeProbe(probe) };
   if (value !== undefined) return { call, value: JSON.parse(value) };
-  const code = isErrorCode(error?.code) ? error.code : 'ERR_VMPULSE_INTERNAL';
+  const code = error !== undefined && isErrorCode(error.code) ? error.code : 'ERR_VMPULSE_INTERNAL';
   const details = error?.class === undefined ? {} : { class: error.class };
   return { call, error: new VmpulseError(code, error?.message ?? 'the engine gave no answer', { details }) };
 }

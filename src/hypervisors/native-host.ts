@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import { FileLock, kernelMissing, kvmCanary, openProcess, readProcessStat } from '../kernel/index.js';
-import { errorMessage, VmpulseError } from '../model/errors.js';
+import { errnoOf, errorMessage, VmpulseError } from '../model/errors.js';
 import type { ProcessIdentity } from '../model/vm.js';
 import type { WorkerPool } from '../pool/index.js';
 import type { DriverHost, ProcessHandle } from './host.js';
@@ -66,7 +66,7 @@ function pidHandle(identity: ProcessIdentity): ProcessHandle {
         look();
         process.kill(pid, signal);
       } catch (cause) {
-        const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'ESRCH';
+        const errno = errnoOf(cause) || 'ESRCH';
         throw new VmpulseError('ERR_VMPULSE_SYSCALL', `kill ${pid}: ${errorMessage(cause)}`, {
           cause,
           details: { errno: errno.startsWith('ERR_') ? 'ESRCH' : errno, syscall: 'kill' },

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorMessage, VmpulseError } from '../model/errors.js';
+import { errorMessage, isMissingFile, VmpulseError } from '../model/errors.js';
 import { readImageHeader } from './image-header.js';
 
 const DAY_MS = 86_400_000;
@@ -120,7 +120,7 @@ async function unlessGone<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isMissingFile(error)) return undefined;
     throw error;
   }
 }

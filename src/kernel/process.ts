@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { errorMessage, VmpulseError } from '../model/errors.js';
+import { errnoOf, errorMessage, VmpulseError } from '../model/errors.js';
 import type { ProcessIdentity } from '../model/vm.js';
 import { isSyscallError } from './native-errors.js';
 import { Pidfd } from './pidfd.js';
@@ -25,7 +25,7 @@ export function readProcessStat(pid: number): ProcessStat | undefined {
   try {
     text = readFileSync(path, 'latin1');
   } catch (error) {
-    const errno = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const errno = errnoOf(error);
     if (errno === 'ENOENT' || errno === 'ESRCH') return undefined;
     throw new VmpulseError('ERR_VMPULSE_SYSCALL', errorMessage(error), {
       cause: error,

@@ -1,5 +1,6 @@
 import { lstat, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isMissingFile } from '../model/errors.js';
 import type { VmSpec } from '../model/vm.js';
 
 /**
@@ -22,7 +23,7 @@ export async function removeDisks(vm: VmSpec, all: readonly VmSpec[]): Promise<s
   return removed;
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
+function ignoreMissing(error: unknown): undefined {
+  if (!isMissingFile(error)) throw error;
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readlink } from 'node:fs/promises';
+import { errnoOf } from '../model/errors.js';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
@@ -102,6 +103,6 @@ async function read(handle: FileHandle, position: number, length: number): Promi
 /** There is none, a socket, a link. */
 const NO_LOG: ReadonlySet<string> = new Set(['ENOENT', 'ENXIO', 'ELOOP']);
 
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (!NO_LOG.has(error.code ?? '')) throw error;
+function ignoreMissing(error: unknown): undefined {
+  if (!NO_LOG.has(errnoOf(error))) throw error;
 }

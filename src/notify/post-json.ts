@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'undici';
-import { errorMessage } from '../model/errors.js';
+import { errnoOf, errorMessage } from '../model/errors.js';
 import { mayPassLater } from '../model/http-status.js';
 import { Undelivered } from './undelivered.js';
 
@@ -56,8 +56,7 @@ async function readCa(file: string): Promise<string> {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'no answer in time';
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-  return code.replace(/^UND_ERR_/, '');
+  return (errnoOf(error) || error.name).replace(/^UND_ERR_/, '');
 }
 
 /** Seconds or a date, as ms from now. */

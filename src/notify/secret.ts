@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { errnoOf } from '../model/errors.js';
 import type { SecretPlace } from '../model/notification.js';
 import { Undelivered } from './undelivered.js';
 
@@ -24,7 +25,6 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    throw new Undelivered(`${file} cannot be read: ${why}`);
+    throw new Undelivered(`${file} cannot be read: ${errnoOf(error) || 'unknown'}`);
   }
 }

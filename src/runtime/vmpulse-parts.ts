@@ -5,6 +5,7 @@ import { hostBootId } from '../hypervisors/process.js';
 import { createDrivers } from '../hypervisors/registry.js';
 import { kernelMissing } from '../kernel/index.js';
 import { type Clock, systemClock } from '../model/clock.js';
+import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../model/folders.js';
 import { DEFAULT_HOOK_SETTINGS } from '../model/hook.js';
 import { silentLogger } from '../model/logger.js';
 import { hostFilter, hostForwarding, hostLinks } from '../network/index.js';
@@ -61,8 +62,8 @@ export function makeVmpulse(options: VmpulseOptions) {
     options,
     clock: options.clock ?? systemClock,
     host: options.host ?? hostname(),
-    runDir: options.runDir ?? '/run/vmpulse',
-    stateDir: options.stateDir ?? '/var/lib/vmpulse',
+    runDir: options.runDir ?? DEFAULT_RUN_DIR,
+    stateDir: options.stateDir ?? DEFAULT_STATE_DIR,
     journal: options.journal ?? new MemoryJournal(),
     journalDeadlineMs: options.journalDeadlineMs ?? 5_000,
     engine: options.engine ?? new ProbeEngine({ onFallback }),

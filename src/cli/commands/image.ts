@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { ImageRecord, ImageStore } from '../../images/index.js';
+import { DEFAULT_STATE_DIR } from '../../model/folders.js';
 import { plainText } from '../../model/plain-text.js';
 import type { Cli, CliCommand } from '../cli.js';
 import { DEFAULT_CONFIG } from '../environment.js';
@@ -11,7 +12,6 @@ import { parseBytes, parseTime } from '../option-parsers.js';
 import { table } from '../text/table.js';
 import { untilInterrupted } from '../until-interrupted.js';
 
-const DEFAULT_STATE_DIR = '/var/lib/vmpulse';
 const MIB = 1024 ** 2;
 
 interface StoreOptions extends FormatOptions {

@@ -2,7 +2,7 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { Deadline } from '../../model/deadline.js';
-import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
+import { errnoOf, errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { VERSION } from '../../runtime/version.js';
 import { type Gathering, type GatherOptions, PARTS, type Part } from './parts.js';
@@ -78,7 +78,7 @@ async function pack(dir: string, file: string, signal: AbortSignal): Promise<voi
     const packed = create({ cwd: dir, gzip: true, portable: true, prefix: 'must-gather' }, ['.']);
     await pipeline(packed, out, { signal });
   } catch (error) {
-    const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    const isThere = errnoOf(error) === 'EEXIST';
     if (!isThere) await rm(file, { force: true });
     if (signal.aborted) throw new VmpulseError('ERR_VMPULSE_ABORTED', 'must-gather was interrupted');
     throw notWritten(file, isThere ? IS_THERE : errorMessage(error), error);

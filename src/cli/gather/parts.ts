@@ -8,6 +8,7 @@ import { journalPageAnswer } from '../../daemon/answers/journal.js';
 import { hostAnswer } from '../../daemon/answers/status.js';
 import type { Deadline } from '../../model/deadline.js';
 import { errorMessage } from '../../model/errors.js';
+import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../../model/folders.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
 import { openJournal } from '../../runtime/journal/index.js';
 import { VERSION } from '../../runtime/version.js';
@@ -217,7 +218,7 @@ async function journalOnDisk(
   { config, lastMs, stage }: Gathering,
   deadline: Deadline,
 ): Promise<readonly object[]> {
-  const path = join(config?.config.stateDir ?? '/var/lib/vmpulse', 'journal.db');
+  const path = join(config?.config.stateDir ?? DEFAULT_STATE_DIR, 'journal.db');
   const { size } = await stat(path);
   if (size > MAX_JOURNAL_COPY_BYTES) throw new Error(`${path} is too large to be copied (${size} bytes)`);
   const copy = join(stage.scratch, 'journal.db');
@@ -263,7 +264,7 @@ async function log({ stage, lastMs }: Gathering, deadline: Deadline): Promise<vo
 }
 
 async function vmFolders(gathering: Gathering, deadline: Deadline): Promise<void> {
-  const { stateDir = '/var/lib/vmpulse', runDir = '/run/vmpulse' } = gathering.config?.config ?? {};
+  const { stateDir = DEFAULT_STATE_DIR, runDir = DEFAULT_RUN_DIR } = gathering.config?.config ?? {};
   for (const [name, folder] of [
     ['state', stateDir],
     ['run', runDir],

@@ -1,10 +1,5 @@
 import type { Reason } from '../../model/reasons.js';
 
-/** The code of a Node error, for example `ECONNREFUSED`; empty for none. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-}
-
 /** What errors of the peer or of the network mean, whenever they come. */
 const PEER: ReadonlyMap<string, Reason> = new Map([
   ['ECONNREFUSED', 'connection-refused'],

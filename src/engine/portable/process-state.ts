@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { errnoOf } from '../../model/errors.js';
 import type { Outcome } from '../../model/outcome.js';
 import { argumentError } from './argument.js';
-import { errorCode } from './errno.js';
 
 const STAT_BYTES = 1024;
 /** Place of the start time behind the command name, whose own place is the second (proc(5)). */
@@ -76,7 +76,7 @@ function readStat(pid: number): ProcessStat | 'gone' | 'unseen' {
   try {
     text = readStart(`/proc/${pid}/stat`);
   } catch (error) {
-    return ['ENOENT', 'ESRCH'].includes(errorCode(error)) ? 'gone' : 'unseen';
+    return ['ENOENT', 'ESRCH'].includes(errnoOf(error)) ? 'gone' : 'unseen';
   }
   // The command name is in parentheses and may hold any character, parentheses too.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

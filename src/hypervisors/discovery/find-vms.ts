@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Deadline } from '../../model/deadline.js';
-import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { errorMessage, isMissingFile, VmpulseError } from '../../model/errors.js';
 import type { CallOptions } from '../../model/ports.js';
 import { type FoundVm, foundVmSchema } from './found-vm.js';
 import { LIST_DOMAINS, mergeDomains, parseDomains } from './libvirt-domains.js';
@@ -60,7 +60,6 @@ async function askLibvirt(
     if (code === 0) return parseDomains(stdout);
     return `libvirt was not asked: ${stderr.trim().split('\n', 1)[0]}`;
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    return isMissing ? [] : `libvirt was not asked: ${errorMessage(error)}`;
+    return isMissingFile(error) ? [] : `libvirt was not asked: ${errorMessage(error)}`;
   }
 }

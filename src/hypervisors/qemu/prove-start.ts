@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import type { Deadline } from '../../model/deadline.js';
+import { errnoOf } from '../../model/errors.js';
 import type { FoundVmm } from '../vmm/find-vmm.js';
 import { type ProofContext, proveStart, type StartPlan } from '../vmm/prove-start.js';
 import type { Accelerators } from './accelerator.js';
@@ -58,7 +59,7 @@ async function forwardProblems(
 function whyNotListen(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.once('error', (error) => resolve(errnoOf(error) || error.message));
     server.listen({ host, port, exclusive: true, backlog: 1 }, () => server.close(() => resolve(undefined)));
   });
 }

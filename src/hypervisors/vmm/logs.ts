@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
+import { isMissingFile } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 
 const MAX_LOG_BYTES = 8 * 1024 * 1024;
@@ -94,7 +95,7 @@ async function replaceContent(path: string, content: Buffer | string): Promise<v
   }
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
+function ignoreMissing(error: unknown): undefined {
+  if (!isMissingFile(error)) throw error;
   return undefined;
 }

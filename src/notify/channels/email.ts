@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createTransport } from 'nodemailer';
-import { errorMessage } from '../../model/errors.js';
+import { errnoOf, errorMessage } from '../../model/errors.js';
 import type { NotifyWay, SmtpSettings } from '../../model/notification.js';
 import { plainText } from '../../model/plain-text.js';
 import { linesOf, subjectOf } from '../message.js';
@@ -88,8 +88,7 @@ function undelivered(
   if (error instanceof Undelivered) return error;
   const said = errorMessage(error);
   const safe = password === undefined ? said : said.replaceAll(password, '***');
-  const isOfMail =
-    error instanceof Error && 'code' in error && (error.code === 'EENVELOPE' || error.code === 'EMESSAGE');
+  const isOfMail = ['EENVELOPE', 'EMESSAGE'].includes(errnoOf(error));
   const status =
     error instanceof Error && 'responseCode' in error && typeof error.responseCode === 'number'
       ? error.responseCode

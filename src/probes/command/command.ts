@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { errorMessage, VmpulseError } from '../../model/errors.js';
+import { errnoOf, errorMessage, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import type { CommandOptions, ProbeCheck } from '../../model/probe.js';
 import type { ExternalProbe, ExternalSetting, Finding, LookOptions } from '../external.js';
@@ -122,7 +122,6 @@ async function couldNotStart(
   cwd: string,
   user: string | undefined,
 ): Promise<never> {
-  const errno = error instanceof Error && 'code' in error ? String(error.code) : '';
   const isThere = await stat(cwd).then(
     (found) => found.isDirectory(),
     () => false,
@@ -131,6 +130,6 @@ async function couldNotStart(
   const why = isThere ? errorMessage(error) : `there is no directory ${cwd} (cwd)`;
   throw new VmpulseError('ERR_VMPULSE_SYSCALL', `${program} cannot be run${who}: ${why}`, {
     cause: error,
-    details: { errno, syscall: 'spawn' },
+    details: { errno: errnoOf(error), syscall: 'spawn' },
   });
 }

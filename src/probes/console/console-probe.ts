@@ -1,4 +1,4 @@
-import { errorMessage } from '../../model/errors.js';
+import { errnoOf, errorMessage } from '../../model/errors.js';
 import type { Outcome } from '../../model/outcome.js';
 import { plainText } from '../../model/plain-text.js';
 import type { ConsoleOptions } from '../../model/probe.js';
@@ -135,7 +135,5 @@ function matches(scan: Scan, atMs: number): Pick<Watch, 'seen' | 'notSeen'> {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error
-    ? error.code === 'ENOENT'
-    : errorMessage(error).startsWith('ENOENT');
+  return (errnoOf(error) || errorMessage(error)).startsWith('ENOENT');
 }

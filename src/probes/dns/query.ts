@@ -1,4 +1,5 @@
 import { Resolver } from 'node:dns/promises';
+import { errnoOf } from '../../model/errors.js';
 
 /** What DNS says of a name. `trouble`: nobody could tell, which says nothing about the name. */
 export type DnsAnswer =
@@ -51,6 +52,6 @@ async function family(asked: Promise<readonly { address: string; ttl: number }[]
     const [first] = await asked;
     return first === undefined ? { code: 'ENODATA' } : { address: first.address, ttlSeconds: first.ttl };
   } catch (error) {
-    return { code: error instanceof Error && 'code' in error ? String(error.code) : 'EUNKNOWN' };
+    return { code: errnoOf(error) || 'EUNKNOWN' };
   }
 }

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { RE2JS } from 're2js';
 import { Client, type ConnectConfig } from 'ssh2';
-import { errorCode, reasonOfConnection } from '../../engine/portable/errno.js';
-import { errorMessage } from '../../model/errors.js';
+import { reasonOfConnection } from '../../engine/portable/errno.js';
+import { errnoOf, errorMessage } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { Banner } from './banner.js';
 import { credentials } from './credentials.js';
@@ -42,7 +42,7 @@ export default async function probeSsh(task: SshTask): Promise<SshResult> {
       socket.once('connect', () => {
         hasConnected = true;
       });
-      socket.on('error', (error) => settle(reasonOfConnection(errorCode(error)), errorMessage(error)));
+      socket.on('error', (error) => settle(reasonOfConnection(errnoOf(error)), errorMessage(error)));
       socket.once('close', () => settle('connection-closed'));
       listenForBanner(socket, banner, config === undefined, settle);
       if (config === undefined) return;
@@ -107,7 +107,7 @@ function login(
     const problem = hostProblem();
     if (problem !== undefined) return settle('identity-mismatch', problem);
     if (error.level === 'client-authentication') return settle('authentication-failed', error.message);
-    if (error.level === 'client-socket') return settle(reasonOfConnection(errorCode(error)), error.message);
+    if (error.level === 'client-socket') return settle(reasonOfConnection(errnoOf(error)), error.message);
     if (error.level === 'agent') return settle('prober-resources', `the agent: ${error.message}`);
     settle('handshake-failed', error.message);
   });

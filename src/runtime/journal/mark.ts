@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isMissingFile } from '../../model/errors.js';
 
 /**
  * A file beside the journal that names the journal which belongs there: one that is found under its path and has
@@ -17,7 +18,7 @@ export class JournalMark {
     try {
       return readFileSync(this.path, 'utf8').trim();
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      if (isMissingFile(error)) return undefined;
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
+import { errnoOf, errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { damagedBeside, moveAside, readableState } from './aside.js';
 import { unpackRows } from './entry-codec.js';
 import { JournalMark } from './mark.js';
@@ -54,7 +54,7 @@ class JournalHost {
    */
   fail(thrown: unknown): VmpulseError {
     if (isDamage(thrown)) return this.#replace(errorMessage(thrown));
-    const code = codeOf(thrown);
+    const code = errnoOf(thrown);
     if (!passing(code)) this.#shut();
     if (isVmpulseError(thrown)) return thrown;
     return new VmpulseError('ERR_VMPULSE_JOURNAL', describe(this.#options.path, code, errorMessage(thrown)));
@@ -110,13 +110,9 @@ class JournalHost {
   }
 }
 
-function codeOf(thrown: unknown): string {
-  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
-}
-
 /** What no retry mends. */
 function isDamage(thrown: unknown): boolean {
-  const code = codeOf(thrown);
+  const code = errnoOf(thrown);
   return thrown instanceof JournalDamage || code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB';
 }
 

@@ -3,7 +3,7 @@ import { dirname, isAbsolute } from 'node:path';
 import { readImageHeader } from '../../images/image-header.js';
 import { ImageStore } from '../../images/index.js';
 import type { Deadline } from '../../model/deadline.js';
-import { VmpulseError } from '../../model/errors.js';
+import { errnoOf, VmpulseError } from '../../model/errors.js';
 import type { DiskSpec } from '../../model/hypervisor.js';
 import { findTool, runTool } from './run-tool.js';
 
@@ -42,8 +42,8 @@ export async function makeOverlay(
     await runTool([tool.path, ...args], dirname(path), deadline);
     await chmod(fresh, 0o600);
     // Whoever else makes it at the same time, one of them is it.
-    await link(fresh, path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
+    await link(fresh, path).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error;
     });
   } finally {
     await rm(fresh, { force: true });

@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { errnoOf } from '../../../model/errors.js';
 import { monoMs } from '../clock.js';
-import { errorCode, reasonOfUnixCall } from '../errno.js';
+import { reasonOfUnixCall } from '../errno.js';
 import type { Timer, Timers } from '../timers.js';
 import type { Connection, Down, LinkEvents } from './link.js';
 import type { Session, SessionMessage } from './session.js';
@@ -40,7 +41,7 @@ export class EventSource implements Connection {
       this.#open(atEnd);
     } catch (error) {
       const down = {
-        reason: reasonOfUnixCall(errorCode(error)),
+        reason: reasonOfUnixCall(errnoOf(error)),
         detail: error instanceof Error ? error.message : 'it cannot be opened',
       };
       queueMicrotask(() => this.#end(down));

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
+import { errnoOf } from '../../../model/errors.js';
 import type { Reason } from '../../../model/reasons.js';
-import { errorCode, reasonOfConnection, reasonOfUnixCall } from '../errno.js';
+import { reasonOfConnection, reasonOfUnixCall } from '../errno.js';
 import type { Fault } from '../fault.js';
 import { discard } from '../stream/dial.js';
 import type { Session, SessionMessage } from './session.js';
@@ -111,7 +112,7 @@ export class Link implements Connection {
   }
 
   #downOf(error: Error): Down {
-    const code = errorCode(error);
+    const code = errnoOf(error);
     if (this.#isConnected) return { reason: reasonOfConnection(code), detail: error.message };
     // EAGAIN: the backlog is full; that of a socket that serves one client is by another one.
     const reason = code === 'EAGAIN' && this.#servesOne ? 'channel-busy' : reasonOfUnixCall(code);

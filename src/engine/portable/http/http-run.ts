@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
+import { errnoOf } from '../../../model/errors.js';
 import type { Reason } from '../../../model/reasons.js';
 import type { Endpoint } from '../check-schema.js';
-import { errorCode, reasonOfConnection } from '../errno.js';
+import { reasonOfConnection } from '../errno.js';
 import { fault } from '../fault.js';
 import { Dial, discard } from '../stream/dial.js';
 import { PlainStream, type Stream } from '../stream/stream.js';
@@ -98,7 +99,7 @@ export class HttpRun {
         if (!this.#startAfresh()) this.#end(exchange.onEof());
       },
       error: (error) => {
-        if (!this.#startAfresh()) this.#abort(exchange, reasonOfConnection(errorCode(error)));
+        if (!this.#startAfresh()) this.#abort(exchange, reasonOfConnection(errnoOf(error)));
       },
       fault: (fault) => this.#end(exchange.fail(fault)),
     });

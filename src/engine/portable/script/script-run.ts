@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
+import { errnoOf } from '../../../model/errors.js';
 import type { Reason } from '../../../model/reasons.js';
 import type { Endpoint } from '../check-schema.js';
-import { errorCode, reasonOfConnection } from '../errno.js';
+import { reasonOfConnection } from '../errno.js';
 import { fault } from '../fault.js';
 import { Dial, discard } from '../stream/dial.js';
 import { PlainStream, type Stream, type StreamEvents } from '../stream/stream.js';
@@ -140,7 +141,7 @@ export class ScriptRun {
     return {
       eof: () => this.#end(this.#exchange.onEof()),
       error: (error) => {
-        const reason = reasonOfConnection(errorCode(error));
+        const reason = reasonOfConnection(errnoOf(error));
         if (this.#stream?.isReady === true) this.#end(this.#exchange.onAbort(reason));
         else this.#failHandshake(reason);
       },

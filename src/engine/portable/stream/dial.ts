@@ -1,7 +1,8 @@
 import { Socket, type SocketConnectOpts } from 'node:net';
+import { errnoOf } from '../../../model/errors.js';
 import { isInconclusive, type Reason } from '../../../model/reasons.js';
 import type { Endpoint } from '../check-schema.js';
-import { errorCode, reasonOfCall, reasonOfConnection, reasonOfUnixCall } from '../errno.js';
+import { reasonOfCall, reasonOfConnection, reasonOfUnixCall } from '../errno.js';
 import { HybridDoor } from './hybrid-door.js';
 
 /** A probe error (not a failure) is tried again this often, at once. */
@@ -107,7 +108,7 @@ export class Dial {
       return;
     }
     this.#socket = undefined;
-    const code = errorCode(error);
+    const code = errnoOf(error);
     const isTcp = 'ip' in this.#endpoint;
     const call = !isTcp ? reasonOfUnixCall : atOnce ? reasonOfCall : reasonOfConnection;
     const reason = call(code);

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
+import { errnoOf } from '../../../model/errors.js';
 import { wallMs } from '../clock.js';
-import { errorCode } from '../errno.js';
 import { fault } from '../fault.js';
 import { escapeText } from '../text.js';
 import { endedByReset, resetError, type Secured, type Stream, type StreamEvents } from './stream.js';
@@ -104,7 +104,7 @@ export class TlsStream implements Stream {
   }
 
   #onError(events: StreamEvents, error: Error): void {
-    const code = errorCode(error);
+    const code = errnoOf(error);
     const text = `TLS: ${escapeText(error.message, MAX_TEXT)}`;
     // Servers of TLS 1.3 refuse a client only after it has finished.
     const isHandshake = this.#secured === undefined || /alert/i.test(`${code} ${error.message}`);

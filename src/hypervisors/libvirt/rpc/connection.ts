@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from 'node:net';
 import { Deadline } from '../../../model/deadline.js';
-import { errorMessage, isVmpulseError, VmpulseError } from '../../../model/errors.js';
+import { errnoOf, errorMessage, isMissingFile, isVmpulseError, VmpulseError } from '../../../model/errors.js';
 import { encodeCall, type Packet, PacketDecoder, type Program } from './packet.js';
 import { readRemoteError } from './remote-error.js';
 import type { XdrReader } from './xdr.js';
@@ -121,8 +121,8 @@ export class LibvirtConnection {
         return socket;
       } catch (error) {
         // A file without a daemon behind it says more than one that is not there.
-        if (failure === undefined || !isErrno(error, 'ENOENT')) failure = error;
-        if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ECONNREFUSED')) break;
+        if (failure === undefined || !isMissingFile(error)) failure = error;
+        if (!['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error))) break;
       }
     }
     if (this.#isClosed) throw closed('the connection to libvirt');
@@ -231,10 +231,6 @@ function connected(socket: Socket): Promise<void> {
     socket.on('error', reject);
     socket.once('close', () => reject(new Error('it ended the connection')));
   });
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** Whoever asked hears of an answer, also of one that cannot be read. */
