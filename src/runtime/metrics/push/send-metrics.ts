@@ -97,8 +97,9 @@ async function attempt(
       body,
       signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
     });
-    const said = await beginningOf(answer.body);
     const { statusCode } = answer;
+    // It is taken, whatever becomes of the words about it.
+    const said = await beginningOf(answer.body).catch(() => '');
     if (statusCode >= 200 && statusCode < 300) return undefined;
     const why = `${url.host} answers ${statusCode}: ${plainText(said.trim(), MAX_ANSWER_BYTES)}`;
     return { why, mayPass: mayPassLater(statusCode) };
