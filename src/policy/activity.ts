@@ -70,15 +70,15 @@ export function extendGrace(ctx: StepContext, vm: PolicyVmState): void {
 export function noteActivity(vm: PolicyVmState, moved: readonly string[], atMs: number): boolean {
   const { activity } = vm;
   if (!activity.watched) return false;
-  const before = { ...activity };
+  const { comparisons, movedAtMs, bootMovedAtMs, moved: movedBefore } = activity;
   activity.comparisons += 1;
   if (moved.length > 0) activity.bootMovedAtMs = atMs;
   noteOwn(activity, moved, atMs);
   return (
-    before.comparisons === 0 ||
-    (before.movedAtMs === null) !== (activity.movedAtMs === null) ||
-    (before.bootMovedAtMs === null) !== (activity.bootMovedAtMs === null) ||
-    before.moved !== activity.moved
+    comparisons === 0 ||
+    (movedAtMs === null) !== (activity.movedAtMs === null) ||
+    (bootMovedAtMs === null) !== (activity.bootMovedAtMs === null) ||
+    movedBefore !== activity.moved
   );
 }
 

@@ -13,7 +13,7 @@ export interface StepContext {
   /** VMs that were looked at or forgotten. */
   readonly looked: VmId[];
   /** VMs that took a place in a queue during this step. */
-  readonly queued: Set<PolicyVmState>;
+  readonly queued: PolicyVmState[];
   /** Earliest wake asked for by the VM that is being looked at. */
   wakeAtMs: number;
   /** The VM that is being looked at wants a slot of the host. */
@@ -27,7 +27,7 @@ export function newContext(state: PolicyState, now: number): StepContext {
     effects: [],
     decisions: [],
     looked: [],
-    queued: new Set(),
+    queued: [],
     wakeAtMs: Number.POSITIVE_INFINITY,
     wantsSlot: false,
   };

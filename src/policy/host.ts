@@ -20,7 +20,7 @@ export function enqueue(ctx: StepContext, vm: PolicyVmState, line: Line): void {
     ticket: vm.ticket,
     priority: line === 'start' ? (vm.spec?.recovery.startPriority ?? 0) : 0,
   });
-  ctx.queued.add(vm);
+  ctx.queued.push(vm);
   trimQueues(ctx.state);
 }
 
@@ -127,13 +127,22 @@ export function freeSlot(state: PolicyState, vm: PolicyVmState): void {
 /** When the host itself must be looked at: the next boot, the end of a hold on all, the brake. */
 export function hostWakeAt(ctx: StepContext): number | null {
   const { host } = ctx.state;
-  const times: number[] = [];
-  if (host.hold?.untilMs != null) times.push(host.hold.untilMs);
-  const bootAtMs = nextBootAtMs(ctx);
-  if (bootAtMs > ctx.now && (liveHead(ctx.state, host.queues.boot) || liveHead(ctx.state, host.queues.start)))
-    times.push(bootAtMs);
-  for (const atMs of [brakeWakeAt(ctx), incidentWakeAt(ctx)]) if (atMs !== null) times.push(atMs);
-  return times.length > 0 ? Math.min(...times) : null;
+  const holdAtMs = host.hold?.untilMs ?? null;
+  return earlierOf(earlierOf(holdAtMs, bootWakeAt(ctx)), earlierOf(brakeWakeAt(ctx), incidentWakeAt(ctx)));
+}
+
+function bootWakeAt(ctx: StepContext): number | null {
+  const { queues } = ctx.state.host;
+  pruneBoots(ctx.state.host, ctx.now);
+  if (!liveHead(ctx.state, queues.boot) && !liveHead(ctx.state, queues.start)) return null;
+  const atMs = nextBootAtMs(ctx);
+  return atMs > ctx.now ? atMs : null;
+}
+
+/** Null: never. */
+export function earlierOf(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
 }
 
 /** Why a VM that waits in a queue waits. */

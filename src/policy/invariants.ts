@@ -11,7 +11,8 @@ import { isVetoable, movedLately } from './witnesses.js';
 
 /**
  * Checks, apart from the rules that decide, what must hold after every step: throws ERR_VMPULSE_INTERNAL naming
- * everything that does not. Whoever gets it holds all recovery. Costs O(actions of this step).
+ * everything that does not. Whoever gets it holds all recovery. Runs after every step: O(actions of this step), and
+ * where all holds next to no garbage.
  */
 export function assertInvariants(state: PolicyState, result: StepResult, now: number): void {
   const broken: string[] = [];
@@ -19,19 +20,16 @@ export function assertInvariants(state: PolicyState, result: StepResult, now: nu
   if (busy.size > Math.max(state.config.maxConcurrentRecoveries, former.slots)) {
     broken.push(`${busy.size} recoveries at once, ${state.config.maxConcurrentRecoveries} are allowed`);
   }
-  const acted = new Set<string>();
+  const acted: string[] = [];
   for (const effect of result.effects) {
     if (effect.type !== 'recover') continue;
-    if (acted.has(effect.action.vm)) broken.push(`${effect.action.vm}: two actions in one step`);
-    acted.add(effect.action.vm);
+    if (acted.includes(effect.action.vm)) broken.push(`${effect.action.vm}: two actions in one step`);
+    acted.push(effect.action.vm);
     broken.push(...brokenBy(state, effect.action, now));
   }
-  broken.push(...miscounted(state), ...unbounded(state));
-  const fromMs = Math.max(now - LIMITS.bootWindowMs, former.bootsUntilMs);
-  const boots = state.host.boots.filter((atMs) => atMs > fromMs).length;
-  if (boots > state.config.maxBootsPerMinute) {
-    broken.push(`${boots} boots in a minute, ${state.config.maxBootsPerMinute} are allowed`);
-  }
+  miscounted(state, broken);
+  unbounded(state, broken);
+  tooManyBoots(state, now, broken);
   if (broken.length === 0) return;
   throw new VmpulseError(
     'ERR_VMPULSE_INTERNAL',
@@ -87,26 +85,34 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
 }
 
 /** The counts of the fleet cannot be less than nothing, nor can more fail than there are. */
-function miscounted(state: PolicyState): string[] {
+function miscounted(state: PolicyState, broken: string[]): void {
   const { failing, counted } = state.host;
-  if (failing.size <= counted && counted <= state.vms.size) return [];
-  return [`the fleet is counted as ${failing.size} failing of ${counted}, of ${state.vms.size} VMs`];
+  if (failing.size <= counted && counted <= state.vms.size) return;
+  broken.push(`the fleet is counted as ${failing.size} failing of ${counted}, of ${state.vms.size} VMs`);
+}
+
+function tooManyBoots({ host, config }: PolicyState, now: number, broken: string[]): void {
+  const { boots, former } = host;
+  if (boots.length <= config.maxBootsPerMinute) return;
+  const fromMs = Math.max(now - LIMITS.bootWindowMs, former.bootsUntilMs);
+  const lately = boots.filter((atMs) => atMs > fromMs).length;
+  if (lately > config.maxBootsPerMinute)
+    broken.push(`${lately} boots in a minute, ${config.maxBootsPerMinute} are allowed`);
 }
 
 /** Everything that grows has a bound. */
-function unbounded(state: PolicyState): string[] {
+function unbounded(state: PolicyState, broken: string[]): void {
   const { host, vms } = state;
   const { mild, boot, start } = host.queues;
   const most = maxEntries(state);
-  const broken: string[] = [];
-  const check = (what: string, size: number, max: number) => {
-    if (size > max) broken.push(`${size} ${what}, at most ${max}`);
-  };
-  check('wakes', host.wakes.length, most);
-  check('places in a queue', Math.max(mild.length, boot.length, start.length), most);
-  check('failures of the window', host.recent.size, vms.size);
-  check('causes', host.groups.size, (LIMITS.sharesKept + 1) * Math.max(1, vms.size));
-  return broken;
+  bound('wakes', host.wakes.length, most, broken);
+  bound('places in a queue', Math.max(mild.length, boot.length, start.length), most, broken);
+  bound('failures of the window', host.recent.size, vms.size, broken);
+  bound('causes', host.groups.size, (LIMITS.sharesKept + 1) * Math.max(1, vms.size), broken);
+}
+
+function bound(what: string, size: number, most: number, broken: string[]): void {
+  if (size > most) broken.push(`${size} ${what}, at most ${most}`);
 }
 
 /** An action for a failure has a diagnosis that asks for it, and evidence that still counts. */

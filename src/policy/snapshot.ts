@@ -1,7 +1,7 @@
 import { Field } from './field.js';
 import { type Brake, type Incident, newHostState } from './host-state.js';
 import { readHold, readVm } from './snapshot-vm.js';
-import type { Episode, PolicyConfig, PolicyState } from './types.js';
+import type { Episode, PolicyConfig, PolicyProbe, PolicyState } from './types.js';
 import { type Facts, noFacts, type PolicyVmState, type ProbeRecord } from './vm-state.js';
 
 const FORMAT = 'vmpulse-policy';
@@ -33,8 +33,14 @@ export function hostText(state: PolicyState): string {
 
 /** Most VMs of a large host did not change since the last time: their text is kept. */
 export function vmText(vm: PolicyVmState): string {
-  vm.stored ??= `${JSON.stringify(plain(vm)).slice(0, -1)},"past":[${vm.past.map(pastText).join(',')}]}`;
+  vm.stored ??= textOf(vm);
   return vm.stored;
+}
+
+function textOf(vm: PolicyVmState): string {
+  const probes = Array.from(vm.probes.values(), probeText).join(',');
+  const past = vm.past.map(pastText).join(',');
+  return `${JSON.stringify(plain(vm)).slice(0, -1)},"probes":[${probes}],"past":[${past}]}`;
 }
 
 const pastTexts = new WeakMap<Episode, string>();
@@ -82,33 +88,38 @@ function plain(vm: PolicyVmState): Record<string, unknown> {
     seq: vm.seq,
     asked: vm.asked,
     told: vm.told,
-    probes: Array.from(vm.probes.values(), plainProbe),
   };
 }
 
 /** Only what the VMM said; of most VMs that is nothing. */
-function saidFacts(facts: Facts): Record<string, unknown> {
-  const none: Record<string, unknown> = { ...noFacts() };
-  return Object.fromEntries(Object.entries(facts).filter(([key, value]) => value !== none[key]));
+function saidFacts(facts: Facts): Partial<Facts> {
+  const said: Partial<Record<keyof Facts, unknown>> = {};
+  for (const key of FACTS) if (facts[key] !== NO_FACTS[key]) said[key] = facts[key];
+  return said as Partial<Facts>;
 }
 
-function plainProbe(record: ProbeRecord): Record<string, unknown> {
-  const { spec } = record;
-  return {
-    name: spec.name,
-    role: spec.role,
-    kind: spec.kind,
-    critical: spec.critical,
-    startState: spec.startState,
-    state: record.state,
-    seen: record.seen,
-    reason: record.reason,
-    sinceMs: record.sinceMs,
-    streakStartMs: record.streakStartMs,
-    lastOkMs: record.lastOkMs,
-    count: record.count,
-    latched: record.latched,
-  };
+const NO_FACTS: Readonly<Facts> = noFacts();
+const FACTS = Object.keys(NO_FACTS) as (keyof Facts)[];
+
+const specTexts = new WeakMap<PolicyProbe, string>();
+
+/** What is configured of a probe, as the beginning of its text: made once. */
+function specText(spec: PolicyProbe): string {
+  const known = specTexts.get(spec);
+  if (known !== undefined) return known;
+  const { name, role, kind, critical, startState } = spec;
+  const text = JSON.stringify({ name, role, kind, critical, startState }).slice(0, -1);
+  specTexts.set(spec, text);
+  return text;
+}
+
+/** Probes are most of a text: numbers, truth values and names of ours are JSON as they are. */
+function probeText(record: ProbeRecord): string {
+  const { spec, state, seen, reason, latched, sinceMs, streakStartMs, lastOkMs, count } = record;
+  const why = reason === null ? 'null' : `"${reason}"`;
+  const said = `"state":"${state}","seen":${seen},"reason":${why},"latched":${latched}`;
+  const when = `"sinceMs":${sinceMs},"streakStartMs":${streakStartMs},"lastOkMs":${lastOkMs},"count":${count}`;
+  return `${specText(spec)},${said},${when}}`;
 }
 
 /**

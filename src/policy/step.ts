@@ -11,7 +11,7 @@ import { evaluate, ignored, tellQueued } from './evaluate.js';
 import { endedUnseen, interpretUnseen } from './exits.js';
 import { noteProbe, noteStatus, noteVmmEvent } from './facts.js';
 import { forgetVm } from './forget-vm.js';
-import { freeSlot, grantSlot, hostWakeAt, noteLimits, queueBlocker } from './host.js';
+import { earlierOf, freeSlot, grantSlot, hostWakeAt, noteLimits, queueBlocker } from './host.js';
 import { noteHostBooted, noteHostSigns } from './host-boot.js';
 import { newHostState } from './host-state.js';
 import { beginInstance, configureProbes, forget, resetProbes } from './instance.js';
@@ -74,10 +74,11 @@ function lookAtDue(ctx: StepContext, most: number): number {
 
 /** Incident and brake concern those that fail or wait for a slot, and once they are over everybody. */
 function followFleet(ctx: StepContext): void {
-  const changes = [syncIncident(ctx), syncBrake(ctx)];
-  if (changes.every((change) => change === null)) return;
+  const incident = syncIncident(ctx);
+  const brake = syncBrake(ctx);
+  if (incident === null && brake === null) return;
   const { vms, host } = ctx.state;
-  if (changes.includes('over') || changes.includes('released')) {
+  if (incident === 'over' || brake === 'released') {
     for (const vm of vms.values()) wakeNow(ctx, vm);
     return;
   }
@@ -91,10 +92,7 @@ function wakeKnown(ctx: StepContext, id: VmId): void {
 }
 
 function nextWake(ctx: StepContext): number | null {
-  const vm = earliestWake(ctx.state);
-  const host = hostWakeAt(ctx);
-  if (vm === null || host === null) return vm ?? host;
-  return Math.min(vm, host);
+  return earlierOf(earliestWake(ctx.state), hostWakeAt(ctx));
 }
 
 /** Notes the event, and says whom it concerns. */

@@ -21,7 +21,7 @@ interface Watch {
   cancel: () => void;
   turns: number;
   /** The last counters, and the attachment that they belong to. */
-  last?: { readonly session: VmmSession; readonly values: ReadonlyMap<string, number> };
+  last?: { readonly session: VmmSession; readonly counters: readonly GuestCounter[] };
 }
 
 /** Compares what guests have done with what they had done before, for VMs that something is suspected of. */
@@ -55,9 +55,11 @@ export class ActivityWatch {
   async #turn(unit: VmUnit, watch: Watch): Promise<void> {
     if (this.#reading < MAX_AT_ONCE) {
       this.#reading += 1;
-      await this.#compare(unit, watch).finally(() => {
+      try {
+        await this.#compare(unit, watch);
+      } finally {
         this.#reading -= 1;
-      });
+      }
     }
     if (this.#watches.get(unit.spec.id) !== watch) return;
     watch.turns += 1;
@@ -67,17 +69,31 @@ export class ActivityWatch {
 
   async #compare(unit: VmUnit, watch: Watch): Promise<void> {
     const { session } = unit;
-    // Counters that cannot be read say nothing, which is what no event says.
-    const read = await session?.counters?.({ deadlineMs: READ_MS }).catch(() => []);
+    const read = await countersOf(session);
     if (session === undefined || read === undefined || read.length === 0) return;
     const vm = unit.spec.id;
     if (unit.session !== session || this.#watches.get(vm) !== watch) return;
-    const before = watch.last?.session === session ? watch.last.values : undefined;
-    watch.last = { session, values: new Map(read.map(({ name, value }) => [name, value])) };
+    const before = watch.last?.session === session ? watch.last.counters : undefined;
+    watch.last = { session, counters: read };
     if (before) this.#post({ type: 'activity', vm, moved: movedIn(read, before), atMs: this.#clock.now() });
   }
 }
 
-function movedIn(read: readonly GuestCounter[], before: ReadonlyMap<string, number>): readonly string[] {
-  return read.filter(({ name, value }) => value > (before.get(name) ?? value)).map(({ name }) => name);
+/** Counters that cannot be read say nothing, which is what no event says. */
+async function countersOf(session: VmmSession | undefined): Promise<readonly GuestCounter[] | undefined> {
+  try {
+    return await session?.counters?.({ deadlineMs: READ_MS });
+  } catch {
+    return undefined;
+  }
+}
+
+/** A VM has a handful: they are searched. */
+function movedIn(read: readonly GuestCounter[], before: readonly GuestCounter[]): readonly string[] {
+  const moved: string[] = [];
+  for (const { name, value } of read) {
+    const former = before.find((counter) => counter.name === name);
+    if (former !== undefined && value > former.value) moved.push(name);
+  }
+  return moved;
 }

@@ -36,8 +36,7 @@ export class InputLog {
         return;
       case 'activity':
         // Comes every few seconds for as long as something is suspected; only a change is news.
-        if (this.#moved.get(event.vm) === event.moved.join()) return;
-        this.#moved.set(event.vm, event.moved.join());
+        if (!this.#isNews(event.vm, event.moved)) return;
         break;
       case 'vm-looked':
         // Found off every few seconds until somebody starts it.
@@ -57,6 +56,13 @@ export class InputLog {
       text: inputText(event),
       data: { event },
     });
+  }
+
+  #isNews(vm: VmId, moved: readonly string[]): boolean {
+    const names = moved.join();
+    if (this.#moved.get(vm) === names) return false;
+    this.#moved.set(vm, names);
+    return true;
   }
 }
 

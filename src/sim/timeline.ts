@@ -8,6 +8,8 @@ interface Entry {
 /** So many waits for promises to a turn of the event loop. */
 const TURN_EVERY = 1_000;
 
+const SETTLED = Promise.resolve();
+
 /**
  * True time of a simulation, and everything that is to happen in it. What falls on the same moment happens in the
  * order in which it was asked for.
@@ -52,34 +54,50 @@ export class Timeline {
     this.#stirred = true;
   }
 
-  /** Lets time pass up to and including `untilMs`. */
-  async run(untilMs: number): Promise<void> {
-    // What is begun here and not in a promise would run before promises that are settled already.
-    await Promise.resolve();
-    await this.#settle();
-    for (let top = this.#heap[0]; top !== undefined && top.atMs <= untilMs; top = this.#heap[0]) {
+  /** Lets time pass up to and including `untilMs`. Rejects with what something that happens throws. */
+  run(untilMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const goOn = () => {
+        try {
+          if (this.#advance(untilMs)) resolve();
+          else this.#whenSettled(goOn);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      // What is begun here and not in a promise would run before promises that are settled already.
+      void SETTLED.then(goOn);
+    });
+  }
+
+  /** Lets things happen until one of them settles promises (false), or until then (true). */
+  #advance(untilMs: number): boolean {
+    for (let top = this.#heap[0]; !this.#stirred; top = this.#heap[0]) {
+      if (top === undefined || top.atMs > untilMs) {
+        this.#nowMs = untilMs;
+        return true;
+      }
       this.#pop();
       if (top.run === null) continue;
       this.#nowMs = top.atMs;
       this.#handled += 1;
       top.run();
-      await this.#settle();
     }
-    this.#nowMs = untilMs;
+    return false;
   }
 
   /**
    * Nothing but promises is between two events. What is given to nextTick while promises are carried out runs once all
    * of them are over, those included that come about meanwhile; a turn of the event loop would say the same, and take
-   * longer than what it waits for. From time to time there is one all the same, for signals and finalizers.
+   * longer than what it waits for. From time to time there is one all the same, for signals and finalizers. It goes on
+   * as a promise does: ticks that are asked for in a tick do not wait for promises.
    */
-  async #settle(): Promise<void> {
-    while (this.#stirred) {
-      this.#stirred = false;
-      this.#settled += 1;
-      if (this.#settled % TURN_EVERY === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-      else await new Promise<void>((resolve) => process.nextTick(resolve));
-    }
+  #whenSettled(goOn: () => void): void {
+    this.#stirred = false;
+    this.#settled += 1;
+    const asPromise = () => void SETTLED.then(goOn);
+    if (this.#settled % TURN_EVERY === 0) setImmediate(asPromise);
+    else process.nextTick(asPromise);
   }
 
   #push(entry: Entry): void {
