@@ -39,12 +39,26 @@ export function askWhatItMeans(ctx: StepContext, vm: PolicyVmState): void {
  * and neither was anything of a VM that was adopted. Where nothing else speaks for the guest, they are asked once.
  */
 export function askWhatIsUnheard(ctx: StepContext, vm: PolicyVmState): void {
+  verify(ctx, vm, unheardProbes(vm));
+}
+
+/**
+ * Whatever else is known of a VM, a readiness that is only remembered decides on its place in the list of endpoints: the
+ * engine begins it as failed, and says nothing while it fails.
+ */
+export function askWhatIsRemembered(ctx: StepContext, vm: PolicyVmState): void {
+  // Who works on it, or has paused it, has taken it out of the list.
+  if (vm.running !== true || !vm.verifyAll || vm.maintenance || vm.suspended) return;
+  const readiness = [...vm.probes.values()].filter((r) => r.spec.role === 'readiness' && r.assumed);
+  verify(ctx, vm, readiness);
+}
+
+function verify(ctx: StepContext, vm: PolicyVmState, unheard: readonly ProbeRecord[]): void {
+  if (unheard.length === 0) return;
   if (vm.confirm) {
     wakeAt(ctx, vm.confirm.deadlineMs);
     return;
   }
-  const unheard = unheardProbes(vm);
-  if (unheard.length === 0) return;
   if (ctx.now < vm.verifyRetryAtMs) {
     wakeAt(ctx, vm.verifyRetryAtMs);
     return;

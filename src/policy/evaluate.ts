@@ -2,7 +2,7 @@ import { extendGrace, syncActivity } from './activity.js';
 import { expireAct, followAct } from './acts.js';
 import { type Assessment, assess, latch } from './assess.js';
 import { brakeBlocker } from './brake.js';
-import { askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
+import { askWhatIsRemembered, askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
 import { noteFine, noteStopped, noteVerdict } from './episode.js';
@@ -68,6 +68,7 @@ function evaluateWatched(ctx: StepContext, vm: PolicyVmState): void {
     else if (vm.maintenance) inMaintenance(ctx, vm, vm.maintenance);
     else if (vm.quarantine) quarantined(vm);
     else follow(ctx, vm, found);
+    askWhatIsRemembered(ctx, vm);
   }
   inFlight(ctx, vm);
   tellLongSuspension(ctx, vm, found.kind === 'paused');

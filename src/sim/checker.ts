@@ -9,8 +9,6 @@ const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 /** From a decision to the journal entry of its action, with proof and evidence in between. */
 const DECISION_MS = 10_000;
-/** A list of endpoints follows what probes say of a VM, and those what is the case, within this. */
-const LISTED_AFTER_MS = 240_000;
 /** How old the proof that a start is possible may be when a VMM is ended. */
 const PROOF_MS = 60_000;
 
@@ -140,38 +138,6 @@ export class Checker {
       if (vm.past.length > this.#limits.episodesKept) wrong(`${vm.id} keeps too many episodes`);
       if ((vm.episode?.attempts.length ?? 0) > 64) wrong(`${vm.id} keeps too many attempts`);
     }
-  }
-
-  /** Who gets traffic: those who serve, and of those who do not as few as the daemon may leave in the list. */
-  checkListed(host: SimHost, listed: ReadonlySet<string>): void {
-    const { judge } = this.#world;
-    if (!this.#isCalm(host)) return;
-    const running = host.vms.filter((vm) => vm.vmm !== null);
-    const mayLeave = Math.max(1, Math.floor(this.#limits.maxEject * running.length));
-    const out = running.filter((vm) => !listed.has(vm.spec.id));
-    for (const vm of host.vms) {
-      const { blocked, serves, badSinceMs, badUntilMs, cases } = judge.docket(vm);
-      const isListed = listed.has(vm.spec.id);
-      const calm = !blocked.runs && cases.every((one) => one.endedAtMs !== null);
-      const wellForMs = this.#now - Math.max(badUntilMs, vm.bootedAtMs, blocked.endedAtMs);
-      if (serves && calm && !isListed && wellForMs > LISTED_AFTER_MS)
-        this.#violation(vm, 'it serves and is not in the list of endpoints');
-      const badForMs = serves ? 0 : this.#now - badSinceMs;
-      if (isListed && badForMs > LISTED_AFTER_MS && (vm.vmm === null || out.length < mayLeave))
-        this.#violation(vm, `it is in the list of endpoints and has not served for ${badForMs / 1000} s`);
-    }
-    // Who has left stays out when others are shut down.
-    if (out.length > Math.max(1, this.#limits.maxEject * host.vms.length))
-      judge.find(
-        'violation',
-        null,
-        `${host.name}: ${out.length} of ${running.length} VMs are out of the list`,
-      );
-  }
-
-  #isCalm({ blocked, daemonSinceMs }: SimHost): boolean {
-    const sinceMs = Math.max(blocked.endedAtMs, daemonSinceMs);
-    return !blocked.runs && this.#now - sinceMs > LISTED_AFTER_MS;
   }
 
   /** At the end: what began has ended. */

@@ -101,6 +101,7 @@ export class Operator {
   /** Begins to work on the VM: nothing is to be done to it. */
   work(vm: SimVm, reason: string): void {
     this.#inMaintenance.set(vm, reason);
+    this.#world.lists.noteChange(vm);
     this.#maintain(vm, { reason, untilMs: null });
   }
 

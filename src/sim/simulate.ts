@@ -128,13 +128,13 @@ function inject(world: World, kind: FaultKind, lastMs: number): void {
 }
 
 function keepChecking(world: World, endMs: number): void {
-  const { timeline, checker } = world;
+  const { timeline, checker, lists } = world;
   const check = () => {
     for (const host of world.hosts) {
       if (host.daemon?.isRunning !== true) continue;
       const { state, listed } = host.daemon.supervisor;
       checker.checkBounds(host, state);
-      checker.checkListed(host, listed);
+      lists.check(host, listed);
     }
     if (timeline.nowMs + HOUR_MS < endMs) timeline.after(HOUR_MS, check);
   };

@@ -6,6 +6,7 @@ import type { PolicyConfig } from '../policy/types.js';
 import { Checker } from './checker.js';
 import { simulatedVm } from './fleet.js';
 import { Judge } from './judge.js';
+import { ListChecker } from './list-checker.js';
 import { Operator } from './operator.js';
 import { Random } from './random.js';
 import type { Canary } from './sim-daemon.js';
@@ -38,6 +39,7 @@ export class World {
   readonly hosts: readonly SimHost[];
   readonly judge: Judge;
   readonly checker: Checker;
+  readonly lists: ListChecker;
   readonly operator: Operator;
   readonly #options: WorldOptions;
   readonly #onAct: ((vm: SimVm) => void)[] = [];
@@ -48,6 +50,7 @@ export class World {
     this.random = new Random(`seed ${options.seed}`);
     this.judge = new Judge(this);
     this.checker = new Checker(this, options.policy);
+    this.lists = new ListChecker(this, options.policy);
     this.operator = new Operator(this);
     const { policy, maySleep, canary } = options;
     this.hosts = Array.from(
@@ -95,6 +98,7 @@ export class World {
   changed(vm: SimVm): void {
     this.judge.noteChange(vm);
     this.checker.noteChange(vm);
+    this.lists.noteChange(vm);
   }
 
   /** An entry of a journal is durable. */

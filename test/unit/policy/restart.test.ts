@@ -59,6 +59,37 @@ describe('a restart of the daemon', () => {
     expect(next.health()).toBe('healthy');
   });
 
+  it('learns that readiness was lost meanwhile of a VM that is quarantined', () => {
+    const s = new Stage().healthy({ recovery: { maxConsecutive: 1 } });
+    const panic = () => s.vmm({ type: 'panicked', action: 'pause' });
+    panic();
+    s.boot();
+    s.allOk();
+    panic();
+    s.advance(60_000);
+    expect(s.health()).toBe('quarantined');
+    // The former daemon dies before it has stored that its probes fail.
+    expect(s.state.vms.get(WEB)?.ready).toBe(true);
+    const next = reborn(s, { status: 'guest-panicked' });
+    expect(next.asked?.probes).toEqual(['readiness']);
+    next.answer({ readiness: 'connect-timeout' });
+    expect(next.state.vms.get(WEB)?.ready).toBe(false);
+    expect(next.health()).toBe('quarantined');
+  });
+
+  it('learns that readiness was lost meanwhile of a VM that fails while all recovery is held', () => {
+    const s = new Stage().healthy();
+    s.send({ type: 'hold', vm: null, reason: 'move', author: 'bob', untilMs: null });
+    const next = reborn(s);
+    next.probe('liveness', 'failed', 'connection-refused');
+    next.answer({ readiness: 'connection-refused', ...DOWN });
+    expect(next.asked?.probes).toEqual(['readiness']);
+    expect(next.state.vms.get(WEB)?.ready).toBe(true);
+    next.answer({ readiness: 'connection-refused' });
+    expect(next.state.vms.get(WEB)?.ready).toBe(false);
+    expect(next.steps).toEqual([]);
+  });
+
   it('takes a VMM that is another one for a new instance', () => {
     const s = new Stage().healthy();
     s.advance(3_600_000);
