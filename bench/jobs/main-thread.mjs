@@ -6,13 +6,12 @@ import { threadUs } from '../meter.mjs';
 
 const PERIOD_MS = 1000;
 const SCRAPE_MS = 5000;
-const SETTLE_MS = 3000;
 
 /** `changing` VMs change their readiness every period. */
-export function mainThread({ vms, changing, measureMs, dir }) {
+export function mainThread({ vms, changing, settleMs, measureMs, dir }) {
   return withHealthyFleet({ dir, vms, real: 0, periodMs: PERIOD_MS, changing }, async (fleet) => {
     fleet.flap(PERIOD_MS);
-    await sleep(SETTLE_MS);
+    await sleep(settleMs);
     const before = counts(await fleet.scrape());
     const scrapes = setInterval(() => void fleet.scrape(), SCRAPE_MS);
     const [us, startedAt] = [threadUs(process.pid, process.pid), performance.now()];

@@ -4,16 +4,14 @@ import { withHealthyFleet } from '../fleet.mjs';
 import { threadUs } from '../meter.mjs';
 import { percentile } from '../report.mjs';
 
-/** Long: what is measured are scrapes, and not probes that come in between. */
-const PERIOD_MS = 30_000;
 const FLAP_MS = 1_000;
 const BETWEEN_MS = 500;
 /** A stall is noticed once it is over, ms. */
 const AFTER_MS = 5;
 
 /** `changing` VMs change their readiness every second. The loop's delay is that of the time in which a scrape runs. */
-export function scrapes({ vms, changing, count, dir }) {
-  return withHealthyFleet({ dir, vms, real: 0, periodMs: PERIOD_MS, changing }, async (fleet) => {
+export function scrapes({ vms, changing, periodMs, count, dir }) {
+  return withHealthyFleet({ dir, vms, real: 0, periodMs, changing }, async (fleet) => {
     fleet.flap(FLAP_MS);
     const first = await timed(() => fleet.render('identity'));
     const delays = [];

@@ -11,7 +11,6 @@ import { vmName, withHealthyFleet } from '../fleet.mjs';
 import { WiredDriver } from '../wired-driver.mjs';
 
 const PEER = fileURLToPath(new URL('../processes/qmp-peer.mjs', import.meta.url));
-const CALM_PERIOD_MS = 10_000;
 const BETWEEN_MS = 25;
 const PATIENCE_MS = 60_000;
 const TAP = 'vmpbench0';
@@ -23,7 +22,7 @@ ioctl(F, 0x400454ca, $r) or die "TUNSETIFF: $!"; $| = 1; print "held\n"; <STDIN>
  * Milliseconds, one an event: the end of a VMM's process by SIGKILL, an event that another process writes to a monitor, and a
  * TAP device that goes down and up again (`isolated`: this process is alone in a network namespace; else left out).
  */
-export async function signals({ vms, events, isolated, dir }) {
+export async function signals({ vms, events, periodMs, isolated, dir }) {
   const heard = new Heard();
   const path = join(dir, 'peer.sock');
   const peer = fork(PEER, [path]);
@@ -33,7 +32,7 @@ export async function signals({ vms, events, isolated, dir }) {
   const wired = vmName(vms - 1);
   const driver = new WiredDriver(engine, wired, path);
   const interfaces = isolated ? [{ type: 'tap', device: TAP }] : [];
-  const fleet = { vms, real: events, periodMs: CALM_PERIOD_MS, driver, engine, dir };
+  const fleet = { vms, real: events, periodMs, driver, engine, dir };
   try {
     const changed = (spec) =>
       spec.id === wired ? { ...spec, hypervisor: { ...spec.hypervisor, interfaces } } : spec;

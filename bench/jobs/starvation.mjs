@@ -11,13 +11,12 @@ import { targetOf } from '../targets.mjs';
 
 const PERIOD_MS = 1000;
 const STARVED_MS = 1500;
-const TIMES = 3;
 const SETTLE_MS = 200;
 /** More than fit into the silent port's queue of one. */
 const QUEUE = 4;
 
-/** One target in ten is silent. Resolves with how many were judged wrongly. */
-export async function starvation({ targets }) {
+/** One target in ten is silent; the engine is stopped so many `times`. Resolves with how many were judged wrongly. */
+export async function starvation({ targets, times }) {
   const { port, stop } = await startResponder();
   const silent = await silentPort();
   const engine = new ProbeEngine({ engine: 'native' });
@@ -35,7 +34,7 @@ export async function starvation({ targets }) {
         for (const event of batch) if (event.to === 'failed') failed.add(place.get(event.handle));
       }
     })();
-    for (let time = 0; time < TIMES; time++) {
+    for (let time = 0; time < times; time++) {
       await stopAwhile();
       await sleep(PERIOD_MS / 2);
     }

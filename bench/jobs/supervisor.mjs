@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { withHealthyFleet } from '../fleet.mjs';
 import { StallMeter } from '../stall-meter.mjs';
 
-const CALM_PERIOD_MS = 10_000;
 const OUTAGE_PERIOD_MS = 2_000;
 const BETWEEN_MS = 25;
 const PATIENCE_MS = 60_000;
@@ -14,8 +13,8 @@ const JUDGED = /^([a-z-]+ \([a-z-]+\)|shared-cause:|fleet-brake:)/;
  * Times from an event to the driver being told what to do about it, one VM after the other: a panic (to `reset`) and
  * the end of the VMM's process (to `start`). Milliseconds, one an event.
  */
-export function reactions({ vms, events, ...place }) {
-  return withHealthyFleet({ ...place, vms, real: events, periodMs: CALM_PERIOD_MS }, async (fleet) => {
+export function reactions({ vms, events, periodMs, ...place }) {
+  return withHealthyFleet({ ...place, vms, real: events, periodMs }, async (fleet) => {
     const { specs, driver, startMs } = fleet;
     const killed = [];
     for (const vm of specs.slice(0, events)) {

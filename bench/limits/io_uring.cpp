@@ -19,7 +19,7 @@ constexpr uint64_t kCleared = 2ull << 32;
 constexpr uint8_t kLinked = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
 constexpr unsigned kLongestChain = 8;
 
-constexpr int kOff = 0;
+constexpr int kOn = 1;
 constexpr linger kReset{1, 0};
 const sockaddr kNowhere{AF_UNSPEC, {}};
 
@@ -37,7 +37,7 @@ class Prober {
         places_(kPlaces) {
     std::vector<int> files(kPlaces, -1);
     for (uint32_t place = 0; place < kPlaces; ++place) {
-      if (recycled_) files[place] = openSocket();
+      if (recycled_) delayAck(files[place] = openSocket());
       free_.push_back(place);
     }
     ring_.registerFiles(files.data(), kPlaces);
@@ -60,9 +60,11 @@ class Prober {
     const uint32_t place = free_.back();
     free_.pop_back();
     places_[place].address = targetAddress(job_, counts_.started++);
-    if (!recycled_) open(place);
-    option(place, IPPROTO_TCP, TCP_QUICKACK, &kOff, sizeof(kOff));
-    if (!recycled_) option(place, SOL_SOCKET, SO_LINGER, &kReset, sizeof(kReset));
+    if (!recycled_) {
+      open(place);
+      option(place, IPPROTO_TCP, TCP_DEFER_ACCEPT, &kOn, sizeof(kOn));
+      option(place, SOL_SOCKET, SO_LINGER, &kReset, sizeof(kReset));
+    }
     auto& connecting = linked(IORING_OP_CONNECT, place);
     connecting.addr = reinterpret_cast<uint64_t>(&places_[place].address);
     connecting.off = sizeof(sockaddr_in);

@@ -1,5 +1,5 @@
 // Sockets that are used again: connect to AF_UNSPEC resets the connection and leaves a fresh socket that is
-// still in epoll. A probe is three calls: setsockopt, connect, connect (HTTP: send and recv more).
+// still in epoll. A probe is two calls: connect, connect (HTTP: send and recv more).
 #include <sys/epoll.h>
 
 #include <array>
@@ -31,6 +31,7 @@ class Pool {
  private:
   int make() {
     const int fd = openSocket();
+    delayAck(fd);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLET;
     event.data.fd = fd;
@@ -67,7 +68,6 @@ void runRecycled(const Job& job) {
       const int fd = pool.take();
       ++inFlight;
       states[static_cast<size_t>(fd)] = State::kConnecting;
-      delayAck(fd);
       if (!beginConnect(fd, targetAddress(job, counts.started++))) end(fd, false);
     }
     const int ready = epoll_wait(epoll, events.data(), static_cast<int>(events.size()), pace.waitMs());

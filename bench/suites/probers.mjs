@@ -6,7 +6,6 @@ import { rawLoop } from '../probers/limits.mjs';
 import { nodeClients, vmpulse } from '../probers/ours.mjs';
 import { cpuRow } from '../report.mjs';
 
-const IDLE_MS = 500;
 const START_DEADLINE_MS = 15_000;
 /** More failed probes than this share are told: the figure beside them is not that of healthy targets. */
 const TOLD_SHARE = 0.001;
@@ -57,10 +56,10 @@ function asked({ targets, rates }, kind) {
 }
 
 /** One prober for one window. */
-export async function measureProber({ by, kind, targets, rate, ports, windowMs, warmMs }) {
+export async function measureProber({ by, kind, targets, rate, ports, idleMs, windowMs, warmMs }) {
   const core = CORES.prober;
   const port = kind === 'https' ? ports.tls : ports.plain;
-  const idleShare = await coreShare(core, IDLE_MS);
+  const idleShare = await coreShare(core, idleMs);
   const prober = await by.start({ kind, targets, rate, port });
   try {
     await begun(prober);

@@ -11,7 +11,7 @@ export async function measureRuntime({ run, longRounds, thread, scraped, starved
   say(`scrapes of ${scraped.vms} VMs`);
   const scrapeFigures = scrapeRows(await run('scrapes', scraped), scraped.vms);
   say('starvation');
-  const { healthyFailed, silentMissed } = await run('starvation', { targets: starved });
+  const { healthyFailed, silentMissed } = await run('starvation', starved);
   const of = { kind: 'runtime', targets: 2 * thread.vms };
   const row = (name, field, unit) =>
     figure(
@@ -23,12 +23,13 @@ export async function measureRuntime({ run, longRounds, thread, scraped, starved
     row('probes a second of that', 'probesPerSecond', '1/s'),
     row('failed probes a second of that', 'failuresPerSecond', '1/s'),
     ...scrapeFigures,
-    figure({ name: 'starved, healthy targets failed', kind: 'starved', targets: starved, unit: '' }, [
+    figure({ name: 'starved, healthy targets failed', kind: 'starved', targets: starved.targets, unit: '' }, [
       healthyFailed,
     ]),
-    figure({ name: 'starved, silent targets not failed', kind: 'starved', targets: starved, unit: '' }, [
-      silentMissed,
-    ]),
+    figure(
+      { name: 'starved, silent targets not failed', kind: 'starved', targets: starved.targets, unit: '' },
+      [silentMissed],
+    ),
   ];
 }
 

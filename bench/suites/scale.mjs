@@ -10,8 +10,6 @@ import { measureProber } from './probers.mjs';
 
 const SPREAD_RATE = 5_000;
 const LATENESS_RATE = 10_000;
-/** Time enough for a prober to have read its configuration. */
-const SETTLE_MS = 4_000;
 
 /** The same rate over few and many targets, by ours and by the raw loop that makes the same calls. */
 export async function measureSpread(context) {
@@ -92,13 +90,13 @@ export async function measureFastest(context) {
 }
 
 /** Bytes a target that HAProxy takes: what ten times as many servers take more. */
-export async function measurePeerMemory({ peers: { haproxy }, targets, ports, say }) {
+export async function measurePeerMemory({ peers: { haproxy }, targets, ports, settleMs, say }) {
   if (!haproxy) return [];
   say('memory of HAProxy');
   const rss = async (count) => {
     const prober = await haproxy.start({ kind: 'tcp', targets: count, rate: count / 10, port: ports.plain });
     try {
-      await sleep(SETTLE_MS);
+      await sleep(settleMs);
       return treeRssBytes(prober.pid);
     } finally {
       await prober.stop();

@@ -2,10 +2,13 @@ import { readHostSigns } from '../../dist/runtime/host-signs.js';
 import { figure, percentiles } from '../report.mjs';
 
 /** The whole runtime but the hypervisor: real supervisor, engine, thresholds and journal; a driver that answers at once. */
-export async function measureSupervisor({ run, longRounds, fleets, events }) {
+export async function measureSupervisor({ run, longRounds, fleets, calmPeriodMs, events }) {
   const results = [];
   for (const vms of isPressed() ? [] : fleets) {
-    const { killed, panicked } = await run('reactions', { vms, events: Math.min(events, vms / 2) });
+    const { killed, panicked } = await run('reactions', {
+      ...{ vms, periodMs: calmPeriodMs },
+      events: Math.min(events, vms / 2),
+    });
     const rows = (name, samples) => percentiles({ kind: 'reaction', targets: vms, name }, samples);
     results.push(...rows('VMM killed → start issued', killed));
     results.push(...rows('panic event → reset issued', panicked));

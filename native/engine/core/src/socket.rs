@@ -54,19 +54,14 @@ fn connect_tcp(address: &SocketAddr, options: ConnectOptions) -> io::Result<Owne
     Ok(fd)
 }
 
-/// A socket for connections that end by `disconnect`, or by RST when it is closed; small writes leave at once.
+/// A socket for connections that end by `disconnect`, or by RST when it is closed; SYN-ACKs are not acknowledged at once,
+/// small writes leave at once. It keeps all of that when it is disconnected.
 pub fn open_for_resets(address: &SocketAddr) -> io::Result<OwnedFd> {
     let fd = stream(family(address))?;
+    delay_ack(fd.as_fd())?;
     close_by_reset(&fd)?;
     set(fd.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32)?;
     Ok(fd)
-}
-
-/// Begins to connect a fresh or disconnected socket; the SYN-ACK will not be acknowledged at once.
-pub fn connect_delaying_ack(fd: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<()> {
-    // A disconnect forgets it, so it is said each time.
-    delay_ack(fd)?;
-    begin_tcp(fd, address)
 }
 
 /// Ends the connection of a TCP socket, or its attempt, by RST; the socket can connect again.
@@ -85,8 +80,10 @@ fn family(address: &SocketAddr) -> i32 {
     }
 }
 
+/// The SYN-ACK waits 200 ms for something that acknowledges it (see `ConnectOptions::late_ack`). The option is known for
+/// servers; on the side that connects it asks for just this, and unlike TCP_QUICKACK outlives a disconnect.
 fn delay_ack(fd: BorrowedFd<'_>) -> io::Result<()> {
-    set(fd, libc::IPPROTO_TCP, libc::TCP_QUICKACK, &0i32)
+    set(fd, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, &1i32)
 }
 
 fn close_by_reset(fd: &OwnedFd) -> io::Result<()> {
@@ -97,7 +94,8 @@ fn close_by_reset(fd: &OwnedFd) -> io::Result<()> {
     set(fd.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &linger)
 }
 
-fn begin_tcp(fd: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<()> {
+/// Begins to connect a fresh or disconnected socket.
+pub fn begin_tcp(fd: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<()> {
     match address {
         SocketAddr::V4(v4) => begin(
             fd,

@@ -120,7 +120,7 @@ impl StreamPool {
                 fd
             }
         };
-        socket::connect_delaying_ack(fd.as_fd(), address)?;
+        socket::begin_tcp(fd.as_fd(), address)?;
         let home = Home {
             idle: Arc::clone(&self.idle),
             v4,
@@ -219,6 +219,34 @@ mod tests {
             assert_eq!(socket::pending_errno(stream.as_fd()), 0);
         }
         assert!(descriptors.iter().all(|fd| *fd == descriptors[0]));
+    }
+
+    fn option(stream: &Stream, level: i32, name: i32) -> i32 {
+        let mut value = [0i32; 2];
+        let mut length = size_of_val(&value) as libc::socklen_t;
+        let fd = stream.as_fd().as_raw_fd();
+        // SAFETY: the buffer has the bytes that `length` says; the first number of every option read here is its switch.
+        let result =
+            unsafe { libc::getsockopt(fd, level, name, value.as_mut_ptr().cast(), &mut length) };
+        assert_eq!(result, 0);
+        value[0]
+    }
+
+    /// What is set once, for no further call a probe.
+    #[test]
+    fn a_disconnect_keeps_what_the_socket_was_told() {
+        let (pool, poller) = (StreamPool::default(), Poller::new().unwrap());
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        for _ in 0..2 {
+            let stream = connect(&pool, &poller, &server.local_addr().unwrap());
+            assert_eq!(
+                option(&stream, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT),
+                1
+            );
+            assert_eq!(option(&stream, libc::IPPROTO_TCP, libc::TCP_NODELAY), 1);
+            assert_eq!(option(&stream, libc::SOL_SOCKET, libc::SO_LINGER), 1);
+        }
+        assert_eq!(pool.idle.lock().v4.len(), 1, "it was one socket");
     }
 
     #[test]
