@@ -1,5 +1,5 @@
 import type { NetworkInterface } from './hypervisor.js';
-import type { VmSpec } from './vm.js';
+import type { HypervisorSpec, VmSpec } from './vm.js';
 
 /** What of a VM needs a new VMM to change. Plain JSON once it was stored. */
 export type Machine = Readonly<Record<string, unknown>>;
@@ -10,7 +10,21 @@ export function machineOf({
   cloudInit,
 }: Pick<VmSpec, 'hypervisor' | 'uuid' | 'cloudInit'>): Machine {
   const seed = cloudInit === undefined ? {} : { cloudInit };
-  return { ...seed, hypervisor: { ...hypervisor, interfaces: hypervisor.interfaces.map(withoutHost) }, uuid };
+  const interfaces = hypervisor.interfaces.map(withoutHost);
+  return { ...seed, hypervisor: { ...withoutAgent(hypervisor), interfaces }, uuid };
+}
+
+/** Whether another agent is to be asked of the VMM that runs: a new attachment does that, and no new VMM is needed. */
+export function asksOtherAgent(before: VmSpec, after: VmSpec): boolean {
+  const [old, fresh] = [before.hypervisor, after.hypervisor];
+  return old.guestAgent !== fresh.guestAgent && !('guestAgent' in withoutAgent(fresh));
+}
+
+/** An agent behind a vsock device is met by the device's socket, which is there whether anybody asks it or not. */
+function withoutAgent(hypervisor: HypervisorSpec): Partial<HypervisorSpec> {
+  if (hypervisor.driver !== 'cloud-hypervisor' && hypervisor.driver !== 'firecracker') return hypervisor;
+  const { guestAgent: _agent, ...machine } = hypervisor;
+  return machine;
 }
 
 /** What the host does with a device is no part of the machine: it changes while the VMM runs. */

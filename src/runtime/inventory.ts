@@ -1,6 +1,7 @@
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
+import { asksOtherAgent } from '../model/machine.js';
 import type { Driver, VmmEvent } from '../model/ports.js';
 import type { ProbeSpec } from '../model/probe.js';
 import type { ProcessIdentity, VmId, VmSpec } from '../model/vm.js';
@@ -166,10 +167,20 @@ export class Inventory {
   async reconfigure(unit: VmUnit, spec: VmSpec): Promise<void> {
     this.#options.degradations.clear(`probe/${spec.id}`);
     const isForced = spec.forceReconcile !== undefined && spec.forceReconcile !== unit.spec.forceReconcile;
+    const isMetAnew = asksOtherAgent(unit.spec, spec);
     const recounted = await unit.reconfigure(spec);
     this.#options.post({ type: 'vm-configured', vm: policyVm(spec, unit.driver), recounted });
     const mayLook = unit.session === undefined && !this.#options.isActedOn(spec.id);
     if (isForced && mayLook) await this.look(unit, true);
+    if (isMetAnew) await this.#meetAnew(unit);
+  }
+
+  /** Attaches to the same VMM by its new configuration; not under an action, which uses the attachment. */
+  async #meetAnew(unit: VmUnit): Promise<void> {
+    const { clock, isActedOn } = this.#options;
+    if (unit.session === undefined || !this.#isWatched(unit)) return;
+    if (isActedOn(unit.spec.id)) clock.at(clock.now() + LOOK_AGAIN_MS, () => void this.#meetAnew(unit));
+    else await this.look(unit, false);
   }
 
   /** Stops watching; the VMM runs on. */

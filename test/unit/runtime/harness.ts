@@ -52,7 +52,7 @@ export class Harness {
       hostBootId: () => options.hostBootId ?? 'boot-1',
       engine: options.real?.engine ?? this.engine,
       journal: this.journal,
-      drivers: { qemu: this.driver },
+      drivers: { qemu: this.driver, 'cloud-hypervisor': this.driver },
       probes: options.probes ?? {},
       probeHost: {
         runInPool: () => Promise.reject(new Error('the harness has no pool')),

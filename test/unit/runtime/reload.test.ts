@@ -2,11 +2,13 @@ import { createServer, type Server } from 'node:http';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ProbeEngine } from '../../../src/engine/index.js';
 import { systemClock } from '../../../src/model/clock.js';
+import type { CloudHypervisorSpec } from '../../../src/model/hypervisors/cloud-hypervisor.js';
 import type { ProbeCheck, ProbeSpec, ProbeTiming } from '../../../src/model/probe.js';
 import type { VmSpec } from '../../../src/model/vm.js';
 import { settle } from '../../fakes/manual-clock.js';
 import { RecordingDriver } from '../../fakes/recording-driver.js';
 import { probeSpec, vmSpec } from '../../fixtures/vm-spec.js';
+import { testVm } from '../qemu/fixtures.js';
 import { Harness } from './harness.js';
 
 const web = vmSpec('web');
@@ -57,6 +59,33 @@ describe('a VM that is configured anew', () => {
     const wanted = next.probes.find(({ name }) => name === probe);
     expect(h.engine.timingOf(`test/web/${probe}`)).toEqual(wanted?.timing);
     expect(h.engine.ids().toSorted()).toEqual(beat.probes.map(({ name }) => `test/web/${name}`).toSorted());
+  });
+
+  it('whose agent is behind its vsock has it asked at once, without a restart', async () => {
+    const { memoryMiB, vcpus, disks, interfaces, binary } = testVm().hypervisor;
+    const hypervisor: CloudHypervisorSpec = {
+      ...{ memoryMiB, vcpus, disks, interfaces, binary, extraArgs: [] },
+      driver: 'cloud-hypervisor',
+      kernel: { image: '/boot/vmlinux', append: '' },
+      vsockCid: 3,
+      watchdog: false,
+      pvpanic: false,
+      guestAgent: false,
+    };
+    const vm: VmSpec = { ...web, hypervisor };
+    const h = new Harness();
+    await h.startHealthy(vm);
+    const met = () => h.driver.calls.filter((call) => call.startsWith('attach ')).length;
+    const before = met();
+    const asked = { ...vm, machineDigest: 'other', hypervisor: { ...hypervisor, guestAgent: true } };
+    expect(await h.supervisor.apply([asked])).toMatchObject({
+      changed: [{ id: vm.id, restartRequired: false }],
+    });
+    await settle();
+    expect(met()).toBe(before + 1);
+    await h.supervisor.apply([{ ...asked, hypervisor: { ...asked.hypervisor, vcpus: 2 } }]);
+    await settle();
+    expect(met()).toBe(before + 1);
   });
 
   it('has a probe whose delay is not over begin anew, with what is left of the new one', async () => {
