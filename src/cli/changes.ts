@@ -72,7 +72,7 @@ export async function requireYes(
   await show(cli, options, plain<Preview>(preview), wouldText);
   throw new VmpulseError(
     'ERR_VMPULSE_UNCONFIRMED',
-    `nothing was done: ${verb} would meet ${vms.length === 1 ? '1 VM' : `${vms.length} VMs`}; add --yes if that is meant`,
+    `nothing was done: that would meet ${vms.length === 1 ? '1 VM' : `${vms.length} VMs`}; add --yes if that is meant`,
   );
 }
 

@@ -46,6 +46,11 @@ export function commandOf(argv: readonly string[], { command, script }: CommandO
   throw new VmpulseError('ERR_VMPULSE_USAGE', text);
 }
 
+/** As it would be written for a shell. */
+export function shownCommand(argv: readonly string[]): string {
+  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(' ');
+}
+
 /** A script goes to its interpreter by the standard input: nothing is written into the guest. */
 function scriptCommand(path: string, argv: readonly string[]): GuestCommand {
   const input = readScript(path);

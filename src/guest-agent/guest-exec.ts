@@ -70,7 +70,9 @@ export class GuestExec {
       ...(bytes.length === 0 ? {} : { 'input-data': bytes.toString('base64') }),
       ...(timeoutMs === undefined ? {} : { 'timeout-ms': Math.max(1, Math.floor(timeoutMs)) }),
     };
-    return this.#agent.request('guest-exec', args, deadline.step());
+    return this.#agent.request('guest-exec', args, deadline.step()).catch((error: unknown) => {
+      throw missing(path, error);
+    });
   }
 
   async #end(pid: number, deadline: Deadline): Promise<GuestCommandResult> {
@@ -109,6 +111,14 @@ export class GuestExec {
     if (this.#overdue.size >= MAX_OVERDUE && oldest !== undefined) this.#overdue.delete(oldest);
     this.#overdue.set(key, pid);
   }
+}
+
+/** Agents word it as their libraries do. */
+function missing(path: string, error: unknown): unknown {
+  if (!isVmpulseError(error, 'ERR_VMPULSE_COMMAND') || !/No such file or directory/.test(error.message))
+    return error;
+  const text = `the guest has no program ${path}, or lacks what it needs to start`;
+  return new VmpulseError('ERR_VMPULSE_COMMAND', text, { details: error.details, cause: error });
 }
 
 function decode(base64: string | undefined): string {

@@ -9,6 +9,11 @@ import type { VmUnit } from './vm-unit.js';
 const MAX_COMMANDS = 32;
 /** What the journal keeps of one argument, and how many of them. */
 const MAX_SHOWN_CHARS = 300;
+/** For the question whether the guest runs; one that is not answered in time keeps nobody from trying. */
+const STATUS_MS = 2_000;
+
+/** Run states in which a guest executes nothing until somebody does something about it. */
+const STANDING: ReadonlySet<string> = new Set(['paused', 'guest-panicked', 'watchdog', 'shutdown']);
 
 export interface GuestCommandRequest extends CallOptions {
   readonly vm: VmId;
@@ -29,8 +34,8 @@ export interface ConsoleView {
 /** What persons do in guests. */
 export interface GuestApi {
   /**
-   * Runs argv in the guest through its agent, once that is on record. Rejects with ERR_VMPULSE_VM_NOT_RUNNING,
-   * ERR_VMPULSE_UNSUPPORTED without an agent, ERR_VMPULSE_COMMAND when the guest does not allow it, ERR_VMPULSE_JOURNAL.
+   * Runs argv in the guest through its agent, once that is on record. Rejects with ERR_VMPULSE_VM_NOT_RUNNING, also where
+   * the guest stands still (paused, panicked), ERR_VMPULSE_UNSUPPORTED without an agent, ERR_VMPULSE_COMMAND when the guest does not allow it, ERR_VMPULSE_JOURNAL.
    */
   exec(request: GuestCommandRequest): Promise<GuestCommandResult>;
   stats(vm: VmId, options: CallOptions): Promise<GuestResources>;
@@ -43,19 +48,19 @@ export interface GuestApi {
 }
 
 export class Guests implements GuestApi {
-  readonly #unitOf: (vm: VmId) => VmUnit;
-  readonly #recorder: Recorder;
+  readonly #unitOf: (vm: VmId) => Pick<VmUnit, 'session'>;
+  readonly #recorder: Pick<Recorder, 'durable' | 'note'>;
   #running = 0;
 
   /** `unitOf` throws ERR_VMPULSE_VM_UNKNOWN. */
-  constructor(unitOf: (vm: VmId) => VmUnit, recorder: Recorder) {
+  constructor(unitOf: (vm: VmId) => Pick<VmUnit, 'session'>, recorder: Pick<Recorder, 'durable' | 'note'>) {
     this.#unitOf = unitOf;
     this.#recorder = recorder;
   }
 
   async exec(request: GuestCommandRequest): Promise<GuestCommandResult> {
     const { vm, argv, input, author, ...options } = request;
-    const session = this.#session(vm);
+    const session = await this.#moving(vm, options);
     if (this.#running >= MAX_COMMANDS) {
       const text = `${MAX_COMMANDS} commands run in guests already; wait for one to end`;
       throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
@@ -88,7 +93,7 @@ export class Guests implements GuestApi {
   }
 
   async stats(vm: VmId, options: CallOptions): Promise<GuestResources> {
-    const session = this.#session(vm);
+    const session = await this.#moving(vm, options);
     if (session.resources !== undefined) return session.resources(options);
     throw new VmpulseError(
       'ERR_VMPULSE_UNSUPPORTED',
@@ -110,7 +115,10 @@ export class Guests implements GuestApi {
     }
     const asked = `${change.relative ? 'by' : 'to'} ${change.mib} MiB`;
     await this.#record(vm, `${author} resizes ${vm} ${asked}`, { verb: 'resize', author, ...change });
-    const memoryMiB = await session.resizeMemory(change, options);
+    const memoryMiB = await session.resizeMemory(change, options).catch((error: unknown) => {
+      this.#note(vm, `${vm} was not resized: ${errorMessage(error)}`, { verb: 'resize-end', author });
+      throw error;
+    });
     this.#note(vm, `${vm} has ${memoryMiB} MiB`, { verb: 'resize-end', author, memoryMiB });
     return memoryMiB;
   }
@@ -123,6 +131,17 @@ export class Guests implements GuestApi {
     }
     await this.#record(vm, `${author} opens the console of ${vm}`, { verb: 'console', author });
     return { vm, socket: consoleSocket, log: consoleLog ?? null };
+  }
+
+  /** The session of a guest that can answer: nobody is to wait for one that stands still. */
+  async #moving(vm: VmId, { deadlineMs }: CallOptions): Promise<VmmSession> {
+    const session = this.#session(vm);
+    const asked = { deadlineMs: Math.min(STATUS_MS, deadlineMs) };
+    const status = await session.status(asked).catch(() => undefined);
+    if (status === undefined || !STANDING.has(status)) return session;
+    const remedy = status === 'paused' ? `vmpulse vm resume ${vm}` : `vmpulse vm reset ${vm}`;
+    const text = `the guest of ${vm} stands still (${status}) and can answer nothing; ${remedy}`;
+    throw new VmpulseError('ERR_VMPULSE_VM_NOT_RUNNING', text);
   }
 
   #session(vm: VmId): VmmSession {

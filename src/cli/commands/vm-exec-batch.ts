@@ -7,7 +7,7 @@ import { type Cli, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { type Answer, type FormatOptions, formatOption, formatted, jsonOption, plain } from '../format.js';
-import { type CommandOptions, commandOf, runInGuest } from '../guest-command.js';
+import { type CommandOptions, commandOf, runInGuest, shownCommand } from '../guest-command.js';
 import { inParallel } from '../in-parallel.js';
 import { oneMore, parseTime, wholeNumber } from '../option-parsers.js';
 import { healthOption, type Selection, selectVms, tagOption, tellIfNone } from '../selectors.js';
@@ -63,7 +63,7 @@ export function addExecBatch(vm: Command, cli: Cli): void {
         const run = commandOf(argv, options);
         const vms = await selectVms(client, options.vm ?? [], options);
         const ids = vms.map(({ shown }) => shown.id);
-        const verb = `run ${JSON.stringify(run.argv)} in`;
+        const verb = `run ${shownCommand(run.argv)} in`;
         tellIfNone(cli, ids);
         const each = ids.map((id) => `${verb} ${id}`);
         if (!(await goesOn(cli, options, each)) || ids.length === 0) return;

@@ -4,7 +4,7 @@ import { type Cli, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { formatOption, jsonOption, show } from '../format.js';
-import { type CommandOptions, commandOf, lines, runInGuest } from '../guest-command.js';
+import { type CommandOptions, commandOf, lines, runInGuest, shownCommand } from '../guest-command.js';
 import { parseTime } from '../option-parsers.js';
 import { vmId } from '../selectors.js';
 
@@ -47,7 +47,7 @@ export function addExec(vm: Command, cli: Cli): void {
       withDaemon(command, cli, async (client) => {
         const run = commandOf(argv, options);
         const id = await vmId(client, name);
-        if (!(await goesOn(cli, options, `run ${JSON.stringify(run.argv)} in ${id}`))) return;
+        if (!(await goesOn(cli, options, `run ${shownCommand(run.argv)} in ${id}`))) return;
         const answer = await runInGuest(client, id, run, options.timeout);
         const { exitCode, stdout, stderr } = answer.shown;
         await show(cli, options, answer, () => lines(stdout));

@@ -9,8 +9,8 @@ import { guestCounters } from '../vmm/guest-counters.js';
 import { rebootByAgent } from '../vmm/reboot-by-agent.js';
 import { lostAsUndefined } from '../vmm/rest-api.js';
 import {
+  askUntil,
   isDead,
-  STOP_POLL_MS,
   type StopAttempt,
   type StopTarget,
   terminate,
@@ -103,8 +103,11 @@ export class CloudHypervisorSession
         const status = await vmm.status(deadline);
         // A guest that does not run cannot shut down: no use in waiting for it.
         if (status !== 'running') throw new VmpulseError('ERR_VMPULSE_COMMAND', `the guest is ${status}`);
-        await vmm.ask('vm.power-button', deadline);
-        await deadline.until(STOP_POLL_MS, () => isDead(target) || undefined);
+        await askUntil(
+          () => vmm.ask('vm.power-button', deadline),
+          () => isDead(target),
+          deadline,
+        );
       },
       async (deadline) => {
         // To shut down a paused VM has frozen some versions; and any may end before it answers.

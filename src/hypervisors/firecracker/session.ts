@@ -5,7 +5,7 @@ import type { CallOptions, GuestCounter, VmmEvent, VmmSession } from '../../mode
 import { type AgentSessionParts, AgentVmmSession } from '../vmm/agent-session.js';
 import type { CaptureSource } from '../vmm/capture.js';
 import { guestCounters } from '../vmm/guest-counters.js';
-import { isDead, STOP_POLL_MS, type StopAttempt, type StopTarget, terminate } from '../vmm/stop-vmm.js';
+import { askUntil, isDead, type StopAttempt, type StopTarget, terminate } from '../vmm/stop-vmm.js';
 import type { SessionParts } from '../vmm/vmm-session.js';
 import type { FirecrackerPaths } from './firecracker-vm.js';
 import { MetricsTotals } from './metrics.js';
@@ -76,8 +76,11 @@ export class FirecrackerSession
       async (deadline) => {
         // A paused guest hears nothing.
         if ((await vmm.status(deadline)) === 'paused') await vmm.change('Resumed', deadline);
-        await this.#askToReboot(deadline);
-        await deadline.until(STOP_POLL_MS, () => isDead(target) || undefined);
+        await askUntil(
+          () => this.#askToReboot(deadline),
+          () => isDead(target),
+          deadline,
+        );
       },
       (deadline) => terminate(target, deadline),
     ];

@@ -8,7 +8,14 @@ import { livingState } from '../process.js';
 import type { VcpuSources } from '../vcpu/read-vcpus.js';
 import type { CaptureSource } from '../vmm/capture.js';
 import { guestCounters } from '../vmm/guest-counters.js';
-import { deadOrStuck, STOP_POLL_MS, type StopAttempt, type StopTarget, untilDead } from '../vmm/stop-vmm.js';
+import {
+  askUntil,
+  deadOrStuck,
+  isDead,
+  type StopAttempt,
+  type StopTarget,
+  untilDead,
+} from '../vmm/stop-vmm.js';
 import { BaseVmmSession, type SessionParts } from '../vmm/vmm-session.js';
 import { libvirtAgent } from './agent.js';
 import { describeDomain } from './domain-description.js';
@@ -140,8 +147,11 @@ export class LibvirtSession extends BaseVmmSession<LibvirtSpec, LibvirtPaths> im
         const status = await this.#status(deadline);
         // A guest that does not run cannot shut down: no use in waiting for it.
         if (status !== 'running') throw new VmpulseError('ERR_VMPULSE_COMMAND', `the guest is ${status}`);
-        await libvirt.shutdown(domain, deadline);
-        await deadline.until(STOP_POLL_MS, () => livingState(target.process) === undefined || undefined);
+        await askUntil(
+          () => libvirt.shutdown(domain, deadline),
+          () => isDead(target),
+          deadline,
+        );
       },
     ];
   }

@@ -1,6 +1,6 @@
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
-import { isDead, STOP_POLL_MS, type StopAttempt, type StopTarget, untilDead } from '../vmm/stop-vmm.js';
+import { askUntil, isDead, type StopAttempt, type StopTarget, untilDead } from '../vmm/stop-vmm.js';
 import type { QemuMonitor } from './monitor.js';
 
 const STATUS_MS = 1_000;
@@ -23,8 +23,11 @@ async function pressPowerButton(target: StopTarget, monitor: QemuMonitor, deadli
     isOff = true;
   });
   try {
-    await monitor.request('system_powerdown', undefined, deadline);
-    await deadline.until(STOP_POLL_MS, () => isOff || isDead(target) || undefined);
+    await askUntil(
+      () => monitor.request('system_powerdown', undefined, deadline),
+      () => isOff || isDead(target),
+      deadline,
+    );
   } finally {
     shutdown.cancel();
   }

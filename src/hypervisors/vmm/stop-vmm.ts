@@ -4,7 +4,7 @@ import type { ProcessIdentity } from '../../model/vm.js';
 import type { ProcessHandle } from '../host.js';
 import { livingState } from '../process.js';
 
-export const STOP_POLL_MS = 20;
+const STOP_POLL_MS = 20;
 /** What a graceful stop keeps back for what comes after asking the guest: at most this, at most a quarter of the time. */
 const FORCE_RESERVE_MS = 5_000;
 
@@ -14,6 +14,9 @@ export interface StopTarget {
   readonly process: ProcessIdentity;
   readonly handle: ProcessHandle;
 }
+
+/** A guest that boots, or whose services begin, does not hear its power button; one that shuts down does not mind it. */
+const ASK_AGAIN_MS = 5_000;
 
 /** Asks for the end of the VMM and waits for it; ends by the deadline. Throws where it did not work. */
 export type StopAttempt = (deadline: Deadline) => Promise<void>;
@@ -45,6 +48,26 @@ async function endedWithin(ms: number, deadline: Deadline, attempt: StopAttempt)
     return true;
   } catch (error) {
     if (isVmpulseError(error, 'ERR_VMPULSE_ABORTED')) throw error;
+    return false;
+  }
+}
+
+/** Asks the guest to end until it is done, or the time is over; that the first question fails is an error. */
+export async function askUntil(
+  ask: () => Promise<unknown>,
+  isDone: () => boolean,
+  deadline: Deadline,
+): Promise<void> {
+  await ask();
+  while (!(await doneWithin(ASK_AGAIN_MS, isDone, deadline))) await ask().catch(() => {});
+}
+
+async function doneWithin(ms: number, isDone: () => boolean, deadline: Deadline): Promise<boolean> {
+  try {
+    await deadline.part(ms).until(STOP_POLL_MS, () => isDone() || undefined);
+    return true;
+  } catch {
+    deadline.check();
     return false;
   }
 }

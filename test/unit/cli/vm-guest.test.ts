@@ -81,7 +81,7 @@ describe('vmpulse vm exec-batch', () => {
       const { status, stdout } = await run('vm', 'exec-batch', ...args, '--', 'true');
       return [status, stdout];
     };
-    const would = (id: string) => `would run ["true"] in ${id}\n`;
+    const would = (id: string) => `would run true in ${id}\n`;
     expect(await chosen('--health-status', 'unhealthy')).toEqual([
       3,
       would('default/web-2') + would('lab/db'),

@@ -175,7 +175,7 @@ describe('verbs over VMs', () => {
       expect(await run('vm', ...args)).toEqual({
         status: 3,
         stdout: `would ${verb} default/web-1\nwould ${verb} default/web-2\n`,
-        stderr: `vmpulse: nothing was done: ${verb} would meet 2 VMs; add --yes if that is meant [ERR_VMPULSE_UNCONFIRMED]\n`,
+        stderr: `vmpulse: nothing was done: that would meet 2 VMs; add --yes if that is meant [ERR_VMPULSE_UNCONFIRMED]\n`,
       });
     }
     expect(await run('vm', 'delete', 'web-1')).toMatchObject({ status: 3 });
@@ -229,7 +229,7 @@ describe('--dry-run', () => {
     [['vm', 'maintenance', 'end', 'db'], 'end maintenance of lab/db'],
     [['vm', 'schedule', 'reboot', 'db', '--reason', 'r'], 'schedule reboot of lab/db'],
     [['vm', 'resize', 'db', '--memory', '+1GB'], 'resize lab/db by 1024 MiB'],
-    [['vm', 'exec', 'db', '--command', 'id'], 'run ["/bin/sh","-c","id"] in lab/db'],
+    [['vm', 'exec', 'db', '--command', 'id'], 'run /bin/sh -c id in lab/db'],
     [['security-group', 'add-rule', '--port', '80', '--vm', 'db'], 'add a rule to group lab/db'],
     [['security-group', 'remove-rule', '--id', 'r1'], 'remove a rule from group default'],
     [['security-group', 'policy', 'drop'], 'set the policy of group default'],
@@ -251,7 +251,7 @@ describe('--dry-run', () => {
 describe('status 3', () => {
   it.each([
     [['vm', 'stop', 'web-*'], 'stop'],
-    [['vm', 'exec-batch', '--vm', 'web-*', '--command', 'id'], 'run ["/bin/sh","-c","id"] in'],
+    [['vm', 'exec-batch', '--vm', 'web-*', '--command', 'id'], 'run /bin/sh -c id in'],
     [['vm', 'schedule', 'reboot', 'web-*', '--reason', 'r'], 'schedule reboot of'],
     [['vm', 'update', 'web-*', '--health-check-timeout', '5s'], 'update'],
     [['autopilot', 'enable', 'web-*'], 'enable'],

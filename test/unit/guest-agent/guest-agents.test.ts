@@ -63,6 +63,20 @@ describe('which agent runs a command', () => {
     await expect(alone.exec(['/bin/true'], SOON)).rejects.toMatchObject({ code: 'ERR_VMPULSE_COMMAND' });
   });
 
+  it('is told from one that the guest does not have', async () => {
+    const agent = new FakeChannel().on('guest-exec', () => {
+      throw new VmpulseError(
+        'ERR_VMPULSE_COMMAND',
+        'Failed to execute child process (No such file or directory)',
+      );
+    });
+    const guest = new GuestAgents('vm', { qemu: agent });
+    await expect(guest.exec(['python3', '-'], SOON)).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_COMMAND',
+      message: 'the guest has no program python3, or lacks what it needs to start',
+    });
+  });
+
   it('is none where the guest has none', async () => {
     const none = new GuestAgents('vm', {});
     await expect(none.exec(['/bin/true'], SOON)).rejects.toMatchObject({ code: 'ERR_VMPULSE_UNSUPPORTED' });

@@ -100,6 +100,18 @@ describe('stop', () => {
     expect(qemu.commands).not.toContain('quit');
   });
 
+  it('presses the power button again for a guest that was booting when it was pressed', async () => {
+    const { session, qemu, process } = await attach();
+    qemu.on('system_powerdown', () => {
+      if (qemu.commands.filter((command) => command === 'system_powerdown').length === 2)
+        process.child.kill('SIGKILL');
+      return {};
+    });
+    await session.stop('graceful', { deadlineMs: 60_000 });
+    expect(livingState(process)).toBeUndefined();
+    expect(qemu.commands).not.toContain('quit');
+  }, 60_000);
+
   it('asks a VMM to quit that stays after its guest is off', async () => {
     const { session, qemu, process } = await attach();
     qemu.on('system_powerdown', () => {
