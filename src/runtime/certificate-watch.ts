@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import type { Clock } from '../model/clock.js';
+import type { VmmSession } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
 import { usesTls } from '../probes/uses-tls.js';
 import type { Recorder } from './recorder.js';
@@ -22,13 +24,22 @@ export interface CertificateView {
   readonly notAfterMs: number;
 }
 
-type State = 'fine' | 'expiring' | 'expired';
+const STATES = ['fine', 'expiring', 'expired'] as const;
+type State = (typeof STATES)[number];
+
+/** What was told of the certificate that a probe sees, and is not over: whoever was told waits for its end. */
+export const TOLD_CERTIFICATES = z
+  .array(z.object({ vm: z.string().max(1024), probe: z.string().max(1024), told: z.enum(STATES) }))
+  .max(1_000_000);
+export type ToldCertificates = z.output<typeof TOLD_CERTIFICATES>;
 
 /** What is known of the certificate that one probe sees. */
 interface Known {
   readonly vm: VmId;
   readonly probe: string;
   notAfterMs: number | undefined;
+  /** To the VMM in which it was seen; another one may show another. */
+  session: VmmSession | undefined;
   askAtMs: number;
   /** What was told last. */
   told: State;
@@ -38,6 +49,8 @@ export interface CertificateWatchOptions {
   readonly clock: Clock;
   readonly units: ReadonlyMap<VmId, Pick<VmUnit, 'spec' | 'session' | 'probeNow'>>;
   readonly recorder: Recorder;
+  /** Stores what was told and is not over. */
+  readonly save: (told: ToldCertificates) => void;
 }
 
 /**
@@ -55,6 +68,11 @@ export class CertificateWatch {
     this.#options = options;
   }
 
+  /** What a former run told: its end is told by this one. Before start(). */
+  restore(told: ToldCertificates): void {
+    for (const one of told) this.#remember(one.vm, one.probe).told = one.told;
+  }
+
   /** Looks from now on at those that there are; again after their probes may have become others. */
   start(): void {
     if (this.#cancel === undefined) this.#arm();
@@ -68,8 +86,9 @@ export class CertificateWatch {
 
   /** Those that are known of a VM that runs. */
   of(vm: VmId): readonly CertificateView[] {
-    return [...(this.#known.get(vm)?.values() ?? [])].flatMap(({ probe, notAfterMs }) =>
-      notAfterMs === undefined ? [] : [{ probe, notAfterMs }],
+    const current = this.#options.units.get(vm)?.session;
+    return [...(this.#known.get(vm)?.values() ?? [])].flatMap(({ probe, notAfterMs, session }) =>
+      notAfterMs === undefined || session !== current ? [] : [{ probe, notAfterMs }],
     );
   }
 
@@ -103,8 +122,8 @@ export class CertificateWatch {
     for (const [vm, probes] of this.#known) {
       const names = namesOf(units.get(vm));
       for (const known of probes.values()) {
-        // Of one that is off nobody knows what it has when it comes back.
-        if (!this.#runs(vm)) Object.assign(known, { notAfterMs: undefined, askAtMs: 0 });
+        const session = units.get(vm)?.session;
+        if (known.session !== session) Object.assign(known, { session, notAfterMs: undefined, askAtMs: 0 });
         if (names.includes(known.probe)) continue;
         probes.delete(known.probe);
         if (known.told !== 'fine') this.#tell(known, 'fine', 'is not looked at any more');
@@ -112,14 +131,24 @@ export class CertificateWatch {
       if (probes.size === 0) this.#known.delete(vm);
     }
     for (const [vm, unit] of units) {
-      const names = namesOf(unit);
-      if (names.length === 0) continue;
-      const probes = this.#known.get(vm) ?? new Map<string, Known>();
-      this.#known.set(vm, probes);
-      for (const probe of names)
-        if (!probes.has(probe))
-          probes.set(probe, { vm, probe, notAfterMs: undefined, askAtMs: 0, told: 'fine' });
+      for (const probe of namesOf(unit)) this.#remember(vm, probe);
     }
+  }
+
+  #remember(vm: VmId, probe: string): Known {
+    const probes = this.#known.get(vm) ?? new Map<string, Known>();
+    this.#known.set(vm, probes);
+    const { session } = this.#options.units.get(vm) ?? {};
+    const known: Known = probes.get(probe) ?? {
+      vm,
+      probe,
+      notAfterMs: undefined,
+      session,
+      askAtMs: 0,
+      told: 'fine',
+    };
+    probes.set(probe, known);
+    return known;
   }
 
   async #ask(known: Known): Promise<void> {
@@ -158,6 +187,10 @@ export class CertificateWatch {
       text: `the certificate that probe ${probe} sees ${what}`,
       data: { kind: 'certificate', state, probe, notAfterMs: notAfterMs ?? null },
     });
+    const all = [...this.#known.values()].flatMap((probes) => [...probes.values()]);
+    this.#options.save(
+      all.filter((one) => one.told !== 'fine').map(({ vm, probe, told }) => ({ vm, probe, told })),
+    );
   }
 }
 

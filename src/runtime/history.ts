@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { JournalPage, JournalQuery } from '../model/journal-query.js';
-import { plainText } from '../model/plain-text.js';
 import type { Journal, StoredJournalEntry } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
 
@@ -16,7 +15,7 @@ export interface RecoveryLogView {
   readonly actionId: string;
   readonly vm: VmId;
   readonly startedAtMs: number;
-  /** What was wrong, in one sentence with what was seen. */
+  /** What was wrong, in one sentence with what was seen; whole and as guests said it: whoever shows it shortens and escapes it. */
   readonly issue: string;
   readonly diagnosis: { readonly kind: string; readonly cause: string };
   /** The step of the ladder. */
@@ -29,7 +28,7 @@ export interface RecoveryLogView {
   readonly healedAtMs: number | null;
   /** From the start to health, or to the end of the action where health did not come back; null while there is none. */
   readonly durationMs: number | null;
-  /** What came of it, in one sentence. */
+  /** What came of it, in one sentence; as above. */
   readonly text: string;
 }
 
@@ -112,13 +111,13 @@ function recoveryOf(
   return [
     {
       ...{ actionId, vm, startedAtMs },
-      issue: plainText(`${diagnosis.kind} (${diagnosis.cause})${seen === '' ? '' : `: ${seen}`}`, 1000),
+      issue: `${diagnosis.kind} (${diagnosis.cause})${seen === '' ? '' : `: ${seen}`}`,
       diagnosis: { kind: diagnosis.kind, cause: diagnosis.cause },
       ...{ action: step, attempt },
       result: healed ? 'success' : end ? (RESULTS.get(end.data.result) ?? 'failed') : 'running',
       ...{ endedAtMs, healedAtMs },
       durationMs: lastAtMs === null ? null : Math.max(0, lastAtMs - startedAtMs),
-      text: plainText((healed ?? end ?? start).text, 1000),
+      text: (healed ?? end ?? start).text,
     },
   ];
 }

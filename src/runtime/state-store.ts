@@ -6,6 +6,7 @@ import type { Journal } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
 import { createPolicy, HOST_ROW, hostText, restore, vmRow, vmText } from '../policy/index.js';
 import type { PolicyConfig, PolicyState } from '../policy/types.js';
+import { TOLD_CERTIFICATES, type ToldCertificates } from './certificate-watch.js';
 import type { MaintenanceResult } from './views.js';
 
 const POLICY_PREFIX = 'policy/';
@@ -14,6 +15,7 @@ const ENGINE_KEY = 'engine';
 const HOST_BOOT_KEY = 'host-boot';
 const LISTED_KEY = 'listed';
 const LISTED = z.array(z.string().max(1024)).max(1_000_000);
+const CERTIFICATES_KEY = 'certificates';
 const MAINTENANCE_KEY = 'maintenance';
 const MAINTENANCE = z
   .array(
@@ -174,6 +176,21 @@ export class StateStore {
         { error: errorMessage(error) },
         'the stored list of endpoints cannot be read and was dropped',
       );
+      return [];
+    }
+  }
+
+  async saveCertificates(told: ToldCertificates): Promise<void> {
+    await this.#save(new Map([[CERTIFICATES_KEY, JSON.stringify(told)]]));
+  }
+
+  /** What was told of certificates and is not over. What cannot be read is dropped: what ends soon is told again. */
+  async loadCertificates(): Promise<ToldCertificates> {
+    try {
+      const text = (await this.#journal.loadState(CERTIFICATES_KEY)).get(CERTIFICATES_KEY);
+      return TOLD_CERTIFICATES.parse(JSON.parse(text ?? '[]'));
+    } catch (error) {
+      this.#logger.warn({ error: errorMessage(error) }, 'what was told of certificates cannot be read');
       return [];
     }
   }

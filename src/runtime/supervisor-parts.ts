@@ -121,7 +121,7 @@ function makeEars(
   core: Core,
   parts: Memory & { readonly maintenance: Maintenance; readonly inventory: Inventory },
 ) {
-  const { recorder, saver, maintenance, inventory } = parts;
+  const { recorder, store, saver, maintenance, inventory } = parts;
   const { post, degrade } = core;
   const { hooks } = options;
   const vmmEvents = new VmmEvents({ recorder, maintenance, hooks, state: core.known, post, degrade });
@@ -136,6 +136,9 @@ function makeEars(
     onChange: () => saver.engineChanged(),
     degrade,
   });
-  const certificates = new CertificateWatch({ clock: options.clock, units: inventory.units, recorder });
+  const certificates = new CertificateWatch({
+    ...{ clock: options.clock, units: inventory.units, recorder },
+    save: (told) => void store.saveCertificates(told).catch((error) => saver.failed(error)),
+  });
   return { vmmEvents, hostWatches, events, certificates };
 }

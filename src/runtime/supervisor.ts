@@ -91,6 +91,7 @@ export class Supervisor {
     this.#parts.hostWatches.start();
     this.#post({ type: 'gathering', gathering: true });
     await Promise.all(vms.map((vm) => inventory.watch(vm)));
+    this.#parts.certificates.restore(await store.loadCertificates());
     this.#parts.certificates.start();
     this.#post({ type: 'gathering', gathering: false });
     this.#readiness = new ReadinessList({

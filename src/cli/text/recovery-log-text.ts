@@ -1,8 +1,11 @@
+import { plainText } from '../../model/plain-text.js';
 import type { Recovery } from '../recovery-log.js';
 import { type Paint, paintState } from './paint.js';
 import { table } from './table.js';
 import { span } from './time.js';
 
+/** Of what was seen, and of what came of it; --json has the whole of both. */
+const MAX_CHARS = 1_000;
 const NOTHING = 'nothing was done to any VM in that time\n';
 
 /** A line a recovery. */
@@ -27,9 +30,9 @@ export function recoveryLogText(recoveries: readonly Recovery[], paint: Paint): 
       const took = durationMs === null ? '' : `, ${tookText(durationMs)}`;
       const lines = [
         `${second(startedAtMs)} - ${paint.strong(vm)}`,
-        `  Issue: ${issue}`,
+        `  Issue: ${plainText(issue, MAX_CHARS)}`,
         `  Action: ${action} (attempt ${attempt})`,
-        `  Result: ${paintResult(result, paint)}${took}${text === '' ? '' : `: ${text}`}`,
+        `  Result: ${paintResult(result, paint)}${took}${text === '' ? '' : `: ${plainText(text, MAX_CHARS)}`}`,
       ];
       return `${lines.join('\n')}\n`;
     })

@@ -36,13 +36,16 @@ export interface Batch {
  */
 export class Backlog {
   readonly #maxBytes: number;
+  readonly #refused: (entry: JournalEntry, why: string) => void;
   readonly #waiting: Waiting[] = [];
   #bytes = 0;
   #count = 0;
   #lost: Extent | undefined;
 
-  constructor(maxBytes: number) {
+  /** `refused`: see packEntries. */
+  constructor(maxBytes: number, refused: (entry: JournalEntry, why: string) => void) {
     this.#maxBytes = maxBytes;
+    this.#refused = refused;
   }
 
   get empty(): boolean {
@@ -56,7 +59,7 @@ export class Backlog {
 
   /** Adds entries behind the others; `overflow` ends the wait of those that have to go for it. */
   push(entries: readonly JournalEntry[], settle: Settle, overflow: () => Error): void {
-    const packed = packEntries(entries);
+    const packed = packEntries(entries, this.#refused);
     const bytes = packed.length + entries.length * ENTRY_BYTES;
     this.#waiting.push({ packed, bytes, settle, ...extentOf(entries) });
     this.#bytes += bytes;
@@ -74,7 +77,9 @@ export class Backlog {
   /** Takes the oldest entries off, as many as one commit may have. `why` explains what was lost before, if anything. */
   take(why: string, nowMs: number): Batch {
     const settles: Settle[] = [];
-    const packed: string[] = this.#lost ? [packEntries([lostEntry(this.#lost, why, nowMs)])] : [];
+    const packed: string[] = this.#lost
+      ? [packEntries([lostEntry(this.#lost, why, nowMs)], this.#refused)]
+      : [];
     this.#lost = undefined;
     let [count, bytes] = [packed.length, 0];
     for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { VmpulseError } from '../../model/errors.js';
+import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { JOURNAL_TYPES } from '../../model/journal-query.js';
 import type { JournalEntry, StoredJournalEntry } from '../../model/ports.js';
 import { isReason, REASON_CLASS, type ReasonClass } from '../../model/reasons.js';
 
 /** A longer text is cut. */
 export const MAX_TEXT_CHARS = 4096;
-/** Larger data is replaced by a note that says how large it was. */
+/** Larger data is replaced by a note that says how large it was; data that is no JSON by one that says why. */
 export const MAX_DATA_CHARS = 64 * 1024;
 
 /** An entry as it is stored: plain columns, bounded. */
@@ -32,21 +32,33 @@ type PackedEntry = readonly [
 ];
 
 /**
- * Entries as one text, which is cheap to make and to hand over, and holds no object of the caller's alive. Throws
- * ERR_VMPULSE_ARGUMENT for data that is no JSON.
+ * Entries as one text, which is cheap to make and to hand over, and holds no object of the caller's alive. One whose data
+ * is no JSON goes without it, and does not keep the others; `refused` is told which and why.
  */
-export function packEntries(entries: readonly JournalEntry[]): string {
+export function packEntries(
+  entries: readonly JournalEntry[],
+  refused: (entry: JournalEntry, why: string) => void,
+): string {
   try {
-    return JSON.stringify(
-      entries.map(
-        ({ atMs, vm, type, actionId, text, data }): PackedEntry => [atMs, vm, type, actionId, text, data],
-      ),
-    );
+    return packed(entries);
   } catch {
-    // Says which one it is.
-    for (const entry of entries) encodeData(entry);
-    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', 'journal entries are no JSON');
+    return packed(
+      entries.map((entry) => {
+        const why = whyNoJson(entry.data);
+        if (why === undefined) return entry;
+        refused(entry, why);
+        return { ...entry, data: withoutData(why) };
+      }),
+    );
   }
+}
+
+function packed(entries: readonly JournalEntry[]): string {
+  return JSON.stringify(
+    entries.map(
+      ({ atMs, vm, type, actionId, text, data }): PackedEntry => [atMs, vm, type, actionId, text, data],
+    ),
+  );
 }
 
 /** The rows of what packEntries made. */
@@ -57,7 +69,7 @@ export function unpackRows(packed: string): EntryRow[] {
   );
 }
 
-/** Makes the row of an entry. Throws ERR_VMPULSE_ARGUMENT for data that is no JSON. */
+/** Makes the row of an entry. */
 export function encodeEntry(entry: JournalEntry): EntryRow {
   return {
     atMs: Math.round(entry.atMs),
@@ -81,14 +93,26 @@ export function classOf({
   return isFailure && typeof reason === 'string' && isReason(reason) ? REASON_CLASS[reason] : null;
 }
 
+/** Undefined: it is JSON. */
+function whyNoJson(data: JournalEntry['data']): string | undefined {
+  try {
+    JSON.stringify(data);
+    return undefined;
+  } catch (error) {
+    return errorMessage(error);
+  }
+}
+
+function withoutData(why: string): JournalEntry['data'] {
+  return { dropped: 'data that is no JSON', code: 'ERR_VMPULSE_ARGUMENT', why };
+}
+
 function encodeData(entry: JournalEntry): string {
   let data: string;
   try {
     data = JSON.stringify(entry.data);
-  } catch (cause) {
-    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the data of journal entry "${entry.text}" is no JSON`, {
-      cause,
-    });
+  } catch (error) {
+    data = JSON.stringify(withoutData(errorMessage(error)));
   }
   return data.length > MAX_DATA_CHARS
     ? JSON.stringify({ dropped: `${data.length} characters of data` })

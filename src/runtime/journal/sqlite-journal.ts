@@ -32,6 +32,7 @@ const DAY_MS = 24 * 3_600_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 10_000;
 const MAX_ACTIONS = 1_000;
+const NO_JSON = 'the data of a journal entry is no JSON; the entry is kept without it';
 
 /**
  * The journal in an SQLite file, on a Worker of its own. Appends of one moment share a commit (synchronous=FULL).
@@ -65,9 +66,11 @@ export class SqliteJournal implements ObservableJournal {
       logger: silentLogger,
       ...options,
     };
-    const { path, maxAgeMs, maxBytes } = this.#options;
+    const { path, maxAgeMs, maxBytes, maxBacklogBytes, logger } = this.#options;
     this.#link = new WorkerLink({ path, maxAgeMs, maxBytes });
-    this.#backlog = new Backlog(this.#options.maxBacklogBytes);
+    this.#backlog = new Backlog(maxBacklogBytes, ({ vm, type, text }, why) =>
+      logger.error({ code: 'ERR_VMPULSE_ARGUMENT', vm, type, text, why }, NO_JSON),
+    );
     this.#pruner = new Pruner(() => this.#ask({ op: 'prune', nowMs: Date.now() }));
   }
 
@@ -99,7 +102,8 @@ export class SqliteJournal implements ObservableJournal {
 
   /**
    * Resolves once the entries are on disk. Rejects with ERR_VMPULSE_JOURNAL at the deadline or when writing fails: the
-   * entries are then still written as soon as that works. ERR_VMPULSE_ARGUMENT: data that is no JSON; nothing is written.
+   * entries are then still written as soon as that works. Data that is no JSON is left out
+   * of its entry, which says why, and is logged as ERR_VMPULSE_ARGUMENT.
    */
   append(entries: readonly JournalEntry[], options: AppendOptions): Promise<void> {
     // Not async: the entries must not stay in memory until they are on disk, in a frame that waits.

@@ -104,4 +104,15 @@ describe('GET /v1/recovery/log', () => {
       recoveries: [{ actionId: 'a-5', result: 'running', durationMs: null }, {}, {}, {}],
     });
   });
+
+  it('has the whole text, however long: who shows it shortens it', async () => {
+    const { runtime, get } = await serve();
+    const text = 'x'.repeat(3_000);
+    const data = { step: 'reset', attempt: 1, diagnosis: { ...diagnosis, evidence: [{ text }] } };
+    runtime.entries = [entry(1, { ...begins('a-1'), text, data })];
+    const { json } = await get('/v1/recovery/log');
+    expect(json).toMatchObject({
+      recoveries: [{ issue: `guest-hung (guest-panicked): ${text}`, text }],
+    });
+  });
 });

@@ -127,6 +127,44 @@ describe('certificates', () => {
     expect(kinds).toEqual(['certificate-expiring', 'certificate-fine']);
   });
 
+  it('are not those of a VMM that was replaced, however soon', async () => {
+    const h = await running(web);
+    sees(h, 90 * DAY_MS);
+    await h.clock.advance(MINUTE_MS);
+    expect(h.supervisor.certificatesOf(web.id)).toHaveLength(1);
+    h.driver.vanish(web);
+    h.engine.transition('test/web/vmm-process', 'failed', 'process-gone');
+    await settle();
+    h.driver.boot(web);
+    await h.clock.advance(MINUTE_MS / 3);
+    expect(h.supervisor.units.get(web.id)?.session).toBeDefined();
+    expect(h.supervisor.certificatesOf(web.id)).toEqual([]);
+    sees(h, 30 * DAY_MS);
+    const notAfterMs = h.clock.now() + 30 * DAY_MS;
+    await h.clock.advance(MINUTE_MS);
+    expect(h.supervisor.certificatesOf(web.id)).toEqual([{ probe: 'tls', notAfterMs }]);
+  });
+
+  it('that were renewed while no daemon ran are told to be fine, and what was told is not told again', async () => {
+    const first = await running(web, { ...web, id: 'test/other', name: 'other' });
+    const both = (h: Harness, inMs: number) => {
+      for (const vm of ['web', 'other'])
+        h.engine.details.set(`test/${vm}/tls`, { certificateNotAfterMs: h.clock.now() + inMs });
+    };
+    both(first, DAY_MS);
+    await first.clock.advance(MINUTE_MS);
+    await first.supervisor.close();
+    const second = new Harness(first);
+    both(second, DAY_MS);
+    sees(second, 90 * DAY_MS);
+    await second.supervisor.start([web, { ...web, id: 'test/other', name: 'other' }]);
+    const told = listen(second);
+    await settle();
+    await second.clock.advance(2 * MINUTE_MS);
+    expect(told).toEqual(['certificate:test/web/tls certificate-fine info close']);
+    await second.supervisor.close();
+  });
+
   it('that no date can show are none', async () => {
     const h = await running(web);
     h.engine.details.set('test/web/tls', { certificateNotAfterMs: 1e300 });

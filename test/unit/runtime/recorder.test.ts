@@ -63,3 +63,23 @@ it('is settled once what was noted before is written, also while more comes', as
   await recorder.settled();
   expect((await journal.read({ limit: 10 })).map(({ text }) => text)).toContain('first');
 });
+
+it('keeps all of a batch in its order where the data of one is no JSON, and says which', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-recorder-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const told: object[] = [];
+  const logger = { ...silentLogger, error: (facts: object) => void told.push(facts) };
+  const journal = await openJournal({ path: join(dir, 'journal.db'), logger });
+  onTestFinished(() => journal.close());
+  const recorder = recorderOf(journal);
+  recorder.note(entry('before'));
+  recorder.note({ ...entry('bad'), data: { count: 1n } });
+  await recorder.durable(entry('after', 'action-start'));
+  const entries = await journal.read({ limit: 10 });
+  expect(entries.map(({ text }) => text)).toEqual(['before', 'bad', 'after']);
+  expect(entries[1]?.data).toMatchObject({
+    code: 'ERR_VMPULSE_ARGUMENT',
+    why: expect.stringMatching(/BigInt/),
+  });
+  expect(told).toMatchObject([{ code: 'ERR_VMPULSE_ARGUMENT', text: 'bad' }]);
+});
