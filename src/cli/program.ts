@@ -24,7 +24,7 @@ export function createProgram(cli: Cli): Command {
     .option('--token-file <file>', 'with --url: file with the token; default the variable VMPULSE_TOKEN')
     .option('--ca <file>', 'with --url: PEM file with the authority of its certificate')
     .option('--debug', 'tell more of errors; probe: show the exchange')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, subcommandDescription: inShort })
     .addHelpText(
       'after',
       examples(
@@ -63,6 +63,12 @@ export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
     // What is left of commander's own are help and version, which have been shown.
     if (!(error instanceof CommanderError)) printError(cli, error, argv.includes('--debug'));
   }
+}
+
+/** A command in the list of its group: its own help says the rest. */
+function inShort(command: Command): string {
+  const [first = ''] = command.description().split(/(?<=\.)\s/, 1);
+  return command.summary() || first;
 }
 
 /** A wrong command line, told like every other error, with the help that has what is right. */

@@ -4,7 +4,7 @@ import { plainText } from '../model/plain-text.js';
 /** A step into a document: a key or an index. */
 export type PathStep = string | number;
 
-/** A place in a file, lines and columns from 1. */
+/** A place in a file, lines and columns from 1; line 0: what has no lines. */
 export interface Place {
   readonly file: string;
   readonly line: number;
@@ -24,9 +24,9 @@ export function formatPath(path: readonly PathStep[]): string {
   }, '');
 }
 
-/** Writes a place as `file:line:column`. */
+/** Writes a place as `file:line:column`; line 0: only the file. */
 export function formatPlace({ file, line, column }: Place): string {
-  return `${file}:${line}:${column}`;
+  return line === 0 ? file : `${file}:${line}:${column}`;
 }
 
 interface Entry {

@@ -86,6 +86,10 @@ function inputText(event: Untold): string {
       return event.moved.length === 0
         ? 'the guest moves nothing'
         : `the guest moves ${event.moved.join(', ')}`;
+    case 'host-signs': {
+      const signs = Object.values(event.signs).filter((sign) => sign !== null);
+      return signs.length === 0 ? 'the host shows nothing of note any more' : `the host: ${signs.join('; ')}`;
+    }
     case 'limits':
       return 'other limits of the host hold';
     default:

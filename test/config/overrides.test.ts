@@ -78,7 +78,7 @@ describe('overrides of a VM', () => {
     [
       'recovery.enabled',
       'maybe',
-      /override default\/web-1 recovery\.enabled by ann@0:1:1 spec\.recovery\.enabled: .*true or false/,
+      /override default\/web-1 recovery\.enabled by ann@0 spec\.recovery\.enabled: .*true or false/,
     ],
     [
       'recovery.enabeld',
@@ -147,7 +147,7 @@ describe('overrides of the daemon', () => {
 
   it('are refused with their name as the place', () => {
     expect(() => compileDaemonConfig(file, FACTS, [host('logLevel', 'loud')])).toThrow(
-      /^override logLevel by ann@0:1:1 logLevel: cannot be "loud"/,
+      /^override logLevel by ann@0 logLevel: cannot be "loud"/,
     );
   });
 });

@@ -87,6 +87,6 @@ async function whose(client: DaemonClient, vm: string | undefined): Promise<stri
 }
 
 function holdsText(holds: readonly HoldAnswer[]): string {
-  if (holds.length === 0) return 'recovery is not held\n';
+  if (holds.length === 0) return 'nothing holds recovery\n';
   return holds.map((hold) => `recovery held: ${holdText(hold, Date.now())}\n`).join('');
 }

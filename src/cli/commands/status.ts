@@ -58,24 +58,6 @@ export const statusCommand: CliCommand = {
         'Shows every watched VM with its health and what is done about it, those that are chosen, or one VM with its probes.',
       );
     withStatusOptions(status)
-      .addOption(
-        new Option('--recovery-history', 'what was done to VMs of late, a line each').conflicts([
-          'watch',
-          'checkNow',
-          'all',
-          'verbose',
-        ]),
-      )
-      .addOption(
-        new Option('--recovery-log', 'the same with what was wrong and what came of it').conflicts([
-          'watch',
-          'checkNow',
-          'all',
-          'verbose',
-          'recoveryHistory',
-        ]),
-      )
-      .option('--last <time>', 'how far back these two go (default 7d)', parseTime)
       .option('--watch', 'show it again at every change, until Ctrl-C')
       .addOption(
         new Option('--host <hosts>', 'ask the daemons of these hosts by ssh, separated by commas')
@@ -97,13 +79,12 @@ export const statusCommand: CliCommand = {
       .action((names: readonly string[], options: StatusOptions, command) =>
         showStatus(cli, names, options, command),
       );
-    needs(status, '--last', '--recovery-history', '--recovery-log');
   },
 };
 
 /** What every command takes that shows how VMs are. */
 export function withStatusOptions(command: Command): Command {
-  return command
+  command
     .addArgument(vmsArgument())
     .addOption(tagOption())
     .addOption(healthOption())
@@ -115,8 +96,28 @@ export function withStatusOptions(command: Command): Command {
       ).conflicts(['watch', 'all']),
     )
     .option('--verbose', 'with the probes of each VM; --check-now: with all that they measured')
+    .addOption(
+      new Option('--recovery-history', 'what was done to VMs of late, a line each').conflicts([
+        'watch',
+        'checkNow',
+        'all',
+        'verbose',
+      ]),
+    )
+    .addOption(
+      new Option('--recovery-log', 'the same with what was wrong and what came of it').conflicts([
+        'watch',
+        'checkNow',
+        'all',
+        'verbose',
+        'recoveryHistory',
+      ]),
+    )
+    .option('--last <time>', 'how far back these two go (default 7d)', parseTime)
     .addOption(formatOption())
     .addOption(jsonOption());
+  needs(command, '--last', '--recovery-history', '--recovery-log');
+  return command;
 }
 
 /** What `vmpulse status` does. */
@@ -166,7 +167,7 @@ async function rendered(
   const ids = isChosen(names, options) ? new Set(chosen.shown.vms.map(({ id }) => id)) : undefined;
   const found = await recoveriesSince(client, Date.now() - DAY_MS, ids);
   const sum = recoverySumText(found.recoveries.map(({ shown }) => shown));
-  return `${text}recoveries in 24 h: ${sum}\n${truncatedText(found)}`;
+  return `${text}starts and recoveries in 24 h: ${sum}\n${truncatedText(found)}`;
 }
 
 function hostText(cli: Cli, host: HostAnswer, { all, verbose }: StatusOptions): string {

@@ -39,11 +39,12 @@ export function recoveryLogText(recoveries: readonly Recovery[], paint: Paint): 
     .join('\n');
 }
 
-/** How recoveries ended, in half a line. */
+/** How many there were, and how they ended. */
 export function recoverySumText(recoveries: readonly Recovery[]): string {
   if (recoveries.length === 0) return 'none';
-  const well = recoveries.filter(({ result }) => result === 'success').length;
-  return `${recoveries.length}, health came back after ${well} (${Math.round((well * 100) / recoveries.length)} %)`;
+  const counts = new Map<string, number>();
+  for (const { result } of recoveries) counts.set(result, (counts.get(result) ?? 0) + 1);
+  return `${recoveries.length} (${[...counts].map(([result, count]) => `${count} ${result}`).join(', ')})`;
 }
 
 function paintResult(result: string, paint: Paint): string {

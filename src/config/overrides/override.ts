@@ -102,8 +102,8 @@ export async function readOverrides(
 export function placeOfOverride({ vm, path, author }: Override): Place {
   return {
     file: `override ${vm === null ? '' : `${vm} `}${path} by ${plainText(author, 128)}`,
-    line: 1,
-    column: 1,
+    line: 0,
+    column: 0,
   };
 }
 

@@ -8,12 +8,14 @@ import { HookLog, type HookRun } from './hook-log.js';
 import { type AddedHook, HookStore } from './hook-store.js';
 import type { HookApi, HookPort, HookRunView, HookView, NewHook } from './hook-views.js';
 import { HookOccasion, type HookReason } from './occasion.js';
-import { type HookResult, hookName, runHook } from './run-hook.js';
+import { type HookResult, hookName, refusalOf, runHook } from './run-hook.js';
 import { RunningHooks } from './running-hooks.js';
 import { Slots } from './slots.js';
 
 /** Events that wait for their hooks; more are left out, and told. */
 const MAX_WAITING = 1000;
+/** Longest look at a program that is to be added, ms. */
+const LOOK_MS = 5_000;
 
 export interface HooksOptions {
   readonly settings: HookSettings;
@@ -132,6 +134,10 @@ export class Hooks implements HookPort, HookApi {
 
   async add({ vm, hook, author }: NewHook): Promise<HookView> {
     if (vm !== null) this.#options.spec(vm);
+    const refused = await refusalOf(hook, AbortSignal.timeout(LOOK_MS));
+    // It would keep VMs from being started, or tell nobody, and that would be seen only then.
+    if (refused !== undefined)
+      throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the hook would not be run: ${refused}`);
     const added = await this.#store.add({ vm, hook, author, addedAtMs: this.#options.clock.now() });
     this.#tellChange(added, `added by ${author}`, author);
     return viewOf({ hook, vm, added }, this.#settings);

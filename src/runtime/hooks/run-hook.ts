@@ -73,6 +73,16 @@ export async function runHook(hook: Hook, call: HookCall): Promise<HookResult> {
   }
 }
 
+/** Why a hook would be refused if it were run now; undefined: it would not be. Errors of chooseRunner. */
+export async function refusalOf({ run, user }: Hook, signal: AbortSignal): Promise<string | undefined> {
+  return (await chooseRunner(programOf(run), user, signal)).refused;
+}
+
+function programOf(run: Hook['run']): string {
+  if ('file' in run) return run.file;
+  return 'argv' in run ? (run.argv[0] ?? '') : SHELL;
+}
+
 /** The program with its arguments, as it is executed. */
 function argvOf({ run }: Hook, { args }: HookOccasion): readonly string[] {
   if ('file' in run) return [run.file, ...args];

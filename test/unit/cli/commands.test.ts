@@ -183,7 +183,7 @@ describe('commands to the daemon', () => {
       status: 0,
       stdout: expect.stringMatching(/^recovery held: default\/web-1 by ann@1000 .*: firmware\n$/),
     });
-    expect((await run(['recovery', 'resume', '--vm', 'web-1'])).stdout).toBe('recovery is not held\n');
+    expect((await run(['recovery', 'resume', '--vm', 'web-1'])).stdout).toBe('nothing holds recovery\n');
     await run(['recovery', 'hold', '--reason', 'all']);
     await run(['recovery', 'resume']);
     expect(runtime.calls).toEqual([

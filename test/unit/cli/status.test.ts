@@ -32,7 +32,7 @@ describe('vmpulse status', () => {
     const { run, runtime } = await daemon();
     runtime.vms = [...Array.from({ length: 3 }, (_, i) => vmView(`a/web-${i}`)), ...runtime.vms.slice(1)];
     expect((await run('status', '--all')).stdout).toBe(
-      '4 VMs on host-1\n  healthy: 3 (75 %)\n  unhealthy: 1 (25 %)\n    lab/db: guest-hung\nrecoveries in 24 h: none\n',
+      '4 VMs on host-1\n  healthy: 3 (75 %)\n  unhealthy: 1 (25 %)\n    lab/db: guest-hung\nstarts and recoveries in 24 h: none\n',
     );
   });
 
@@ -123,16 +123,16 @@ describe('what was done to VMs', () => {
     const { stdout } = await run('status', 'db', '--recovery-log', '--last', '1d');
     expect(stdout).toContain('  Issue: guest-hung (all-paths-dead): no answer\\u001b[31m\n');
     expect(stdout).toMatch(/ {2}Action: reset \(attempt 1\)\n {2}Result: done, 5s/);
-    expect((await run('status', '--all')).stdout).toContain(
-      'recoveries in 24 h: 1, health came back after 0 (0 %)\n',
-    );
+    expect((await run('status', '--all')).stdout).toContain('starts and recoveries in 24 h: 1 (1 done)\n');
   });
 
   it('is counted by --all of the VMs that are chosen, also of one', async () => {
     const { run } = await withRecoveries();
     const { stdout } = await run('status', 'web-1', '--all');
-    expect(stdout).toBe('1 VM on host-1\n  healthy: 1 (100 %)\nrecoveries in 24 h: none\n');
-    expect((await run('status', '--all', '--health-status', 'unhealthy')).stdout).toContain('in 24 h: 1,');
+    expect(stdout).toBe('1 VM on host-1\n  healthy: 1 (100 %)\nstarts and recoveries in 24 h: none\n');
+    expect((await run('status', '--all', '--health-status', 'unhealthy')).stdout).toContain(
+      'in 24 h: 1 (1 done)',
+    );
   });
 });
 

@@ -105,7 +105,7 @@ describe('changes at run time', () => {
       'one that does not fit',
       [{ vm: null, path: 'logLevel', value: 'loud' }],
       'ERR_VMPULSE_CONFIG',
-      /override logLevel by ann@0:1:1 logLevel/,
+      /override logLevel by ann@0 logLevel/,
     ],
     [
       'one of several',

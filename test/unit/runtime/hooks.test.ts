@@ -184,6 +184,21 @@ describe('pre-start hooks', () => {
     ).toBeUndefined();
   });
 
+  it('that would be refused when they are run are not added', async () => {
+    const { hooks } = world();
+    await hooks.start();
+    const add = (file: string) => hooks.add({ vm: null, hook: preStart(file), author: 'ann' });
+    const dir = tempDir();
+    const plain = script(dir, 'plain', 'true');
+    chmodSync(plain, 0o644);
+    await expect(add(join(dir, 'nothing'))).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_ARGUMENT',
+      message: expect.stringContaining('ENOENT'),
+    });
+    await expect(add(plain)).rejects.toThrow(/run chmod \+x/);
+    expect(hooks.list(undefined)).toEqual([]);
+  });
+
   it('that were added and cannot be read keep every start back, and the file is left alone', async () => {
     const stateDir = tempDir();
     writeFileSync(join(stateDir, 'hooks.json'), '{"lastId": 1, "hooks": [{]}');
