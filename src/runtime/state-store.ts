@@ -51,6 +51,8 @@ export class StateStore {
   #all = true;
   /** Rows that could not be read are still there. */
   #replaceAll = false;
+  /** The write that takes them away, while it is under way. */
+  #replacing: Promise<void> | undefined;
 
   constructor(journal: Journal, deadlineMs: number, logger: Logger, now: () => number) {
     this.#now = now;
@@ -218,13 +220,27 @@ export class StateStore {
   /** The journal takes writes in the order of the calls, so a row that is written twice ends as the later one. */
   async #write(rows: ReadonlyMap<string, string | null>): Promise<void> {
     if (rows.size === 0) return;
-    const values = new Map<string, string | null>();
-    if (this.#replaceAll)
-      for (const key of (await this.#journal.loadState(POLICY_PREFIX)).keys()) values.set(key, null);
+    // What it does not know of it would take away again.
+    if (this.#replacing) await this.#replacing;
+    if (!this.#replaceAll) return await this.#put(new Map(), rows);
+    this.#replacing = this.#replace(rows);
+    try {
+      await this.#replacing;
+    } finally {
+      this.#replacing = undefined;
+    }
+  }
+
+  async #replace(rows: ReadonlyMap<string, string | null>): Promise<void> {
+    const former = await this.#journal.loadState(POLICY_PREFIX);
+    await this.#put(new Map(Array.from(former.keys(), (key) => [key, null])), rows);
+    this.#replaceAll = false;
+  }
+
+  async #put(values: Map<string, string | null>, rows: ReadonlyMap<string, string | null>): Promise<void> {
     for (const [key, text] of rows) values.set(POLICY_PREFIX + key, text);
     values.set(STORED_KEY, String(this.#now()));
     await this.#save(values);
-    this.#replaceAll = false;
     for (const [key, text] of rows) this.#noteSaved(key, text);
   }
 

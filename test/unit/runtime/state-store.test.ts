@@ -120,4 +120,24 @@ describe('StateStore', () => {
       `policy/${vmRow('test/vm-0')}`,
     ]);
   });
+
+  it('loses nothing of what is written beside the write that replaces what could not be read', async () => {
+    const journal = new MemoryJournal();
+    const stage = fleet(3);
+    const damaged = [...serialize(stage.state)].map(
+      ([key, text]) => [`policy/${key}`, text.slice(0, 9)] as const,
+    );
+    await journal.saveState(new Map(damaged), { deadlineMs: 1_000 });
+    const store = storeOn(journal);
+    await expect(store.loadPolicy(DEFAULT_POLICY_CONFIG)).rejects.toThrow();
+    stage.send(hold('test/vm-1'));
+    store.acceptLoss();
+    const all = store.savePolicy(stage.state);
+    stage.send(hold('test/vm-2'));
+    await Promise.all([all, store.savePolicy(stage.state, new Set(['test/vm-2']))]);
+    const next = await storeOn(journal).loadPolicy(DEFAULT_POLICY_CONFIG);
+    const held = [...next.vms.values()].flatMap(({ id, hold: by }) => (by === null ? [] : [id]));
+    expect(held.toSorted()).toEqual(['test/vm-1', 'test/vm-2']);
+    expect(next.vms.size).toBe(3);
+  });
 });
