@@ -38,7 +38,9 @@ export function noteActionEnded(
   if (result.result === 'done') effective(ctx, vm, record);
   else if (result.result === 'failed') countFailure(vm, ctx.now);
   else notCarriedOut(ctx, vm, record);
-  if (result.result === 'impossible') {
+  // Somebody else was faster: that says nothing of the next start.
+  const isStarted = record.action.step === 'start' && vm.running === true;
+  if (result.result === 'impossible' && !isStarted) {
     vm.impossible[record.action.step] = ctx.now + impossibleForMs(vm, record.action);
   }
   if (!record.charged && result.result !== 'done') {

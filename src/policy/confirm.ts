@@ -47,8 +47,7 @@ export function askWhatIsUnheard(ctx: StepContext, vm: PolicyVmState): void {
  * engine begins it as failed, and says nothing while it fails.
  */
 export function askWhatIsRemembered(ctx: StepContext, vm: PolicyVmState): void {
-  // Who works on it, or has paused it, has taken it out of the list.
-  if (vm.running !== true || !vm.verifyAll || vm.maintenance || vm.suspended) return;
+  if (vm.running !== true || !vm.verifyAll || vm.suspended) return;
   const readiness = [...vm.probes.values()].filter((r) => r.spec.role === 'readiness' && r.assumed);
   verify(ctx, vm, readiness);
 }
@@ -133,7 +132,7 @@ function noteDiagnosed(ctx: StepContext, vm: PolicyVmState, outcomes: Outcomes):
   }
   vm.verdict = null;
   vm.verdictFor = '';
-  if (found.kind === 'unconfirmed') for (const record of vm.probes.values()) record.latched = false;
+  if (found.kind === 'unconfirmed') acquit(ctx, vm, outcomes);
   vm.confirmTries += 1;
   vm.confirmRetryAtMs = ctx.now + doubling(LIMITS.confirmRetryMs, LIMITS.confirmRetryCapMs, vm.confirmTries);
   const rule = found.kind === 'unconfirmed' ? 'unconfirmed' : 'observer';
@@ -141,6 +140,17 @@ function noteDiagnosed(ctx: StepContext, vm: PolicyVmState, outcomes: Outcomes):
     say(ctx, { vm, kind: 'hold', rule, text: found.text });
   }
   vm.doubt = { rule, text: found.text };
+}
+
+/** What had failed answers. The engine says nothing of a liveness that it has only seen ok, whatever we remember of it. */
+function acquit(ctx: StepContext, vm: PolicyVmState, outcomes: Outcomes): void {
+  for (const record of vm.probes.values()) {
+    record.latched = false;
+    if (!record.assumed || record.state !== 'failed' || record.spec.startState !== 'ok') continue;
+    if (!Object.hasOwn(outcomes, record.spec.name) || outcomes[record.spec.name]?.result !== 'ok') continue;
+    const heard = { state: 'ok', seen: true, assumed: false, reason: null } as const;
+    Object.assign(record, heard, { sinceMs: ctx.now, lastOkMs: ctx.now });
+  }
 }
 
 function doubling(baseMs: number, capMs: number, tries: number): number {

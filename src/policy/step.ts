@@ -1,3 +1,4 @@
+import { NEW_VMM_STEPS } from '../model/action.js';
 import type { VmId } from '../model/vm.js';
 import { noteActionEnded, noteActionHeld, resolveByLooking } from './actions.js';
 import { noteActivity } from './activity.js';
@@ -330,6 +331,8 @@ function attached(
     vm.action.sawExit = false;
   }
   if (newVmm) {
+    // Where one was started, one can be.
+    for (const step of NEW_VMM_STEPS) delete vm.impossible[step];
     const graceMs = vm.spec?.recovery.graceMs ?? 0;
     // Thresholds that the engine restored belong to another VMM; an adopted VM that nobody knew has none to lose.
     const tellEngine = event.fresh || known !== null;

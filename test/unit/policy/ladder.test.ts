@@ -166,6 +166,27 @@ describe('impossible steps', () => {
     expect(s.health()).toBe('healthy');
   });
 
+  it('say nothing of the next start where somebody else has started it', () => {
+    const s = new Stage().healthy();
+    s.vmm({ type: 'exited' });
+    s.attach({ vmm: 'by hand' });
+    s.end({ ...impossible, code: 'ERR_VMPULSE_VM_RUNNING' });
+    s.allOk();
+    s.vmm({ type: 'exited' });
+    expect(s.steps).toEqual(['start', 'start']);
+  });
+
+  it('are possible again once somebody has started it', () => {
+    const s = new Stage().healthy();
+    s.vmm({ type: 'exited' });
+    s.end(impossible);
+    s.attach({ vmm: 'by hand' });
+    s.allOk();
+    expect(s.steps).toEqual(['start']);
+    s.vmm({ type: 'exited' });
+    expect(s.steps).toEqual(['start', 'start']);
+  });
+
   it('that are no start are left alone for the cap', () => {
     const s = new Stage().healthy();
     s.probe('liveness', 'failed', 'bad-status');

@@ -90,6 +90,21 @@ describe('a restart of the daemon', () => {
     expect(next.steps).toEqual([]);
   });
 
+  it('learns that a liveness answers again of which the engine has nothing to say', () => {
+    const s = new Stage().healthy();
+    s.probe('liveness', 'failed', 'connection-refused');
+    const next = reborn(s);
+    const all = { readiness: 'ok', liveness: 'ok', agent: 'ok', api: 'ok', process: 'ok' } as const;
+    next.answer(all);
+    expect(next.health()).not.toBe('unhealthy');
+    expect(next.explain().probes.find(({ name }) => name === 'liveness')?.state).toBe('ok');
+    next.answer(all);
+    next.probe('readiness', 'ok');
+    next.advance(3_600_000);
+    expect(next.health()).toBe('healthy');
+    expect(next.steps).toEqual([]);
+  });
+
   it('takes a VMM that is another one for a new instance', () => {
     const s = new Stage().healthy();
     s.advance(3_600_000);
