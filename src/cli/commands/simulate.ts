@@ -82,7 +82,7 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const { vms, hosts, days, seeds, faults } = options;
   const { faultKinds } = await import('../../sim/simulate.js');
   const kinds = faults === 'all' ? undefined : faults.split(',');
-  faultKinds(kinds);
+  const asked = faultKinds(kinds).map(({ name }) => name);
   const { recoveries, policy } = tried ?? BY_DEFAULT;
   if (tried !== undefined && !recoveries.some(({ enabled }) => enabled))
     cli.stderr.write(
@@ -99,7 +99,7 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const failed = tally.failed.map((one) => ({ ...one, replay: replay(one.seed) }));
   const kindsSeen = Object.fromEntries([...tally.kinds].sort(([a], [b]) => (a < b ? -1 : 1)));
   const answer = plain({ seeds: tally.seeds, faultKinds: kindsSeen, failed, totals });
-  await show(cli, options, answer, () => simulationText(tally, replay, paintOf(cli)));
+  await show(cli, options, answer, () => simulationText(tally, { kinds: asked, replay }, paintOf(cli)));
   cli.setExitCode(bad === 0 ? EXIT.ok : EXIT.failed);
 }
 

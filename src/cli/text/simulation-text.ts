@@ -10,8 +10,15 @@ function span(ms: number): string {
   return ms < 120_000 ? `${(ms / 1000).toFixed(1)} s` : `${(ms / 60_000).toFixed(1)} min`;
 }
 
-/** The result of a simulation. `replay` makes the command that runs one seed again. */
-export function simulationText(tally: Tally, replay: (seed: number) => string, paint: Paint): string {
+export interface SimulationAsked {
+  /** Kinds of faults that were asked for. */
+  readonly kinds: readonly string[];
+  /** Makes the command that runs one seed again. */
+  readonly replay: (seed: number) => string;
+}
+
+/** The result of a simulation. */
+export function simulationText(tally: Tally, { kinds, replay }: SimulationAsked, paint: Paint): string {
   const totals = tally.totals();
   const bad = (count: number) => (count === 0 ? paint.good('0') : paint.bad(String(count)));
   const failed = tally.failed
@@ -21,10 +28,14 @@ export function simulationText(tally: Tally, replay: (seed: number) => string, p
     tally.failedSeeds > SEEDS_SHOWN
       ? `and ${tally.failedSeeds - SEEDS_SHOWN} more seeds with findings\n`
       : '';
+  const absent = kinds.filter((kind) => !tally.kinds.has(kind));
   const rows: readonly (readonly [string, string])[] = [
     ['seeds', `${tally.seeds}, ${tally.failedSeeds} with findings`],
-    ['VM-years', totals.vmYears.toFixed(1)],
+    ['VM-years', totals.vmYears.toFixed(totals.vmYears < 1 ? 3 : 1)],
     ['faults', `${totals.faults} of ${tally.kinds.size} kinds`],
+    ...(absent.length === 0
+      ? []
+      : [['without', `${absent.join(', ')} (no VM or host was fit for it)`] as const]),
     ['missed', bad(totals.missed)],
     ['false restarts', bad(totals.falseRestarts)],
     ['invariants broken', bad(totals.invariantViolations)],
