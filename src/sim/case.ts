@@ -34,6 +34,6 @@ export interface Case extends CaseSpec {
   missed: boolean;
   /** How long the slots of the host had all been taken before. */
   readonly queuedMs: number;
-  /** By how much the clock of the host had been set back before. */
+  /** By how much the clock of the host had been set back before, and gone on since. */
   readonly setBackMs: number;
 }

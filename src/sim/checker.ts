@@ -15,7 +15,7 @@ const PROOF_MS = 60_000;
 interface Account {
   /** Action in flight. */
   flying: { readonly id: string; readonly step: LadderStep; readonly charged: boolean } | null;
-  /** True times of what the VM's budget paid for, oldest first. */
+  /** Times of what the VM's budget paid for, by the clock of its host, which budgets go by too; oldest first. */
   charged: number[];
   inARow: number;
   provenAtMs: number;
@@ -194,7 +194,7 @@ export class Checker {
     const wanted = host.vms.filter((one) => !one.wantedOff);
     const failing = wanted.filter((one) => {
       const { serves, badSinceMs, blocked } = this.#world.judge.docket(one);
-      const forMs = this.#now - badSinceMs;
+      const forMs = this.#now - Math.max(badSinceMs, host.daemonSinceMs);
       return !serves && !blocked.has('quarantine') && forMs > MINUTE_MS && forMs < 25 * MINUTE_MS;
     });
     if (failing.length < brakeMinVms || failing.length < brakeRatio * wanted.length) {
@@ -221,7 +221,8 @@ export class Checker {
   #charge(vm: SimVm, account: Account): void {
     const { maxConsecutive, maxPer24h } = vm.spec.recovery;
     this.#settleStable(vm, account);
-    account.charged = [...account.charged.filter((atMs) => atMs > this.#now - DAY_MS + MINUTE_MS), this.#now];
+    const wallMs = vm.host.wallMs();
+    account.charged = [...account.charged.filter((atMs) => atMs > wallMs - DAY_MS + MINUTE_MS), wallMs];
     account.inARow += 1;
     if (account.charged.length > maxPer24h) {
       this.#violation(vm, `${account.charged.length} actions in 24 hours, ${maxPer24h} are allowed`);

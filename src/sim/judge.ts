@@ -29,6 +29,8 @@ interface Docket {
   /** When it last did not serve. */
   badUntilMs: number;
   wanted: boolean;
+  /** A person handed it to automation, off or not. */
+  releasedMs: number;
 }
 
 /**
@@ -60,6 +62,9 @@ export class Judge {
 
   open(spec: CaseSpec): Case {
     const { timeline } = this.#world;
+    const { host } = spec.vm;
+    // A wait that began before is longer by as much.
+    const repeatsMs = Math.max(0, host.repeatsUntilMs - timeline.nowMs);
     const opened: Case = {
       ...spec,
       atMs: timeline.nowMs,
@@ -69,8 +74,8 @@ export class Judge {
       firstActAtMs: null,
       lastActAtMs: 0,
       missed: false,
-      queuedMs: spec.vm.host.queueing.totalMs,
-      setBackMs: spec.vm.host.setBackMs,
+      queuedMs: host.queueing.totalMs,
+      setBackMs: host.setBackMs - repeatsMs,
     };
     const docket = this.docket(spec.vm);
     while (docket.cases.length > 8 && docket.cases[0]?.endedAtMs !== null) docket.cases.shift();
@@ -100,6 +105,10 @@ export class Judge {
     this.#countAvailability(vm, docket);
     if (vm.guest !== 'booting') docket.blocked.end('repair');
     for (const one of docket.cases) if (one.endedAtMs === null && one.isOver()) this.close(one);
+  }
+
+  noteReleased(vm: SimVm): void {
+    this.docket(vm).releasedMs = this.#world.timeline.nowMs;
   }
 
   /** People were told something about the VM. */
@@ -156,7 +165,8 @@ export class Judge {
     const wallMs = vm.host.wallMs();
     this.acts += 1;
     let isNoFailure = false;
-    let permitted = false;
+    // Whoever releases a VM wants it to run, also where somebody else starts it just then.
+    let permitted = step === 'start' && now - this.docket(vm).releasedMs <= DECISION_MS;
     for (const one of this.docket(vm).cases) {
       if (one.endedAtMs !== null && one.endedAtMs < now - DECISION_MS) continue;
       // A daemon that died between the two halves of a power-cycle leaves the second half to do.
@@ -207,6 +217,7 @@ export class Judge {
         badSinceMs: timeline.nowMs,
         badUntilMs: 0,
         wanted: !vm.wantedOff,
+        releasedMs: Number.NEGATIVE_INFINITY,
       };
       this.#dockets.set(vm, docket);
     }

@@ -132,6 +132,7 @@ export class Operator {
       this.#world.story(vm, 'a person releases it');
       daemon.command({ type: 'release', vm: id, author: AUTHOR }, `${AUTHOR} releases ${id}`);
       this.#world.checker.noteReleased(vm);
+      this.#world.judge.noteReleased(vm);
       then();
     });
   }

@@ -86,11 +86,12 @@ export class SimEngine implements ProbeEngine {
     const key = hashOf(target.id);
     const handle = this.#next++;
     const sees = () => this.#see(vm, target, key);
-    const added = new SimTarget(handle, idHash(target.id), target, sees, this.#ports);
+    const hash = idHash(target.id);
+    const added = new SimTarget(handle, hash, target, sees, this.#ports);
     this.#targets.set(handle, added);
     const mates = this.#byVm.get(vm) ?? new Set();
     this.#byVm.set(vm, mates.add(added));
-    const saved = this.#saved.get(idHash(target.id));
+    const saved = this.#saved.get(hash);
     if (saved) added.apply(saved);
     if (this.#gone.delete(target.id) && this.#options.tellsStale === true) this.#tellStale(added);
     return handle;

@@ -41,6 +41,8 @@ export class SimHost {
   clockOffsetMs = 0;
   /** By how much its clock was set back, all times together. */
   setBackMs = 0;
+  /** True time at which it is as late again as it has been before. */
+  repeatsUntilMs = 0;
   /** What its journal knew is lost, and nobody has said anew what must stay off. */
   hasForgotten = false;
   /** How often its journal was lost. */
@@ -105,6 +107,16 @@ export class SimHost {
     what();
     this.daemon?.engine.touchAll();
     for (const vm of this.vms) this.world.changed(vm);
+  }
+
+  /** Its wall clock is set. */
+  setClock(stepMs: number): void {
+    const { nowMs } = this.world.timeline;
+    this.change(() => {
+      this.clockOffsetMs += stepMs;
+      this.setBackMs += Math.max(0, -stepMs);
+      this.repeatsUntilMs = Math.max(nowMs, this.repeatsUntilMs) - stepMs;
+    });
   }
 
   /** What is seen of the host itself changes. */

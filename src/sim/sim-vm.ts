@@ -28,6 +28,8 @@ export class SimVm {
   readonly world: World;
   readonly host: SimHost;
   readonly spec: VmSpec;
+  /** The /24 of its address. */
+  readonly network: string;
   vmm: Vmm | null = null;
   guest: GuestState = 'off';
   service: ServiceState = 'ok';
@@ -62,6 +64,7 @@ export class SimVm {
     this.world = world;
     this.host = host;
     this.spec = spec;
+    this.network = (spec.address ?? '').split('.').slice(0, 3).join('.');
     this.bootMs = bootMs;
     this.#usesDisk = new Stopwatch(world.timeline);
     this.#sends = new Stopwatch(world.timeline);
@@ -96,7 +99,7 @@ export class SimVm {
 
   /** The bridge that it hangs on. */
   get networkUp(): boolean {
-    return !this.host.downNetworks.has(networkOf(this));
+    return !this.host.downNetworks.has(this.network);
   }
 
   /** Nothing is wrong inside, whatever is wrong on the way to it. */
@@ -198,6 +201,7 @@ export class SimVm {
       this.loss = 0;
       this.stalled = false;
       this.stopped = false;
+      if (this.monitor === 'wedged') this.monitor = 'ok';
     });
   }
 
@@ -231,9 +235,4 @@ function follow(watch: Stopwatch, runs: boolean): void {
   if (runs === watch.runs) return;
   if (runs) watch.begin('it');
   else watch.end('it');
-}
-
-/** The /24 of its address. */
-export function networkOf(vm: SimVm): string {
-  return (vm.spec.address ?? '').split('.').slice(0, 3).join('.');
 }

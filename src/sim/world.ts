@@ -15,6 +15,8 @@ import { SimVm } from './sim-vm.js';
 import { Timeline } from './timeline.js';
 
 const START_MS = Date.UTC(2030, 0, 1);
+/** An entry is written within this, unless the disk is full. */
+const WRITTEN_MS = 5_000;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -128,17 +130,19 @@ export class World {
   }
 
   /** While many VMs are held together, none of them can be blamed for. */
-  #heardOfHost(host: SimHost, { type, data }: StoredJournalEntry): void {
+  #heardOfHost(host: SimHost, { atMs, type, data }: StoredJournalEntry): void {
     if (type !== 'decision') return;
     const { kind, rule } = data;
     const { policy } = this.#options;
+    // What had to wait for space on the disk says nothing of now.
+    const isNow = host.wallMs() - atMs < WRITTEN_MS;
     if (rule === 'diagnosis/shared-cause') {
       host.blocked.begin('incident');
-      this.judge.noteHeldTogether(host, 'an incident was declared', policy.sharedCauseMinVms);
+      if (isNow) this.judge.noteHeldTogether(host, 'an incident was declared', policy.sharedCauseMinVms);
     }
     if (rule === 'fleet-brake' && kind === 'hold') {
       host.blocked.begin('brake');
-      this.judge.noteHeldTogether(host, 'the fleet brake was engaged', policy.brakeMinVms);
+      if (isNow) this.judge.noteHeldTogether(host, 'the fleet brake was engaged', policy.brakeMinVms);
     }
     if (rule === 'shared-cause' && kind === 'note') host.blocked.end('incident');
     if (rule === 'fleet-brake' && kind === 'note') host.blocked.end('brake');

@@ -80,10 +80,7 @@ export const DAEMON_FAULTS: readonly FaultKind[] = [
   hostFault('clock-step', (host, world) => {
     const { random } = world;
     const stepMs = random.between(1_000, 60 * MINUTE_MS) * (random.chance(0.5) ? 1 : -1);
-    host.change(() => {
-      host.clockOffsetMs += stepMs;
-      host.setBackMs += Math.max(0, -stepMs);
-    });
+    host.setClock(stepMs);
     return true;
   }),
 ];

@@ -149,18 +149,14 @@ export const GUEST_FAULTS: readonly FaultKind[] = [
   ),
   vmFault(
     'storage-stall',
-    () => ({ need: 'tell', boundMs: VETOED_MS, permits: [], isOver: () => false }),
-    (vm, world, opened) => {
-      const { timeline, random, judge } = world;
+    (vm) => ({ need: 'tell', boundMs: VETOED_MS, permits: [], isOver: () => !vm.stalled }),
+    (vm, { timeline, random }) => {
       const stall = (stalled: boolean) =>
         vm.change(() => {
           vm.stalled = stalled;
         });
       stall(true);
-      timeline.after(random.between(1, HOUR_MS / MINUTE_MS) * MINUTE_MS, () => {
-        stall(false);
-        judge.close(opened);
-      });
+      timeline.after(random.between(1, HOUR_MS / MINUTE_MS) * MINUTE_MS, () => stall(false));
     },
     // Who cannot be asked anything is told from a guest that hangs by its network only.
     (vm) => vm.link === 'up',

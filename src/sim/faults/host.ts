@@ -1,6 +1,6 @@
 import type { LadderStep } from '../../model/action.js';
 import type { SimHost } from '../sim-host.js';
-import { networkOf, type SimVm } from '../sim-vm.js';
+import type { SimVm } from '../sim-vm.js';
 import type { World } from '../world.js';
 import { type FaultKind, hostFault, isSettled, MINUTE_MS } from './fault.js';
 
@@ -94,8 +94,8 @@ export const HOST_FAULTS: readonly FaultKind[] = [
   }),
   hostFault('bridge-down', (host, world) => {
     const { timeline, random, judge } = world;
-    const network = networkOf(random.pick(host.vms));
-    const vms = enough(host, world, (vm) => networkOf(vm) === network);
+    const { network } = random.pick(host.vms);
+    const vms = enough(host, world, (vm) => vm.network === network);
     if (!vms) return false;
     const isOver = () => !host.downNetworks.has(network);
     host.change(() => host.downNetworks.add(network));
@@ -112,13 +112,13 @@ export const HOST_FAULTS: readonly FaultKind[] = [
     const vms = enough(host, world, () => true);
     if (!vms) return false;
     const slow = vms.filter(() => random.chance(0.7));
+    // A few that are slow are slow by themselves, for all that anybody can tell.
+    if (slow.length < TOGETHER) return false;
     const forMs = random.between(2, 40) * MINUTE_MS;
     const endMs = timeline.nowMs + forMs;
     host.show({ pressure: 'cpu 97 %' });
     openAll(slow, world, 'host-overload', ['restart-service'], (vm) => timeline.nowMs >= endMs && vm.isWell);
-    if (slow.length >= TOGETHER) {
-      judge.openHost('host-overload', host, 180_000, () => timeline.nowMs >= endMs);
-    }
+    judge.openHost('host-overload', host, 180_000, () => timeline.nowMs >= endMs);
     for (const vm of slow) vm.change(() => vm.slowDown());
     timeline.after(forMs, () => {
       host.show({ pressure: null });

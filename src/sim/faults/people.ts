@@ -12,6 +12,7 @@ const EDITS_A_DAY = 5;
 function stopAgainAndAgain(vm: SimVm, world: World, opened: Case): void {
   const { timeline, random, operator, judge } = world;
   let undone = -1;
+  let { losses } = vm.host;
   const end = () => {
     judge.close(opened);
     if (!vm.isWell) operator.repair(vm);
@@ -20,6 +21,9 @@ function stopAgainAndAgain(vm: SimVm, world: World, opened: Case): void {
   const stop = () => {
     if (opened.endedAtMs !== null) return;
     if (vm.isWell) undone += 1;
+    // The count of it went with the journal.
+    if (vm.host.losses !== losses) undone = -1;
+    ({ losses } = vm.host);
     if (undone > EDITS_A_DAY && opened.toldAtMs === null) {
       judge.find('missed', vm, `edit-war: nobody was told, though we undid it ${undone} times`);
       return end();
