@@ -43,11 +43,13 @@ export async function readAddressBook(nowMs: number, sources: AddressSources = {
     neighbours().catch(() => ''),
     bridges(root),
   ]);
+  const devices = Object.entries(networkInterfaces());
   return {
     leases: [...ours.flat(), ...libvirt],
     neighbours: [...parseArp(arp), ...parseNdp(ndp)],
     bridgeOf,
-    own: new Set(Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address))),
+    own: new Set(devices.flatMap(([, all = []]) => all.map(({ address }) => address))),
+    networks: new Map(devices.map(([name, all = []]) => [name, all.flatMap(({ cidr }) => cidr ?? [])])),
   };
 }
 

@@ -14,6 +14,8 @@ export interface GuestAddress {
 export interface KnownAddress extends ToldAddress {
   /** Where that stands, for a person. */
   readonly source: string;
+  /** The guest says so itself. */
+  readonly told?: true;
 }
 
 /** What the host knows of addresses. */
@@ -25,12 +27,14 @@ export interface AddressBook {
   readonly bridgeOf: ReadonlyMap<string, string>;
   /** This host's own addresses. */
   readonly own: ReadonlySet<string>;
+  /** The networks that this host is on by a device, as CIDR, by the name of the device. */
+  readonly networks: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
  * The address of a guest by the MAC of its TAP device: what its agent told, else a lease, else the neighbours. One that a
  * lease gives to another MAC, or that somebody else answers for, is not taken, whoever named it: whoever probed it would
- * judge another VM. A text: why there is none although one is known.
+ * judge another VM. What the guest alone says has to be on a network of its bridge: there it answers to its MAC itself. A text: why there is none although one is known.
  */
 export function addressOf(
   { taps }: FoundVm,
@@ -43,12 +47,28 @@ export function addressOf(
     if (mac === undefined) continue;
     const bridge = device === undefined ? undefined : book.bridgeOf.get(device);
     for (const claim of claims.filter((one) => one.mac === mac)) {
-      const wrong = contradiction(claim, book);
+      const wrong = contradiction(claim, book) ?? (claim.told && distance(claim.ip, bridge ?? device, book));
       if (wrong === undefined) return { ip: claim.ip, mac, ...(bridge === undefined ? {} : { bridge }) };
       problem ??= `${claim.ip} is ${mac}'s by ${claim.source}, and ${wrong}; it is not probed`;
     }
   }
   return problem;
+}
+
+/** Whoever answers at an address that is on none of the guest's networks, it need not be the guest. */
+function distance(ip: string, link: string | undefined, { networks }: AddressBook): string | undefined {
+  const near = (link === undefined ? undefined : networks.get(link)) ?? [];
+  if (near.some((network) => contains(network, ip))) return undefined;
+  return `no network of this host on ${link ?? 'its device'} has it, and nobody else says so (an address in its document is taken)`;
+}
+
+function contains(network: string, ip: string): boolean {
+  const [address = '', prefix] = network.split('/');
+  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
+  if (isIPv4(ip) !== (family === 'ipv4')) return false;
+  const list = new BlockList();
+  list.addSubnet(address, Number(prefix), family);
+  return list.check(ip, family);
 }
 
 /** What else is known of the address that does not fit. */
@@ -81,5 +101,7 @@ function blocked(family: 'ipv4' | 'ipv6', ...nets: readonly (readonly [string, n
 function usable({ mac, ip }: ToldAddress): KnownAddress[] {
   const family = isIPv4(ip) ? 'ipv4' : 'ipv6';
   if (ip.includes('%') || UNUSABLE[family].check(ip, family)) return [];
-  return [{ mac, ip: new SocketAddress({ address: ip, family }).address, source: 'its guest agent' }];
+  return [
+    { mac, ip: new SocketAddress({ address: ip, family }).address, source: 'its guest agent', told: true },
+  ];
 }

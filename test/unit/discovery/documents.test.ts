@@ -215,8 +215,10 @@ describe('the address of a guest', () => {
     expect(book.bridgeOf).toBeInstanceOf(Map);
   });
 
+  const near = new Map([['tap0', ['192.0.2.1/24', '2001:db8::1/64']]]);
+
   it('is what its agent told, before leases and neighbours', async () => {
-    const book = await bookOf({ ...dnsmasq(0), ...arp('192.0.2.8', MAC) });
+    const book = { ...(await bookOf({ ...dnsmasq(0), ...arp('192.0.2.8', MAC) })), networks: near };
     const told = (...ips: readonly string[]) => ips.map((ip) => ({ mac: MAC, ip }));
     expect(addressOf(withTap, book, told('192.0.2.9'))).toEqual({ ip: '192.0.2.9', mac: MAC });
     expect(addressOf(withTap, book, told('2001:DB8:0::9'))).toMatchObject({ ip: '2001:db8::9' });
@@ -226,6 +228,26 @@ describe('the address of a guest', () => {
     const nonsense = ['127.0.0.1', '0.0.0.0', '169.254.1.1', '224.0.0.1', '255.255.255.255'];
     const nonsense6 = ['::', '::1', '::ffff:192.0.2.9', 'fe80::9', 'fe80::9%eth0', 'ff02::1'];
     expect(addressOf(withTap, book, told(...nonsense, ...nonsense6))).toMatchObject({ ip: '192.0.2.7' });
+  });
+
+  it('is not what its agent alone told of another network than its own', async () => {
+    const told = [{ mac: MAC, ip: '203.0.113.9' }];
+    const far =
+      /^203\.0\.113\.9 is .* by its guest agent, and no network of this host on (tap0|br7) has it, .*; it is not probed$/;
+    expect(addressOf(withTap, await bookOf({}), told)).toMatch(far);
+    const book = { ...(await bookOf({})), networks: near };
+    expect(addressOf(withTap, book, told)).toMatch(far);
+    // The device is on a bridge, which is then what has the network.
+    const bridged = { ...book, bridgeOf: new Map([['tap0', 'br7']]) };
+    expect(addressOf(withTap, bridged, [{ mac: MAC, ip: '192.0.2.9' }])).toMatch(/on br7 has it/);
+    const home = { ...bridged, networks: new Map([['br7', ['203.0.113.1/28']]]) };
+    expect(addressOf(withTap, home, told)).toMatchObject({ ip: '203.0.113.9', bridge: 'br7' });
+    expect(addressOf(withTap, home, [...told, { mac: MAC, ip: '203.0.113.20' }].reverse())).toMatchObject({
+      ip: '203.0.113.9',
+    });
+    // A lease says the same.
+    const leased = { 'var/lib/misc/dnsmasq.leases': `0 ${MAC} 203.0.113.9 web *\n` };
+    expect(addressOf(withTap, await bookOf(leased), told)).toMatchObject({ ip: '203.0.113.9' });
   });
 
   it('is not what its agent told where that is another guest by lease or neighbours', async () => {

@@ -9,6 +9,7 @@ const NO_ADDRESSES = {
   neighbours: [],
   bridgeOf: new Map<string, string>(),
   own: new Set<string>(),
+  networks: new Map<string, readonly string[]>(),
 };
 const vm = (name: string, more: Partial<FoundVm> = {}): FoundVm => ({
   ...NOTHING_KNOWN,
