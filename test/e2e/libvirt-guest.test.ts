@@ -54,6 +54,7 @@ describe('a Linux guest under libvirt', () => {
     const first = await bootId();
     expect(first).toMatch(/^[0-9a-f-]{36}$/);
     expect((await session.resources(SOON)).source).toBe('qemu-guest-agent');
+    expect(await session.addresses?.(SOON)).toContainEqual({ mac: '00:00:00:00:00:00', ip: '127.0.0.1' });
 
     const memoryKiB = async () => {
       const { stdout } = await session.exec(['/bin/cat', '/proc/meminfo'], SOON);

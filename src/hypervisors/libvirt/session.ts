@@ -1,13 +1,12 @@
-import { GuestAgents } from '../../guest-agent/guest-agents.js';
 import type { Deadline } from '../../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../../model/errors.js';
-import type { GuestCommandOptions, GuestCommandResult, GuestResources } from '../../model/guest.js';
 import type { LibvirtSpec } from '../../model/hypervisors/libvirt.js';
 import type { CallOptions, GuestCounter, MemoryChange, VmmEvent, VmmSession } from '../../model/ports.js';
 import { livingState } from '../process.js';
 import type { VcpuSources } from '../vcpu/read-vcpus.js';
 import type { CaptureSource } from '../vmm/capture.js';
 import { guestCounters } from '../vmm/guest-counters.js';
+import { GuestVmmSession } from '../vmm/guest-session.js';
 import {
   askUntil,
   deadOrStuck,
@@ -16,7 +15,7 @@ import {
   type StopTarget,
   untilDead,
 } from '../vmm/stop-vmm.js';
-import { BaseVmmSession, type SessionParts } from '../vmm/vmm-session.js';
+import type { SessionParts } from '../vmm/vmm-session.js';
 import { libvirtAgent } from './agent.js';
 import { describeDomain } from './domain-description.js';
 import type { LibvirtPaths } from './libvirt-vm.js';
@@ -35,19 +34,17 @@ export interface LibvirtSessionParts extends SessionParts<LibvirtSpec, LibvirtPa
  * The attachment to one running domain: a connection to libvirt of its own, and the pidfd of its QEMU, which is watched and
  * never ended but by libvirt.
  */
-export class LibvirtSession extends BaseVmmSession<LibvirtSpec, LibvirtPaths> implements VmmSession {
+export class LibvirtSession extends GuestVmmSession<LibvirtSpec, LibvirtPaths> implements VmmSession {
   /** libvirt says why a domain ended once it has cleared up behind it. */
   readonly lastWordsMs = 4_000;
   readonly consoleSocket?: string;
   readonly #domain: LibvirtMonitor;
-  readonly #guest: GuestAgents;
 
   constructor(parts: LibvirtSessionParts) {
-    super(parts, undefined, []);
     const { monitor, vm, paths } = parts;
-    this.#domain = monitor;
     const agent = vm.hypervisor.guestAgent ? libvirtAgent(monitor.libvirt, monitor.domain) : undefined;
-    this.#guest = new GuestAgents(vm.id, { qemu: agent });
+    super(parts, { qemu: agent }, undefined, []);
+    this.#domain = monitor;
     if (paths !== undefined) this.consoleSocket = paths.consoleSocket;
   }
 
@@ -102,21 +99,6 @@ export class LibvirtSession extends BaseVmmSession<LibvirtSpec, LibvirtPaths> im
   async resizeMemory(change: MemoryChange, options: CallOptions): Promise<number> {
     const { libvirt, domain } = this.#domain;
     return resizeMemory(this.name, libvirt, domain, change, this.running('resize', options));
-  }
-
-  async exec(argv: readonly string[], options: GuestCommandOptions): Promise<GuestCommandResult> {
-    this.running(`guest command ${argv[0]}`, options);
-    return this.#guest.exec(argv, options);
-  }
-
-  async resources(options: CallOptions): Promise<GuestResources> {
-    this.running('resources', options);
-    return this.#guest.resources(options);
-  }
-
-  async osId(options: CallOptions): Promise<string | undefined> {
-    this.running('question for the guest system', options);
-    return this.#guest.osId(options);
   }
 
   /** Tells a silent agent (ERR_VMPULSE_CHANNEL of the class `agent-unresponsive`) from a silent libvirt (ERR_VMPULSE_TIMEOUT). */
