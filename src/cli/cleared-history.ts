@@ -1,6 +1,7 @@
 import { journalPageAnswer } from '../daemon/answers/journal.js';
 import type { DaemonClient } from './client.js';
 import { historyQuery } from './history-options.js';
+import { pages } from './pages.js';
 
 const PAGE = 1_000;
 
@@ -11,15 +12,16 @@ export async function historyStarts(
 ): Promise<(entry: { readonly vm: string | null; readonly atMs: number }) => boolean> {
   const starts = new Map<string | null, number>();
   const wanted = { from: String(Date.now() - lastMs), order: 'newest', limit: PAGE } as const;
-  for (let cursor: string | null | undefined; cursor !== null; ) {
+  const ask = (cursor: string | undefined) => {
     const page = { ...wanted, ...(cursor === undefined ? {} : { cursor }) };
     const query = historyQuery(page, { type: 'operator' });
-    const { entries, next } = await client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
+    return client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
+  };
+  for await (const { entries } of pages(ask, ({ next }) => next)) {
     for (const { vm, atMs, data } of entries) {
       const isReset = data.verb === 'health-reset' && data.clearHistory === true;
       if (isReset) starts.set(vm, Math.max(atMs, starts.get(vm) ?? 0));
     }
-    cursor = next;
   }
   return ({ vm, atMs }) => atMs >= (starts.get(vm) ?? 0);
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { isMapping } from '../config/mapping.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 
@@ -32,6 +33,6 @@ export function readJsonFile(path: string): object {
     const text = `${plainText(path)} cannot be read as JSON: ${plainText(errorMessage(error))}`;
     throw new VmpulseError('ERR_VMPULSE_USAGE', text, { cause: error });
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  if (isMapping(value)) return value;
   throw new VmpulseError('ERR_VMPULSE_USAGE', `${plainText(path)} has no object of JSON`);
 }

@@ -1,12 +1,11 @@
-import type { z } from 'zod';
 import { type RecoveryLogAnswer, recoveryLogAnswer } from '../daemon/answers/journal.js';
 import type { DaemonClient } from './client.js';
 import { type Answer, answersOf, asCame } from './format.js';
+import { pages } from './pages.js';
 
 const PAGE = 1_000;
 const MAX_PAGES = 20;
 
-type Page = Answer<RecoveryLogAnswer, z.input<typeof recoveryLogAnswer>>;
 export type Recovery = RecoveryLogAnswer['recoveries'][number];
 
 export interface Recoveries {
@@ -27,15 +26,21 @@ export async function recoveriesSince(
   // The daemon chooses one VM; of several it would be asked as often.
   const [only, another] = vms ?? [];
   const about = only === undefined || another !== undefined ? '' : `&vm=${encodeURIComponent(only)}`;
-  let cursor: string | null = '';
-  for (let page = 0; page < MAX_PAGES && cursor !== null; page++) {
-    const path: string = `/v1/recovery/log?from=${fromMs}&limit=${PAGE}${about}${cursor}`;
-    const { data, shown }: Page = await client.get(path, asCame(recoveryLogAnswer));
+  const ask = (cursor: string | undefined) => {
+    const from = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    return client.get(
+      `/v1/recovery/log?from=${fromMs}&limit=${PAGE}${about}${from}`,
+      asCame(recoveryLogAnswer),
+    );
+  };
+  let [seen, truncated] = [0, false];
+  for await (const { data, shown } of pages(ask, (page) => page.shown.next)) {
     found.push(...answersOf(data.recoveries, shown.recoveries));
-    cursor = shown.next === null ? null : `&cursor=${encodeURIComponent(shown.next)}`;
+    truncated = shown.next !== null;
+    if (++seen === MAX_PAGES) break;
   }
   const recoveries = vms === undefined ? found : found.filter(({ shown }) => vms.has(shown.vm));
-  return { recoveries, truncated: cursor !== null };
+  return { recoveries, truncated };
 }
 
 /** Says so where there were more than were looked at. */

@@ -7,6 +7,11 @@ export function isMapping(value: unknown): value is Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What is in a mapping; nothing where it is none. */
+export function membersOf(value: unknown): Mapping {
+  return isMapping(value) ? value : {};
+}
+
 /** What stands at a path; undefined: nothing. */
 export function valueAt(value: unknown, path: readonly PathStep[]): unknown {
   return path.reduce<unknown>((inner, step) => {

@@ -1,4 +1,5 @@
 import type { RecoverySpec } from '../model/vm.js';
+import { isMapping, leavesOf } from './mapping.js';
 import { mergeRecovery, recoveryConflicts, type WrittenRecovery } from './recovery-schema.js';
 import type { SourceDocument } from './source-document.js';
 
@@ -60,14 +61,8 @@ function saidBy(base: RecoverySpec, written: WrittenRecovery | undefined): strin
   return [...here.keys()].filter((path) => here.get(path) === there.get(path));
 }
 
-function leaves(value: object, prefix = ''): Map<string, string> {
-  return new Map(
-    Object.entries(value).flatMap(([key, item]: [string, unknown]): [string, string][] => {
-      const path = `${prefix}${key}`;
-      const isMapping = typeof item === 'object' && item !== null && !Array.isArray(item);
-      return isMapping ? [...leaves(item, `${path}.`)] : [[path, JSON.stringify(item)]];
-    }),
-  );
+function leaves(recovery: RecoverySpec): Map<string, string> {
+  return new Map(leavesOf({ ...recovery }).map(([path, value]) => [path, JSON.stringify(value)]));
 }
 
 /** The same with every value another one. */
@@ -82,5 +77,5 @@ function otherValue(item: unknown): unknown {
   if (typeof item === 'boolean') return !item;
   if (typeof item === 'string') return `${item}, otherwise`;
   if (Array.isArray(item)) return [...item, 'otherwise'];
-  return typeof item === 'object' && item !== null ? otherwise(item) : item;
+  return isMapping(item) ? otherwise(item) : item;
 }

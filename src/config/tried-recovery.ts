@@ -4,6 +4,7 @@ import type { RecoverySpec, VmId, VmSpec } from '../model/vm.js';
 import { compileDaemonConfig, compileVms } from './compile-config.js';
 import type { DaemonConfig } from './daemon-schema.js';
 import { hostArchitecture, loadConfig } from './load-config.js';
+import { isMapping } from './mapping.js';
 import { ProblemList } from './problems.js';
 import { readManifestSource } from './read-sources.js';
 import { layeredConflicts, layRecovery } from './recovery-layers.js';
@@ -42,9 +43,7 @@ export async function loadTriedRecovery(path: string): Promise<TriedRecovery> {
 /** Documents name what they are; the daemon's configuration does not. */
 function hasDocuments(file: SourceFile | UnreadableFile): boolean {
   const { documents } = parseDocuments(file, new ProblemList());
-  return documents.some(
-    ({ value }) => typeof value === 'object' && value !== null && Object.hasOwn(value, 'apiVersion'),
-  );
+  return documents.some(({ value }) => isMapping(value) && Object.hasOwn(value, 'apiVersion'));
 }
 
 function triedRecovery(

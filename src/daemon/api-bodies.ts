@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { MAX_DURATION_MS } from '../config/index.js';
 import { VmpulseError } from '../model/errors.js';
+import { parseJson } from '../model/parse-json.js';
 import { plainText } from '../model/plain-text.js';
 import { failure, Refusal } from './api-errors.js';
 
@@ -89,6 +90,7 @@ export async function readCommand<T>(
 ): Promise<CommandBody<T>> {
   const text = await readText(request, maxBytes);
   const whole = text === '' ? {} : parseJson(text);
+  if (whole === undefined) throw new VmpulseError('ERR_VMPULSE_ARGUMENT', 'the body is no JSON');
   if (typeof whole !== 'object' || whole === null || Array.isArray(whole))
     return { body: check(whole, schema), author: undefined };
   const { author: _, ...members } = { author: undefined, ...whole };
@@ -131,12 +133,4 @@ function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
 
 function tooLarge(maxBytes: number): Refusal {
   return new Refusal(failure(413, 'ERR_VMPULSE_ARGUMENT', `the body is larger than ${maxBytes} bytes`));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new VmpulseError('ERR_VMPULSE_ARGUMENT', 'the body is no JSON');
-  }
 }

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { parseJson } from '../model/parse-json.js';
 import type { AddressBook, KnownAddress } from './guest-address.js';
 import { runTool } from './run-tool.js';
 
@@ -68,7 +69,7 @@ async function libvirtNetworks(root: string, nowMs: number): Promise<KnownAddres
   const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.status'));
   const found = await Promise.all(
     names.map(async (name) => {
-      const leases = libvirtLeases.safeParse(json(await read(join(folder, name))));
+      const leases = libvirtLeases.safeParse(parseJson(await read(join(folder, name))));
       return (leases.data ?? []).flatMap((lease) => {
         const isOver = (lease['expiry-time'] ?? 0) !== 0 && (lease['expiry-time'] ?? 0) * 1000 < nowMs;
         return isOver ? [] : known(lease['mac-address'], lease['ip-address'], `${LIBVIRT_FOLDER}/${name}`);
@@ -118,14 +119,6 @@ async function bridges(root: string): Promise<Map<string, string>> {
 function known(mac: string, ip: string, source: string): KnownAddress[] {
   const lower = mac.toLowerCase();
   return MAC.test(lower) && isIP(ip) !== 0 ? [{ mac: lower, ip, source }] : [];
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The beginning of a file; empty where there is none. */

@@ -19,6 +19,7 @@ import {
 } from '../format.js';
 import { historyQuery } from '../history-options.js';
 import { parseTime } from '../option-parsers.js';
+import { pages } from '../pages.js';
 import { table } from '../text/table.js';
 
 /** Pages of the journal that a report of a time reads, and what one has. */
@@ -122,26 +123,23 @@ function failing({ vms }: z.input<typeof hostAnswer>): Failure[] {
 async function failedWithin(client: DaemonClient, last: number): Promise<Failures> {
   const [data, shown]: [Failure[], Failure[]] = [[], []];
   const counts = await historyStarts(client, last);
-  let cursor: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const wanted = {
-      last,
-      order: 'newest',
-      limit: PAGE,
-      ...(cursor === undefined ? {} : { cursor }),
-    } as const;
-    const query = historyQuery(wanted, { class: REASON_CLASSES.join() });
-    const answer = await client.get(`/v1/journal/entries?${query}`, asCame(journalPageAnswer));
+  const ask = (cursor: string | undefined) => {
+    const wanted = { last, order: 'newest', limit: PAGE } as const;
+    const page = { ...wanted, ...(cursor === undefined ? {} : { cursor }) };
+    const query = historyQuery(page, { class: REASON_CLASSES.join() });
+    return client.get(`/v1/journal/entries?${query}`, asCame(journalPageAnswer));
+  };
+  let [seen, truncated] = [0, false];
+  for await (const answer of pages(ask, ({ shown: { next } }) => next)) {
     for (const entry of answersOf(answer.data.entries, answer.shown.entries)) {
       if (!counts(entry.shown)) continue;
       data.push(...failureIn(entry.data, (text) => text));
       shown.push(...failureIn(entry.shown, (text) => plainText(text, 256)));
     }
-    const { next } = answer.shown;
-    if (next === null) return { data, shown, truncated: false };
-    cursor = next;
+    truncated = answer.shown.next !== null;
+    if (++seen === MAX_PAGES) break;
   }
-  return { data, shown, truncated: true };
+  return { data, shown, truncated };
 }
 
 type Entry = z.input<typeof journalPageAnswer>['entries'][number];

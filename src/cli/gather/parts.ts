@@ -15,6 +15,7 @@ import { VERSION } from '../../runtime/version.js';
 import { vmPath } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { historyQuery } from '../history-options.js';
+import { pages } from '../pages.js';
 import type { Stage } from './stage.js';
 
 export interface GatherOptions {
@@ -203,12 +204,10 @@ async function everyPage(
   deadline: Deadline,
 ): Promise<object[]> {
   const found: object[] = [];
-  for (let cursor: string | undefined; found.length < MAX_JOURNAL_ENTRIES; ) {
-    deadline.check();
-    const { entries, next } = await ask(cursor);
+  for await (const { entries } of pages(ask, ({ next }) => next)) {
     found.push(...entries);
-    if (next === null) break;
-    cursor = next;
+    if (found.length >= MAX_JOURNAL_ENTRIES) break;
+    deadline.check();
   }
   return found;
 }

@@ -1,3 +1,4 @@
+import { type Mapping, membersOf } from '../mapping.js';
 import type { PathStep } from '../problems.js';
 import type { SourceDocument } from '../source-document.js';
 import type { NotTaken } from './imported.js';
@@ -19,9 +20,9 @@ export function hostDocumentOf(document: SourceDocument, firstPort: number): Hos
   const notTaken: NotTaken[] = [];
   const refuse = (path: readonly PathStep[], why: string) =>
     notTaken.push({ place: document.placeOf(path), path: path.join('.'), why });
-  const { metadata, spec } = mapping(document.value);
-  const { name, namespace } = mapping(metadata);
-  const instance = mapping(mapping(mapping(spec).template).spec);
+  const { metadata, spec } = membersOf(document.value);
+  const { name, namespace } = membersOf(metadata);
+  const instance = membersOf(membersOf(membersOf(spec).template).spec);
   const ports = probedPorts(instance);
   const forwards = ports.map((guestPort, index) => ({ hostPort: firstPort + index, guestPort }));
   for (const { hostPort, guestPort } of forwards)
@@ -52,8 +53,8 @@ export function hostDocumentOf(document: SourceDocument, firstPort: number): Hos
 /** Ports of the VM's own address that its probes ask. */
 function probedPorts(instance: Mapping): readonly number[] {
   const ports = ['readinessProbe', 'livenessProbe'].flatMap((name) => {
-    const probe = mapping(instance[name]);
-    return [mapping(probe.httpGet), mapping(probe.tcpSocket)].flatMap(({ host, port }) =>
+    const probe = membersOf(instance[name]);
+    return [membersOf(probe.httpGet), membersOf(probe.tcpSocket)].flatMap(({ host, port }) =>
       host === undefined && typeof port === 'number' ? [port] : [],
     );
   });
@@ -64,10 +65,10 @@ type Refuse = (path: readonly PathStep[], why: string) => void;
 
 function disksOf(instance: Mapping, refuse: Refuse): readonly object[] {
   return list(instance.volumes).flatMap((volume, index) => {
-    const { name, hostDisk, cloudInitNoCloud, ...others } = mapping(volume);
-    const { path } = mapping(hostDisk);
+    const { name, hostDisk, cloudInitNoCloud, ...others } = membersOf(volume);
+    const { path } = membersOf(hostDisk);
     if (typeof path === 'string') return [{ name, path, format: 'raw' }];
-    if (cloudInitNoCloud !== undefined && mapping(cloudInitNoCloud).userData !== undefined) return [];
+    if (cloudInitNoCloud !== undefined && membersOf(cloudInitNoCloud).userData !== undefined) return [];
     const kind = Object.keys(others)[0] ?? 'cloudInitNoCloud';
     refuse(
       [...SPEC, 'volumes', index],
@@ -79,7 +80,7 @@ function disksOf(instance: Mapping, refuse: Refuse): readonly object[] {
 
 function cloudInitOf(instance: Mapping): object {
   for (const volume of list(instance.volumes)) {
-    const { userData, networkData } = mapping(mapping(volume).cloudInitNoCloud);
+    const { userData, networkData } = membersOf(membersOf(volume).cloudInitNoCloud);
     if (userData === undefined) continue;
     return { cloudInit: { userData, ...(networkData === undefined ? {} : { networkConfig: networkData }) } };
   }
@@ -87,18 +88,10 @@ function cloudInitOf(instance: Mapping): object {
 }
 
 function hasMemory(instance: Mapping): boolean {
-  const domain = mapping(instance.domain);
-  const { guest } = mapping(domain.memory);
-  const { memory } = mapping(mapping(domain.resources).requests);
+  const domain = membersOf(instance.domain);
+  const { guest } = membersOf(domain.memory);
+  const { memory } = membersOf(membersOf(domain.resources).requests);
   return guest !== undefined || memory !== undefined;
-}
-
-type Mapping = Readonly<Record<string, unknown>>;
-
-function mapping(value: unknown): Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value))
-    : {};
 }
 
 function list(value: unknown): readonly unknown[] {

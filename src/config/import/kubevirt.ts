@@ -1,4 +1,5 @@
 import { compileDaemonConfig, compileVms, type HostFacts } from '../compile-config.js';
+import { membersOf } from '../mapping.js';
 import { documentText } from '../named-document.js';
 import { ProblemList } from '../problems.js';
 import { parseDocuments, type SourceDocument, type SourceFile } from '../source-document.js';
@@ -80,18 +81,12 @@ interface Identity {
 const SAFE = /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/;
 
 function identityOf({ value }: SourceDocument): Identity {
-  const { kind, metadata } = members(value);
-  const { name, namespace = 'default' } = members(metadata);
+  const { kind, metadata } = membersOf(value);
+  const { name, namespace = 'default' } = membersOf(metadata);
   const safe = (part: unknown) => (typeof part === 'string' && SAFE.test(part) ? part : 'vm');
   return {
     kind: typeof kind === 'string' ? kind : 'document',
     id: `${safe(namespace)}/${safe(name)}`,
     name: `${safe(namespace)}_${safe(name)}`,
   };
-}
-
-function members(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value))
-    : {};
 }

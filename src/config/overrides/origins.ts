@@ -1,3 +1,4 @@
+import { isMapping } from '../mapping.js';
 import { formatPlace } from '../problems.js';
 import { isAt, type RecoveryOrigins } from '../recovery-layers.js';
 import type { SourceDocument } from '../source-document.js';
@@ -26,7 +27,7 @@ export function originsOf(
 ): Readonly<Record<string, string>> {
   const origins: Record<string, string> = {};
   const visit = (value: unknown, path: readonly string[]): void => {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    if (isMapping(value)) {
       for (const [key, below] of Object.entries(value)) visit(below, [...path, key]);
       return;
     }

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { VmpulseError } from '../../model/errors.js';
+import { parseJson } from '../../model/parse-json.js';
 import type { Journal } from '../../model/ports.js';
 import { SCOPES, type Scope } from '../../model/scope.js';
 import { Turns } from '../../model/turns.js';
@@ -138,11 +139,7 @@ export class TokenStore implements TokenApi {
 }
 
 function readStored(text: string): StoredToken | undefined {
-  try {
-    return storedSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  return storedSchema.safeParse(parseJson(text)).data;
 }
 
 function viewOf(name: string, { hash: _, ...rest }: StoredToken): TokenView {

@@ -2,6 +2,7 @@ import { appendFile, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errorMessage, isMissingFile, VmpulseError } from '../../model/errors.js';
+import { parseJson } from '../../model/parse-json.js';
 import { Turns } from '../../model/turns.js';
 import type { VmId } from '../../model/vm.js';
 
@@ -74,11 +75,6 @@ function orIfMissing<T>(value: T): (error: unknown) => T {
 
 /** A daemon that died may have left half a line. */
 function parse(text: string): HookRun[] {
-  if (text === '') return [];
-  try {
-    const run = line.safeParse(JSON.parse(text));
-    return run.success ? [run.data] : [];
-  } catch {
-    return [];
-  }
+  const run = line.safeParse(parseJson(text));
+  return run.success ? [run.data] : [];
 }
