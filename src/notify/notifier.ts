@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
@@ -8,22 +7,19 @@ import { plainText } from '../model/plain-text.js';
 import type { RuntimeApi } from '../runtime/views.js';
 import { ChannelStore, type NewChannel } from './channel-store.js';
 import { sendBy } from './channels/registry.js';
+import { targetOf } from './channels/target.js';
 import { IncidentFile } from './incident-file.js';
 import { Incidents } from './incidents.js';
-import { type Message, messageSchema } from './message.js';
+import type { Message } from './message.js';
 import { type Notice, noticeOf } from './notices.js';
 import type { ChannelView, NotifyApi, TestView } from './notify-views.js';
-import { Outbox } from './outbox.js';
+import { Outboxes, type OutboxesOptions } from './outboxes.js';
 import type { ReadSecret } from './secret.js';
-import { Spool } from './spool.js';
+import { startNotice } from './start-notice.js';
 
-const MAX_SPOOLED = 1000;
-const DAY_MS = 86_400_000;
 const TEST_MS = 15_000;
 
-export type Delivery = 'sent' | 'failed' | 'dropped';
-
-export interface NotifierOptions {
+export interface NotifierOptions extends Pick<OutboxesOptions, 'onDelivery' | 'onOpened' | 'onRemoved'> {
   readonly settings: NotifySettings;
   readonly stateDir: string;
   readonly host: string;
@@ -34,22 +30,15 @@ export interface NotifierOptions {
   readonly record: (text: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly degrade: (what: string, why: string) => void;
   readonly mend: (what: string) => void;
-  readonly onDelivery: (channel: string, result: Delivery) => void;
-  /** A channel is told from now on; `waiting`: how many messages wait for it. */
-  readonly onOpened: (channel: string, waiting: () => number) => void;
-  readonly onRemoved: (channel: string) => void;
 }
 
 /** Tells people by their channels what happens: gathers, groups by incident, and delivers from a spool on disk. */
 export class Notifier implements NotifyApi {
   readonly #options: NotifierOptions;
   #settings: NotifySettings;
-  readonly #folder: string;
   readonly #store: ChannelStore;
   readonly #incidents = new Incidents();
-  readonly #outboxes = new Map<string, Outbox<Message>>();
-  /** What went wrong last, by channel; gone once something was delivered. */
-  readonly #troubles = new Map<string, string>();
+  readonly #outboxes: Outboxes;
   readonly #abort = new AbortController();
   readonly #timers = new Map<string, () => void>();
   /** The last flush of each channel that is not done yet. */
@@ -60,10 +49,16 @@ export class Notifier implements NotifyApi {
   constructor(options: NotifierOptions) {
     this.#options = options;
     this.#settings = options.settings;
-    this.#folder = join(options.stateDir, 'notify');
-    this.#store = new ChannelStore(this.#folder);
+    const folder = join(options.stateDir, 'notify');
+    this.#store = new ChannelStore(folder);
+    this.#outboxes = new Outboxes({
+      ...options,
+      folder: join(folder, 'spool'),
+      settings: () => this.#settings,
+      channelOf: (channel) => this.#channels.find(({ name }) => name === channel),
+    });
     this.#incidentFile = new IncidentFile({
-      path: join(this.#folder, 'incidents.json'),
+      path: join(folder, 'incidents.json'),
       clock: options.clock,
       read: () => this.#incidents.stored,
       degrade: options.degrade,
@@ -88,23 +83,7 @@ export class Notifier implements NotifyApi {
   /** Tells what keeps a daemon that has just started from doing its work. */
   announce(): void {
     const { runtime, clock } = this.#options;
-    const { holds, vms, degradations, version } = runtime.view();
-    const quarantined = vms.filter(({ health }) => health === 'quarantined').map(({ id }) => id);
-    const held = [
-      ...holds.map(({ vm, reason }) => `recovery of ${vm ?? 'all VMs'} is held: ${reason}`),
-      ...(quarantined.length === 0 ? [] : [`${quarantined.length} VMs are quarantined`]),
-      ...degradations.map(({ what, why }) => `${what}: ${why}`),
-    ];
-    const text = `vmpulse ${version} watches ${vms.length} VMs${held.length === 0 ? '' : `; ${held.join('; ')}`}`;
-    this.#take({
-      kind: 'daemon-started',
-      severity: held.length === 0 ? 'info' : 'warning',
-      atMs: clock.now(),
-      vm: null,
-      topic: 'daemon',
-      role: 'report',
-      text: plainText(text, 1000),
-    });
+    this.#take(startNotice(runtime.view(), clock.now()));
   }
 
   /** What is gathered goes to the spool, and is delivered by the next run where it is not yet. */
@@ -113,7 +92,7 @@ export class Notifier implements NotifyApi {
     await this.#listening;
     for (const cancel of this.#timers.values()) cancel();
     await Promise.all(this.#incidents.waiting.map((channel) => this.#flush(channel)));
-    await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.close()));
+    await this.#outboxes.close();
     await this.#incidentFile.save();
   }
 
@@ -121,12 +100,12 @@ export class Notifier implements NotifyApi {
     return this.#channels.map((channel) => ({
       name: channel.name,
       kind: channel.way.kind,
-      target: targetOf(channel),
+      target: targetOf(channel.way),
       level: channel.level,
       vms: channel.vms,
       origin: this.#store.channels.includes(channel) ? 'added' : 'configuration',
-      waiting: this.#waiting(channel.name),
-      trouble: this.#troubles.get(channel.name) ?? null,
+      waiting: this.#outboxes.waiting(channel.name),
+      trouble: this.#outboxes.troubleOf(channel.name),
     }));
   }
 
@@ -141,7 +120,7 @@ export class Notifier implements NotifyApi {
     }
     try {
       // A removal that was cut short left what another target was to be told.
-      await this.#clear(channel.name);
+      await this.#outboxes.clear(channel.name);
     } catch (cause) {
       const text = `what waited for a former channel ${channel.name} cannot be removed: ${errorMessage(cause)}`;
       throw new VmpulseError('ERR_VMPULSE_STORAGE', text, { cause });
@@ -203,12 +182,7 @@ export class Notifier implements NotifyApi {
     this.#timers.delete(name);
     this.#incidents.told(name, Number.POSITIVE_INFINITY);
     await this.#flushes.get(name);
-    await this.#outboxes.get(name)?.close();
-    this.#outboxes.delete(name);
-    // What is left over does no harm: the next channel of that name begins with an empty folder or not at all.
-    await this.#clear(name).catch(() => {});
-    this.#recovered(name);
-    this.#options.onRemoved(name);
+    await this.#outboxes.remove(name);
   }
 
   async test(name: string | undefined): Promise<readonly TestView[]> {
@@ -244,7 +218,7 @@ export class Notifier implements NotifyApi {
         secret,
         signal,
       });
-      return { channel: channel.name, result: 'sent', text: targetOf(channel) };
+      return { channel: channel.name, result: 'sent', text: targetOf(channel.way) };
     } catch (error) {
       return { channel: channel.name, result: 'failed', text: plainText(errorMessage(error), 300) };
     }
@@ -287,18 +261,11 @@ export class Notifier implements NotifyApi {
 
   /** Never rejects: what cannot be spooled is gathered further. */
   async #spool(channel: string): Promise<void> {
-    const { clock, host } = this.#options;
     if (!this.#outboxes.has(channel)) await this.#reopen(channel);
-    const gathered = this.#incidents.message(channel, host);
-    const outbox = this.#outboxes.get(channel);
-    if (gathered === undefined || outbox === undefined) return;
-    try {
-      await outbox.put({ id: randomUUID(), atMs: clock.now(), payload: gathered.message });
-      // What came during the write belongs to the next message.
-      this.#incidents.told(channel, gathered.count);
-    } catch (error) {
-      this.#trouble(channel, `a message cannot be stored and waits in memory: ${errorMessage(error)}`);
-    }
+    const gathered = this.#incidents.message(channel, this.#options.host);
+    if (gathered === undefined || !this.#outboxes.has(channel)) return;
+    // What came during the write belongs to the next message.
+    if (await this.#outboxes.put(channel, gathered.message)) this.#incidents.told(channel, gathered.count);
     if (this.#incidents.waiting.includes(channel)) this.#arm(channel);
     // At once: a daemon that dies before tells the same again in another message.
     await this.#incidentFile.save();
@@ -314,88 +281,6 @@ export class Notifier implements NotifyApi {
 
   /** One that cannot be opened silences no other, and is tried again. Never rejects. */
   async #tryOpen(channel: NotifyChannel): Promise<void> {
-    const { name } = channel;
-    const before = this.#troubles.get(name);
-    try {
-      await this.#open(channel);
-    } catch (error) {
-      this.#trouble(name, `what waits for it cannot be read: ${errorMessage(error)}`);
-      this.#arm(name);
-      return;
-    }
-    // What was found while it was opened stays to be seen.
-    if (this.#troubles.get(name) === before) this.#recovered(name);
-  }
-
-  async #open(channel: NotifyChannel): Promise<void> {
-    const { name } = channel;
-    const { clock, secret, onDelivery, onOpened } = this.#options;
-    onOpened(name, () => this.#waiting(name));
-    const spool = new Spool({
-      folder: this.#spoolFolder(name),
-      payload: messageSchema,
-      maxEntries: MAX_SPOOLED,
-      onDropped: (why) => {
-        onDelivery(name, 'dropped');
-        this.#trouble(name, `a message is left out: ${why}`);
-      },
-    });
-    await spool.load();
-    const outbox = new Outbox<Message>({
-      spool,
-      clock,
-      perHour: () => this.#settings.perHour,
-      maxAgeMs: DAY_MS,
-      send: ({ id, atMs, payload: message }, signal) => {
-        // As it is set now: the one that it was opened for may have got another target.
-        const { way } = this.#channels.find((each) => each.name === name) ?? channel;
-        return sendBy(way, { id, atMs, message, smtp: this.#settings.smtp, secret, signal });
-      },
-      onSent: () => {
-        onDelivery(name, 'sent');
-        this.#recovered(name);
-      },
-      onFailed: (_entry, why, isOver) => {
-        onDelivery(name, isOver ? 'dropped' : 'failed');
-        this.#trouble(name, isOver ? `a message is given up: ${why}` : why);
-      },
-    });
-    this.#outboxes.set(name, outbox);
-    outbox.start();
-  }
-
-  #waiting(channel: string): number {
-    return this.#outboxes.get(channel)?.size ?? 0;
-  }
-
-  #spoolFolder(channel: string): string {
-    return join(this.#folder, 'spool', channel);
-  }
-
-  async #clear(channel: string): Promise<void> {
-    await rm(this.#spoolFolder(channel), { recursive: true, force: true });
-  }
-
-  #trouble(channel: string, why: string): void {
-    this.#troubles.set(channel, why);
-    this.#options.degrade(`notify/${channel}`, why);
-  }
-
-  #recovered(channel: string): void {
-    if (this.#troubles.delete(channel)) this.#options.mend(`notify/${channel}`);
-  }
-}
-
-/** Where it goes, without anything secret. */
-function targetOf({ way }: NotifyChannel): string {
-  switch (way.kind) {
-    case 'email':
-      return way.to.join(', ');
-    case 'slack':
-      return 'file' in way.url ? `URL in ${way.url.file}` : `URL in ${way.url.env}`;
-    case 'webhook':
-      return new URL(way.url).origin;
-    case 'exec':
-      return way.argv.join(' ');
+    if (!(await this.#outboxes.open(channel))) this.#arm(channel.name);
   }
 }
