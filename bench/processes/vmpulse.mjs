@@ -3,8 +3,8 @@ import { ProbeEngine } from '../../dist/engine/index.js';
 import { targetOf } from '../targets.mjs';
 import { serveFigures } from './serve-figures.mjs';
 
-const { kind, targets, rate, port } = JSON.parse(process.argv[2]);
-const engine = new ProbeEngine({ engine: 'native' });
+const { kind, targets, rate, port, reactor } = JSON.parse(process.argv[2]);
+const engine = new ProbeEngine({ engine: 'native', reactor });
 // Takes the engine's events, as any host program does, so that they do not pile up in it.
 const events = (async () => {
   for await (const _batch of engine.transitions());

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CORES } from '../cores.mjs';
 import { coreShare, measureWindow } from '../meter.mjs';
 import { rawLoop } from '../probers/limits.mjs';
-import { nodeClients, vmpulse } from '../probers/ours.mjs';
+import { nodeClients, vmpulse, vmpulseOnEpoll } from '../probers/ours.mjs';
 import { cpuRow } from '../report.mjs';
 
 const START_DEADLINE_MS = 15_000;
@@ -19,6 +19,7 @@ function planOf({ limits, haproxy, blackbox, fping, checkTcp }) {
   const halfOpen = raw('half-open', 'raw socket, sendmmsg');
   return [
     { kind: 'tcp', by: vmpulse },
+    { kind: 'tcp', by: vmpulseOnEpoll },
     { kind: 'tcp', by: haproxy },
     { kind: 'tcp', by: nodeClients },
     { kind: 'tcp', by: blackbox },

@@ -80,6 +80,7 @@ export interface DaemonConfig {
     readonly lateMs: number;
     readonly blindAfter: number;
     readonly threads: number;
+    readonly reactor: 'auto' | 'epoll';
   };
   /** What probes get that say nothing else. */
   readonly probes: ProbeDefaults;
@@ -135,6 +136,7 @@ const engineSchema = z.strictObject({
   lateMs: countField({ unit: 'ms', example: '250' }, 1, 60_000).optional(),
   blindAfter: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
   threads: countField({ unit: 'count', example: '1' }, 1, 64).optional(),
+  reactor: z.enum(['auto', 'epoll']).meta({ unit: 'choice', example: 'auto' }).optional(),
 });
 
 const probesSchema = z.strictObject({
@@ -253,6 +255,7 @@ function fillIn(
       lateMs: engine.lateMs ?? 250,
       blindAfter: engine.blindAfter ?? 3,
       threads: engine.threads ?? 1,
+      reactor: engine.reactor ?? 'auto',
     },
     probes: probeDefaults(written.probes),
     networks: buildNetworks(written.networks),

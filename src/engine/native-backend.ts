@@ -17,7 +17,7 @@ const ADD_AT_ONCE = 4096;
 const DEFAULT_RECONNECT_MS = 100;
 const DEFAULT_GREETING_TIMEOUT_MS = 2000;
 
-/** The engine of the Rust addon: reactor threads on epoll. */
+/** The engine of the Rust addon: reactor threads on epoll, and io_uring for TCP connects where the kernel allows it. */
 export class NativeBackend implements EngineBackend {
   readonly backend = 'native';
   readonly #module: NativeModule;
@@ -138,7 +138,7 @@ export class NativeBackend implements EngineBackend {
       reactorPanics: stats.reactorPanics,
       reactorsDown: stats.reactorsDown,
       backend: 'native',
-      reactor: 'epoll',
+      reactor: stats.reactor === 'io_uring' ? 'io_uring' : 'epoll',
     };
   }
 

@@ -69,6 +69,7 @@ export interface NativeStats {
   readonly coalesced: number;
   readonly reactorPanics: number;
   readonly reactorsDown: number;
+  readonly reactor: string;
   readonly outcomes: Float64Array;
   readonly durations: readonly {
     readonly kind: number;
@@ -86,6 +87,7 @@ export interface NativeOptions {
   readonly lateMs?: number;
   readonly blindAfter?: number;
   readonly threads?: number;
+  readonly reactor?: string;
 }
 
 /** The class of the addon; outcomes are numbers: 0 is ok, n is the reason n - 1. */

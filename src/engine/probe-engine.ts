@@ -148,7 +148,8 @@ export interface EngineStats {
   /** Reactors that panicked too often and stay down: their targets are blind, calls to them ERR_VMPULSE_INTERNAL. */
   readonly reactorsDown: number;
   readonly backend: 'native' | 'portable';
-  readonly reactor: 'epoll' | 'node';
+  /** `io_uring`: TCP connects are made by it, all else by epoll. `node`: the portable engine. */
+  readonly reactor: 'io_uring' | 'epoll' | 'node';
 }
 
 /** Message of a channel that is not the answer to a request. */
@@ -233,6 +234,8 @@ export interface EngineOptions {
   readonly blindAfter?: number;
   /** Reactor threads, native only; default 1. */
   readonly threads?: number;
+  /** `auto` (default): TCP connects by io_uring where the kernel allows it; `epoll`: never. Native only. */
+  readonly reactor?: 'auto' | 'epoll';
 }
 
 /**

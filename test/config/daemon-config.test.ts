@@ -24,6 +24,7 @@ const DEFAULTS = {
     lateMs: 250,
     blindAfter: 3,
     threads: 1,
+    reactor: 'auto',
   },
   probes: { periodMs: 10_000, timeoutMs: 1000, successThreshold: 1, failureThreshold: 3 },
   networks: [],
@@ -71,7 +72,7 @@ heartbeats: {listen: '192.0.2.1:9811'}
 metrics: {listen: '[::1]:9810', seedNames: true, push: {endpoint: 'https://mon.example/api/v1/push', every: 1m, tokenFile: /etc/vmpulse/token}}
 journal: {maxAge: 7d, maxSize: 512Mi}
 readiness: {agentCheck: '127.0.0.1:9811'}
-engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, maxPacketsPerSecond: 1000, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2}
+engine: {backend: portable, maxInFlight: 10, maxInFlightPerDestination: 5, maxPacketsPerSecond: 1000, tickMs: 10, lateMs: 500, blindAfter: 5, threads: 2, reactor: epoll}
 probes: {period: 30s, timeout: 5s, successThreshold: 2, failureThreshold: 4, retryDelay: 3s}
 networks: [{bridge: vmbr0, address: 10.77.0.1/24, nat: true, uplink: eth0}, {bridge: vmbr1}]
 notifications:
@@ -117,6 +118,7 @@ limits: {concurrentRecoveries: 1, bootsPerMinute: 4, brakeRatio: 0.5, brakeFrom:
         lateMs: 500,
         blindAfter: 5,
         threads: 2,
+        reactor: 'epoll',
       },
       probes: {
         periodMs: 30_000,

@@ -20,6 +20,12 @@ export function checkCount(name: string, value: number, most: number): number {
   throw argumentError(`${name} ${value} is not between 1 and ${most}`);
 }
 
+/** Checks what native reactors connect by. */
+export function checkReactor(value: string | undefined): void {
+  if (value === undefined || value === 'auto' || value === 'epoll') return;
+  throw argumentError(`reactor "${value}" is neither 'auto' nor 'epoll'`);
+}
+
 /** The first thing that a schema found wrong: the field and why. */
 export function firstIssue(error: ZodError): string {
   const [issue] = error.issues;

@@ -11,7 +11,7 @@ import type {
   TargetStatus,
 } from '../probe-engine.js';
 import { Admission } from './admission.js';
-import { argumentError, checkCount, checkMs } from './argument.js';
+import { argumentError, checkCount, checkMs, checkReactor } from './argument.js';
 import { Channels } from './channel/channels.js';
 import { type Check, CheckCompiler } from './check.js';
 import { LoopWatch } from './loop-watch.js';
@@ -57,6 +57,7 @@ export class PortableBackend implements EngineBackend {
     const lateMs = checkMs('lateMs', options.lateMs ?? 250, 10);
     checkCount('threads', options.threads ?? 1, 64);
     this.#timers = new Timers(tickMs);
+    checkReactor(options.reactor);
     this.#admission = new Admission(
       checkCount('maxInFlight', options.maxInFlight ?? 4096, MOST),
       checkCount('maxInFlightPerDestination', options.maxInFlightPerDestination ?? 64, MOST),

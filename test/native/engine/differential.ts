@@ -18,9 +18,10 @@ export async function probe(
   engine: Engine,
   check: (opened: ProbeEngine) => TargetCheck,
   timeoutMs: number,
+  reactor: 'auto' | 'epoll' = 'auto',
 ): Promise<ProbeResult> {
   // What is judged is the protocol, not how busy this host is.
-  const opened = new ProbeEngine({ engine, lateMs: 10_000 });
+  const opened = new ProbeEngine({ engine, reactor, lateMs: 10_000 });
   onTestFinished(() => opened.close());
   expect(opened.backend).toBe(engine);
   return await within(opened.probeOnce(check(opened), { timeoutMs }), `the result of the ${engine} engine`);

@@ -95,6 +95,18 @@ describe('each method in each state', () => {
       expect.objectContaining({ code: 'ERR_VMPULSE_ARGUMENT', message: 'threads 0 is not between 1 and 64' }),
     );
     expect(() => new ProbeEngine({ lateMs: Number.NaN })).toThrow(/^lateMs NaN is not between/);
+    const reactor = 'kqueue' as string as 'epoll';
+    expect(() => new ProbeEngine({ reactor })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_VMPULSE_ARGUMENT',
+        message: `reactor "kqueue" is neither 'auto' nor 'epoll'`,
+      }),
+    );
+  });
+
+  it('can be kept from io_uring, and tells what it connects by', () => {
+    expect(openEngine({ reactor: 'epoll' }).stats().reactor).toBe('epoll');
+    expect(['epoll', 'io_uring']).toContain(openEngine().stats().reactor);
   });
 
   it('a wrong target in a long list is named and nothing is added', () => {

@@ -30,7 +30,7 @@ journal: {maxAge: 12h, maxSize: 256Mi}
 networks: [{bridge: vmbr0, address: 10.77.0.1/24, nat: true, uplink: eth0}]
 hostWatchdog: {device: /dev/watchdog, timeout: 2m, pretimeout: 30s}
 engine:
-  {backend: portable, maxInFlight: 9, maxInFlightPerDestination: 8, maxPacketsPerSecond: 7, tickMs: 6, lateMs: 5, blindAfter: 4, threads: 2}
+  {backend: portable, maxInFlight: 9, maxInFlightPerDestination: 8, maxPacketsPerSecond: 7, tickMs: 6, lateMs: 5, blindAfter: 4, threads: 2, reactor: epoll}
 probes: {period: 12s, timeout: 2s, successThreshold: 2, failureThreshold: 5, retryDelay: 3s}
 recovery:
   enabled: true

@@ -115,6 +115,7 @@ describe('arguments', () => {
     [{ maxInFlight: 0 }, 'maxInFlight 0 is not between 1 and 1000000'],
     [{ maxInFlightPerDestination: 1.5 }, 'maxInFlightPerDestination 1.5 is not between 1 and 1000000'],
     [{ blindAfter: -1 }, 'blindAfter -1 is not between 1 and 1000000'],
+    [{ reactor: 'kqueue' as string as 'epoll' }, `reactor "kqueue" is neither 'auto' nor 'epoll'`],
   ])('the option %j is refused', (options, message) => {
     const error = errorOf(() => new ProbeEngine({ engine: 'portable', ...options }));
     expect([error.code, error.message]).toEqual(['ERR_VMPULSE_ARGUMENT', message]);

@@ -259,6 +259,8 @@ pub struct StatsObject {
     pub coalesced: f64,
     pub reactor_panics: f64,
     pub reactors_down: f64,
+    /// `epoll` or `io_uring`.
+    pub reactor: String,
     /// Kind, outcome, count; three an entry.
     pub outcomes: Float64Array,
     pub durations: Vec<DurationsObject>,
@@ -290,6 +292,7 @@ impl From<Stats> for StatsObject {
             coalesced: stats.coalesced as f64,
             reactor_panics: stats.reactor_panics as f64,
             reactors_down: stats.reactors_down as f64,
+            reactor: if stats.ring { "io_uring" } else { "epoll" }.to_owned(),
             outcomes: outcomes.into(),
             durations: durations
                 .map(|(kind, counts, sum_us)| DurationsObject {

@@ -6,7 +6,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Status};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vmpulse_engine::{Engine, EngineError, EngineOptions, Protocol};
+use vmpulse_engine::{Engine, EngineError, EngineOptions, Protocol, ReactorChoice};
 
 /// The engine until it is disposed of; shared with the hook that ends it with its environment.
 type Slot = Arc<Mutex<Option<Arc<Engine>>>>;
@@ -24,6 +24,8 @@ pub struct OptionsObject {
     pub late_ms: Option<f64>,
     pub blind_after: Option<u32>,
     pub threads: Option<u32>,
+    /// `auto` or `epoll`.
+    pub reactor: Option<String>,
 }
 
 /// One engine of one JavaScript environment. It ends with `dispose`, with its object, or with its environment,
@@ -51,6 +53,14 @@ impl NativeEngine {
             late_ms: options.late_ms.unwrap_or(defaults.late_ms),
             blind_after: options.blind_after.unwrap_or(defaults.blind_after),
             threads: options.threads.unwrap_or(defaults.threads),
+            reactor: match options.reactor.as_deref() {
+                None | Some("auto") => ReactorChoice::Auto,
+                Some("epoll") => ReactorChoice::Epoll,
+                Some(other) => {
+                    let error = format!("reactor {other:?} is neither 'auto' nor 'epoll'");
+                    return Err(fail(EngineError::argument(error)));
+                }
+            },
         };
         let callback = notify
             .build_threadsafe_function::<()>()

@@ -22,11 +22,13 @@ mod raw;
 mod raw_spec;
 mod reactor;
 mod responder;
+mod ring;
 mod running;
 mod scheduler;
 mod slab;
 mod snapshot;
 mod socket;
+mod socket_name;
 mod spec;
 mod stats;
 mod stream_pool;
@@ -39,7 +41,7 @@ pub mod timing;
 mod wheel;
 
 pub use channel::Protocol;
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, ReactorChoice};
 pub use error::{EngineError, ErrorCode};
 pub use news::{
     Answer, ChannelEvent, ChannelNews, Collected, Completion, Due, ProbeReport, Transition,

@@ -4,6 +4,7 @@ use crate::check::Check;
 use crate::endpoint::{Destination, Quirk};
 use crate::news::ProbeReport;
 use crate::raw::{LaneId, RawProbe};
+use crate::slab::Key;
 use crate::stats::Kind;
 use crate::stream_pool::Stream;
 use crate::stream_run::StreamRun;
@@ -21,10 +22,18 @@ pub enum Owner {
 
 /// Owns what its kind needs; dropping it ends the connection and the probe's share in epoll.
 pub enum Machine {
-    Connect { stream: Stream, quirk: Quirk },
+    Connect {
+        stream: Stream,
+        quirk: Quirk,
+    },
     Stream(Box<StreamRun>),
-    Request { channel: u32, id: u64 },
+    Request {
+        channel: u32,
+        id: u64,
+    },
     Raw(RawProbe),
+    /// A connect of the ring, by its place there.
+    Ring(Key),
     External,
 }
 

@@ -74,6 +74,10 @@ impl<T> Slab<T> {
         (slot.0 == key.generation()).then_some(slot.1.as_mut())?
     }
 
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     /// Removes all; their keys stay stale.
     pub fn clear(&mut self) {
         for index in 0..self.slots.len() {

@@ -3,6 +3,7 @@
 use crate::endpoint::Endpoint;
 use crate::errno;
 use crate::poller::check;
+use crate::socket_name::{NOWHERE, Name};
 use std::io;
 use std::mem::size_of;
 use std::net::SocketAddr;
@@ -66,11 +67,7 @@ pub fn open_for_resets(address: &SocketAddr) -> io::Result<OwnedFd> {
 
 /// Ends the connection of a TCP socket, or its attempt, by RST; the socket can connect again.
 pub fn disconnect(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let nowhere = libc::sockaddr {
-        sa_family: libc::AF_UNSPEC as libc::sa_family_t,
-        sa_data: [0; 14],
-    };
-    begin(fd, &nowhere, size_of::<libc::sockaddr>())
+    begin(fd, &NOWHERE, size_of::<libc::sockaddr>())
 }
 
 fn family(address: &SocketAddr) -> i32 {
@@ -96,32 +93,9 @@ fn close_by_reset(fd: &OwnedFd) -> io::Result<()> {
 
 /// Begins to connect a fresh or disconnected socket.
 pub fn begin_tcp(fd: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<()> {
-    match address {
-        SocketAddr::V4(v4) => begin(
-            fd,
-            &libc::sockaddr_in {
-                sin_family: libc::AF_INET as libc::sa_family_t,
-                sin_port: v4.port().to_be(),
-                sin_addr: libc::in_addr {
-                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
-                },
-                sin_zero: [0; 8],
-            },
-            size_of::<libc::sockaddr_in>(),
-        ),
-        SocketAddr::V6(v6) => begin(
-            fd,
-            &libc::sockaddr_in6 {
-                sin6_family: libc::AF_INET6 as libc::sa_family_t,
-                sin6_port: v6.port().to_be(),
-                sin6_flowinfo: v6.flowinfo(),
-                sin6_addr: libc::in6_addr {
-                    s6_addr: v6.ip().octets(),
-                },
-                sin6_scope_id: v6.scope_id(),
-            },
-            size_of::<libc::sockaddr_in6>(),
-        ),
+    match Name::from(address) {
+        Name::V4(name) => begin(fd, &name, size_of::<libc::sockaddr_in>()),
+        Name::V6(name) => begin(fd, &name, size_of::<libc::sockaddr_in6>()),
     }
 }
 

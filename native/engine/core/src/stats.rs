@@ -1,6 +1,6 @@
 //! Counters of one reactor: written by its thread alone, read by any.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use vmpulse_proto::{Outcome, Reason};
 
 macro_rules! kinds {
@@ -56,6 +56,8 @@ pub struct ShardStats {
     pub in_flight: AtomicU64,
     pub started: AtomicU64,
     pub panics: AtomicU64,
+    /// It connects by io_uring.
+    pub ring: AtomicBool,
     outcomes: [[AtomicU64; OUTCOMES]; KINDS],
     durations: [[AtomicU64; DURATIONS]; KINDS],
     duration_sum_us: [AtomicU64; KINDS],
@@ -78,6 +80,7 @@ impl Default for ShardStats {
             in_flight: AtomicU64::new(0),
             started: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            ring: AtomicBool::new(false),
             outcomes: std::array::from_fn(|_| zeros()),
             durations: std::array::from_fn(|_| zeros()),
             duration_sum_us: zeros(),
@@ -142,6 +145,8 @@ pub struct Stats {
     pub reactor_panics: u64,
     /// Reactors that stay down.
     pub reactors_down: u64,
+    /// All reactors connect by io_uring.
+    pub ring: bool,
     /// Kind, place in the list of outcomes, count; zeros are left out.
     pub outcomes: Vec<(Kind, usize, u64)>,
     /// Kind, cumulative counts by [`DURATION_BOUNDS_US`] and the rest, sum; unused kinds are left out.
@@ -165,7 +170,10 @@ impl Default for StatsReader {
 
 impl StatsReader {
     pub fn read<'a>(&mut self, shards: impl Iterator<Item = &'a ShardStats>) -> Stats {
-        let mut stats = Stats::default();
+        let mut stats = Stats {
+            ring: true,
+            ..Stats::default()
+        };
         let mut outcomes = vec![[0u64; OUTCOMES]; KINDS];
         let mut durations = vec![[0u64; DURATIONS]; KINDS];
         let mut sums = [0u64; KINDS];
@@ -175,6 +183,7 @@ impl StatsReader {
             stats.in_flight += shard.in_flight.load(Ordering::Relaxed);
             stats.started += shard.started.load(Ordering::Relaxed);
             stats.reactor_panics += shard.panics.load(Ordering::Relaxed);
+            stats.ring &= shard.ring.load(Ordering::Relaxed);
             for kind in 0..KINDS {
                 add(&mut outcomes[kind], &shard.outcomes[kind]);
                 add(&mut durations[kind], &shard.durations[kind]);

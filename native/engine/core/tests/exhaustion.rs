@@ -3,25 +3,32 @@
 mod common;
 
 use common::network::{in_own_network, skip};
-use common::{Harness, Silent, http, run_alone, target, tcp};
+use common::{Harness, Silent, http, reactor_of_process, run_alone, target, tcp};
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
-use vmpulse_engine::{Kind, outcome_index};
+use vmpulse_engine::{Kind, ReactorChoice, outcome_index};
+
+with_either_reactor!(
+    without_descriptors_targets_turn_blind_and_recover,
+    without_ephemeral_ports_targets_turn_blind_and_recover,
+    with_a_full_connection_table_silence_is_no_failure,
+    no_buffers_and_no_memory_are_about_the_prober,
+    a_ring_that_takes_nothing_any_more_is_no_silence,
+);
 
 /// Limits are of a whole process, so the test runs itself again in one of its own.
-#[test]
-fn without_descriptors_targets_turn_blind_and_recover() {
-    run_alone("descriptors_run_out");
+fn without_descriptors_targets_turn_blind_and_recover(reactor: ReactorChoice) {
+    run_alone("descriptors_run_out", reactor);
 }
 
 #[test]
 #[ignore = "lowers the limits of its process; run by the test above"]
 fn descriptors_run_out() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut harness = Harness::new();
+    let mut harness = Harness::on(reactor_of_process());
     let address = server.local_addr().unwrap();
     let mut check = tcp(address);
     check["close"] = json!("fin");
@@ -39,13 +46,12 @@ fn descriptors_run_out() {
     recovers(&mut harness, handle);
 }
 
-#[test]
-fn without_ephemeral_ports_targets_turn_blind_and_recover() {
-    in_own_network(|| {
+fn without_ephemeral_ports_targets_turn_blind_and_recover(reactor: ReactorChoice) {
+    in_own_network(move || {
         std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001").unwrap();
         let server = TcpListener::bind("127.0.0.1:4000").unwrap();
         let address = server.local_addr().unwrap();
-        let mut harness = Harness::new();
+        let mut harness = Harness::on(reactor);
         let handles = harness.add(&[
             target("tcp", tcp(address)),
             target("other", tcp("127.0.0.2:4000".parse().unwrap())),
@@ -76,9 +82,8 @@ fn accepted(server: &TcpListener) -> Option<TcpStream> {
 
 /// The bound of the table is one for the whole host and may not be changed from within a namespace, so it is filled:
 /// each datagram to another address is a connection to it. What is dropped then looks as if the target were silent.
-#[test]
-fn with_a_full_connection_table_silence_is_no_failure() {
-    in_own_network(|| {
+fn with_a_full_connection_table_silence_is_no_failure(reactor: ReactorChoice) {
+    in_own_network(move || {
         let max = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max");
         let Some(max) = max.ok().and_then(|text| text.trim().parse::<u32>().ok()) else {
             return skip("this kernel tracks no connections");
@@ -96,7 +101,7 @@ fn with_a_full_connection_table_silence_is_no_failure() {
             return skip("the table of this host is too large to be filled by a test");
         }
         let silent = Silent::new();
-        let mut harness = Harness::new();
+        let mut harness = Harness::on(reactor);
         let slow = |id| {
             let mut target = target(id, tcp(silent.address));
             target["timing"]["failureThreshold"] = json!(1);
@@ -127,15 +132,14 @@ fn fill(connections: u32) {
 }
 
 /// The kernel's errors for what cannot be used up on purpose, given by a seccomp filter in a process of its own.
-#[test]
-fn no_buffers_and_no_memory_are_about_the_prober() {
+fn no_buffers_and_no_memory_are_about_the_prober(reactor: ReactorChoice) {
     for name in [
         "connect_enobufs",
         "socket_enomem",
         "epoll_enospc",
         "send_enobufs",
     ] {
-        run_alone(name);
+        run_alone(name, reactor);
     }
 }
 
@@ -163,10 +167,27 @@ fn send_enobufs() {
     inconclusive_when(libc::SYS_sendto, libc::ENOBUFS);
 }
 
+fn a_ring_that_takes_nothing_any_more_is_no_silence(reactor: ReactorChoice) {
+    run_alone("ring_is_forbidden_later", reactor);
+}
+
+#[test]
+#[ignore = "filters the calls of its process; run by the test above"]
+fn ring_is_forbidden_later() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let check = tcp(server.local_addr().unwrap());
+    let mut harness = Harness::on(reactor_of_process());
+    assert_eq!(harness.outcome(&check, 5000.0), Outcome::Ok);
+    refuse(libc::SYS_io_uring_enter, libc::EPERM);
+    assert_eq!(harness.outcome(&check, 5000.0), Outcome::Ok);
+    assert!(!harness.engine.stats().unwrap().ring);
+    assert_eq!(harness.outcome(&check, 5000.0), Outcome::Ok);
+}
+
 fn inconclusive_when(call: libc::c_long, errno: i32) {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let check = http(server.local_addr().unwrap(), json!({}));
-    let mut harness = Harness::new();
+    let mut harness = Harness::on(reactor_of_process());
     refuse(call, errno);
     let outcome = harness.outcome(&check, 5000.0);
     assert_eq!(outcome, Outcome::Inconclusive(Reason::ProberResources));

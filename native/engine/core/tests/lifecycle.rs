@@ -7,7 +7,15 @@ use serde_json::{Value, json};
 use std::net::TcpListener;
 use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
-use vmpulse_engine::{Answer, ErrorCode};
+use vmpulse_engine::{Answer, ErrorCode, ReactorChoice};
+
+with_either_reactor!(
+    a_suspended_target_is_not_probed,
+    a_new_instance_begins_afresh_and_old_reports_are_stale,
+    timing_can_change_while_a_target_runs,
+    probes_outside_the_schedule_do_not_move_thresholds,
+    after_close_everything_says_so,
+);
 
 /// Slower than other targets, so that reports of a busy test are in time.
 fn external(id: &str) -> Value {
@@ -65,9 +73,8 @@ fn an_external_target_that_nobody_reports_for_turns_blind() {
     assert_eq!(harness.transition(handle).change.from, State::Blind);
 }
 
-#[test]
-fn a_new_instance_begins_afresh_and_old_reports_are_stale() {
-    let mut harness = Harness::new();
+fn a_new_instance_begins_afresh_and_old_reports_are_stale(reactor: ReactorChoice) {
+    let mut harness = Harness::on(reactor);
     let handle = harness.add(&[external("x")])[0];
     let first = due(&mut harness, handle);
     assert!(
@@ -91,10 +98,9 @@ fn a_new_instance_begins_afresh_and_old_reports_are_stale() {
     assert_eq!(due(&mut harness, handle), first + 1);
 }
 
-#[test]
-fn a_suspended_target_is_not_probed() {
+fn a_suspended_target_is_not_probed(reactor: ReactorChoice) {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut harness = Harness::new();
+    let mut harness = Harness::on(reactor);
     let handle = harness.add(&[target("a", tcp(server.local_addr().unwrap()))])[0];
     harness.until(handle, State::Ok);
     harness.engine.suspend(&[handle]).unwrap();
@@ -154,9 +160,8 @@ fn a_snapshot_survives_a_restart() {
     );
 }
 
-#[test]
-fn timing_can_change_while_a_target_runs() {
-    let mut harness = Harness::new();
+fn timing_can_change_while_a_target_runs(reactor: ReactorChoice) {
+    let mut harness = Harness::on(reactor);
     let mut slow = external("x");
     slow["timing"]["periodMs"] = json!(86_400_000);
     let handle = harness.add(&[slow])[0];
@@ -166,13 +171,12 @@ fn timing_can_change_while_a_target_runs() {
     due(&mut harness, handle);
 }
 
-#[test]
-fn probes_outside_the_schedule_do_not_move_thresholds() {
+fn probes_outside_the_schedule_do_not_move_thresholds(reactor: ReactorChoice) {
     let refusing = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let mut harness = Harness::new();
+    let mut harness = Harness::on(reactor);
     let mut slow = target("a", tcp(refusing));
     slow["timing"]["periodMs"] = json!(86_400_000);
     let handles = harness.add(&[slow, external("x")]);
@@ -241,9 +245,8 @@ fn wrong_arguments_name_their_place_and_change_nothing() {
     );
 }
 
-#[test]
-fn after_close_everything_says_so() {
-    let mut harness = Harness::new();
+fn after_close_everything_says_so(reactor: ReactorChoice) {
+    let mut harness = Harness::on(reactor);
     let handle = harness.add(&[external("x")])[0];
     let silent = json!({ "kind": "tcpSocket", "endpoint": { "ip": "127.0.0.1", "port": 1 } });
     let call = harness.call();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Harness, Silent, alone, http, tcp};
+use common::{Harness, Silent, alone, http, reactor_name, reactor_of_process, tcp};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use vmpulse_engine::outcome_index;
 use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
+use vmpulse_engine::{ReactorChoice, outcome_index};
 
 const HEALTHY: usize = 180;
 const SILENT: usize = 20;
@@ -28,10 +28,11 @@ const STARVED_FOR: Duration = Duration::from_secs(6);
 /// On a busy host the engine may be starved by others as well, and then rightly says nothing about the silent ones.
 const TRIES: usize = 3;
 
-#[test]
-fn starved_it_blames_no_healthy_target_and_then_finds_all_silent_ones() {
+with_either_reactor!(starved_it_blames_no_healthy_target_and_then_finds_all_silent_ones);
+
+fn starved_it_blames_no_healthy_target_and_then_finds_all_silent_ones(reactor: ReactorChoice) {
     let in_time = (0..TRIES).any(|_| {
-        let seen = starve_once();
+        let seen = starve_once(reactor);
         assert_eq!(seen["healthyFailed"], 0, "a healthy target failed: {seen}");
         assert!(
             seen["late"].as_u64() > Some(SILENT as u64),
@@ -50,12 +51,13 @@ fn starved_it_blames_no_healthy_target_and_then_finds_all_silent_ones() {
     );
 }
 
-fn starve_once() -> Value {
+fn starve_once(reactor: ReactorChoice) -> Value {
     let silent = Silent::new();
     let server = http_server();
     let mut child = alone("the_engine_that_is_starved")
         .env("SILENT", silent.address.to_string())
         .env("SERVER", server.to_string())
+        .env("REACTOR", reactor_name(reactor))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -110,7 +112,7 @@ fn http_server() -> SocketAddr {
 fn the_engine_that_is_starved() {
     let address = |name| std::env::var(name).unwrap().parse::<SocketAddr>().unwrap();
     let (silent, server) = (address("SILENT"), address("SERVER"));
-    let harness = Harness::new();
+    let harness = Harness::on(reactor_of_process());
     let healthy = harness.add(&targets("healthy", HEALTHY, |n| match n % 2 {
         0 => tcp(server),
         _ => http(server, json!({})),

@@ -7,9 +7,20 @@ use serde_json::json;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
-use vmpulse_engine::EngineOptions;
 use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
+use vmpulse_engine::{EngineOptions, ReactorChoice};
+
+with_either_reactor!(
+    up_down_up,
+    each_end_has_its_reason,
+    fin_is_an_orderly_end_for_the_server,
+    a_server_that_resets_at_once_was_connected_to,
+    rst_leaves_nothing_behind,
+    a_silent_destination_does_not_starve_the_others,
+    several_reactors_share_the_targets,
+    probes_that_are_cut_off_leave_nothing_behind,
+);
 
 fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -36,10 +47,9 @@ fn silent() -> (TcpListener, SocketAddr, Vec<TcpStream>) {
     (listener, address, fillers)
 }
 
-#[test]
-fn up_down_up() {
+fn up_down_up(reactor: ReactorChoice) {
     let (server, address) = listener();
-    let mut harness = Harness::new();
+    let mut harness = Harness::on(reactor);
     let handle = harness.add(&[target("a", tcp(address))])[0];
     let up = harness.transition(handle);
     assert_eq!((up.change.from, up.change.to), (State::Unknown, State::Ok));
@@ -58,9 +68,8 @@ fn up_down_up() {
     drop(server);
 }
 
-#[test]
-fn each_end_has_its_reason() {
-    let mut harness = Harness::new();
+fn each_end_has_its_reason(reactor: ReactorChoice) {
+    let mut harness = Harness::on(reactor);
     let (_server, address) = listener();
     assert_eq!(harness.outcome(&tcp(address), 1000.0), Outcome::Ok);
     assert_eq!(
@@ -79,10 +88,9 @@ fn each_end_has_its_reason() {
     );
 }
 
-#[test]
-fn fin_is_an_orderly_end_for_the_server() {
+fn fin_is_an_orderly_end_for_the_server(reactor: ReactorChoice) {
     let (server, address) = listener();
-    let mut harness = Harness::new();
+    let mut harness = Harness::on(reactor);
     let mut check = tcp(address);
     check["close"] = json!("fin");
     assert_eq!(harness.outcome(&check, 1000.0), Outcome::Ok);
@@ -96,8 +104,7 @@ fn fin_is_an_orderly_end_for_the_server() {
 }
 
 /// QEMU's user network does so for a guest's port that is closed: the connect completed all the same.
-#[test]
-fn a_server_that_resets_at_once_was_connected_to() {
+fn a_server_that_resets_at_once_was_connected_to(reactor: ReactorChoice) {
     let (server, address) = listener();
     std::thread::spawn(move || {
         for stream in server.incoming() {
@@ -117,7 +124,7 @@ fn a_server_that_resets_at_once_was_connected_to() {
             };
         }
     });
-    let mut harness = Harness::new();
+    let mut harness = Harness::on(reactor);
     let mut check = tcp(address);
     check["close"] = json!("fin");
     for _ in 0..300 {
@@ -125,10 +132,9 @@ fn a_server_that_resets_at_once_was_connected_to() {
     }
 }
 
-#[test]
-fn rst_leaves_nothing_behind() {
+fn rst_leaves_nothing_behind(reactor: ReactorChoice) {
     let (_server, address) = listener();
-    let mut harness = Harness::new();
+    let mut harness = Harness::on(reactor);
     for _ in 0..20 {
         assert_eq!(harness.outcome(&tcp(address), 1000.0), Outcome::Ok);
     }
@@ -141,13 +147,13 @@ fn rst_leaves_nothing_behind() {
 }
 
 /// 200 targets of one silent address, at most two of them in flight, do not keep the healthy one from its probes.
-#[test]
-fn a_silent_destination_does_not_starve_the_others() {
+fn a_silent_destination_does_not_starve_the_others(reactor: ReactorChoice) {
     let (_silent, silent_address, _fillers) = silent();
     let (server, address) = listener();
     let mut harness = Harness::with(EngineOptions {
         max_in_flight: 4,
         max_in_flight_per_destination: 2,
+        reactor,
         ..EngineOptions::default()
     });
     let mut targets: Vec<_> = (0..200)
@@ -179,11 +185,11 @@ fn a_silent_destination_does_not_starve_the_others() {
     assert_eq!(harness.engine.status(healthy).unwrap().state, State::Ok);
 }
 
-#[test]
-fn several_reactors_share_the_targets() {
+fn several_reactors_share_the_targets(reactor: ReactorChoice) {
     let (_server, address) = listener();
     let mut harness = Harness::with(EngineOptions {
         threads: 3,
+        reactor,
         ..EngineOptions::default()
     });
     let targets: Vec<_> = (0..30)
@@ -193,4 +199,57 @@ fn several_reactors_share_the_targets() {
         harness.until(handle, State::Ok);
         assert_eq!(harness.engine.status(handle).unwrap().state, State::Ok);
     }
+}
+
+/// Removed or suspended while they connect, they give no answer to those that get their sockets.
+fn probes_that_are_cut_off_leave_nothing_behind(reactor: ReactorChoice) {
+    let (_silent, nowhere, _fillers) = silent();
+    let (_server, address) = listener();
+    let mut harness = Harness::on(reactor);
+    for round in 0..20 {
+        let targets: Vec<_> = (0..20)
+            .map(|index| target(&format!("{round}-{index}"), tcp(nowhere)))
+            .collect();
+        let handles = harness.add(&targets);
+        let begin = Instant::now();
+        while harness.engine.stats().unwrap().in_flight < 5 {
+            assert!(begin.elapsed() < PATIENCE, "they do not connect");
+            std::thread::yield_now();
+        }
+        harness.engine.suspend(&handles[..10]).unwrap();
+        harness.engine.remove(&handles).unwrap();
+        assert_eq!(harness.outcome(&tcp(address), 5000.0), Outcome::Ok);
+        assert_eq!(
+            harness.outcome(&tcp(refusing()), 5000.0),
+            Outcome::Failed(Reason::ConnectionRefused)
+        );
+        assert_eq!(harness.engine.stats().unwrap().in_flight, 0);
+    }
+}
+
+/// Otherwise the tests above would be of epoll twice, and nobody would know.
+#[test]
+fn the_ring_is_chosen_where_the_kernel_has_one() {
+    let reported = |reactor| Harness::on(reactor).engine.stats().unwrap().ring;
+    assert!(!reported(ReactorChoice::Epoll));
+    if kernel_has_ring() {
+        assert!(reported(ReactorChoice::Auto));
+    } else {
+        eprintln!("skipped: this kernel has no ring, or forbids it");
+    }
+}
+
+/// Of Linux 6.1 or newer, and allowed.
+fn kernel_has_ring() -> bool {
+    const SINGLE_ISSUER_AND_DEFER_TASKRUN: u32 = 3 << 12;
+    let mut params = [0u32; 30];
+    params[2] = SINGLE_ISSUER_AND_DEFER_TASKRUN;
+    // SAFETY: the kernel reads and writes an io_uring_params, which has 120 bytes; its third word are the flags.
+    let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, params.as_mut_ptr()) };
+    if fd < 0 {
+        return false;
+    }
+    // SAFETY: the descriptor was just made and is nobody else's.
+    unsafe { libc::close(fd as i32) };
+    true
 }

@@ -40,6 +40,17 @@ pub struct EngineOptions {
     pub late_ms: f64,
     pub blind_after: u32,
     pub threads: u32,
+    pub reactor: ReactorChoice,
+}
+
+/// What TCP connects are made by.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum ReactorChoice {
+    /// io_uring where the kernel allows it.
+    #[default]
+    Auto,
+    Epoll,
 }
 
 impl Default for EngineOptions {
@@ -52,6 +63,7 @@ impl Default for EngineOptions {
             late_ms: 250.0,
             blind_after: 3,
             threads: 1,
+            reactor: ReactorChoice::default(),
         }
     }
 }
@@ -102,6 +114,7 @@ impl EngineOptions {
             return Err(EngineError::argument("tickMs is more than 1000"));
         }
         Ok(ReactorOptions {
+            ring: self.reactor == ReactorChoice::Auto,
             shards: bounded("threads", self.threads, 64)?,
             tick_us: duration("tickMs", self.tick_ms, 1.0)?,
             late_us: duration("lateMs", self.late_ms, 10.0)?,

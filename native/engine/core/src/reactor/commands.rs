@@ -154,6 +154,9 @@ impl Reactor {
         self.registered -= 1;
         if self.registered == 0 {
             self.streams.close_idle();
+            if let Some(ring) = &mut self.ring {
+                ring.close_idle();
+            }
         }
         if let Some(lane) = lane {
             self.raw.release(lane);

@@ -7,6 +7,7 @@ mod process;
 mod raw;
 mod raw_answers;
 mod revive;
+mod ring;
 mod schedule;
 mod start;
 mod stream;
@@ -19,6 +20,7 @@ use crate::conntrack::Conntrack;
 use crate::error::EngineError;
 use crate::poller::{Poller, READ, Ready};
 use crate::raw::{Heard, LaneId, Pace, Raw};
+use crate::ring::{Ended, Ring};
 use crate::running::Running;
 use crate::slab::{Key, Slab};
 use crate::stream_pool::StreamPool;
@@ -50,6 +52,8 @@ pub struct ReactorOptions {
     pub max_per_destination: u32,
     /// Of raw sockets.
     pub packets_per_second: u32,
+    /// io_uring may be used.
+    pub ring: bool,
 }
 
 /// What a token of epoll or the wheel means; the value is in its low 56 bits.
@@ -64,6 +68,7 @@ enum Token {
     Call(u32),
     /// A raw socket (`raw::token_of`).
     Raw(u32),
+    Ring,
 }
 
 impl Token {
@@ -76,6 +81,7 @@ impl Token {
             Self::Call(call) => 4 << 56 | u64::from(call),
             Self::Raw(socket) => 5 << 56 | u64::from(socket),
             Self::Stream(descriptor) => 6 << 56 | u64::from(descriptor),
+            Self::Ring => 7 << 56,
         }
     }
 
@@ -87,6 +93,7 @@ impl Token {
             4 => Self::Call(bits as u32),
             5 => Self::Raw(bits as u32),
             6 => Self::Stream(bits as u32),
+            7 => Self::Ring,
             _ => Self::Wake,
         }
     }
@@ -110,6 +117,10 @@ pub struct Reactor {
     backlog: Backlog,
     conntrack: Conntrack,
     streams: StreamPool,
+    /// `None`: all connects are calls.
+    ring: Option<Ring>,
+    /// Connects of the ring that ended in this turn.
+    ended: Vec<Ended>,
     /// Connections kept by targets, by handle.
     kept: FxHashMap<u32, Kept>,
     raw: Raw,
@@ -139,7 +150,7 @@ impl Reactor {
         let poller = Poller::new()?;
         poller.add(shared.waker.fd(), Token::Wake.bits(), READ)?;
         let now_us = clock::mono_us();
-        Ok(Self {
+        let mut reactor = Self {
             shared,
             options,
             poller,
@@ -154,6 +165,8 @@ impl Reactor {
             backlog: Backlog::default(),
             conntrack: Conntrack::default(),
             streams: StreamPool::default(),
+            ring: None,
+            ended: Vec::new(),
             kept: FxHashMap::default(),
             raw: Raw::default(),
             heard: Vec::new(),
@@ -169,15 +182,19 @@ impl Reactor {
             news: false,
             stopping: false,
             suspect: None,
-        })
+        };
+        reactor.open_ring();
+        Ok(reactor)
     }
 
     /// Runs until it is told to stop. Every turn ends in bounded time: no call in it blocks.
     pub fn run(&mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         let mut fired = Vec::new();
+        self.enable_ring();
         while !self.stopping {
-            self.poller.wait(self.wait_us(), &mut ready)?;
+            let wait_us = self.wait_us();
+            self.poller.wait(wait_us, &mut ready)?;
             self.look_at_clock();
             for event in &ready {
                 self.on_ready(*event);
@@ -194,6 +211,7 @@ impl Reactor {
             }
             self.admit_raw();
             self.start_admitted();
+            self.submit_to_ring();
             self.flush_raw();
             self.publish();
         }
@@ -204,11 +222,11 @@ impl Reactor {
     }
 
     /// How long epoll may sleep. While probes are in flight it is never long, so that a long turn proves starvation.
-    fn wait_us(&self) -> Option<u64> {
+    fn wait_us(&mut self) -> Option<u64> {
         if self.admission.has_ready() || !self.again.is_empty() {
             return Some(0);
         }
-        if self.raw.has_queue() || self.pace.is_waiting() {
+        if self.raw.has_queue() || self.pace.is_waiting() || self.has_unsubmitted() {
             return Some(1000);
         }
         let look_us = (self.running.len() > 0).then(|| self.look_us());
@@ -250,6 +268,7 @@ impl Reactor {
             }
             Token::Target(handle) => self.process_is_ready(handle),
             Token::Raw(socket) => self.raw_is_ready(socket),
+            Token::Ring => self.turn_ring(),
             Token::Call(_) | Token::Stream(_) => {}
         }
     }
@@ -271,7 +290,7 @@ impl Reactor {
                 self.with_channel(handle, Channel::on_timer);
             }
             Token::Call(call) => self.request_timed_out(call),
-            Token::Wake | Token::Raw(_) | Token::Stream(_) => {}
+            Token::Wake | Token::Raw(_) | Token::Ring | Token::Stream(_) => {}
         }
     }
 

@@ -25,7 +25,7 @@ impl Reactor {
     pub(super) fn suspect_of(&mut self, token: Token) -> Option<Suspect> {
         match token {
             // A raw socket is for many; whom a packet is about is known once it was read.
-            Token::Wake | Token::Raw(_) | Token::Stream(_) => None,
+            Token::Wake | Token::Raw(_) | Token::Ring | Token::Stream(_) => None,
             Token::Target(handle) => Some(Suspect::Target(handle)),
             Token::Channel(handle) => Some(Suspect::Channel(handle)),
             Token::Call(call) => Some(Suspect::Call(call)),
@@ -45,6 +45,7 @@ impl Reactor {
             self.complete_error(call, EngineError::restarted());
         }
         self.end_calls(EngineError::restarted);
+        self.open_ring();
         for handle in self.channels.keys().copied().collect::<Vec<_>>() {
             let held = suspect == Some(Suspect::Channel(handle));
             self.with_channel(handle, |channel, context| {
@@ -77,6 +78,8 @@ impl Reactor {
             backlog,
             conntrack,
             streams,
+            ring,
+            ended,
             kept,
             raw,
             heard,
@@ -112,6 +115,9 @@ impl Reactor {
         neighbours.clear();
         pace.clear();
         streams.reset();
+        // Closing it ends what it had under way.
+        *ring = None;
+        ended.clear();
         admission.reset();
         again.clear();
         effects.clear();

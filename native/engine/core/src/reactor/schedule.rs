@@ -88,8 +88,10 @@ impl Reactor {
         if let Some(destination) = running.admitted {
             self.admission.release(destination);
         }
-        if let Machine::Raw(probe) = &running.machine {
-            self.forget_raw(key, probe);
+        match &running.machine {
+            Machine::Raw(probe) => self.forget_raw(key, probe),
+            Machine::Ring(slot) => self.leave_ring(*slot, key),
+            _ => {}
         }
         Some(running)
     }
@@ -226,7 +228,7 @@ impl Reactor {
         let starved = self.starved_us - running.starved_us > self.options.late_us;
         let mut verdict: Verdict = match &mut running.machine {
             Machine::Raw(_) => self.raw_silence(&running),
-            Machine::Connect { .. } => Reason::ConnectTimeout.into(),
+            Machine::Connect { .. } | Machine::Ring(_) => Reason::ConnectTimeout.into(),
             Machine::Stream(run) => match run.on_timeout() {
                 Ok(result) => result.into(),
                 Err(reason) => reason.into(),

@@ -173,7 +173,20 @@ impl Reactor {
         key
     }
 
-    fn connect(&self, endpoint: &Endpoint, fin: bool) -> Result<Machine, Verdict> {
+    fn connect(&mut self, endpoint: &Endpoint, fin: bool) -> Result<Machine, Verdict> {
+        let by_ring = if fin {
+            None
+        } else {
+            self.connect_by_ring(endpoint)
+        };
+        by_ring.map_or_else(|| self.connect_by_call(endpoint, fin), Ok)
+    }
+
+    pub(super) fn connect_by_call(
+        &self,
+        endpoint: &Endpoint,
+        fin: bool,
+    ) -> Result<Machine, Verdict> {
         let options = ConnectOptions {
             reset: !fin,
             late_ack: !fin,

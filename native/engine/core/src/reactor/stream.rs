@@ -21,6 +21,10 @@ impl Reactor {
         let (stream, flags) = match &running.machine {
             Machine::Connect { stream, .. } => (stream, WRITE),
             Machine::Stream(run) => (run.stream(), READ | WRITE | PEER_CLOSED | EDGE),
+            &Machine::Ring(slot) => {
+                self.give_to_ring(slot, key);
+                return Ok(());
+            }
             Machine::Request { .. } | Machine::Raw(_) | Machine::External => return Ok(()),
         };
         if stream.is_pooled() {
@@ -43,7 +47,9 @@ impl Reactor {
                 return self.finish(key, outcome.into());
             }
             Machine::Stream(run) => run.step(flags, &mut self.buffer, clock::wall_ms() / 1000),
-            Machine::Request { .. } | Machine::Raw(_) | Machine::External => return,
+            Machine::Request { .. } | Machine::Raw(_) | Machine::Ring(_) | Machine::External => {
+                return;
+            }
         };
         match step {
             Step::Wait => {}
@@ -67,6 +73,7 @@ impl Reactor {
                 let lane = probe.lane();
                 return self.listen_once_more(lane);
             }
+            Machine::Ring(_) => return self.turn_ring(),
             Machine::Request { .. } | Machine::External => 0,
         };
         if flags != 0 {

@@ -15,8 +15,21 @@ use std::time::{Duration, Instant};
 use vmpulse_engine::proto::Outcome;
 use vmpulse_engine::thresholds::State;
 use vmpulse_engine::{
-    Answer, ChannelNews, Collected, Engine, EngineOptions, ProbeReport, Transition,
+    Answer, ChannelNews, Collected, Engine, EngineOptions, ProbeReport, ReactorChoice, Transition,
 };
+
+/// Tests of each of these functions, once with the reactor that is chosen by itself, once with epoll alone.
+#[macro_export]
+macro_rules! with_either_reactor {
+    ($($name:ident),+ $(,)?) => {
+        mod auto {
+            $(#[test] fn $name() { super::$name(vmpulse_engine::ReactorChoice::Auto); })+
+        }
+        mod epoll {
+            $(#[test] fn $name() { super::$name(vmpulse_engine::ReactorChoice::Epoll); })+
+        }
+    };
+}
 
 /// Longest wait for anything; generous because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,6 +44,13 @@ pub struct Harness {
 impl Harness {
     pub fn new() -> Self {
         Self::with(EngineOptions::default())
+    }
+
+    pub fn on(reactor: ReactorChoice) -> Self {
+        Self::with(EngineOptions {
+            reactor,
+            ..EngineOptions::default()
+        })
     }
 
     /// With an engine that does not call itself late on a busy machine, for tests in which silence means something.
@@ -184,9 +204,27 @@ pub fn http(address: SocketAddr, more: Value) -> Value {
     })
 }
 
+/// The reactor of a test that runs in a process of its own: `REACTOR` of its environment.
+pub fn reactor_of_process() -> ReactorChoice {
+    match std::env::var("REACTOR").as_deref() {
+        Ok("epoll") => ReactorChoice::Epoll,
+        _ => ReactorChoice::Auto,
+    }
+}
+
+pub fn reactor_name(reactor: ReactorChoice) -> &'static str {
+    match reactor {
+        ReactorChoice::Auto => "auto",
+        ReactorChoice::Epoll => "epoll",
+    }
+}
+
 /// Runs a test of this file, which is ignored by itself, in a process of its own, and gives what it printed.
-pub fn run_alone(name: &str) -> String {
-    let output = alone(name).output().unwrap();
+pub fn run_alone(name: &str, reactor: ReactorChoice) -> String {
+    let output = alone(name)
+        .env("REACTOR", reactor_name(reactor))
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success() && text.contains("1 passed"),
