@@ -202,6 +202,47 @@ describe('a connection to libvirt', () => {
     await expect(libvirt.version(soon())).rejects.toMatchObject({ message: expect.stringContaining('SASL') });
   });
 
+  it('takes its events back and says that it goes when it is closed', async () => {
+    const fake = await FakeLibvirtd.start();
+    fake.answers.set(STATE, () => new XdrWriter().int(3).int(6));
+    const { libvirt } = open(fake, { eventsOf: { domain: DOMAIN, ids: [0, 1] } });
+    await libvirt.state(DOMAIN, soon());
+    libvirt.close();
+    await expect.poll(() => fake.asked.at(-1), { timeout: 20_000 }).toBe(2);
+    expect(fake.asked.slice(5)).toEqual([317, 317, 2]);
+    expect(fake.takenBack).toEqual([40, 41]);
+    await expect.poll(() => fake.sockets.every((socket) => socket.destroyed), { timeout: 20_000 }).toBe(true);
+  });
+
+  it('goes without a word from a libvirt that hangs', async () => {
+    const fake = await FakeLibvirtd.start();
+    const { libvirt } = open(fake, { eventsOf: { domain: DOMAIN, ids: [0] } });
+    await expect(libvirt.state(DOMAIN, short())).rejects.toMatchObject({ code: 'ERR_VMPULSE_TIMEOUT' });
+    libvirt.close();
+    await expect.poll(() => fake.sockets.every((socket) => socket.destroyed), { timeout: 20_000 }).toBe(true);
+    expect(fake.takenBack).toEqual([]);
+  });
+
+  it('stays until a registration under way is done, though it is closed', async () => {
+    const fake = await FakeLibvirtd.start();
+    let answer = () => {};
+    fake.answers.set(316, (asked) => {
+      answer = () => void fake.sockets[0]?.write(FakeLibvirtd.reply(asked, new XdrWriter().int(7)));
+      return undefined;
+    });
+    const { libvirt } = open(fake, { eventsOf: { domain: DOMAIN, ids: [0, 1] } });
+    await expect.poll(() => fake.asked.at(-1), { timeout: 20_000 }).toBe(316);
+    libvirt.close();
+    // Whatever comes to pass meanwhile, for example another client's whole life.
+    const other = open(fake);
+    fake.answers.set(STATE, () => new XdrWriter().int(1).int(0));
+    await other.libvirt.state(DOMAIN, soon());
+    expect(fake.sockets[0]?.readableEnded).toBe(false);
+    answer();
+    await expect.poll(() => fake.sockets[0]?.destroyed, { timeout: 20_000 }).toBe(true);
+    expect(fake.asked.filter((procedure) => procedure === 316)).toHaveLength(1);
+  });
+
   it('ends what is under way when it is closed', async () => {
     const fake = await FakeLibvirtd.start();
     const { libvirt } = open(fake);

@@ -22,11 +22,21 @@ export class FakeLibvirtd {
   readonly answers = new Map<number, Answer>([
     [66, () => new XdrWriter().uint(1).int(0)],
     [1, () => new XdrWriter()],
-    [316, () => new XdrWriter().int(0)],
+    [2, () => new XdrWriter()],
+    [316, ({ args }) => new XdrWriter().int(args.int() + 40)],
+    [
+      317,
+      ({ args }) => {
+        this.takenBack.push(args.int());
+        return new XdrWriter();
+      },
+    ],
   ]);
   readonly sockets: Socket[] = [];
   /** Procedures in the order of their coming. */
   readonly asked: number[] = [];
+  /** Numbers of the events that clients do not want any more. */
+  readonly takenBack: number[] = [];
 
   static async start(): Promise<FakeLibvirtd> {
     const fake = new FakeLibvirtd();

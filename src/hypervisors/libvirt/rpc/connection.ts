@@ -9,6 +9,10 @@ import type { XdrReader } from './xdr.js';
 const GREETING_MS = 2_000;
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 3_200;
+/** Nobody waits for it; a daemon that hangs by then is left without. */
+const FAREWELL_MS = 1_000;
+/** How long a greeting that libvirt is in the middle of may take to end before its socket goes nevertheless. */
+const LINGER_MS = 30_000;
 /** libvirt reads no further from a client that has five requests open; before that a new connection is made. */
 const MAX_OVERDUE = 3;
 
@@ -21,6 +25,8 @@ export interface ConnectionOptions {
   readonly sockets: readonly string[];
   /** Calls that make a connection of it (authentication, open, events); ends within a deadline, or throws. */
   readonly greet: (call: Call, deadline: Deadline) => Promise<void>;
+  /** Calls that take back what `greet` has asked for, before the connection is closed. */
+  readonly farewell: (call: Call, deadline: Deadline) => Promise<void>;
   readonly onState: (state: ConnectionState) => void;
   readonly onMessage: (procedure: number, body: XdrReader) => void;
 }
@@ -69,16 +75,32 @@ export class LibvirtConnection {
    * asked may then have been done), ERR_VMPULSE_TIMEOUT, ERR_VMPULSE_COMMAND and others as libvirt answers.
    */
   readonly call: Call = async (request, deadline) => {
+    if (this.#isClosed) throw closed(`${request.what}: the connection`);
     if (!this.#isReady) await deadline.race(this.#attempt);
     return this.#send(request, deadline);
   };
 
-  /** Idempotent. What is under way ends with ERR_VMPULSE_CLOSED. */
+  /** Idempotent. What is under way ends with ERR_VMPULSE_CLOSED. The socket goes once libvirt has been told, or soon. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#retry);
-    this.#end(closed('the connection to libvirt'));
+    const hangs = [...this.#pending.values()].some(({ overdue }) => overdue);
+    const mayLeave = this.#isReady && !hangs;
+    this.#settleAll(closed('the connection to libvirt'));
+    if (mayLeave) void this.#leave();
+    else this.#end(closed('the connection to libvirt'));
+  }
+
+  async #leave(): Promise<void> {
+    const deadline = new Deadline('the farewell', { deadlineMs: FAREWELL_MS });
+    try {
+      await this.#options.farewell((request, within) => this.#send(request, within), deadline);
+    } catch {
+      // libvirt finds out by the end of the connection.
+    } finally {
+      this.#end(closed('the connection to libvirt'));
+    }
   }
 
   #connect(): Promise<void> {
@@ -151,7 +173,7 @@ export class LibvirtConnection {
   }
 
   #onPacket(packet: Packet): void {
-    if (packet.type === 'message') this.#options.onMessage(packet.procedure, packet.body);
+    if (packet.type === 'message' && !this.#isClosed) this.#options.onMessage(packet.procedure, packet.body);
     if (packet.type !== 'reply') return;
     const pending = this.#pending.get(packet.serial);
     if (pending === undefined) return;
@@ -161,7 +183,6 @@ export class LibvirtConnection {
 
   async #send({ what, program, procedure, args }: Request, deadline: Deadline): Promise<XdrReader> {
     deadline.check();
-    if (this.#isClosed) throw closed(`${what}: the connection`);
     const socket = this.#socket;
     if (socket === undefined) throw this.#unreachable('there is no connection');
     this.#serial += 1;
@@ -204,9 +225,15 @@ export class LibvirtConnection {
 
   #end(problem: VmpulseError): void {
     const socket = this.#socket;
+    const isGreeted = this.#isReady;
     this.#socket = undefined;
     this.#isReady = false;
-    socket?.destroy();
+    if (isGreeted) socket?.destroy();
+    else if (socket !== undefined) letGo(socket);
+    this.#settleAll(problem);
+  }
+
+  #settleAll(problem: VmpulseError): void {
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const { settle } of pending) settle(problem);
@@ -219,6 +246,22 @@ export class LibvirtConnection {
   #unreachable(why: string): VmpulseError {
     return new VmpulseError('ERR_VMPULSE_CHANNEL', `libvirt at ${this.#where}: ${why}`);
   }
+}
+
+/**
+ * Ends a connection that was not greeted yet. libvirtd 9.0 crashes when a client is gone before the registration of its events
+ * is carried out, and with it all of its clients lose their daemon: the answer to what was asked last is waited for.
+ */
+function letGo(socket: Socket): void {
+  if (socket.connecting || socket.destroyed) {
+    socket.destroy();
+    return;
+  }
+  const late = setTimeout(() => socket.destroy(), LINGER_MS);
+  late.unref();
+  socket.unref();
+  socket.once('data', () => socket.destroy());
+  socket.once('close', () => clearTimeout(late));
 }
 
 function closed(what: string): VmpulseError {

@@ -9,6 +9,7 @@ import { type XdrReader, XdrWriter } from './xdr.js';
 /** Numbers of the procedures: they are given once and never change. */
 const PROCEDURES = {
   open: 1,
+  close: 2,
   createFrom: 10,
   getXml: 14,
   lookupByName: 23,
@@ -28,6 +29,7 @@ const PROCEDURES = {
   reset: 245,
   shutdown: 258,
   registerEvent: 316,
+  deregisterEvent: 317,
   stats: 344,
 } as const;
 const AGENT_COMMAND = 3;
@@ -71,13 +73,20 @@ export class Libvirt {
   readonly #connection: LibvirtConnection;
 
   constructor({ sockets, uri, eventsOf, onState = () => {}, onMessage = () => {} }: LibvirtOptions) {
+    let registered: readonly number[] = [];
     this.#connection = new LibvirtConnection({
       sockets,
       greet: async (call, deadline) => {
         await authenticate(call, deadline);
         const name = new XdrWriter().optional(uri, (writer, text) => writer.string(text)).uint(0);
         await call(request('open', name), deadline);
-        if (eventsOf !== undefined) await registerEvents(call, eventsOf, deadline);
+        registered = eventsOf === undefined ? [] : await registerEvents(call, eventsOf, deadline);
+      },
+      // As libvirt's own client does; libvirtd notes every other end as an error in its log.
+      farewell: async (call, deadline) => {
+        for (const id of registered)
+          await call(request('deregisterEvent', new XdrWriter().int(id)), deadline);
+        await call(request('close', new XdrWriter()), deadline);
       },
       onState,
       onMessage,
@@ -228,13 +237,16 @@ async function authenticate(call: Call, deadline: Deadline): Promise<void> {
   throw new VmpulseError('ERR_VMPULSE_CHANNEL', text);
 }
 
+/** Resolves with the numbers by which they are taken back. */
 async function registerEvents(
   call: Call,
   { domain, ids }: NonNullable<LibvirtOptions['eventsOf']>,
   deadline: Deadline,
-): Promise<void> {
+): Promise<readonly number[]> {
+  const registered: number[] = [];
   for (const id of ids) {
     const args = new XdrWriter().int(id).optional(domain, writeDomain);
-    await call(request('registerEvent', args), deadline);
+    registered.push((await call(request('registerEvent', args), deadline)).int());
   }
+  return registered;
 }
