@@ -16,7 +16,7 @@ export const SIZES = {
     spread: [1_000, 10_000, 100_000],
     registered: 100_000,
     probed: true,
-    thread: { vms: 5_000, changing: 100, settleMs: 3_000, measureMs: 20_000 },
+    thread: { vms: 10_000, changing: 200, settleMs: 10_000, measureMs: 20_000 },
     // A long period: what is measured are scrapes, and not probes that come in between.
     scraped: { vms: 10_000, changing: 100, periodMs: 30_000, count: 20 },
     starved: { targets: 1_000, times: 3 },

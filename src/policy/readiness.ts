@@ -43,15 +43,16 @@ export class ReadyList {
     return this.#listed;
   }
 
-  /** Brings it up to date: `looked` are all VMs that may have changed since the last update. True: somebody came or left. */
-  update(state: PolicyState, looked: Iterable<VmId>): boolean {
-    let isOther = false;
+  /** Brings it up to date: `looked` are all VMs that may have changed since the last update. Returns who came or left. */
+  update(state: PolicyState, looked: Iterable<VmId>): readonly VmId[] {
+    const others: VmId[] = [];
     for (const id of looked) {
       const wasListed = this.#listed.has(id);
       this.#place(id, placeOf(state.vms.get(id), wasListed));
-      if (this.#listed.has(id) !== wasListed) isOther = true;
+      if (this.#listed.has(id) !== wasListed) others.push(id);
     }
-    return this.#letGo(state) || isOther;
+    others.push(...this.#letGo(state));
+    return others;
   }
 
   /** Why the VM is listed although it is not ready; null: it is ready, or not listed. */
@@ -77,8 +78,8 @@ export class ReadyList {
   }
 
   /** Of those that are not ready, lets go of as many as may leave: who failed first leaves first. */
-  #letGo(state: PolicyState): boolean {
-    if (this.#stood.size === 0 || holdsAll(state)) return false;
+  #letGo(state: PolicyState): readonly VmId[] {
+    if (this.#stood.size === 0 || holdsAll(state)) return [];
     const left: PolicyVmState[] = [];
     for (const id of this.#stood) {
       const vm = state.vms.get(id);
@@ -86,9 +87,9 @@ export class ReadyList {
     }
     const most = Math.max(1, Math.floor(state.config.maxEject * this.#running)) - this.#out;
     if (left.length > most) left.sort((a, b) => a.healthSinceMs - b.healthSinceMs);
-    const leaving = left.slice(0, Math.max(0, most));
-    for (const { id } of leaving) this.#place(id, 'out');
-    return leaving.length > 0;
+    const leaving = left.slice(0, Math.max(0, most)).map(({ id }) => id);
+    for (const id of leaving) this.#place(id, 'out');
+    return leaving;
   }
 }
 

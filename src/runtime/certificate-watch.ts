@@ -49,6 +49,8 @@ export interface CertificateWatchOptions {
   readonly clock: Clock;
   readonly units: ReadonlyMap<VmId, Pick<VmUnit, 'spec' | 'session' | 'probeNow'>>;
   readonly recorder: Recorder;
+  /** Other certificates are known of this VM. */
+  readonly onChange: (vm: VmId) => void;
   /** Stores what was told and is not over. */
   readonly save: (told: ToldCertificates) => void;
 }
@@ -126,6 +128,7 @@ export class CertificateWatch {
         if (known.session !== session) Object.assign(known, { session, notAfterMs: undefined, askAtMs: 0 });
         if (names.includes(known.probe)) continue;
         probes.delete(known.probe);
+        this.#options.onChange(vm);
         if (known.told !== 'fine') this.#tell(known, 'fine', 'is not looked at any more');
       }
       if (probes.size === 0) this.#known.delete(vm);
@@ -161,7 +164,10 @@ export class CertificateWatch {
     const result = await unit.probeNow(known.probe, timeoutMs).catch(() => undefined);
     if (this.#stopped || unit.session !== session) return;
     const seenMs = result?.details.certificateNotAfterMs;
-    if (typeof seenMs === 'number' && Math.abs(seenMs) <= MAX_MS) known.notAfterMs = seenMs;
+    if (typeof seenMs === 'number' && Math.abs(seenMs) <= MAX_MS) {
+      known.notAfterMs = seenMs;
+      this.#options.onChange(known.vm);
+    }
     const state = this.#judge(known);
     const againMs = seenMs === undefined || state !== 'fine' ? SOON_AGAIN_MS : FINE_AGAIN_MS;
     known.askAtMs = clock.now() + againMs;

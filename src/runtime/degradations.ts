@@ -7,12 +7,15 @@ const NONE: readonly Degradation[] = [];
 /** What does not work as it should right now, by name. */
 export class Degradations {
   readonly #clock: Clock;
+  readonly #onChange: (vm: VmId) => void;
   readonly #byName = new Map<string, Degradation>();
   /** Names by the VM that they are about: metrics ask for each of thousands of VMs. */
   readonly #byVm = new Map<VmId, Set<string>>();
 
-  constructor(clock: Clock) {
+  /** `onChange`: of what a VM has. */
+  constructor(clock: Clock, onChange: (vm: VmId) => void = () => {}) {
     this.#clock = clock;
+    this.#onChange = onChange;
   }
 
   set(what: string, why: string): void {
@@ -20,6 +23,7 @@ export class Degradations {
     this.#byName.set(what, { what, why, sinceMs: known?.sinceMs ?? this.#clock.now() });
     const vm = vmOf(what);
     this.#byVm.set(vm, (this.#byVm.get(vm) ?? new Set()).add(what));
+    this.#onChange(vm);
   }
 
   /** Of this name, or of a name below it. */
@@ -34,6 +38,7 @@ export class Degradations {
     const names = this.#byVm.get(vm);
     names?.delete(name);
     if (names?.size === 0) this.#byVm.delete(vm);
+    this.#onChange(vm);
   }
 
   list(): readonly Degradation[] {

@@ -6,8 +6,11 @@ import { type KeptBy, ReadyList } from '../policy/index.js';
 import type { PolicyState } from '../policy/types.js';
 import { Later } from './later.js';
 
-/** The list of a large host is long, and a former one may be this old. */
-const SAVE_MS = 1_000;
+/**
+ * The list of a large host is long: to store it each second would be a tenth of what the main thread has to do. So old is it
+ * for a daemon after one that was killed; a fresh look at once says what is not so any more.
+ */
+const SAVE_MS = 5_000;
 
 /** The place of one VM in the list of endpoints. */
 export interface Listing {
@@ -22,6 +25,8 @@ export interface ReadinessOptions {
   readonly state: () => PolicyState;
   /** Who was listed by a former run. */
   readonly before: readonly VmId[];
+  /** These came or left. */
+  readonly onOthers: (vms: readonly VmId[]) => void;
   /** Stores who is listed. */
   readonly save: (listed: readonly VmId[]) => Promise<void>;
 }
@@ -87,7 +92,9 @@ export class ReadinessList {
   #current(): ReadyList {
     if (!this.#isOld) return this.#list;
     this.#isOld = false;
-    if (this.#list.update(this.#options.state(), this.#looked)) this.#isSaved = false;
+    const others = this.#list.update(this.#options.state(), this.#looked);
+    if (others.length > 0) this.#isSaved = false;
+    this.#options.onOthers(others);
     this.#looked.clear();
     return this.#list;
   }

@@ -62,10 +62,10 @@ export class RuntimeViews {
     return buildHostFigures(this.#options.supervisor, this.#facts());
   }
 
-  /** For metrics, each made as it is asked for. */
-  vmFigures(): Iterable<VmFigures> {
+  /** For metrics (`only`: of these VMs), each made as it is asked for. */
+  vmFigures(only: ReadonlySet<VmId> | undefined): Iterable<VmFigures> {
     const { supervisor } = this.#options;
-    return buildFigures(supervisor, supervisor.listed);
+    return buildFigures(supervisor, supervisor.listed, only);
   }
 
   #facts(): Pick<HostView, 'version' | 'startedAtMs' | 'nowMs' | 'degradations'> {

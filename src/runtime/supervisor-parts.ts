@@ -1,3 +1,4 @@
+import type { VmId } from '../model/vm.js';
 import { heldMeanwhile } from '../policy/index.js';
 import type { PolicyEvent, PolicyState } from '../policy/types.js';
 import { ActionRunner } from './action-runner.js';
@@ -31,6 +32,8 @@ interface Core {
   readonly known: () => PolicyState | undefined;
   /** The same; throws ERR_VMPULSE_CLOSED instead. */
   readonly state: () => PolicyState;
+  /** Something else may be told of this VM. */
+  readonly changed: (vm: VmId) => void;
   /** Fires when the supervisor lets go of everything. */
   readonly signal: AbortSignal;
 }
@@ -138,6 +141,7 @@ function makeEars(
   });
   const certificates = new CertificateWatch({
     ...{ clock: options.clock, units: inventory.units, recorder },
+    onChange: core.changed,
     save: (told) => void store.saveCertificates(told).catch((error) => saver.failed(error)),
   });
   return { vmmEvents, hostWatches, events, certificates };

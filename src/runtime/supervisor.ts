@@ -4,6 +4,7 @@ import type { VmId, VmSpec } from '../model/vm.js';
 import type { PolicyConfig, PolicyEvent, PolicyState } from '../policy/types.js';
 import { applySpecs } from './apply-specs.js';
 import type { CertificateView } from './certificate-watch.js';
+import { ChangedVms } from './changed-vms.js';
 import { Degradations } from './degradations.js';
 import { readFormerRun } from './former-run.js';
 import type { ActRequest, ActWork } from './person-acts.js';
@@ -24,6 +25,7 @@ const MAX_OVERDUE_MS = 5_000;
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #changed = new ChangedVms();
   readonly #degradations: Degradations;
   readonly #abort = new AbortController();
   readonly #parts: SupervisorParts;
@@ -34,7 +36,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#degradations = new Degradations(options.clock);
+    this.#degradations = new Degradations(options.clock, (vm) => this.#changed.add([vm]));
     this.#parts = makeParts(options, {
       degradations: this.#degradations,
       post: (event) => this.#post(event),
@@ -42,6 +44,7 @@ export class Supervisor {
       known: () => this.#loop?.state,
       state: () => this.#policyLoop.state,
       signal: this.#abort.signal,
+      changed: (vm) => this.#changed.add([vm]),
     });
   }
 
@@ -68,6 +71,7 @@ export class Supervisor {
       onEffect: (effect) => output.do(effect),
       onStep: (looked) => {
         saver.looked(looked);
+        this.#changed.add(looked);
         this.#readiness?.changed(looked);
       },
       onViolation: (what) => this.degrade('policy', `${what}; all recovery holds, please report it`),
@@ -100,6 +104,7 @@ export class Supervisor {
       state: () => this.#policyLoop.state,
       before: await store.loadListed(),
       save: (listed) => store.saveListed(listed),
+      onOthers: (listed) => this.#changed.add(listed),
     });
     maintenance.start(await store.loadMaintenance());
     saver.policyChanged();
@@ -111,6 +116,7 @@ export class Supervisor {
     const { inventory, activity, maintenance, recorder } = this.#parts;
     const applied = await applySpecs(inventory, vms, (vm) => activity.unwatch(vm));
     const { added, removed, changed } = applied;
+    this.#changed.addAll();
     maintenance.sync();
     this.#parts.certificates.start();
     const text = `configuration applied: ${added.length} added, ${removed.length} removed, ${changed.length} changed`;
@@ -164,6 +170,13 @@ export class Supervisor {
   /** Who stands in the list of endpoints now. */
   get listed(): ReadonlySet<VmId> {
     return this.#readiness?.listed ?? new Set();
+  }
+
+  /** VMs of which metrics may tell something else than when it was asked last; undefined: any, and which there are. */
+  takeChanged(): ReadonlySet<VmId> | undefined {
+    // Brings the list of endpoints up to date.
+    if (this.#readiness !== undefined) void this.#readiness.listed;
+    return this.#changed.take(performance.now());
   }
 
   get units(): ReadonlyMap<VmId, VmUnit> {

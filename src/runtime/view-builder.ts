@@ -101,12 +101,16 @@ export function buildHostFigures(
   };
 }
 
-/** What metrics tell of each VM, made as it is asked for. The list of endpoints is that of the beginning. */
+/** What metrics tell of VMs (`only`: of these), made as it is asked for. The list of endpoints is that of the beginning. */
 export function* buildFigures(
   source: ViewSource & { readonly units: ReadonlyMap<VmId, VmUnit> },
   listed: ReadonlySet<VmId>,
+  only?: ReadonlySet<VmId>,
 ): Generator<VmFigures, void, undefined> {
-  for (const [id, unit] of source.units) yield buildVmFigures(source, unit, listed.has(id));
+  for (const id of only ?? source.units.keys()) {
+    const unit = source.units.get(id);
+    if (unit) yield buildVmFigures(source, unit, listed.has(id));
+  }
 }
 
 /** Persons' holds, and the one that a failed journal leaves until a person resumes. */

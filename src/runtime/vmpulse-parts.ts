@@ -169,7 +169,8 @@ function makeApis(base: Base, supervisor: Supervisor) {
   metrics.bind({
     engineStats: () => engine.stats(),
     hostFigures: () => views.hostFigures(),
-    vmFigures: () => views.vmFigures(),
+    changedVms: () => supervisor.takeChanged(),
+    vmFigures: (only) => views.vmFigures(only),
     degrade: (why) => supervisor.degrade('metrics', why),
   });
   return {

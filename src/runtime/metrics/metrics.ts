@@ -27,7 +27,10 @@ export interface MetricsOptions {
 interface MetricsSource {
   readonly engineStats: () => EngineStats;
   readonly hostFigures: () => HostFigures;
-  readonly vmFigures: () => Iterable<VmFigures>;
+  /** VMs of which something may have changed since it was asked last; undefined: any, and which there are. */
+  readonly changedVms: () => ReadonlySet<VmId> | undefined;
+  /** Of these VMs; undefined: of all. */
+  readonly vmFigures: (only: ReadonlySet<VmId> | undefined) => Iterable<VmFigures>;
   /** Shows that the metrics work only in part; undefined: they work. */
   readonly degrade: (why: string | undefined) => void;
 }
@@ -84,7 +87,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const pushes = makePushes(making);
   const renderer = new Renderer({
     head: () => registry.metrics(),
-    rows: () => rowsOf(source, thrashes),
+    changed: () => source?.changedVms(),
+    rows: (only) => rowsOf(source, thrashes, only),
     seedNames: () => seeds.areUsed,
     onMissing: (why) => source?.degrade(why),
   });
@@ -118,9 +122,12 @@ function readSource(source: MetricsSource | undefined): Reading | undefined {
   }
 }
 
-function readVms(source: MetricsSource | undefined): Iterable<VmFigures> {
+function readVms(
+  source: MetricsSource | undefined,
+  only: ReadonlySet<VmId> | undefined,
+): Iterable<VmFigures> {
   try {
-    return source?.vmFigures() ?? [];
+    return source?.vmFigures(only) ?? [];
   } catch {
     return [];
   }
@@ -129,9 +136,10 @@ function readVms(source: MetricsSource | undefined): Iterable<VmFigures> {
 function* rowsOf(
   source: MetricsSource | undefined,
   thrashes: Map<VmId, number>,
+  only: ReadonlySet<VmId> | undefined,
 ): Generator<VmRow, void, undefined> {
-  const left = new Set(thrashes.keys());
-  for (const figures of readVms(source)) {
+  const left = new Set(only === undefined ? thrashes.keys() : []);
+  for (const figures of readVms(source, only)) {
     left.delete(figures.id);
     yield { ...figures, thrashes: thrashes.get(figures.id) ?? 0 };
   }

@@ -8,7 +8,10 @@ import { sameRow, type VmRow } from './vm-row.js';
 export interface RendererOptions {
   /** The text of everything but the VMs. */
   readonly head: () => Promise<string>;
-  readonly rows: () => Iterable<VmRow>;
+  /** VMs of which something may have changed since it was asked last; undefined: any, and which there are. */
+  readonly changed: () => ReadonlySet<VmId> | undefined;
+  /** Of these VMs; undefined: of all. */
+  readonly rows: (only: ReadonlySet<VmId> | undefined) => Iterable<VmRow>;
   /** Also the names of older dashboards; asked at each scrape. */
   readonly seedNames: () => boolean;
   /** Longest wait for the thread, ms; default 4000. A scrape asks a second one when the first fails. */
@@ -104,9 +107,12 @@ export class Renderer {
   /** Sends what changed since the last time. */
   async #tell(thread: PagesThread): Promise<void> {
     const sweep = ++this.#sweep;
+    const told = this.#options.changed();
+    // A new thread knows nothing yet.
+    const only = this.#sent.size === 0 ? undefined : told;
     let changed: VmRow[] = [];
     let seen = 0;
-    for (const row of this.#options.rows()) {
+    for (const row of this.#options.rows(only)) {
       const known = this.#sent.get(row.id);
       if (known !== undefined && sameRow(known.row, row)) known.sweep = sweep;
       else {
@@ -119,7 +125,7 @@ export class Renderer {
       changed = [];
       await nextTurn();
     }
-    thread.send(changed, this.#sent.size === seen ? [] : this.#forget(sweep));
+    thread.send(changed, only !== undefined || this.#sent.size === seen ? [] : this.#forget(sweep));
   }
 
   /** VMs that were not seen in this sweep. */

@@ -28,6 +28,7 @@ function rendering(rows: () => Iterable<VmRow>, more: Partial<RendererOptions> =
   const told: (string | undefined)[] = [];
   const renderer = new Renderer({
     head: async () => 'head 1\n',
+    changed: () => undefined,
     rows,
     seedNames: () => false,
     onMissing: (why) => told.push(why),
@@ -42,6 +43,26 @@ function rendering(rows: () => Iterable<VmRow>, more: Partial<RendererOptions> =
 }
 
 describe('Renderer', () => {
+  it('looks only at the VMs that may have changed, and forgets none of the others', async () => {
+    const other = { ...GOOD, id: 'a/other' };
+    const asked: (ReadonlySet<string> | undefined)[] = [];
+    const told: (ReadonlySet<string> | undefined)[] = [new Set(), new Set(['a/other']), new Set(), undefined];
+    const { lines } = rendering(() => [], {
+      changed: () => told.shift(),
+      rows: (only) => {
+        asked.push(only);
+        const ready = asked.length === 1;
+        if (only === undefined) return asked.length === 1 ? [GOOD, other] : [other];
+        return only.has('a/other') ? [{ ...other, ready: !ready }] : [];
+      },
+    });
+    await lines();
+    expect(await lines()).toContain(HEALTH);
+    expect(await lines()).toContain(HEALTH);
+    expect(await lines()).not.toContain(HEALTH);
+    expect(asked).toEqual([undefined, new Set(['a/other']), new Set(), undefined]);
+  });
+
   it('replaces a thread that dies within the scrape, and tells the new one of every VM', async () => {
     let rows = [GOOD];
     const { lines, renderer, told } = rendering(() => rows);

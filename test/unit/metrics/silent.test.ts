@@ -78,7 +78,8 @@ async function scrape(host: SimHost, metrics: ReturnType<typeof createMetrics>):
         nowMs,
         degradations: supervisor.degradations,
       }),
-    vmFigures: () => buildFigures(supervisor, supervisor.listed),
+    changedVms: () => supervisor.takeChanged(),
+    vmFigures: (only) => buildFigures(supervisor, supervisor.listed, only),
     degrade: () => {},
   });
   return linesOf(metrics);

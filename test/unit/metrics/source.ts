@@ -66,6 +66,7 @@ export function source(more: Partial<Parameters<Metrics['bind']>[0]> = {}): Para
   return {
     engineStats: () => STATS,
     hostFigures: () => host(),
+    changedVms: () => undefined,
     vmFigures: () => VMS,
     degrade: () => {},
     ...more,
