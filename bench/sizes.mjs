@@ -41,7 +41,7 @@ export const SIZES = {
     spread: [1_000],
     registered: 20_000,
     probed: false,
-    thread: { vms: 100, changing: 5, settleMs: 500, measureMs: 1_000 },
+    thread: { vms: 100, changing: 5, settleMs: 500, measureMs: 2_500 },
     scraped: { vms: 100, changing: 5, periodMs: 1_000, count: 2 },
     starved: { targets: 100, times: 1 },
     fleet: 1_000,
