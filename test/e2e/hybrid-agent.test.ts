@@ -28,8 +28,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, MINUTE);
 
-/** An agent that does what the test says when it is told to end its guest. */
-async function agentThat(ends: (mode: string) => void): Promise<string> {
+/** An agent that does what the test says when it is told to end its guest; `silent`: it never answers that. */
+async function agentThat(ends: (mode: string) => void, silent = false): Promise<string> {
   const path = join(folder, `${crypto.randomUUID().slice(0, 8)}.agent`);
   const server = createServer((socket) => {
     socket.on('error', () => {});
@@ -38,6 +38,7 @@ async function agentThat(ends: (mode: string) => void): Promise<string> {
         const sync = /"guest-sync-delimited".*"id":(\d+)/.exec(line)?.[1];
         const mode = /"guest-shutdown".*"mode":"([a-z]+)"/.exec(line)?.[1];
         if (mode !== undefined) ends(mode);
+        if (mode !== undefined && silent) continue;
         if (sync !== undefined) socket.write(`\u00ff{"return": ${sync}}\n`, 'latin1');
         else if (line.includes('"execute"')) socket.write('{"return": {}}\n');
       }
@@ -49,7 +50,11 @@ async function agentThat(ends: (mode: string) => void): Promise<string> {
 }
 
 /** A running VM of the subject whose agent answers at that socket, and the socket of its API. */
-async function run(subject: Subject, agent: string): Promise<{ session: VmmSession; api: string }> {
+async function run(
+  subject: Subject,
+  agent: string,
+  guest = 'deaf',
+): Promise<{ session: VmmSession; api: string }> {
   const options = {
     runDir: join(folder, 'run'),
     stateDir: join(folder, 'state'),
@@ -63,7 +68,7 @@ async function run(subject: Subject, agent: string): Promise<{ session: VmmSessi
   // Deaf to power button and Ctrl-Alt-Del: what is done, its agent does.
   const hypervisor = {
     ...rest,
-    kernel: { image: kernel.image, append: `deaf agent=${agent}` },
+    kernel: { image: kernel.image, append: `${guest} agent=${agent}` },
     vsockCid: 3,
     guestAgent: true,
   };
@@ -109,5 +114,25 @@ describe.each(fakes)('$name with an agent in its guest', (subject) => {
         .toContainEqual({ type: 'shutdown', guest: true, reason: 'guest-shutdown' });
     }
     expect(told).toEqual(['reboot']);
+  });
+});
+
+describe('Firecracker whose agent is silent', () => {
+  const [subject] = fakes.filter(({ driver }) => driver === 'firecracker');
+
+  it('is stopped by Ctrl-Alt-Del', { timeout: 2 * MINUTE }, async (context) => {
+    if (subject === undefined || subject.skip !== undefined) return context.skip(subject?.skip);
+    const told: string[] = [];
+    const agent = await agentThat((mode) => told.push(mode), true);
+    const { session } = await run(subject, agent, 'heeds');
+    const events: VmmEvent[] = [];
+    session.onEvent((event) => events.push(event));
+    await session.stop('graceful', { deadlineMs: MINUTE });
+    expect(livingState(session.process)).toBeUndefined();
+    expect(told).toEqual(['reboot']);
+    // By its guest, and not by SIGTERM or SIGKILL.
+    await expect
+      .poll(() => events)
+      .toContainEqual({ type: 'shutdown', guest: true, reason: 'guest-shutdown' });
   });
 });

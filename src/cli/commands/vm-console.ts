@@ -9,6 +9,9 @@ import { needs } from '../option-rules.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
+const SILENT =
+  'vmpulse: nothing came; it may be paused (vmpulse status tells), or no shell waits on its console\n';
+
 interface ConsoleOptions {
   readonly command?: string;
   readonly timeout: number;
@@ -40,7 +43,11 @@ export function addConsole(vm: Command, cli: Cli): void {
         const path = `${vmPath('/v1/vms', name)}/console`;
         const { socket } = await client.post(path, { author: author() }, consoleAnswer);
         if (options.command === undefined) await attachConsole(socket, cli.stderr);
-        else cli.stdout.write(lines(await runOnConsole(socket, options.command, options.timeout)));
+        else {
+          const said = await runOnConsole(socket, options.command, options.timeout);
+          cli.stdout.write(lines(said));
+          if (said === '') cli.stderr.write(SILENT);
+        }
       }),
     );
   needs(command, '--timeout', '--command');

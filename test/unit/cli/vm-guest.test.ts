@@ -162,6 +162,19 @@ describe('vmpulse vm console --command', () => {
     expect(second.stderr).toContain('somebody else has the console');
   });
 
+  it('says so when nothing comes', async () => {
+    const { run, runtime } = await daemon();
+    runtime.consoleSocket = join(tempDir(), 'tty.sock');
+    const server = createServer((client) => client.resume());
+    await new Promise<void>((resolve) => server.listen(runtime.consoleSocket, resolve));
+    onTestFinished(() => void server.close());
+    expect(await run('vm', 'console', 'web-1', '--command', 'x', '--timeout', '100ms')).toMatchObject({
+      status: 0,
+      stdout: '',
+      stderr: expect.stringContaining('nothing came'),
+    });
+  });
+
   it('says so when nothing is there', async () => {
     const { run } = await daemon();
     const { status, stderr } = await run('vm', 'console', 'web-1', '--command', 'x');

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nativeHost } from '../../../src/hypervisors/native-host.js';
@@ -22,6 +22,34 @@ function lookAlike(program: string, ...args: readonly string[]): ChildProcess {
 function killedAtEnd(child: ChildProcess): ChildProcess {
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
+}
+
+/** Puts a process into a control group that it makes, where that is possible; else says why not. */
+function putInto(name: string, child: ChildProcess): string | undefined {
+  const roots = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified', '/sys/fs/cgroup/systemd'];
+  const root = roots.find((path) => existsSync(join(path, 'cgroup.procs')));
+  if (root === undefined) return 'there are no control groups here';
+  const group = join(root, name);
+  try {
+    mkdirSync(group);
+    onTestFinished(async () => {
+      child.kill('SIGKILL');
+      await poll('the control group is empty', 10_000, () => isRemoved(group) || undefined);
+    });
+    writeFileSync(join(group, 'cgroup.procs'), `${child.pid}`);
+    return undefined;
+  } catch (error) {
+    return `no control group can be made here: ${String(error)}`;
+  }
+}
+
+function isRemoved(group: string): boolean {
+  try {
+    rmdirSync(group);
+    return true;
+  } catch {
+    return !existsSync(group);
+  }
 }
 
 async function discovered(pid: number | undefined) {
@@ -63,6 +91,36 @@ describe('vmpulse discover', () => {
         /^VM +VMM +PID .*\ndefault\/vmpulse-test-fc +firecracker +\d+ +uid 0 .* API\n$/,
       ),
     });
+  });
+
+  it('knows the unit of the system whose process it is', async (context) => {
+    const unit = `vmpulse-test-${crypto.randomUUID().slice(0, 8)}.service`;
+    const child = lookAlike(
+      'firecracker',
+      '--id',
+      'vmpulse-test-unit',
+      '--api-sock',
+      '/run/vmpulse-test-u.sock',
+    );
+    const why = putInto(unit, child);
+    if (why !== undefined) return context.skip(why);
+    expect(await poll('found', 10_000, () => discovered(child.pid))).toMatchObject({
+      owner: { kind: 'systemd', unit },
+    });
+  });
+
+  it('knows a VM of Proxmox by its sockets', async () => {
+    const child = lookAlike(
+      'qemu-system-x86_64',
+      ...['-id', '104', '-name', 'vmpulse-test-pve', '-uuid', crypto.randomUUID(), '-m', '64'],
+      ...['-chardev', 'socket,id=qmp,path=/var/run/qemu-server/104.qmp,server=on,wait=off'],
+      ...['-mon', 'chardev=qmp,mode=control', '-pidfile', '/var/run/qemu-server/104.pid'],
+    );
+    expect(await poll('found', 10_000, () => discovered(child.pid))).toMatchObject({
+      owner: { kind: 'proxmox', id: '104' },
+    });
+    const { stdout } = await runCommandLine(['discover', 'vmpulse-test-pve', '--format', 'documents']);
+    expect(compileOne(stdout).hypervisor).toMatchObject({ driver: 'observed' });
   });
 
   it('finds a real QEMU, and writes the documents that adopt it', async (context) => {
