@@ -17,7 +17,9 @@ export type Told =
   | { readonly type: 'event'; readonly event: PolicyEvent }
   | { readonly type: 'decided'; readonly vm: string; readonly step: string }
   /** An action on the VM begins. */
-  | { readonly type: 'acts'; readonly vm: string };
+  | { readonly type: 'acts'; readonly vm: string }
+  /** A daemon that is about to begin has found that the one before died in an action. */
+  | { readonly type: 'left-open' };
 
 /** A daemon begins. Null: it did not say. */
 export interface DaemonStart {
@@ -221,7 +223,8 @@ function toldBy({ type, vm: about, atMs, actionId, data }: Entry): Told | null {
       return { type: 'event', event: { type, vm: about, event: vmmEvent.parse(data), atMs } };
     case 'action-end': {
       // One that was held has an input of its own; one that a daemon died in is looked at.
-      if (actionId === null || data.result === 'held' || data.result === 'unresolved') return null;
+      if (data.result === 'unresolved') return { type: 'left-open' };
+      if (actionId === null || data.result === 'held') return null;
       return {
         type: 'event',
         event: { type: 'action-ended', vm: about, actionId, result: ended.parse(data) },

@@ -60,6 +60,8 @@ export class Replay {
       this.#skipped += 1;
       return;
     }
+    // Of the next daemon, before it says that it begins: the former one did not live to that time.
+    if (line.told?.type === 'left-open') return;
     const now = this.#nowOf(line);
     this.#fromMs ??= now;
     // What was decided in a millisecond in which an alarm rang is told after it; an event may have come before.

@@ -65,6 +65,13 @@ describe('the replay of a journal', { timeout: 120_000 }, () => {
     expect(report.diverged).toEqual([]);
   });
 
+  it('does not let a daemon live on until the next one tells of the action that it died in', async () => {
+    const lines = await exported(52);
+    const died = lines.filter((line) => line.includes('"result":"unresolved"')).length;
+    expect(died).toBeGreaterThan(0);
+    expect(replay(lines).diverged).toEqual([]);
+  });
+
   it('takes no notice of an answer that its daemon took none of', async () => {
     // A look at a VM that was just adopted is still under way when one of its probes fails.
     const report = replay(await exported(13));
