@@ -7,7 +7,23 @@ import { freeSlot } from './host.js';
 import { beginInstance, forget, releaseLatches } from './instance.js';
 import { bootsGuest, graceAfter } from './ladder.js';
 import { bounded, span } from './text.js';
-import type { ActionRecord, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
+
+/** The action in flight. */
+export interface ActionRecord {
+  action: RecoveryAction;
+  startedAtMs: number;
+  /** False for the start of a VM that simply was not running yet. */
+  charged: boolean;
+  /** A daemon died with it in flight; looking tells what became of it. */
+  unresolved: boolean;
+  /** The guest began a new boot since the action began. */
+  sawInstance: boolean;
+  sawAttach: boolean;
+  /** The VMM ended during the action, after the last attachment. */
+  sawExit: boolean;
+  overdueTold: boolean;
+}
 
 /** The action in flight, if it is this one. */
 function inFlight(ctx: StepContext, vm: PolicyVmState, actionId: string): ActionRecord | null {

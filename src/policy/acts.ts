@@ -1,7 +1,9 @@
 import type { Diagnosis, Evidence } from '../model/health.js';
 import { type StepContext, say, wakeAt } from './context.js';
+import type { Ended } from './exits.js';
+import type { HoldRecord } from './people.js';
 import { bounded, evidence, utc } from './text.js';
-import type { Ended, HoldRecord, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** What a person can have vmpulse do to a VM. */
 export const ACT_VERBS = [

@@ -1,6 +1,7 @@
 import type { DiagnosisCause, Evidence } from '../model/health.js';
 import { LIMITS } from './defaults.js';
 import { isWantedBack } from './exits.js';
+import type { ProbeRecord } from './probe-record.js';
 import type { ConcludedKind, Rule } from './rules.js';
 import {
   allPathsDead,
@@ -16,7 +17,8 @@ import {
 } from './signals.js';
 import { whyStill } from './suspension.js';
 import { evidence, orderEvidence } from './text.js';
-import type { PolicyVmState, ProbeRecord, Verdict } from './vm-state.js';
+import type { Verdict } from './verdict.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** What the state of a VM, without a fresh look, amounts to. */
 export type Assessment =

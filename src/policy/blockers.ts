@@ -5,14 +5,23 @@ import { backoffMs, nextActionId } from './budget.js';
 import { warBlocker } from './edit-war.js';
 import { ladderFor } from './ladder.js';
 import { inertBecause } from './mode.js';
+import type { HoldRecord } from './people.js';
 import type { Rule } from './rules.js';
 import { mendsWhatIsShared, sharedCauseBlocker } from './shared-cause.js';
 import { inGrace } from './signals.js';
 import { migrationBlocker } from './suspension.js';
 import { span, utc } from './text.js';
 import type { PolicyState } from './types.js';
-import type { Blocker, HoldRecord, PolicyVmState, Verdict } from './vm-state.js';
+import type { Verdict } from './verdict.js';
+import type { PolicyVmState } from './vm-state.js';
 import { progressBlocker, vetoBlocker } from './witnesses.js';
+
+/** A rule that keeps an action from being carried out now. */
+export interface Blocker {
+  rule: Rule;
+  text: string;
+  untilMs: number | null;
+}
 
 /** Every rule of the VM and of people that forbids the step now; the first one decides. Host slots come after. */
 export function blockersOf(

@@ -1,7 +1,7 @@
+import type { Blocker } from './blockers.js';
 import { escalateHost, type StepContext, say } from './context.js';
 import type { HostState } from './host-state.js';
 import { span, utc } from './text.js';
-import type { Blocker } from './vm-state.js';
 
 /** Too many fail, by number and by share. */
 function overLimit(ctx: StepContext): boolean {

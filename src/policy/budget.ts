@@ -2,6 +2,34 @@ import type { RecoverySpec } from '../model/vm.js';
 import { LIMITS } from './defaults.js';
 import type { PolicyVmState } from './vm-state.js';
 
+export interface Budget {
+  /** Attempts charged since the VM was last stable. */
+  consecutive: number;
+  /** Attempts since the VM was last stable, charged or not: the n of the back-off. */
+  tries: number;
+  /** Times of the charged attempts of the last 24 hours, oldest first. */
+  rolling: number[];
+  /** Recoveries that did not help, since the last that did. */
+  failures: number;
+  breakerUntilMs: number | null;
+  /** When the last attempt ended: the back-off counts from here. */
+  lastEndedAtMs: number;
+  /** The last attempt has been counted as failed already. */
+  judged: boolean;
+}
+
+export function newBudget(): Budget {
+  return {
+    consecutive: 0,
+    tries: 0,
+    rolling: [],
+    failures: 0,
+    breakerUntilMs: null,
+    lastEndedAtMs: 0,
+    judged: true,
+  };
+}
+
 /** FNV-1a over the text, as a fraction in [0, 1): randomness that every run repeats. */
 export function hashFraction(text: string): number {
   let hash = 0x811c9dc5;

@@ -3,10 +3,12 @@ import { isLost } from '../model/link.js';
 import type { Outcome } from '../model/outcome.js';
 import { REASON_CLASS, type Reason } from '../model/reasons.js';
 import { probeEvidence } from './assess.js';
+import type { ProbeRecord } from './probe-record.js';
 import type { ConcludedKind } from './rules.js';
 import { answered, failedTriggers, guestPaths, isSilence, pathOf } from './signals.js';
 import { evidence, orderEvidence, span, utc } from './text.js';
-import type { PolicyVmState, ProbeRecord, Verdict } from './vm-state.js';
+import type { Verdict } from './verdict.js';
+import type { PolicyVmState } from './vm-state.js';
 import { witnessEvidence } from './witnesses.js';
 
 /** What a fresh look at all probes of a VM says about a suspicion. */

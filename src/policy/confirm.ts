@@ -3,8 +3,18 @@ import { assess } from './assess.js';
 import { classify } from './classify.js';
 import { type StepContext, say, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
+import type { ProbeRecord } from './probe-record.js';
 import { guestPaths, guestSeen, isGuestPath } from './signals.js';
-import type { ConfirmPurpose, PolicyVmState, ProbeRecord } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
+
+export type ConfirmPurpose = 'diagnose' | 'verify';
+
+export interface ConfirmRecord {
+  id: string;
+  purpose: ConfirmPurpose;
+  askedAtMs: number;
+  deadlineMs: number;
+}
 
 type Outcomes = Readonly<Record<string, Outcome>>;
 

@@ -1,8 +1,9 @@
 import type { LadderStep } from '../model/action.js';
+import type { Blocker } from './blockers.js';
 import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import { utc } from './text.js';
-import type { Blocker, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** How often we changed something back that others had changed. */
 export interface EditWar {

@@ -1,10 +1,44 @@
-import type { Diagnosis, Evidence } from '../model/health.js';
+import type { ActionResult, LadderStep } from '../model/action.js';
+import type { Diagnosis, DiagnosisCause, Evidence } from '../model/health.js';
 import { countFailure, giveBack } from './budget.js';
 import { type StepContext, say, wakeAt } from './context.js';
 import { healthBack, inGrace } from './signals.js';
 import { span } from './text.js';
-import type { Episode } from './types.js';
-import type { EpisodeRecord, PolicyVmState, Verdict } from './vm-state.js';
+import type { Verdict } from './verdict.js';
+import type { PolicyVmState } from './vm-state.js';
+
+/** One attempt of an episode. */
+export interface Attempt {
+  readonly actionId: string;
+  readonly step: LadderStep;
+  /** The diagnosis at that time; it may change from attempt to attempt, `Episode.diagnosis` names the first one acted on. */
+  readonly cause: DiagnosisCause;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly result: ActionResult | null;
+}
+
+/** From the first evidence of a failure to health being back and stable, or to giving up. */
+export interface Episode {
+  readonly diagnosis: Diagnosis;
+  /** First evidence. */
+  readonly startedAtMs: number;
+  /** When the diagnosis stood. */
+  readonly diagnosedAtMs: number;
+  readonly attempts: readonly Attempt[];
+  /** Health was back. */
+  readonly healedAtMs: number | null;
+  /** Stable since long enough; the episode is over. */
+  readonly closedAtMs: number | null;
+  readonly outcome: 'open' | 'recovered' | 'quarantined' | 'resolved-itself' | 'intended';
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** An episode while it is being written. */
+export type EpisodeRecord = Mutable<Omit<Episode, 'attempts'>> & { attempts: AttemptRecord[] };
+
+export type AttemptRecord = Mutable<Episode['attempts'][number]>;
 
 /** A failure has a name: opens an episode, or notes what became of the open one. */
 export function noteVerdict(ctx: StepContext, vm: PolicyVmState, verdict: Verdict): void {

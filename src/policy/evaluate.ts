@@ -1,6 +1,7 @@
 import { extendGrace, syncActivity } from './activity.js';
 import { expireAct, followAct } from './acts.js';
 import { type Assessment, assess, latch } from './assess.js';
+import type { Blocker } from './blockers.js';
 import { brakeBlocker } from './brake.js';
 import { askWhatIsRemembered, askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
@@ -11,8 +12,9 @@ import { countInFleet } from './fleet.js';
 import { forgetVm } from './forget-vm.js';
 import { noteHealth } from './health.js';
 import { freeSlot } from './host.js';
-import { endMaintenance } from './people.js';
-import { pursue, startUp, tellHold } from './plan.js';
+import { endMaintenance, type HoldRecord } from './people.js';
+import { pursue, startUp } from './plan.js';
+import type { ProbeRecord } from './probe-record.js';
 import { followSchedule } from './scheduled.js';
 import { incidentBlocker } from './shared-cause.js';
 import {
@@ -27,7 +29,8 @@ import {
 } from './signals.js';
 import { tellLongSuspension } from './suspension.js';
 import { evidence, span, utc } from './text.js';
-import type { Blocker, HoldRecord, PolicyVmState, ProbeRecord } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
+import { tellHold } from './waits.js';
 import { setWake } from './wakes.js';
 
 /** Looks at everything that is known of one VM and does what follows from it. Doing it twice changes nothing. */

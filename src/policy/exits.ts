@@ -4,7 +4,20 @@ import { endedByPerson } from './acts.js';
 import { LIMITS } from './defaults.js';
 import type { ConcludedKind } from './rules.js';
 import { evidence, orderEvidence } from './text.js';
-import type { Ended, PolicyVmState, WantedBack } from './vm-state.js';
+import type { Concluded } from './verdict.js';
+import type { PolicyVmState } from './vm-state.js';
+
+/** Who wants the VM back after such an end: we ended it, or a run strategy does after a failure or a clean end. */
+export type WantedBack = 'ours' | 'failure' | 'clean' | 'never';
+
+/** The VMM ended, and what that means. */
+export interface Ended {
+  atMs: number;
+  back: WantedBack;
+  /** By SIGTERM, which a host that shuts down sends as well. */
+  bySignal: boolean;
+  diagnosis: Concluded;
+}
 
 /** Steps of ours in which the VMM may end without anybody else having a part in it. */
 const ENDS_VMM: ReadonlySet<LadderStep> = new Set(['power-cycle', 'reboot', 'start']);

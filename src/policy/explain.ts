@@ -1,13 +1,50 @@
-import type { Evidence } from '../model/health.js';
+import type { LadderStep } from '../model/action.js';
+import type { Evidence, HealthState } from '../model/health.js';
+import type { ProbeState } from '../model/outcome.js';
+import type { ProbeKind, ProbeRole } from '../model/probe.js';
+import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
 import { exhausted, rollingUsed } from './budget.js';
+import type { AttemptRecord, Episode, EpisodeRecord } from './episode.js';
 import { bootsGuest } from './ladder.js';
 import { RULES, type Rule } from './rules.js';
 import { blindProbes, blindText } from './signals.js';
 import { probeSummaries, vmOf } from './summary.js';
 import { span, utc } from './text.js';
-import type { Episode, Explanation, PolicyState } from './types.js';
-import type { AttemptRecord, EpisodeRecord, PolicyVmState } from './vm-state.js';
+import type { PolicyState } from './types.js';
+import type { PolicyVmState } from './vm-state.js';
+
+/** Why the VM is as it is and what comes next. The same for people (`sentences`) and programs. */
+export interface Explanation {
+  readonly vm: VmId;
+  readonly health: HealthState;
+  readonly sinceMs: number;
+  readonly sentences: readonly string[];
+  readonly evidence: readonly Evidence[];
+  readonly episode: Episode | null;
+  /** Oldest first, at most PolicyConfig.episodesKept. */
+  readonly pastEpisodes: readonly Episode[];
+  readonly holds: readonly {
+    readonly rule: string;
+    readonly text: string;
+    readonly untilMs: number | null;
+  }[];
+  readonly budget: {
+    readonly consecutiveUsed: number;
+    readonly consecutiveMax: number;
+    readonly rolling24hUsed: number;
+    readonly rolling24hMax: number;
+  };
+  readonly next: { readonly step: LadderStep; readonly atMs: number | null; readonly text: string } | null;
+  readonly probes: readonly {
+    readonly name: string;
+    readonly role: ProbeRole;
+    readonly kind: ProbeKind;
+    readonly state: ProbeState;
+    readonly reason: Reason | null;
+    readonly sinceMs: number;
+  }[];
+}
 
 /**
  * Why the VM is as it is, what was done, what holds, and what comes next: sentences for people and the same facts as

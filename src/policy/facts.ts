@@ -1,6 +1,5 @@
 import type { VmmEvent } from '../model/ports.js';
-import type { StepContext } from './context.js';
-import { say } from './context.js';
+import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import { interpretExit } from './exits.js';
 import { beginInstance, vmmEnded } from './instance.js';

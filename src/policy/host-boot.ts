@@ -2,9 +2,11 @@ import { type StepContext, say } from './context.js';
 import { close } from './episode.js';
 import type { HostSigns } from './host-state.js';
 import { forget } from './instance.js';
+import { newProbeRecord } from './probe-record.js';
 import type { Rule } from './rules.js';
 import { bounded } from './text.js';
-import { newProbeRecord, noFacts, type PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
+import { noFacts } from './vmm-facts.js';
 
 /** A new boot of the host is start-up, not failure: every VMM is gone, and none of them for a reason of its own. */
 export function noteHostBooted(ctx: StepContext): void {

@@ -1,5 +1,5 @@
 import type { VmId } from '../model/vm.js';
-import type { HoldRecord } from './vm-state.js';
+import type { HoldRecord } from './people.js';
 
 /** A VM's place in a queue; stale once the VM's own ticket differs. */
 export interface Ticket {

@@ -1,10 +1,11 @@
+import type { Blocker } from './blockers.js';
 import { brakeWakeAt } from './brake.js';
 import type { StepContext } from './context.js';
 import { LIMITS } from './defaults.js';
 import { type HostState, type Line, maxEntries, type Ticket } from './host-state.js';
 import { incidentWakeAt } from './shared-cause.js';
 import type { PolicyConfig, PolicyState } from './types.js';
-import type { Blocker, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** Takes a place in the line, or keeps the one it has. */
 export function enqueue(ctx: StepContext, vm: PolicyVmState, line: Line): void {

@@ -1,7 +1,8 @@
 export { ACT_VERBS, type ActVerb } from './acts.js';
 export { heldMeanwhile } from './blockers.js';
 export { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from './defaults.js';
-export { explain } from './explain.js';
+export type { Attempt, Episode } from './episode.js';
+export { type Explanation, explain } from './explain.js';
 export { type Intent, intentsOf } from './intents.js';
 export { assertInvariants } from './invariants.js';
 export { type KeptBy, ReadyList } from './readiness.js';
@@ -11,11 +12,8 @@ export { HOST_ROW, hostText, restore, serialize, vmRow, vmText } from './snapsho
 export { createPolicy, step } from './step.js';
 export { holdsOf, type PersonHold, type ProbeSummary, summarize, type VmSummary } from './summary.js';
 export type {
-  Attempt,
   Decision,
   DecisionKind,
-  Episode,
-  Explanation,
   PolicyConfig,
   PolicyEffect,
   PolicyEvent,

@@ -1,10 +1,12 @@
 import { noActivity } from './activity.js';
 import { type StepContext, say } from './context.js';
 import { interpretExit } from './exits.js';
+import { newProbeRecord, type ProbeRecord } from './probe-record.js';
 import { pathOf } from './signals.js';
 import { utc } from './text.js';
 import type { PolicyProbe } from './types.js';
-import { newProbeRecord, noFacts, type PolicyVmState, type ProbeRecord } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
+import { noFacts } from './vmm-facts.js';
 
 /** A new boot of the guest: thresholds, facts and conclusions of the last one are void; grace begins. */
 export function beginInstance(

@@ -1,10 +1,10 @@
 import type { VmId } from '../model/vm.js';
 import { type StepContext, say } from './context.js';
 import { wantsAfterFailure } from './exits.js';
-import { endMaintenance } from './people.js';
+import { endMaintenance, type HoldRecord } from './people.js';
 import { bounded } from './text.js';
 import type { PolicyState } from './types.js';
-import type { HoldRecord, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** What a person wants of a VM (null: of all), until it is withdrawn or over; automation obeys. */
 export interface Intent {

@@ -1,6 +1,7 @@
+import type { Blocker } from './blockers.js';
 import { type StepContext, say } from './context.js';
 import { endWar } from './edit-war.js';
-import type { Blocker, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** Why automation does nothing to the VM by itself, whatever it looks like; null: it acts. */
 export function idleBecause(vm: PolicyVmState): Blocker | null {

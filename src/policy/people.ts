@@ -7,7 +7,14 @@ import { forget, releaseLatches } from './instance.js';
 import { endIncident } from './shared-cause.js';
 import { bounded, utc } from './text.js';
 import type { PolicyEvent } from './types.js';
-import type { HoldRecord, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
+
+export interface HoldRecord {
+  reason: string;
+  author: string;
+  sinceMs: number;
+  untilMs: number | null;
+}
 
 /** A person holds recovery, of one VM or (null) of all. The newest hold counts. */
 export function noteHold(

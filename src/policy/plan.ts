@@ -1,18 +1,19 @@
-import type { LadderStep, RecoveryAction } from '../model/action.js';
+import type { LadderStep } from '../model/action.js';
 import type { Diagnosis } from '../model/health.js';
-import { blockersOf } from './blockers.js';
-import { charge, exhausted, nextActionId, rollingUsed } from './budget.js';
+import { beginAction } from './begin-action.js';
+import { type Blocker, blockersOf } from './blockers.js';
+import { exhausted, rollingUsed } from './budget.js';
 import { askWhatItMeans } from './confirm.js';
-import { escalate, type StepContext, say, wakeAt } from './context.js';
+import { escalate, type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
-import { changesBack, noteEdit } from './edit-war.js';
 import { close } from './episode.js';
 import { canBootNow, enqueue } from './host.js';
-import { attemptsOf, bootsGuest, ladderFor, nextStep } from './ladder.js';
+import { bootsGuest, ladderFor, nextStep } from './ladder.js';
 import { idleBecause } from './mode.js';
 import type { Rule } from './rules.js';
-import { utc } from './text.js';
-import type { Blocker, PolicyVmState, Verdict } from './vm-state.js';
+import type { Verdict } from './verdict.js';
+import type { PolicyVmState } from './vm-state.js';
+import { blocked, holdOnce, planned } from './waits.js';
 
 /** Chooses the answer to a diagnosis, and carries it out unless a rule forbids it. */
 export function pursue(ctx: StepContext, vm: PolicyVmState, verdict: Verdict): void {
@@ -86,141 +87,11 @@ export function request(
   charged: boolean,
 ): void {
   if (vm.reserved && (!bootsGuest(step) || canBootNow(ctx))) {
-    act(ctx, vm, step, diagnosis, charged);
+    beginAction(ctx, vm, step, diagnosis, charged);
     return;
   }
   planned(vm, step, null, 'as soon as the host has a slot for it');
   enqueue(ctx, vm, charged ? (bootsGuest(step) ? 'boot' : 'mild') : 'start');
-}
-
-function act(
-  ctx: StepContext,
-  vm: PolicyVmState,
-  step: LadderStep,
-  diagnosis: Diagnosis,
-  charged: boolean,
-): void {
-  const { spec } = vm;
-  if (!spec) return;
-  const id = nextActionId(vm, charged ? (vm.episode?.startedAtMs ?? ctx.now) : ctx.now);
-  vm.seq += 1;
-  const { stepTimeoutMs, gracefulStopMs } = spec.recovery;
-  // A guest that lives and is only cut off is shut down in order.
-  const inOrder = step === 'reboot' || diagnosis.cause === 'link-lost';
-  const timeoutMs = inOrder ? Math.max(stepTimeoutMs, gracefulStopMs) : stepTimeoutMs;
-  const action: RecoveryAction = {
-    id,
-    vm: vm.id,
-    step,
-    attempt: attemptsOf(vm, step) + 1,
-    diagnosis,
-    timeoutMs,
-  };
-  vm.action = {
-    action,
-    startedAtMs: ctx.now,
-    charged,
-    unresolved: false,
-    sawInstance: false,
-    sawAttach: false,
-    sawExit: false,
-    overdueTold: false,
-  };
-  if (changesBack(step)) edited(ctx, vm, step);
-  vm.budget.tries += 1;
-  vm.budget.judged = false;
-  if (charged) {
-    charge(vm, ctx.now);
-    noteAttempt(vm, action, ctx.now);
-  }
-  if (bootsGuest(step)) ctx.state.host.boots.push(ctx.now);
-  // The slot is the action's from here on.
-  vm.reserved = false;
-  vm.told.hold = '';
-  vm.actionHeld = null;
-  ctx.effects.push({ type: 'recover', action });
-  say(ctx, {
-    vm,
-    kind: 'act',
-    rule: charged ? 'ladder' : diagnosis.cause === 'scheduled' ? 'scheduled' : 'start-up',
-    text: `${step} (attempt ${action.attempt}) for ${diagnosis.kind} (${diagnosis.cause})`,
-    actionId: id,
-    data: { step, attempt: action.attempt, timeoutMs },
-  });
-}
-
-/** Somebody may set again and again what we change back: automation gives in, and people are told once. */
-function edited(ctx: StepContext, vm: PolicyVmState, step: LadderStep): void {
-  if (noteEdit(vm.war, ctx.now) !== 'paused') return;
-  const text = `${vm.id}: ${step} was undone ${vm.war.day.length} times within a day; after this one it is left as others want it`;
-  // Once a war, also where the failure is still the same.
-  escalate(ctx, vm, 'edit-war', text, `edit-war/${ctx.now}`);
-}
-
-function noteAttempt(vm: PolicyVmState, action: RecoveryAction, now: number): void {
-  const attempts = vm.episode?.attempts ?? [];
-  const { id: actionId, step, diagnosis } = action;
-  attempts.push({ actionId, step, cause: diagnosis.cause, startedAtMs: now, endedAtMs: null, result: null });
-  if (attempts.length > LIMITS.attemptsKept) attempts.shift();
-}
-
-export function blocked(
-  ctx: StepContext,
-  vm: PolicyVmState,
-  step: LadderStep,
-  blockers: readonly Blocker[],
-): void {
-  for (const blocker of blockers) if (blocker.untilMs !== null) wakeAt(ctx, blocker.untilMs);
-  vm.blockers = [...blockers];
-  const [first] = blockers;
-  if (!first) return;
-  const open = blockers.some((b) => b.untilMs === null);
-  const atMs = open ? null : Math.max(...blockers.map((b) => b.untilMs ?? 0));
-  planned(vm, step, atMs, open ? 'once nothing holds it any more' : 'then');
-  tellHold(ctx, vm, first, step);
-  if (blockers.some(({ rule }) => rule === 'io-veto')) tellLongVeto(ctx, vm, step);
-}
-
-/** Something fails for long in a guest that works otherwise: nothing stronger will be done, so people must know. */
-function tellLongVeto(ctx: StepContext, vm: PolicyVmState, step: LadderStep): void {
-  const atMs = (vm.episode?.startedAtMs ?? ctx.now) + LIMITS.vetoToldMs;
-  if (ctx.now < atMs) wakeAt(ctx, atMs);
-  else
-    escalate(
-      ctx,
-      vm,
-      'io-veto',
-      `${vm.id}: ${step} would be next, but its guest still works; a person is needed`,
-    );
-}
-
-function holdOnce(ctx: StepContext, vm: PolicyVmState, blocker: Blocker): void {
-  if (blocker.untilMs !== null) wakeAt(ctx, blocker.untilMs);
-  vm.blockers = [blocker];
-  tellHold(ctx, vm, blocker, null);
-}
-
-/** Says a hold when it begins, not every time it is found again. */
-export function tellHold(
-  ctx: StepContext,
-  vm: PolicyVmState,
-  blocker: Blocker,
-  step: LadderStep | null,
-): void {
-  // A veto is prolonged with every move of the guest, and is still one.
-  const end = blocker.rule === 'io-veto' ? vm.activity.movedAtMs !== null : blocker.untilMs;
-  const key = `${blocker.rule} ${step} ${end}`;
-  if (vm.told.hold === key) return;
-  vm.told.hold = key;
-  const until = blocker.untilMs === null ? '' : ` (until ${utc(blocker.untilMs)})`;
-  const what = step === null ? '' : `${step} waits: `;
-  say(ctx, {
-    vm,
-    kind: 'hold',
-    rule: blocker.rule,
-    text: `${what}${blocker.text}${until}`,
-    data: { step, untilMs: blocker.untilMs },
-  });
 }
 
 function would(
@@ -304,8 +175,4 @@ function quarantine(ctx: StepContext, vm: PolicyVmState, rule: 'budget-consecuti
   say(ctx, { vm, kind: 'quarantine', rule, text: `quarantined: ${text}; only a person lets it out` });
   escalate(ctx, vm, 'quarantine', `${vm.id} is quarantined: ${text}; look at it, then release it`);
   close(ctx, vm, 'quarantined');
-}
-
-function planned(vm: PolicyVmState, step: LadderStep, atMs: number | null, text: string): void {
-  vm.next = { step, atMs, text };
 }

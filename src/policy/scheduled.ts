@@ -1,13 +1,14 @@
 import type { LadderStep } from '../model/action.js';
 import type { VmId } from '../model/vm.js';
-import { blockersOf } from './blockers.js';
+import { type Blocker, blockersOf } from './blockers.js';
 import { type StepContext, say } from './context.js';
 import { idleBecause, inertBecause } from './mode.js';
-import { blocked, request } from './plan.js';
+import { request } from './plan.js';
 import type { Rule } from './rules.js';
 import { bounded, evidence, utc } from './text.js';
 import type { PolicyState } from './types.js';
-import type { Blocker, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
+import { blocked } from './waits.js';
 import { nextOpenMs } from './windows.js';
 
 /** Steps that a person can schedule. */

@@ -1,13 +1,15 @@
 import type { LadderStep } from '../model/action.js';
 import type { Diagnosis } from '../model/health.js';
 import type { VmId } from '../model/vm.js';
+import type { Blocker } from './blockers.js';
 import { escalateHost, type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import type { Failure, HostState, Incident } from './host-state.js';
 import { bootsGuest } from './ladder.js';
 import { bounded, span, utc } from './text.js';
 import type { PolicyConfig, PolicyState } from './types.js';
-import type { Blocker, PolicyVmState, Verdict } from './vm-state.js';
+import type { Verdict } from './verdict.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** What all VMs share. */
 const HOST = 'host';

@@ -1,6 +1,7 @@
 import type { ProbeKind } from '../model/probe.js';
 import { REASON_CLASS, type Reason, type ReasonClass } from '../model/reasons.js';
-import type { PolicyVmState, ProbeRecord } from './vm-state.js';
+import type { ProbeRecord } from './probe-record.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** What a kind of probe can bear witness of. */
 export type Path = 'process' | 'api' | 'agent' | 'network' | 'console' | 'vcpu' | 'link';

@@ -4,28 +4,21 @@ import { LINK_FAULTS } from '../model/link.js';
 import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import { isReason, type Reason } from '../model/reasons.js';
+import type { ActionRecord } from './actions.js';
 import { ACT_VERBS, type ActInFlight } from './acts.js';
+import type { Budget } from './budget.js';
 import { LIMITS } from './defaults.js';
 import { type EditWar, newWar } from './edit-war.js';
+import type { AttemptRecord, Episode, EpisodeRecord } from './episode.js';
+import type { Ended, WantedBack } from './exits.js';
 import type { Field } from './field.js';
+import type { HoldRecord } from './people.js';
+import type { ProbeRecord } from './probe-record.js';
 import { CONCLUDED } from './rules.js';
 import { SCHEDULABLE, type Scheduled } from './scheduled.js';
 import { isProbeKind } from './signals.js';
-import type { Episode } from './types.js';
-import {
-  type ActionRecord,
-  type AttemptRecord,
-  type Budget,
-  type Ended,
-  type EpisodeRecord,
-  type Facts,
-  type HoldRecord,
-  newVmState,
-  noFacts,
-  type PolicyVmState,
-  type ProbeRecord,
-  type WantedBack,
-} from './vm-state.js';
+import { newVmState, type PolicyVmState } from './vm-state.js';
+import { type Facts, noFacts } from './vmm-facts.js';
 
 const STATES: readonly ProbeState[] = ['unknown', 'ok', 'failed', 'blind'];
 const ROLES: readonly ProbeRole[] = ['startup', 'liveness', 'readiness', 'check'];

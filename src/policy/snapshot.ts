@@ -1,8 +1,11 @@
+import type { Episode } from './episode.js';
 import { Field } from './field.js';
 import { type Brake, type Incident, newHostState } from './host-state.js';
+import type { ProbeRecord } from './probe-record.js';
 import { readHold, readVm } from './snapshot-vm.js';
-import type { Episode, PolicyConfig, PolicyProbe, PolicyState } from './types.js';
-import { type Facts, noFacts, type PolicyVmState, type ProbeRecord } from './vm-state.js';
+import type { PolicyConfig, PolicyProbe, PolicyState } from './types.js';
+import type { PolicyVmState } from './vm-state.js';
+import { type Facts, noFacts } from './vmm-facts.js';
 
 const FORMAT = 'vmpulse-policy';
 const VERSION = 1;

@@ -1,6 +1,7 @@
+import type { Blocker } from './blockers.js';
 import { escalate, type StepContext, wakeAt } from './context.js';
 import { span, utc } from './text.js';
-import type { Blocker, PolicyVmState } from './vm-state.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** What a person or a tool does with a VM that stands still, by the run state that its VMM names. */
 const WHY_STILL: Readonly<Record<string, string>> = {

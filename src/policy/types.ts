@@ -1,5 +1,4 @@
 import type { ActionResult, LadderStep, RecoveryAction } from '../model/action.js';
-import type { Diagnosis, DiagnosisCause, Evidence, HealthState } from '../model/health.js';
 import type { Outcome, ProbeState } from '../model/outcome.js';
 import type { VmmEvent } from '../model/ports.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
@@ -240,64 +239,6 @@ export interface StepResult {
   readonly looked: readonly VmId[];
   /** Send `tick` then, if nothing comes before; null: nothing is pending. */
   readonly wakeAtMs: number | null;
-}
-
-/** One attempt of an episode. */
-export interface Attempt {
-  readonly actionId: string;
-  readonly step: LadderStep;
-  /** The diagnosis at that time; it may change from attempt to attempt, `Episode.diagnosis` names the first one acted on. */
-  readonly cause: DiagnosisCause;
-  readonly startedAtMs: number;
-  readonly endedAtMs: number | null;
-  readonly result: ActionResult | null;
-}
-
-/** From the first evidence of a failure to health being back and stable, or to giving up. */
-export interface Episode {
-  readonly diagnosis: Diagnosis;
-  /** First evidence. */
-  readonly startedAtMs: number;
-  /** When the diagnosis stood. */
-  readonly diagnosedAtMs: number;
-  readonly attempts: readonly Attempt[];
-  /** Health was back. */
-  readonly healedAtMs: number | null;
-  /** Stable since long enough; the episode is over. */
-  readonly closedAtMs: number | null;
-  readonly outcome: 'open' | 'recovered' | 'quarantined' | 'resolved-itself' | 'intended';
-}
-
-/** Why the VM is as it is and what comes next. The same for people (`sentences`) and programs. */
-export interface Explanation {
-  readonly vm: VmId;
-  readonly health: HealthState;
-  readonly sinceMs: number;
-  readonly sentences: readonly string[];
-  readonly evidence: readonly Evidence[];
-  readonly episode: Episode | null;
-  /** Oldest first, at most PolicyConfig.episodesKept. */
-  readonly pastEpisodes: readonly Episode[];
-  readonly holds: readonly {
-    readonly rule: string;
-    readonly text: string;
-    readonly untilMs: number | null;
-  }[];
-  readonly budget: {
-    readonly consecutiveUsed: number;
-    readonly consecutiveMax: number;
-    readonly rolling24hUsed: number;
-    readonly rolling24hMax: number;
-  };
-  readonly next: { readonly step: LadderStep; readonly atMs: number | null; readonly text: string } | null;
-  readonly probes: readonly {
-    readonly name: string;
-    readonly role: ProbeRole;
-    readonly kind: ProbeKind;
-    readonly state: ProbeState;
-    readonly reason: Reason | null;
-    readonly sinceMs: number;
-  }[];
 }
 
 /** State of the whole policy. Owned by the caller, consumed by step(); plain data, so that it can be stored. */

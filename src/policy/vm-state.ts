@@ -1,157 +1,22 @@
-import type { LadderStep, RecoveryAction } from '../model/action.js';
-import type { Diagnosis, HealthState } from '../model/health.js';
-import type { LinkFault } from '../model/link.js';
-import type { ProbeState } from '../model/outcome.js';
-import type { Reason } from '../model/reasons.js';
+import type { LadderStep } from '../model/action.js';
+import type { HealthState } from '../model/health.js';
 import type { VmId } from '../model/vm.js';
+import type { ActionRecord } from './actions.js';
 import { type Activity, noActivity } from './activity.js';
 import type { ActInFlight } from './acts.js';
+import type { Blocker } from './blockers.js';
+import { type Budget, newBudget } from './budget.js';
+import type { ConfirmRecord } from './confirm.js';
 import { type EditWar, newWar } from './edit-war.js';
+import type { EpisodeRecord } from './episode.js';
+import type { Ended } from './exits.js';
 import type { Line } from './host-state.js';
-import type { ConcludedKind, Rule } from './rules.js';
+import type { HoldRecord } from './people.js';
+import type { ProbeRecord } from './probe-record.js';
 import type { Scheduled } from './scheduled.js';
-import type { Episode, PolicyProbe, PolicyVm } from './types.js';
-
-/** A probe as the policy knows it in the present instance of the VM. */
-export interface ProbeRecord {
-  spec: PolicyProbe;
-  /** What the engine said last in this instance; the start state before. */
-  state: ProbeState;
-  /** Something was said in this instance; false: `state` is only the start state. */
-  seen: boolean;
-  reason: Reason | null;
-  /** Last change of state, 0: none in this instance. */
-  sinceMs: number;
-  streakStartMs: number;
-  lastOkMs: number;
-  count: number;
-  /** A liveness probe that failed holds until a new instance or until a ladder step completes. */
-  latched: boolean;
-  /** Known from a former daemon, or of a former check, only; the engine has not said it of this one. */
-  assumed: boolean;
-}
-
-/** What the VMM said of the present instance. Cleared by a new one. */
-export interface Facts {
-  panickedAtMs: number | null;
-  panicAction: string;
-  /** The crash kernel runs and saves the dump. */
-  crashLoadedAtMs: number | null;
-  watchdogAtMs: number | null;
-  watchdogAction: string;
-  ioErrorAtMs: number | null;
-  ioErrorText: string;
-  ioErrorNoSpace: boolean;
-  oomKilledAtMs: number | null;
-  shutdownAtMs: number | null;
-  shutdownGuest: boolean;
-  shutdownReason: string;
-  /** Somebody other than us pressed the power button. */
-  powerdownAtMs: number | null;
-  pausedAtMs: number | null;
-  /** Run state of a VM that is paused, as the VMM names it; empty: not known. */
-  pausedStatus: string;
-  /** It is being moved or saved while it runs, since then. */
-  migratingAtMs: number | null;
-  /** The process watch says that the VMM is gone; `exited` follows with its last words. */
-  processGoneAtMs: number | null;
-  monitor: 'connected' | 'lost' | 'busy' | 'foreign' | null;
-  monitorAtMs: number;
-  /** What is wrong with the host's side of its network, since then; null: nothing. */
-  linkFault: LinkFault | null;
-  linkText: string;
-  linkAtMs: number;
-}
-
-/** A diagnosis of a kind that is concluded today. */
-export interface Concluded extends Diagnosis {
-  readonly kind: ConcludedKind;
-}
-
-/** Who wants the VM back after such an end: we ended it, or a run strategy does after a failure or a clean end. */
-export type WantedBack = 'ours' | 'failure' | 'clean' | 'never';
-
-/** The VMM ended, and what that means. */
-export interface Ended {
-  atMs: number;
-  back: WantedBack;
-  /** By SIGTERM, which a host that shuts down sends as well. */
-  bySignal: boolean;
-  diagnosis: Concluded;
-}
-
-/** The action in flight. */
-export interface ActionRecord {
-  action: RecoveryAction;
-  startedAtMs: number;
-  /** False for the start of a VM that simply was not running yet. */
-  charged: boolean;
-  /** A daemon died with it in flight; looking tells what became of it. */
-  unresolved: boolean;
-  /** The guest began a new boot since the action began. */
-  sawInstance: boolean;
-  sawAttach: boolean;
-  /** The VMM ended during the action, after the last attachment. */
-  sawExit: boolean;
-  overdueTold: boolean;
-}
-
-export type ConfirmPurpose = 'diagnose' | 'verify';
-
-export interface ConfirmRecord {
-  id: string;
-  purpose: ConfirmPurpose;
-  askedAtMs: number;
-  deadlineMs: number;
-}
-
-/** What the failure means, and how sure that is. */
-export interface Verdict {
-  diagnosis: Concluded;
-  /** From a dead process, a panic or a watchdog; anything else is inferred and must be fresh to act on. */
-  conclusive: boolean;
-  /** `alert`: people are told and nothing is done; `wait`: not for long enough yet. */
-  remedy: 'ladder' | 'alert' | 'wait';
-  /** When a fresh look, or the event, said so. */
-  atMs: number;
-}
-
-export interface HoldRecord {
-  reason: string;
-  author: string;
-  sinceMs: number;
-  untilMs: number | null;
-}
-
-/** A rule that keeps an action from being carried out now. */
-export interface Blocker {
-  rule: Rule;
-  text: string;
-  untilMs: number | null;
-}
-
-export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** An episode while it is being written. */
-export type EpisodeRecord = Mutable<Omit<Episode, 'attempts'>> & { attempts: AttemptRecord[] };
-
-export type AttemptRecord = Mutable<Episode['attempts'][number]>;
-
-export interface Budget {
-  /** Attempts charged since the VM was last stable. */
-  consecutive: number;
-  /** Attempts since the VM was last stable, charged or not: the n of the back-off. */
-  tries: number;
-  /** Times of the charged attempts of the last 24 hours, oldest first. */
-  rolling: number[];
-  /** Recoveries that did not help, since the last that did. */
-  failures: number;
-  breakerUntilMs: number | null;
-  /** When the last attempt ended: the back-off counts from here. */
-  lastEndedAtMs: number;
-  /** The last attempt has been counted as failed already. */
-  judged: boolean;
-}
+import type { PolicyVm } from './types.js';
+import type { Verdict } from './verdict.js';
+import { type Facts, noFacts } from './vmm-facts.js';
 
 /** Everything the policy knows of one VM. Plain data; step() owns and changes it. */
 export interface PolicyVmState {
@@ -245,60 +110,6 @@ export interface PolicyVmState {
   wakeAtMs: number | null;
   /** This VM as stored text, null once it was looked at again. */
   stored: string | null;
-}
-
-export function noFacts(): Facts {
-  return {
-    panickedAtMs: null,
-    panicAction: '',
-    crashLoadedAtMs: null,
-    watchdogAtMs: null,
-    watchdogAction: '',
-    ioErrorAtMs: null,
-    ioErrorText: '',
-    ioErrorNoSpace: false,
-    oomKilledAtMs: null,
-    shutdownAtMs: null,
-    shutdownGuest: false,
-    shutdownReason: '',
-    powerdownAtMs: null,
-    pausedAtMs: null,
-    pausedStatus: '',
-    migratingAtMs: null,
-    processGoneAtMs: null,
-    monitor: null,
-    monitorAtMs: 0,
-    linkFault: null,
-    linkText: '',
-    linkAtMs: 0,
-  };
-}
-
-export function newProbeRecord(spec: PolicyProbe): ProbeRecord {
-  return {
-    spec,
-    state: spec.startState,
-    seen: false,
-    reason: null,
-    sinceMs: 0,
-    streakStartMs: 0,
-    lastOkMs: 0,
-    count: 0,
-    latched: false,
-    assumed: false,
-  };
-}
-
-export function newBudget(): Budget {
-  return {
-    consecutive: 0,
-    tries: 0,
-    rolling: [],
-    failures: 0,
-    breakerUntilMs: null,
-    lastEndedAtMs: 0,
-    judged: true,
-  };
 }
 
 export function newVmState(id: VmId, now: number): PolicyVmState {

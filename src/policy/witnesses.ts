@@ -1,9 +1,11 @@
 import type { LadderStep } from '../model/action.js';
 import type { Evidence } from '../model/health.js';
+import type { Blocker } from './blockers.js';
 import { LIMITS } from './defaults.js';
 import { vcpusMove } from './signals.js';
 import { evidence, span, utc } from './text.js';
-import type { Blocker, PolicyVmState, Verdict } from './vm-state.js';
+import type { Verdict } from './verdict.js';
+import type { PolicyVmState } from './vm-state.js';
 
 /** Whether the guest, as far as one source beside its probes can tell, still does something. */
 interface Witness {
