@@ -6,8 +6,7 @@ import type { HostNetwork } from '../model/link.js';
 import type { NotifySettings, ReportSettings } from '../model/notification.js';
 import { DEFAULT_TIMING } from '../model/probe.js';
 import type { RecoverySpec } from '../model/vm.js';
-import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../policy/defaults.js';
-import type { PolicyConfig } from '../policy/types.js';
+import { DEFAULT_RECOVERY } from '../policy/defaults.js';
 import {
   absolutePathField,
   booleanField,
@@ -18,8 +17,11 @@ import {
 } from '../probes/fields.js';
 import { type ApiConfig, apiSchema, buildApi } from './api-schema.js';
 import { checkDocument } from './check-document.js';
+import { buildEngine, type EngineConfig, engineSchema } from './engine-schema.js';
 import { durationField, memoryField } from './fields.js';
 import { buildHookSettings, hostHooksSchema } from './hooks-schema.js';
+import { buildHostWatchdog, type HostWatchdogConfig, hostWatchdogSchema } from './host-watchdog-schema.js';
+import { buildLimits, type LimitsConfig, limitsSchema } from './limits-schema.js';
 import { guestListenField, type ListenAddress, loopbackListenField } from './listen-address.js';
 import { type MetricsPushConfig, metricsPushOf, metricsPushSchema } from './metrics-push-schema.js';
 import { buildNetworks, networksSchema } from './networks-schema.js';
@@ -66,22 +68,8 @@ export interface DaemonConfig {
     readonly agentCheck?: ListenAddress;
   };
   /** A watchdog device of the host that the daemon feeds; unset: none. */
-  readonly hostWatchdog?: {
-    readonly device: string;
-    readonly timeoutMs: number;
-    readonly pretimeoutMs?: number;
-  };
-  readonly engine: {
-    readonly backend: 'auto' | 'native' | 'portable';
-    readonly maxInFlight: number;
-    readonly maxInFlightPerDestination: number;
-    readonly maxPacketsPerSecond: number;
-    readonly tickMs: number;
-    readonly lateMs: number;
-    readonly blindAfter: number;
-    readonly threads: number;
-    readonly reactor: 'auto' | 'epoll';
-  };
+  readonly hostWatchdog?: HostWatchdogConfig;
+  readonly engine: EngineConfig;
   /** What probes get that say nothing else. */
   readonly probes: ProbeDefaults;
   /** Networks that vmpulse makes on the host. */
@@ -96,7 +84,7 @@ export interface DaemonConfig {
   readonly recovery: RecoverySpec;
   /** Which of it the file says; the rest are defaults. */
   readonly recoveryOrigins: RecoveryOrigins;
-  readonly limits: Omit<PolicyConfig, 'confirmTimeoutMs' | 'episodesKept'>;
+  readonly limits: LimitsConfig;
 }
 
 const hostNameField = textField({ unit: 'name', example: 'kvm-3' }, (text) =>
@@ -112,9 +100,6 @@ const manifestPathField = textField({ unit: 'path', example: 'vms.d' }, (text) =
 );
 
 const DAY_MS = 86_400_000;
-const HOST_WATCHDOG_MS = 60_000;
-const MAX_HOST_WATCHDOG_MS = 3_600_000;
-
 const MIB = 1024 ** 2;
 /** A journal also has the state of the VMs, which stays. */
 const MIN_JOURNAL_MIB = 64;
@@ -127,18 +112,6 @@ const journalSchema = z.strictObject({
     .optional(),
 });
 
-const engineSchema = z.strictObject({
-  backend: z.enum(['auto', 'native', 'portable']).meta({ unit: 'choice', example: 'auto' }).optional(),
-  maxInFlight: countField({ unit: 'count', example: '4096' }, 1, 1_000_000).optional(),
-  maxInFlightPerDestination: countField({ unit: 'count', example: '64' }, 1, 65_536).optional(),
-  maxPacketsPerSecond: countField({ unit: 'count', example: '250000' }, 1, 10_000_000).optional(),
-  tickMs: countField({ unit: 'ms', example: '2' }, 1, 1000).optional(),
-  lateMs: countField({ unit: 'ms', example: '250' }, 1, 60_000).optional(),
-  blindAfter: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
-  threads: countField({ unit: 'count', example: '1' }, 1, 64).optional(),
-  reactor: z.enum(['auto', 'epoll']).meta({ unit: 'choice', example: 'auto' }).optional(),
-});
-
 const probesSchema = z.strictObject({
   period: durationField('10s', 50, DAY_MS).optional(),
   timeout: durationField('1s', 1, DAY_MS).optional(),
@@ -146,21 +119,6 @@ const probesSchema = z.strictObject({
   failureThreshold: countField({ unit: 'count', example: '3' }, 1, 1000).optional(),
   retryDelay: durationField('5s', 1, DAY_MS).optional(),
 });
-
-const hostWatchdogSchema = z
-  .strictObject({
-    device: absolutePathField,
-    timeout: durationField('60s', 10_000, MAX_HOST_WATCHDOG_MS).optional(),
-    pretimeout: durationField('20s', 1_000).optional(),
-  })
-  .superRefine(({ timeout = HOST_WATCHDOG_MS, pretimeout = 0 }, ctx) => {
-    if (pretimeout < timeout) return;
-    ctx.addIssue({
-      code: 'custom',
-      message: 'is not before the timeout; shorten it',
-      path: ['pretimeout'],
-    });
-  });
 
 /** The daemon's configuration file. */
 export const daemonSchema = z.strictObject({
@@ -189,19 +147,7 @@ export const daemonSchema = z.strictObject({
   engine: engineSchema.optional(),
   probes: probesSchema.optional(),
   recovery: hostRecoverySchema.optional(),
-  limits: z
-    .strictObject({
-      concurrentRecoveries: countField({ unit: 'count', example: '2' }, 1, 1000).optional(),
-      bootsPerMinute: countField({ unit: 'count', example: '10' }, 1, 10_000).optional(),
-      brakeRatio: z.number().min(0.01).max(1).meta({ unit: 'fraction', example: '0.3' }).optional(),
-      brakeFrom: countField({ unit: 'count', example: '3' }, 1, 1_000_000).optional(),
-      brakeCooldown: durationField('5m', 0).optional(),
-      brakeEscalateAfter: durationField('30m', 0).optional(),
-      sharedCauseWindow: durationField('30s', 0).optional(),
-      maxEject: z.number().min(0).max(1).meta({ unit: 'fraction', example: '0.5' }).optional(),
-      sharedCauseFrom: countField({ unit: 'count', example: '3' }, 2, 1_000_000).optional(),
-    })
-    .optional(),
+  limits: limitsSchema.optional(),
   networks: networksSchema.optional(),
   hooks: hostHooksSchema.optional(),
   notifications: notificationsSchema.optional(),
@@ -221,7 +167,7 @@ function fillIn(
   file: string,
   hostName: string,
 ): DaemonConfig {
-  const { engine = {}, heartbeats = {}, metrics = {}, journal = {}, readiness = {}, limits = {} } = written;
+  const { heartbeats = {}, metrics = {}, journal = {}, readiness = {} } = written;
   const runDir = written.runDir ?? DEFAULT_RUN_DIR;
   const own = { origin: `host configuration (${file})`, written: written.recovery, document };
   const report = buildReport(written.report);
@@ -245,18 +191,8 @@ function fillIn(
       maxBytes: journal.maxSize === undefined ? DEFAULT_JOURNAL.maxBytes : journal.maxSize * MIB,
     },
     readiness: readiness.agentCheck === undefined ? {} : { agentCheck: readiness.agentCheck },
-    ...(written.hostWatchdog === undefined ? {} : { hostWatchdog: hostWatchdogOf(written.hostWatchdog) }),
-    engine: {
-      backend: engine.backend ?? 'auto',
-      maxInFlight: engine.maxInFlight ?? 4096,
-      maxInFlightPerDestination: engine.maxInFlightPerDestination ?? 64,
-      maxPacketsPerSecond: engine.maxPacketsPerSecond ?? 250_000,
-      tickMs: engine.tickMs ?? 2,
-      lateMs: engine.lateMs ?? 250,
-      blindAfter: engine.blindAfter ?? 3,
-      threads: engine.threads ?? 1,
-      reactor: engine.reactor ?? 'auto',
-    },
+    ...(written.hostWatchdog === undefined ? {} : { hostWatchdog: buildHostWatchdog(written.hostWatchdog) }),
+    engine: buildEngine(written.engine),
     probes: probeDefaults(written.probes),
     networks: buildNetworks(written.networks),
     hooks: buildHookSettings(written.hooks),
@@ -264,16 +200,8 @@ function fillIn(
     ...(report === undefined ? {} : { report }),
     recovery: laid.recovery,
     recoveryOrigins: laid.origins,
-    limits: fillInLimits(limits),
+    limits: buildLimits(written.limits),
   };
-}
-
-function hostWatchdogOf({
-  device,
-  timeout = HOST_WATCHDOG_MS,
-  pretimeout,
-}: NonNullable<WrittenDaemon['hostWatchdog']>): NonNullable<DaemonConfig['hostWatchdog']> {
-  return { device, timeoutMs: timeout, ...(pretimeout === undefined ? {} : { pretimeoutMs: pretimeout }) };
 }
 
 function probeDefaults(written: WrittenDaemon['probes'] = {}): ProbeDefaults {
@@ -284,21 +212,6 @@ function probeDefaults(written: WrittenDaemon['probes'] = {}): ProbeDefaults {
     successThreshold: successThreshold ?? DEFAULT_TIMING.successThreshold,
     failureThreshold: failureThreshold ?? DEFAULT_TIMING.failureThreshold,
     ...(retryDelay === undefined ? {} : { retryDelayMs: retryDelay }),
-  };
-}
-
-function fillInLimits(limits: NonNullable<WrittenDaemon['limits']>): DaemonConfig['limits'] {
-  const base = DEFAULT_POLICY_CONFIG;
-  return {
-    maxConcurrentRecoveries: limits.concurrentRecoveries ?? base.maxConcurrentRecoveries,
-    maxBootsPerMinute: limits.bootsPerMinute ?? base.maxBootsPerMinute,
-    brakeRatio: limits.brakeRatio ?? base.brakeRatio,
-    brakeMinVms: limits.brakeFrom ?? base.brakeMinVms,
-    brakeCooldownMs: limits.brakeCooldown ?? base.brakeCooldownMs,
-    brakeEscalateAfterMs: limits.brakeEscalateAfter ?? base.brakeEscalateAfterMs,
-    maxEject: limits.maxEject ?? base.maxEject,
-    sharedCauseWindowMs: limits.sharedCauseWindow ?? base.sharedCauseWindowMs,
-    sharedCauseMinVms: limits.sharedCauseFrom ?? base.sharedCauseMinVms,
   };
 }
 

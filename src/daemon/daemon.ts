@@ -9,23 +9,18 @@ import { type ObservableJournal, openJournal } from '../runtime/journal/index.js
 import { createMetrics } from '../runtime/metrics/metrics.js';
 import type { ReloadView } from '../runtime/views.js';
 import type { Vmpulse } from '../runtime/vmpulse.js';
-import type { Identify } from './access/caller.js';
 import { TokenStore } from './access/token-store.js';
-import { createApi } from './api.js';
-import type { ApiOptions } from './api-route.js';
 import { type ConfigPaths, ConfigSource } from './config-source.js';
 import { createRuntime } from './create-runtime.js';
 import { missingOnHost } from './host-checks.js';
 import { HostWatchdog } from './host-watchdog.js';
 import { alwaysTaken, begin, checkAll, type LivePart, prepareAll } from './live.js';
-import type { LivePort } from './live-port.js';
 import { LivePush } from './metrics-push.js';
 import { Owned } from './owned.js';
 import { type ReloadedView, type Reloading, reloadView } from './reload-view.js';
-import { RemoteApi } from './remote-api.js';
+import { serveApi } from './serve-api.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
-import { agentCheckPort, heartbeatPort, metricsPort } from './side-ports.js';
-import { SocketApi } from './socket-api.js';
+import { agentCheckPort } from './side-ports.js';
 import { takeFolders } from './state-dir.js';
 import { createTelling } from './telling.js';
 
@@ -38,12 +33,6 @@ export interface DaemonOptions extends ConfigPaths {
   readonly notify?: NotifyOptions;
   /** The value of a variable of the environment, where the configuration names one for a secret; default none. */
   readonly variable?: (name: string) => string | undefined;
-}
-
-/** What the API is served from. */
-interface Served extends Pick<ApiOptions, 'lifecycle' | 'notifier'> {
-  readonly runtime: Vmpulse;
-  readonly tokens: TokenStore;
 }
 
 /** Longest wait for what a plan has come to to be durable, ms. */
@@ -156,7 +145,13 @@ export class Daemon {
     const telling = createTelling({ config, runtime: vmpulse, metrics, clock: systemClock, variable });
     owned.add('notifications', () => telling.close());
     const tokens = new TokenStore(journal);
-    await this.#serve({ runtime: vmpulse, lifecycle, notifier: telling.notifier, tokens });
+    const served = {
+      ...{ runtime: vmpulse, lifecycle, notifier: telling.notifier, tokens, logger, run: Date.now() },
+      reload: ({ dryRun }: { readonly dryRun: boolean }) => (dryRun ? this.previewReload() : this.reload()),
+      isReady: () => this.#vmpulse !== undefined,
+      signal: this.#stop.signal,
+    };
+    this.#live.push(...(await serveApi(config, served, owned)));
     const push = new LivePush(config, vmpulse, metrics);
     owned.add('push of metrics', () => push.close());
     this.#live.push(
@@ -175,7 +170,10 @@ export class Daemon {
     await telling.start();
     await vmpulse.start();
     telling.started();
-    await this.#servePort('agent check', agentCheckPort(vmpulse));
+    const agentCheck = agentCheckPort(vmpulse);
+    owned.add('agent check', () => agentCheck.close());
+    await begin(agentCheck, config);
+    this.#live.push(agentCheck);
     await begin(push, config);
     this.#armWatchdog(vmpulse);
     this.#vmpulse = vmpulse;
@@ -208,36 +206,6 @@ export class Daemon {
     });
     this.#owned.add('plans', () => lifecycle.close());
     return lifecycle;
-  }
-
-  async #serve(parts: Served): Promise<void> {
-    const { config } = this;
-    const { runtime, tokens } = parts;
-    const logger = this.#logger;
-    const reload = ({ dryRun }: { readonly dryRun: boolean }) =>
-      dryRun ? this.previewReload() : this.reload();
-    const isReady = () => this.#vmpulse !== undefined;
-    const { signal } = this.#stop;
-    const shared = { ...parts, reload, logger, isReady, run: Date.now(), signal };
-    const createApp = (identify: Identify) => createApi({ ...shared, identify });
-    const tell = (problems: readonly string[]) => {
-      if (problems.length === 0) runtime.mend('api-access');
-      else runtime.degrade('api-access', problems.join('; '));
-    };
-    const socket = await SocketApi.start({ path: config.socketPath, createApp, tell }, config);
-    this.#owned.add('API', () => socket.close());
-    const remote = new RemoteApi({ createApp, callerOf: (token) => tokens.callerOf(token) });
-    this.#owned.add('API port', () => remote.close());
-    await begin(remote, config);
-    this.#live.push(socket, remote);
-    await this.#servePort('heartbeat port', heartbeatPort({ runtime, logger, isReady }));
-    await this.#servePort('metrics port', metricsPort({ runtime, logger, isReady }));
-  }
-
-  async #servePort(name: string, port: LivePort): Promise<void> {
-    this.#owned.add(name, () => port.close());
-    await begin(port, this.config);
-    this.#live.push(port);
   }
 
   /** The last thing to begin and the first to end: an orderly stop disarms it. */
