@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Deadline } from '../model/deadline.js';
 import { errorMessage } from '../model/errors.js';
 import type { DoctorCheck } from './check.js';
@@ -28,13 +29,23 @@ export interface RunDoctorOptions {
 const PART_OF_DEADLINE = 0.8;
 
 /** Runs all checks side by side. One that throws or hangs is a finding; only the signal rejects. */
-export async function runDoctor(options: RunDoctorOptions): Promise<DoctorReport> {
-  const found = await Promise.all(options.checks.map((check) => runCheck(check, options)));
+export async function runDoctor({ signal, ...options }: RunDoctorOptions): Promise<DoctorReport> {
+  const withSignal = signal === undefined ? {} : { signal: forMany(signal) };
+  const found = await Promise.all(
+    options.checks.map((check) => runCheck(check, { ...options, ...withSignal })),
+  );
   const findings = found.flat();
   const counts = Object.fromEntries(
     SEVERITIES.map((severity) => [severity, findings.filter((one) => one.severity === severity).length]),
   ) as Record<Severity, number>;
   return { version: 1, configuration: options.demand.source, findings, counts };
+}
+
+/** More listen than Node takes for usual; it would tell whoever runs this of a leak. */
+function forMany(signal: AbortSignal): AbortSignal {
+  const shared = AbortSignal.any([signal]);
+  setMaxListeners(0, shared);
+  return shared;
 }
 
 async function runCheck(

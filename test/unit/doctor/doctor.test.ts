@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../../src/config/index.js';
 import type { DoctorCheck } from '../../../src/doctor/check.js';
 import { demandOf, demandOfDefaults } from '../../../src/doctor/demand.js';
@@ -44,6 +44,20 @@ describe('the run of all checks', () => {
     const checks = [check('hangs', () => new Promise(() => {}))];
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(runDoctor({ host: fakeHost({}), demand, checks, signal })).rejects.toThrow('enough');
+  });
+
+  it('does not look like a leak to Node, however many checks listen to the signal', async () => {
+    const warnings: string[] = [];
+    const note = ({ name }: Error) => void warnings.push(name);
+    process.on('warning', note);
+    onTestFinished(() => void process.off('warning', note));
+    const checks = Array.from({ length: 30 }, (_, i) => check(`c${i}`, () => [ok('fine')]));
+    const { signal } = new AbortController();
+    const { counts } = await runDoctor({ host: fakeHost({}), demand, checks, signal });
+    // Node tells of it in a later turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(counts.ok).toBe(30);
+    expect(warnings).toEqual([]);
   });
 
   it('has a format that does not change', async () => {
