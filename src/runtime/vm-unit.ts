@@ -1,19 +1,17 @@
-import { readFile } from 'node:fs/promises';
-import type { Due, ProbeEngine, Target, TargetStatus, Transition } from '../engine/probe-engine.js';
+import type { Due, ProbeEngine, TargetStatus, Transition } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
-import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
-import type { GuestAccess } from '../model/guest.js';
+import { VmpulseError } from '../model/errors.js';
 import { differingPaths, machineOf } from '../model/machine.js';
 import type { Outcome, ProbeResult } from '../model/outcome.js';
 import type { Driver, VmmEvent, VmmSession } from '../model/ports.js';
-import { type ProbeSpec, type ProbeTiming, startState } from '../model/probe.js';
+import type { ProbeSpec, ProbeTiming } from '../model/probe.js';
 import type { ProcessIdentity, VmSpec } from '../model/vm.js';
 import type { Beat, ExternalProbe, ProbeHost } from '../probes/external.js';
-import { type PreparedCheck, prepareCheck } from '../probes/prepare-check.js';
 import { asksTheSame, isSame } from './asks-the-same.js';
 import { isIgnored } from './compliance.js';
-import { type CustomProbes, openCustomProbe } from './custom-probes.js';
+import type { CustomProbes } from './custom-probes.js';
 import type { ExternalRunner } from './external-runner.js';
+import { addProbes, prepareProbe } from './probe-registration.js';
 import { missingRight } from './raw-rights.js';
 
 const ATTACH_DEADLINE_MS = 5_000;
@@ -43,13 +41,6 @@ export interface VmUnitOptions {
   /** Handle → probe, shared by all units of one runtime. */
   readonly index: Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>;
   readonly events: VmUnitEvents;
-}
-
-/** A probe on its way into the engine. */
-interface Registration {
-  readonly probe: ProbeSpec;
-  readonly target: Target;
-  readonly external: ExternalProbe | undefined;
 }
 
 /**
@@ -288,78 +279,25 @@ export class VmUnit {
     const { index } = this.#options;
     const spec = this.#spec;
     const missing = spec.probes.filter(({ enabled, name }) => enabled && !this.#handles.has(name));
-    const prepared = await Promise.all(missing.map((probe) => this.#prepare(probe, session)));
+    const { events } = this.#options;
+    const setting = { ...this.#options, vm: spec, session, bootedAtMs: () => this.#bootedAtMs };
+    const prepared = await Promise.all(missing.map((probe) => prepareProbe(probe, setting)));
     // Meanwhile the VMM may have gone, or another configuration come; whoever did that registers anew.
     if (this.#session !== session || this.#spec !== spec) return;
     const ready = prepared.filter((item) => item !== undefined);
     const ownStatus = this.#options.ownStatus();
-    for (const [{ probe, external }, handle] of this.#add(ready)) {
+    for (const [{ probe, external }, handle] of addProbes(
+      this.#options.engine,
+      ready,
+      events.probeUnavailable,
+    )) {
       if (external) this.#externals.set(probe.name, external);
       this.#handles.set(probe.name, handle);
       index.set(handle, { unit: this, probe });
       const hindrance = missingRight(probe.check, ownStatus);
-      if (hindrance !== undefined) this.#options.events.probeHindered(probe.name, hindrance);
+      if (hindrance !== undefined) events.probeHindered(probe.name, hindrance);
     }
     if (this.#suspended) this.suspend(true);
-  }
-
-  /** Gives them to the engine, in one call; one that it refuses is left out, alone. */
-  #add(ready: readonly Registration[]): (readonly [Registration, handle: number])[] {
-    const { engine, events } = this.#options;
-    try {
-      const handles = engine.add(ready.map(({ target }) => target));
-      return [...handles].flatMap((handle, i) => {
-        const one = ready[i];
-        return one === undefined ? [] : [[one, handle] as const];
-      });
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const [one, another] = ready;
-      if (another !== undefined) return ready.flatMap((each) => this.#add([each]));
-      if (one !== undefined) events.probeUnavailable(one.probe.name, error.message);
-      return [];
-    }
-  }
-
-  async #prepare(probe: ProbeSpec, session: VmmSession): Promise<Registration | undefined> {
-    try {
-      const prepared = await this.#prepareCheck(probe, session);
-      const elapsedMs = Math.max(0, this.#options.clock.now() - this.#bootedAtMs);
-      const initialDelayMs = Math.max(0, probe.timing.initialDelayMs - elapsedMs);
-      const id = `${this.#spec.id}/${probe.name}`;
-      const timing = { ...probe.timing, initialDelayMs };
-      const target = { id, check: prepared.check, timing, startState: startState(probe.role) };
-      return { probe, target, external: prepared.external };
-    } catch (error) {
-      this.#options.events.probeUnavailable(probe.name, errorMessage(error));
-      return undefined;
-    }
-  }
-
-  async #prepareCheck({ name, check, timing }: ProbeSpec, session: VmmSession): Promise<PreparedCheck> {
-    const { customProbes, clock, engine, probeHost } = this.#options;
-    const vm = this.#spec;
-    if (check.kind === 'custom')
-      return { check: { kind: 'external' }, external: openCustomProbe(customProbes, vm, check) };
-    return prepareCheck(check, {
-      address: vm.address,
-      channels: { monitor: session.monitor?.handle, agent: session.agent?.handle },
-      process:
-        session.pidfd === undefined ? session.process : { pidfd: session.pidfd, pid: session.process.pid },
-      readFile: (path) => readFile(path, 'utf8'),
-      setting: {
-        vm,
-        probe: name,
-        timing,
-        clock,
-        consoleLog: session.consoleLog,
-        vcpus: session.vcpus?.bind(session),
-        ...(session.monitor === undefined ? { runState: session.status.bind(session) } : {}),
-        guest: guestOf(session),
-        ...probeHost,
-      },
-      engine,
-    });
   }
 
   #unregister(names: readonly string[] = [...this.#handles.keys()]): void {
@@ -383,26 +321,4 @@ export class VmUnit {
     if (event.state === 'lost') this.#onMonitorLost();
     if (this.#monitorUp && !wasUp) void this.#tellStatus(session, false);
   }
-}
-
-/** What of the guest can be asked through this session. */
-function guestOf(session: VmmSession): GuestAccess | undefined {
-  const ping = session.pingAgent?.bind(session);
-  if (session.agent === undefined && ping === undefined) return undefined;
-  return {
-    ...(ping === undefined ? {} : { ping }),
-    exec: (argv, options) => session.exec(argv, options),
-    async resources(options) {
-      if (session.resources !== undefined) return session.resources(options);
-      throw new VmpulseError(
-        'ERR_VMPULSE_UNSUPPORTED',
-        'this hypervisor cannot ask its guests for resources',
-      );
-    },
-  };
-}
-
-/** The engine takes no such target, as distinct from an engine that takes none at all. */
-function isRefusal(error: unknown): error is VmpulseError {
-  return isVmpulseError(error, 'ERR_VMPULSE_UNSUPPORTED') || isVmpulseError(error, 'ERR_VMPULSE_ARGUMENT');
 }
