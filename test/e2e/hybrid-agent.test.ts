@@ -10,7 +10,9 @@ import type { VmmEvent, VmmSession } from '../../src/model/ports.js';
 import type { HypervisorSpec } from '../../src/model/vm.js';
 import { WorkerPool } from '../../src/pool/index.js';
 import { giveOrder } from '../fakes/programs/build.js';
+import { needsGuestAgent } from '../lab/availability.js';
 import { poll } from '../lab/poll.js';
+import { bootLabVm, killLabVms } from '../lab/vm.js';
 import { testVm } from '../unit/qemu/fixtures.js';
 import { type Subject, subjects } from './subjects.js';
 import { MINUTE } from './world.js';
@@ -134,5 +136,26 @@ describe('Firecracker whose agent is silent', () => {
     await expect
       .poll(() => events)
       .toContainEqual({ type: 'shutdown', guest: true, reason: 'guest-shutdown' });
+  });
+});
+
+describe.each(fakes)('$name before the real agent in a Linux guest', (subject) => {
+  it('is asked through the vsock socket', { timeout: 3 * MINUTE }, async (context) => {
+    if (subject.skip !== undefined) context.skip(subject.skip);
+    needsGuestAgent(context);
+    const name = `real-${crypto.randomUUID().slice(0, 8)}`;
+    const exec = '[exec]\nenabled = true\nallow = [["/bin/uname", "-s"]]\n';
+    const linux = await bootLabVm({ name, dir: folder, agentConfig: exec });
+    onTestFinished(() => killLabVms());
+    await linux.waitReady();
+    const { session } = await run(subject, linux.agentPath);
+    expect(await session.exec(['/bin/uname', '-s'], SOON)).toEqual({
+      exitCode: 0,
+      stdout: 'Linux\n',
+      stderr: '',
+    });
+    await expect(session.exec(['/bin/false'], SOON)).rejects.toMatchObject({ code: 'ERR_VMPULSE_COMMAND' });
+    expect(await session.resources?.(SOON)).toMatchObject({ source: 'vmpulse-agent' });
+    expect((await session.addresses?.(SOON))?.map(({ ip }) => ip)).toContain('10.0.2.15');
   });
 });
