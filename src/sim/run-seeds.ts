@@ -5,7 +5,7 @@ import { Tally } from './totals.js';
 
 /** A seed that takes longer hangs: it is an error, not a slow one. */
 const SEED_DEADLINE_MS = 30 * 60_000;
-/** A thread takes some 200 MB. */
+/** A thread takes some 200 MB, and two seeds until what it runs is compiled. */
 const AT_ONCE = Math.min(8, availableParallelism());
 
 export interface RunOptions extends Omit<SeedOptions, 'seed'> {
