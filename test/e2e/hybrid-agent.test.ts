@@ -112,7 +112,7 @@ describe.each(fakes)('$name with an agent in its guest', (subject) => {
       await session.stop('graceful', { deadlineMs: MINUTE });
       expect(livingState(session.process)).toBeUndefined();
       await expect
-        .poll(() => events)
+        .poll(() => events, { timeout: SOON.deadlineMs })
         .toContainEqual({ type: 'shutdown', guest: true, reason: 'guest-shutdown' });
     }
     expect(told).toEqual(['reboot']);
@@ -134,7 +134,7 @@ describe('Firecracker whose agent is silent', () => {
     expect(told).toEqual(['reboot']);
     // By its guest, and not by SIGTERM or SIGKILL.
     await expect
-      .poll(() => events)
+      .poll(() => events, { timeout: SOON.deadlineMs })
       .toContainEqual({ type: 'shutdown', guest: true, reason: 'guest-shutdown' });
   });
 });
