@@ -145,7 +145,7 @@ impl Reactor {
             match effect {
                 Effect::News(news) => {
                     self.shared.outbox.channel_event(handle, at_ms, news);
-                    self.news = true;
+                    self.telling.now();
                 }
                 Effect::Reply(Origin::Probe(key), reply) => {
                     self.probe_answered(key, handle, &reply)

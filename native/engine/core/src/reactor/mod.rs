@@ -11,6 +11,7 @@ mod ring;
 mod schedule;
 mod start;
 mod stream;
+mod telling;
 
 use crate::admission::Admission;
 use crate::channel::{Backlog, Channel, Effect};
@@ -36,6 +37,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use telling::Telling;
 
 /// Starts of one turn, so that readiness is looked at in between.
 const STARTS_A_TURN: usize = 256;
@@ -138,8 +140,7 @@ pub struct Reactor {
     now_us: u64,
     /// How long this thread was kept from looking at readiness, in total, beyond what it may.
     starved_us: u64,
-    /// Something was put into the outbox in this turn.
-    news: bool,
+    telling: Telling,
     stopping: bool,
     /// Whoever is worked for.
     suspect: Option<Suspect>,
@@ -179,7 +180,7 @@ impl Reactor {
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             now_us,
             starved_us: 0,
-            news: false,
+            telling: Telling::default(),
             stopping: false,
             suspect: None,
         };
@@ -234,10 +235,8 @@ impl Reactor {
             .wheel
             .next_tick()
             .map(|tick| (tick * self.options.tick_us).saturating_sub(clock::mono_us()));
-        match (look_us, next_us) {
-            (Some(look_us), Some(next_us)) => Some(look_us.min(next_us)),
-            (look_us, next_us) => look_us.or(next_us),
-        }
+        let tell_us = self.telling.wait_us(clock::mono_us());
+        [look_us, next_us, tell_us].into_iter().flatten().min()
     }
 
     /// The longest sleep while something is awaited.
@@ -315,7 +314,7 @@ impl Reactor {
         stats
             .in_flight
             .store(u64::from(self.admission.in_flight()), Ordering::Relaxed);
-        if std::mem::take(&mut self.news) {
+        if self.telling.is_due(self.now_us) {
             self.shared.outbox.signal();
         }
     }

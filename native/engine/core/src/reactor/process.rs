@@ -57,6 +57,7 @@ impl Reactor {
             .fail_at_once(Reason::ProcessGone, clock::wall_ms());
         if let Some(change) = change {
             self.emit(handle, change);
+            self.telling.now();
         }
     }
 

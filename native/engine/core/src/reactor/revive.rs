@@ -92,7 +92,7 @@ impl Reactor {
             buffer: _,
             now_us,
             starved_us: _,
-            news: _,
+            telling: _,
             stopping: _,
             suspect: _,
         } = self;

@@ -52,7 +52,7 @@ impl Reactor {
         let local = self.local(handle);
         if let Some(target) = self.targets[local].as_mut() {
             self.shared.outbox.due(&mut target.dirty, due);
-            self.news = true;
+            self.telling.now();
         }
     }
 
@@ -130,7 +130,7 @@ impl Reactor {
 
     pub(super) fn complete(&mut self, call: u32, answer: Answer) {
         self.shared.outbox.complete(call, answer);
-        self.news = true;
+        self.telling.now();
     }
 
     fn observe(&mut self, handle: u32, outcome: Outcome, duration_us: u64) {
@@ -162,7 +162,7 @@ impl Reactor {
             coalesced: 0,
         };
         self.shared.outbox.transition(&mut target.dirty, transition);
-        self.news = true;
+        self.telling.soon();
     }
 
     /// The start after the one that just ended.
