@@ -3,11 +3,13 @@
 /// What probes found is gathered for so long after the program was woken last: it takes many changes at once for far
 /// less than one by one, and a change that comes alone is told at once.
 const GATHER_US: u64 = 50_000;
+/// So many wait for nothing: more at once would hold up the program's loop.
+const ENOUGH: u32 = 32;
 
 #[derive(Default)]
 pub struct Telling {
     urgent: bool,
-    waiting: bool,
+    waiting: u32,
     last_us: u64,
 }
 
@@ -19,7 +21,7 @@ impl Telling {
 
     /// Something that was found by asking, which took its time anyway.
     pub fn soon(&mut self) {
-        self.waiting = true;
+        self.waiting += 1;
     }
 
     /// Whether the program is to be woken; it then is.
@@ -36,14 +38,17 @@ impl Telling {
 
     /// How long until what waits has to be told.
     pub fn wait_us(&self, now_us: u64) -> Option<u64> {
-        self.waiting
-            .then(|| (self.last_us + GATHER_US).saturating_sub(now_us))
+        match self.waiting {
+            0 => None,
+            ENOUGH.. => Some(0),
+            _ => Some((self.last_us + GATHER_US).saturating_sub(now_us)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{GATHER_US, Telling};
+    use super::{ENOUGH, GATHER_US, Telling};
 
     const START_US: u64 = 1_000_000;
 
@@ -58,6 +63,19 @@ mod tests {
         assert_eq!(telling.wait_us(START_US + 1), Some(GATHER_US - 1));
         assert!(telling.is_due(START_US + GATHER_US));
         assert_eq!(telling.wait_us(START_US + GATHER_US), None);
+    }
+
+    #[test]
+    fn many_changes_are_told_as_they_come() {
+        let mut telling = Telling::default();
+        telling.soon();
+        assert!(telling.is_due(START_US));
+        for _ in 1..ENOUGH {
+            telling.soon();
+        }
+        assert!(!telling.is_due(START_US + 1));
+        telling.soon();
+        assert!(telling.is_due(START_US + 1));
     }
 
     #[test]
