@@ -17,7 +17,7 @@ import { type StopAttempt, type StopTarget, stopVmm } from './stop-vmm.js';
 
 const POLL_MS = 10;
 /** How long the events of a VMM that ended may take to arrive. */
-const LAST_WORDS_MS = 200;
+const LAST_WORDS_MS = 2_000;
 
 export interface SessionParts<Spec extends ProcessSpec, Paths extends VmPaths> {
   readonly vm: VmSpec<Spec>;

@@ -22,13 +22,12 @@ async function main(argv: readonly string[]): Promise<void> {
   const config: Config = JSON.parse(readFileSync(configPath, 'utf8'));
   const { kernel_image_path: kernel, boot_args: line = '' } = config['boot-source'];
   const say = (text: string) => appendFileSync(log, `2026-01-01T00:00:00.0 [${id}:main] ${text}\n`);
-  const end = (code: number) => {
+  const sayEnd = (code: number) =>
     say(`Firecracker exiting ${code === 0 ? 'successfully' : 'with error'}. exit_code=${code}`);
-    process.exit(code);
-  };
   if (!existsSync(kernel)) {
     console.error('Error: RunWithApi(BuildFromJson(ParseFromJson(BootSource(InvalidKernelPath(…)))))');
-    end(1);
+    sayEnd(1);
+    process.exit(1);
   }
   for (const { path_on_host, is_read_only } of config.drives)
     openSync(path_on_host, is_read_only ? 'r' : 'r+');
@@ -38,7 +37,11 @@ async function main(argv: readonly string[]): Promise<void> {
     id,
     state: 'Running',
     guestHeedsCtrlAltDel: !line.includes('deaf'),
-    onExit: (code) => setImmediate(() => end(code)),
+    // Its last word is in the log before its socket closes, as with the real one.
+    onExit: (code) => {
+      sayEnd(code);
+      setImmediate(() => process.exit(code));
+    },
     onFlush: () => appendFileSync(config.metrics.metrics_path, METRICS),
   });
   const vsock = await serveVsock(config.vsock?.uds_path, line);
