@@ -1,15 +1,12 @@
 import type { LadderStep } from '../model/action.js';
 import type { Evidence, HealthState } from '../model/health.js';
-import type { ProbeState } from '../model/outcome.js';
-import type { ProbeKind, ProbeRole } from '../model/probe.js';
-import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
 import { exhausted, rollingUsed } from './budget.js';
 import type { AttemptRecord, Episode, EpisodeRecord } from './episode.js';
 import { bootsGuest } from './ladder.js';
 import { RULES, type Rule } from './rules.js';
 import { blindProbes, blindText } from './signals.js';
-import { probeSummaries, vmOf } from './summary.js';
+import { type ProbeSummary, probeSummaries, vmOf } from './summary.js';
 import { span, utc } from './text.js';
 import type { PolicyState } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -36,14 +33,7 @@ export interface Explanation {
     readonly rolling24hMax: number;
   };
   readonly next: { readonly step: LadderStep; readonly atMs: number | null; readonly text: string } | null;
-  readonly probes: readonly {
-    readonly name: string;
-    readonly role: ProbeRole;
-    readonly kind: ProbeKind;
-    readonly state: ProbeState;
-    readonly reason: Reason | null;
-    readonly sinceMs: number;
-  }[];
+  readonly probes: readonly ProbeSummary[];
 }
 
 /**

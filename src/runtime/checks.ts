@@ -2,14 +2,14 @@ import type { Outcome, ProbeResult } from '../model/outcome.js';
 import { plainText } from '../model/plain-text.js';
 import type { ProbeCheck, ProbeKind, ProbeRole, ProbeSpec, ProbeTiming } from '../model/probe.js';
 import type { VmId } from '../model/vm.js';
-import type { ProbeView } from './views.js';
+import type { ProbeSummary } from '../policy/index.js';
 import type { VmUnit } from './vm-unit.js';
 
 /** A probe waits no longer for its answer here, whatever its own time-out is, ms. */
 export const CHECK_NOW_MS = 60_000;
 
 /** How a probe of a VM is set, and how it stands. */
-export interface CheckView extends Pick<ProbeView, 'name' | 'role' | 'kind'> {
+export interface CheckView extends Pick<ProbeSummary, 'name' | 'role' | 'kind'> {
   /** One that is switched off has no state. */
   readonly enabled: boolean;
   /** What it asks, as far as that may be shown; what is not set is null. */
@@ -21,8 +21,8 @@ export interface CheckView extends Pick<ProbeView, 'name' | 'role' | 'kind'> {
   readonly timing: ProbeTiming;
   readonly weight: number;
   readonly critical: boolean;
-  readonly state: ProbeView['state'];
-  readonly reason: ProbeView['reason'];
+  readonly state: ProbeSummary['state'];
+  readonly reason: ProbeSummary['reason'];
   readonly sinceMs: number;
 }
 
@@ -48,12 +48,12 @@ const NOT_ASKED: Outcome = { result: 'inconclusive', reason: 'suspended' };
 
 export class Checks implements CheckApi {
   readonly #unitOf: (vm: VmId) => VmUnit;
-  readonly #statesOf: (vm: VmId) => readonly ProbeView[];
+  readonly #statesOf: (vm: VmId) => readonly ProbeSummary[];
   /** Who asks meanwhile gets the same answer. */
   readonly #running = new Map<VmId, Promise<readonly CheckResult[]>>();
 
   /** Both throw ERR_VMPULSE_VM_UNKNOWN. */
-  constructor(unitOf: (vm: VmId) => VmUnit, statesOf: (vm: VmId) => readonly ProbeView[]) {
+  constructor(unitOf: (vm: VmId) => VmUnit, statesOf: (vm: VmId) => readonly ProbeSummary[]) {
     this.#unitOf = unitOf;
     this.#statesOf = statesOf;
   }

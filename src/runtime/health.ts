@@ -3,8 +3,9 @@ import type { HealthState } from '../model/health.js';
 import { outcomeReason } from '../model/outcome.js';
 import { REASON_CLASS, type Reason, type ReasonClass } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
+import type { ProbeSummary } from '../policy/index.js';
 import type { Supervisor } from './supervisor.js';
-import type { Degradation, HostView, ProbeView, VmView } from './views.js';
+import type { Degradation, HostView, VmView } from './views.js';
 import type { VmUnit } from './vm-unit.js';
 
 /** What a probe said last on its schedule. */
@@ -17,7 +18,7 @@ export interface LastOutcome {
 }
 
 /** A probe with its state, and what the engine counts of it. */
-export interface ProbeHealth extends ProbeView {
+export interface ProbeHealth extends ProbeSummary {
   /** The class of `reason`. */
   readonly class: ReasonClass | null;
   readonly periodMs: number;
@@ -124,7 +125,7 @@ export function summarizeHealth({ vms, degradations }: HostView): HealthSummary 
     return why === null ? [] : [{ vm: vm.id, why }];
   });
   const probes = vms.flatMap((vm) => vm.probes);
-  const count = (state: ProbeView['state']) => probes.filter((probe) => probe.state === state).length;
+  const count = (state: ProbeSummary['state']) => probes.filter((probe) => probe.state === state).length;
   const monitoredVms = vms.length - unmonitored.length;
   return {
     totalVms: vms.length,
@@ -145,7 +146,7 @@ function whyUnmonitored({ id, probes }: VmView, degradations: readonly Degradati
 
 const NOTHING = { ok: 0, failed: 0, inconclusive: 0 };
 
-function probeHealth(probe: ProbeView, periodMs: number, status: TargetStatus | undefined): ProbeHealth {
+function probeHealth(probe: ProbeSummary, periodMs: number, status: TargetStatus | undefined): ProbeHealth {
   return {
     ...probe,
     class: classOf(probe.reason),

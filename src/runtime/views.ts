@@ -1,11 +1,8 @@
 import type { HealthState } from '../model/health.js';
-import type { ProbeState } from '../model/outcome.js';
 import type { StoredJournalEntry } from '../model/ports.js';
-import type { ProbeKind, ProbeRole } from '../model/probe.js';
-import type { Reason } from '../model/reasons.js';
 import type { RecoverySpec, RunStrategy, VmId, VmMode } from '../model/vm.js';
 import type { Explanation } from '../policy/explain.js';
-import type { Intent, KeptBy } from '../policy/index.js';
+import type { Intent, KeptBy, ProbeSummary } from '../policy/index.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { CertificateView } from './certificate-watch.js';
 import type { CheckApi } from './checks.js';
@@ -24,16 +21,6 @@ export interface Degradation {
   /** Stable name, for example `journal`, `kernel-addon`, `kvm`. */
   readonly what: string;
   readonly why: string;
-  readonly sinceMs: number;
-}
-
-export interface ProbeView {
-  readonly name: string;
-  readonly role: ProbeRole;
-  readonly kind: ProbeKind;
-  readonly state: ProbeState;
-  readonly reason: Reason | null;
-  /** Wall-clock ms of the last change of state, 0 when none yet. */
   readonly sinceMs: number;
 }
 
@@ -65,7 +52,7 @@ export interface VmView {
   readonly note: string;
   /** Others undo what vmpulse does, so that it has given in, since then; null: no. */
   readonly editWarSinceMs: number | null;
-  readonly probes: readonly ProbeView[];
+  readonly probes: readonly ProbeSummary[];
   readonly compliance: Compliance;
   /** `unmanaged`, `reconcile-paused`, `patch`, `ignore-fields`: annotations that make vmpulse treat it otherwise than its documents alone would. */
   readonly customizations: readonly string[];

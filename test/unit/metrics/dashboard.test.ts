@@ -2,11 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { prometheusProgram } from '../../../scripts/lib/prometheus.mjs';
-import type { EngineStats } from '../../../src/engine/probe-engine.js';
-import { createMetrics, type Metrics } from '../../../src/runtime/metrics/metrics.js';
-import { sendMetrics } from '../../../src/runtime/metrics/push/send-metrics.js';
-import { startPrometheus } from './prometheus.js';
-import { host, STATS, source, vm } from './source.js';
+import { createMetrics } from '../../../src/runtime/metrics/metrics.js';
+import { push, startPrometheus } from './prometheus.js';
+import { host, source, statsTimes, vm } from './source.js';
 
 const FILE = new URL('../../../packaging/grafana/vmpulse.json', import.meta.url);
 /** Columns of a dashboard of Grafana. */
@@ -97,21 +95,6 @@ function troubled() {
       degradations: [{ what: 'kvm', why: 'there is none', sinceMs: nowMs }],
     });
   return { vmFigures: () => vms, hostFigures };
-}
-
-/** The same probes, so many times over. */
-function statsTimes(factor: number): EngineStats {
-  return {
-    ...STATS,
-    outcomes: STATS.outcomes.map((one) => ({ ...one, count: one.count * factor })),
-    durations: STATS.durations.map((one) => ({ ...one, counts: one.counts.map((n) => n * factor) })),
-  };
-}
-
-async function push(metrics: Metrics, endpoint: string, atMs: number): Promise<void> {
-  const text = await metrics.render('identity');
-  const labels = { job: 'vmpulse', instance: 'kvm-1' };
-  await sendMetrics({ endpoint, labels, text, atMs }, { deadlineMs: 20_000 });
 }
 
 const missing = prometheusProgram('prometheus') === undefined;

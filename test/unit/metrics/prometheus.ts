@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { prometheusProgram } from '../../../scripts/lib/prometheus.mjs';
+import type { Metrics } from '../../../src/runtime/metrics/metrics.js';
+import { sendMetrics } from '../../../src/runtime/metrics/push/send-metrics.js';
 
 const answer = z.object({
   status: z.literal('success'),
@@ -77,4 +79,11 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   if (address === null || typeof address === 'string') throw new Error('no port');
   return address.port;
+}
+
+/** Sends the metrics as they are by remote write. */
+export async function push(metrics: Metrics, endpoint: string, atMs: number): Promise<void> {
+  const text = await metrics.render('identity');
+  const labels = { job: 'vmpulse', instance: 'kvm-1' };
+  await sendMetrics({ endpoint, labels, text, atMs }, { deadlineMs: 20_000 });
 }

@@ -1,10 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { prometheusProgram } from '../../../scripts/lib/prometheus.mjs';
-import type { EngineStats } from '../../../src/engine/probe-engine.js';
-import { createMetrics, type Metrics } from '../../../src/runtime/metrics/metrics.js';
-import { sendMetrics } from '../../../src/runtime/metrics/push/send-metrics.js';
-import { startPrometheus } from './prometheus.js';
-import { host, STATS, source, vm } from './source.js';
+import { createMetrics } from '../../../src/runtime/metrics/metrics.js';
+import { push, startPrometheus } from './prometheus.js';
+import { host, source, statsTimes, vm } from './source.js';
 
 /** Written as the runbooks of the systems that vmpulse replaces have them. */
 const QUERIES = {
@@ -17,17 +15,6 @@ const QUERIES = {
   duration: 'histogram_quantile(0.99, rate(virt_platform_reconcile_duration_seconds_bucket[5m]))',
   paused: 'kubevirt_autopilot_paused_resources > 0',
 };
-
-/** The same probes, so many times over. */
-function statsTimes(factor: number): EngineStats {
-  return { ...STATS, outcomes: STATS.outcomes.map((one) => ({ ...one, count: one.count * factor })) };
-}
-
-async function push(metrics: Metrics, endpoint: string, atMs: number): Promise<void> {
-  const text = await metrics.render('identity');
-  const labels = { job: 'vmpulse', instance: 'kvm-1' };
-  await sendMetrics({ endpoint, labels, text, atMs }, { deadlineMs: 20_000 });
-}
 
 const missing = prometheusProgram('prometheus') === undefined;
 

@@ -76,3 +76,12 @@ export function source(more: Partial<Parameters<Metrics['bind']>[0]> = {}): Para
 export async function linesOf(metrics: Metrics): Promise<string[]> {
   return lines(Buffer.from(await metrics.render('identity')).toString());
 }
+
+/** The same probes, so many times over. */
+export function statsTimes(factor: number): EngineStats {
+  return {
+    ...STATS,
+    outcomes: STATS.outcomes.map((one) => ({ ...one, count: one.count * factor })),
+    durations: STATS.durations.map((one) => ({ ...one, counts: one.counts.map((n) => n * factor) })),
+  };
+}
