@@ -48,7 +48,12 @@ export function commandOf(argv: readonly string[], { command, script }: CommandO
 
 /** As it would be written for a shell. */
 export function shownCommand(argv: readonly string[]): string {
-  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(' ');
+  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : quoted(word))).join(' ');
+}
+
+/** Within single quotes a shell expands nothing. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A script goes to its interpreter by the standard input: nothing is written into the guest. */

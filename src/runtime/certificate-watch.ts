@@ -165,7 +165,7 @@ export class CertificateWatch {
     if (this.#stopped || unit.session !== session) return;
     const seenMs = result?.details.certificateNotAfterMs;
     if (typeof seenMs === 'number' && Math.abs(seenMs) <= MAX_MS) {
-      known.notAfterMs = seenMs;
+      Object.assign(known, { notAfterMs: seenMs, session });
       this.#options.onChange(known.vm);
     }
     const state = this.#judge(known);

@@ -179,7 +179,7 @@ describe.skipIf(!lab.ok)(
       expect(vmms(test)).toEqual([]);
       for (const part of ['state', 'run'])
         expect(existsSync(join(test.world.dir, part, 'vms', 'default', 'made'))).toBe(false);
-      expect(test.cli('gc')).toMatchObject({ status: 0, output: 'nothing is left over\n' });
+      expect(test.cli('gc')).toMatchObject({ status: 0, output: 'nothing to remove\n' });
     });
 
     it.skipIf(!hasQemuImg)(

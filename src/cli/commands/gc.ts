@@ -28,7 +28,7 @@ export const gcCommand: CliCommand = {
               ...leftovers.map(({ path, why }) => `${path}: ${why}\n`),
               ...kept.map((why) => `${why}\n`),
             ];
-            const removed = leftovers.length === 0 ? 'nothing is left over' : `${leftovers.length} removed`;
+            const removed = leftovers.length === 0 ? 'nothing to remove' : `${leftovers.length} removed`;
             const end = options.dryRun && leftovers.length > 0 ? 'nothing removed (--dry-run)' : removed;
             return `${lines.join('')}${end}\n`;
           });

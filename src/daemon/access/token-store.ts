@@ -96,7 +96,6 @@ export class TokenStore implements TokenApi {
     });
   }
 
-  /** One change at a time: each looks at what the one before left. */
   /** Whose token that is; undefined: nobody's, or it has expired. Takes as long for either. */
   async callerOf(token: string): Promise<Caller | undefined> {
     const hash = hashOf(token);

@@ -84,6 +84,8 @@ export class Renderer {
       } catch (error) {
         if (this.#isClosed) throw closed();
         this.#restarts += 1;
+        // What had changed may not have been sent.
+        this.#sent = new Map();
         if (attempt < ATTEMPTS) continue;
         this.#options.onMissing(`the metrics of single VMs are missing: ${errorMessage(error)}`);
         return alone(head, encoding);
@@ -96,6 +98,7 @@ export class Renderer {
     const seedNames = this.#options.seedNames();
     if (this.#thread === undefined || this.#thread.hasEnded || this.#thread.seedNames !== seedNames) {
       await this.#thread?.close();
+      if (this.#isClosed) throw closed();
       this.#thread = new PagesThread({ seedNames });
       this.#sent = new Map();
     }
