@@ -26,7 +26,7 @@ impl Telling {
 
     /// Whether the program is to be woken; it then is.
     pub fn is_due(&mut self, now_us: u64) -> bool {
-        let due = self.urgent || self.wait_us(now_us) == Some(0);
+        let due = self.wait_us(now_us) == Some(0);
         if due {
             *self = Self {
                 last_us: now_us,
@@ -38,6 +38,10 @@ impl Telling {
 
     /// How long until what waits has to be told.
     pub fn wait_us(&self, now_us: u64) -> Option<u64> {
+        // Said between two turns, as after a panic.
+        if self.urgent {
+            return Some(0);
+        }
         match self.waiting {
             0 => None,
             ENOUGH.. => Some(0),
@@ -85,6 +89,7 @@ mod tests {
         assert!(telling.is_due(START_US));
         telling.soon();
         telling.now();
+        assert_eq!(telling.wait_us(START_US + 1), Some(0));
         assert!(telling.is_due(START_US + 1));
         assert!(!telling.is_due(START_US + GATHER_US * 2));
     }
