@@ -64,6 +64,8 @@ pub struct Ring {
     slots: Slab<Slot>,
     idle: [Vec<Key>; 2],
     nowhere: Box<libc::sockaddr>,
+    /// False: nobody is left to probe, and what comes back is closed.
+    keeps_idle: bool,
     broken: bool,
 }
 
@@ -89,6 +91,7 @@ impl Ring {
             slots: Slab::default(),
             idle: [Vec::new(), Vec::new()],
             nowhere: Box::new(NOWHERE),
+            keeps_idle: true,
             broken: false,
         })
     }
@@ -100,6 +103,7 @@ impl Ring {
 
     /// Begins to connect at the next `turn`; the result is the place to give to a probe, or why it cannot be.
     pub fn connect(&mut self, address: &SocketAddr, quirk: Quirk) -> io::Result<Key> {
+        self.keeps_idle = true;
         let slot = match self.idle[family(address)].pop() {
             Some(slot) => slot,
             None => self.slots.insert(Slot {
@@ -244,7 +248,7 @@ impl Ring {
             return;
         };
         let idle = &mut self.idle[family(&entry.address)];
-        if result == 0 && idle.len() < MAX_IDLE {
+        if result == 0 && self.keeps_idle && idle.len() < MAX_IDLE {
             entry.state = State::Idle;
             idle.push(slot);
         } else {
@@ -264,8 +268,9 @@ impl Ring {
         unsafe { self.ring.submission().push(&request) }.is_ok()
     }
 
-    /// Closes idle sockets.
+    /// Closes idle sockets, and those that are under way once they are idle, until somebody connects.
     pub fn close_idle(&mut self) {
+        self.keeps_idle = false;
         for slot in self.idle.iter_mut().flat_map(std::mem::take) {
             self.slots.remove(slot);
         }

@@ -58,6 +58,8 @@ pub struct Running {
     pub timer: Option<TimerKey>,
     /// The reactor's starvation when it began.
     pub starved_us: u64,
+    /// It connects once more, for a reason of ours: silence within what is left of its time says nothing of the peer.
+    pub anew: bool,
 }
 
 /// A probe outside the schedule that waits for admission.

@@ -34,7 +34,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use telling::Telling;
@@ -123,6 +123,8 @@ pub struct Reactor {
     ring: Option<Ring>,
     /// Connects of the ring that ended in this turn.
     ended: Vec<Ended>,
+    /// Probes of the ring that connect by a call at the end of this turn.
+    anew: Vec<(Key, SocketAddr)>,
     /// Connections kept by targets, by handle.
     kept: FxHashMap<u32, Kept>,
     raw: Raw,
@@ -138,6 +140,8 @@ pub struct Reactor {
     effects: Vec<Effect>,
     buffer: Box<[u8]>,
     now_us: u64,
+    /// When a turn began to look at what is ready.
+    looked_us: u64,
     /// How long this thread was kept from looking at readiness, in total, beyond what it may.
     starved_us: u64,
     telling: Telling,
@@ -168,6 +172,7 @@ impl Reactor {
             streams: StreamPool::default(),
             ring: None,
             ended: Vec::new(),
+            anew: Vec::new(),
             kept: FxHashMap::default(),
             raw: Raw::default(),
             heard: Vec::new(),
@@ -179,6 +184,7 @@ impl Reactor {
             effects: Vec::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             now_us,
+            looked_us: now_us,
             starved_us: 0,
             telling: Telling::default(),
             stopping: false,
@@ -213,6 +219,7 @@ impl Reactor {
             self.admit_raw();
             self.start_admitted();
             self.submit_to_ring();
+            self.connect_anew();
             self.flush_raw();
             self.publish();
         }
@@ -245,9 +252,9 @@ impl Reactor {
     }
 
     fn look_at_clock(&mut self) {
-        let before = self.now_us;
         self.now_us = clock::mono_us();
-        let turn_us = self.now_us - before;
+        let turn_us = self.now_us - self.looked_us;
+        self.looked_us = self.now_us;
         if self.running.len() > 0 {
             // One millisecond is epoll's own rounding, where it has one.
             self.starved_us += turn_us.saturating_sub(self.look_us() + 1000);

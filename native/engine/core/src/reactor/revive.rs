@@ -80,6 +80,7 @@ impl Reactor {
             streams,
             ring,
             ended,
+            anew,
             kept,
             raw,
             heard,
@@ -91,12 +92,14 @@ impl Reactor {
             effects,
             buffer: _,
             now_us,
+            looked_us,
             starved_us: _,
             telling: _,
             stopping: _,
             suspect: _,
         } = self;
         *now_us = clock::mono_us();
+        *looked_us = *now_us;
         *wheel = Wheel::new(*now_us / options.tick_us);
         // Closing a socket takes it out of epoll.
         running.clear();
@@ -118,6 +121,7 @@ impl Reactor {
         // Closing it ends what it had under way.
         *ring = None;
         ended.clear();
+        anew.clear();
         admission.reset();
         again.clear();
         effects.clear();

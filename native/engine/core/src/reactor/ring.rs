@@ -1,13 +1,13 @@
 //! Connects by the ring: whether there is one, what goes into it, what comes out.
 
 use super::{Reactor, Token};
+use crate::clock;
 use crate::endpoint::Endpoint;
 use crate::errno;
 use crate::poller::READ;
 use crate::ring::{End, Ended, Ring};
-use crate::running::Machine;
+use crate::running::{Machine, Verdict};
 use crate::slab::Key;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use vmpulse_proto::{Outcome, Reason};
@@ -78,18 +78,15 @@ impl Reactor {
             self.ring = None;
             self.tell_ring();
         }
-        // A peer that is near has answered within the turn.
-        self.look_at_clock();
+        // A peer that is near has answered within the turn, which goes on: it is judged as a whole.
+        self.now_us = clock::mono_us();
         // It may be asked on behalf of another probe, whose deadline passed.
         let suspect = self.suspect;
         for one in ended.drain(..) {
             self.suspect = self.suspect_of(Token::Probe(one.key));
             self.connect_ended(&one);
         }
-        for (key, address) in left.into_iter().flatten() {
-            self.suspect = self.suspect_of(Token::Probe(key));
-            self.connect_anew(key, &address);
-        }
+        self.anew.extend(left.into_iter().flatten());
         self.suspect = suspect;
         self.ended = ended;
     }
@@ -103,23 +100,31 @@ impl Reactor {
                 Outcome::of(errno::of_connection(errno))
             }
             // A ring does not tell whether the call failed, which would be about us, or the connection.
-            End::Failed(_) => return self.connect_anew(*key, address),
+            End::Failed(_) => return self.anew.push((*key, *address)),
         };
         self.finish(*key, outcome.into());
     }
 
-    /// The same probe by a call, with what is left of its time.
-    fn connect_anew(&mut self, key: Key, address: &SocketAddr) {
-        let connected = self.connect_by_call(&Endpoint::Tcp(*address), false);
-        let Some(running) = self.running.get_mut(key) else {
-            return;
-        };
-        match connected {
-            Ok(machine) => running.machine = machine,
-            Err(verdict) => return self.finish(key, verdict),
+    /// The same probes by calls, with what is left of their time. Once the events of the turn are handled: one of them may
+    /// be of a socket that is used again here.
+    pub(super) fn connect_anew(&mut self) {
+        for (key, address) in std::mem::take(&mut self.anew) {
+            self.suspect = self.suspect_of(Token::Probe(key));
+            if self.running.get_mut(key).is_none() {
+                continue;
+            }
+            let connected = self.connect_by_call(&Endpoint::Tcp(address), false);
+            if let Err(verdict) = connected.and_then(|machine| self.go_on_with(key, machine)) {
+                self.finish(key, verdict);
+            }
         }
-        if let Err(reason) = self.watch_stream(key) {
-            self.finish(key, reason.into());
+    }
+
+    fn go_on_with(&mut self, key: Key, machine: Machine) -> Result<(), Verdict> {
+        if let Some(running) = self.running.get_mut(key) {
+            running.machine = machine;
+            running.anew = true;
         }
+        self.watch_stream(key).map_err(Verdict::from)
     }
 }

@@ -238,7 +238,7 @@ impl Reactor {
             Machine::External => Reason::ProberLate.into(),
         };
         let silent = verdict.outcome == Outcome::Failed(Reason::ConnectTimeout);
-        if silent && self.conntrack.is_full(self.now_us) {
+        if silent && (running.anew || self.conntrack.is_full(self.now_us)) {
             verdict.outcome = Outcome::Inconclusive(Reason::ProberResources);
         }
         if starved {

@@ -155,6 +155,7 @@ impl Reactor {
             deadline_us,
             timer: None,
             starved_us: self.starved_us,
+            anew: false,
         });
         let timer = self.arm(deadline_us, Token::Probe(key));
         if let Some(running) = self.running.get_mut(key) {
