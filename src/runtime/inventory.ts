@@ -177,10 +177,27 @@ export class Inventory {
 
   /** Attaches to the same VMM by its new configuration; not under an action, which uses the attachment. */
   async #meetAnew(unit: VmUnit): Promise<void> {
-    const { clock, isActedOn } = this.#options;
-    if (unit.session === undefined || !this.#isWatched(unit)) return;
-    if (isActedOn(unit.spec.id)) clock.at(clock.now() + LOOK_AGAIN_MS, () => void this.#meetAnew(unit));
-    else await this.look(unit, false);
+    const { session: former } = unit;
+    // Whoever attaches next does it by the new configuration.
+    if (former === undefined || !this.#isWatched(unit)) return;
+    if (!this.#options.isActedOn(unit.spec.id)) await this.look(unit, false);
+    if (unit.session === former) this.#meetLater(unit);
+    else if (unit.session !== undefined) this.#tellRecounted(unit);
+  }
+
+  #meetLater(unit: VmUnit): void {
+    const { clock } = this.#options;
+    const looking = this.#looking.get(unit);
+    if (!looking) return;
+    looking.cancelNext();
+    // A look that comes before attaches, too, and cancels this.
+    looking.cancelNext = clock.at(clock.now() + LOOK_AGAIN_MS, () => void this.#meetAnew(unit));
+  }
+
+  /** An attachment to the same VMM has the engine count from nothing, which says nothing of what stays as it begins. */
+  #tellRecounted({ spec, driver }: VmUnit): void {
+    const recounted = spec.probes.filter(({ enabled }) => enabled).map(({ name }) => name);
+    this.#options.post({ type: 'vm-configured', vm: policyVm(spec, driver), recounted });
   }
 
   /** Stops watching; the VMM runs on. */

@@ -78,11 +78,15 @@ describe('a VM that is configured anew', () => {
     const met = () => h.driver.calls.filter((call) => call.startsWith('attach ')).length;
     const before = met();
     const asked = { ...vm, machineDigest: 'other', hypervisor: { ...hypervisor, guestAgent: true } };
+    // The engine counts from nothing, and says nothing of a readiness that goes on failing.
+    h.engine.answers.set('test/web/readiness', { result: 'failed', reason: 'connection-refused' });
     expect(await h.supervisor.apply([asked])).toMatchObject({
       changed: [{ id: vm.id, restartRequired: false }],
     });
     await settle();
     expect(met()).toBe(before + 1);
+    await h.clock.advance(30_000);
+    expect(h.supervisor.state.vms.get(vm.id)?.ready).toBe(false);
     await h.supervisor.apply([{ ...asked, hypervisor: { ...asked.hypervisor, vcpus: 2 } }]);
     await settle();
     expect(met()).toBe(before + 1);
