@@ -5,6 +5,7 @@ import type { AskAddresses } from '../discovery/index.js';
 import { Lifecycle } from '../lifecycle/index.js';
 import { systemClock } from '../model/clock.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
+import { Turns } from '../model/turns.js';
 import { type ObservableJournal, openJournal } from '../runtime/journal/index.js';
 import { createMetrics } from '../runtime/metrics/metrics.js';
 import type { ReloadView } from '../runtime/views.js';
@@ -20,7 +21,7 @@ import { Owned } from './owned.js';
 import { type ReloadedView, type Reloading, reloadView } from './reload-view.js';
 import { serveApi } from './serve-api.js';
 import { type NotifyOptions, ServiceNotifier } from './service-notifier.js';
-import { agentCheckPort } from './side-ports.js';
+import { agentCheckPort, heartbeatPort } from './side-ports.js';
 import { takeFolders } from './state-dir.js';
 import { createTelling } from './telling.js';
 
@@ -56,7 +57,7 @@ export class Daemon {
   /** What takes new settings while it runs. */
   readonly #live: LivePart[] = [];
   #vmpulse: Vmpulse | undefined;
-  #reloads: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #closing: Promise<void> | undefined;
 
   private constructor(options: DaemonOptions, source: ConfigSource, loaded: LoadedConfig) {
@@ -103,22 +104,27 @@ export class Daemon {
    * group that cannot be had, ERR_VMPULSE_CLOSED.
    */
   reload(): Promise<ReloadedView> {
-    const reloaded = this.#reloads.then(() => this.#reload());
-    this.#reloads = reloaded.catch((error: unknown) => {
-      const why = `the configuration was not reloaded; the former one stays: ${errorMessage(error)}`;
-      if (this.#closing) this.#logger.error({}, why);
-      else this.#vmpulse?.degrade('configuration', why);
+    return this.#turns.take(async () => {
+      try {
+        return await this.#reload();
+      } catch (error) {
+        const why = `the configuration was not reloaded; the former one stays: ${errorMessage(error)}`;
+        if (this.#closing) this.#logger.error({}, why);
+        else this.#vmpulse?.degrade('configuration', why);
+        throw error;
+      }
     });
-    return reloaded;
   }
 
   /** What reload() would change. Rejects with what it would, addresses and certificates included; changes nothing. */
-  async previewReload(): Promise<ReloadedView> {
-    await this.#reloads;
-    this.#requireOpen();
-    const next = await this.#read();
-    await checkAll(this.#live, next.config);
-    return reloadView(this.#reloading(next));
+  previewReload(): Promise<ReloadedView> {
+    // A reload at the same time would find the addresses taken that are tried here.
+    return this.#turns.take(async () => {
+      this.#requireOpen();
+      const next = await this.#read();
+      await checkAll(this.#live, next.config);
+      return reloadView(this.#reloading(next));
+    });
   }
 
   /** Lets go of everything; VMMs run on. Idempotent, ends in bounded time. */
@@ -170,10 +176,16 @@ export class Daemon {
     await telling.start();
     await vmpulse.start();
     telling.started();
-    const agentCheck = agentCheckPort(vmpulse);
-    owned.add('agent check', () => agentCheck.close());
-    await begin(agentCheck, config);
-    this.#live.push(agentCheck);
+    // Now that the networks are there whose addresses guests know, and the list of endpoints.
+    const ports = [
+      ['heartbeat port', heartbeatPort(served)],
+      ['agent check', agentCheckPort(vmpulse)],
+    ] as const;
+    for (const [name, port] of ports) {
+      owned.add(name, () => port.close());
+      await begin(port, config);
+      this.#live.push(port);
+    }
     await begin(push, config);
     this.#armWatchdog(vmpulse);
     this.#vmpulse = vmpulse;
@@ -273,7 +285,7 @@ export class Daemon {
   async #close(): Promise<void> {
     this.#notifier.stopping();
     this.#stop.abort();
-    this.#owned.add('reload', () => this.#reloads);
+    this.#owned.add('reload', () => this.#turns.idle());
     await this.#owned.letGo();
   }
 }

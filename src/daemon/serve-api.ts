@@ -6,7 +6,7 @@ import type { ApiOptions } from './api-route.js';
 import { begin, type LivePart } from './live.js';
 import type { Owned } from './owned.js';
 import { RemoteApi } from './remote-api.js';
-import { heartbeatPort, metricsPort } from './side-ports.js';
+import { metricsPort } from './side-ports.js';
 import { SocketApi } from './socket-api.js';
 
 /** What the API is served from. */
@@ -34,7 +34,6 @@ export async function serveApi(config: DaemonConfig, served: Served, owned: Owne
   owned.add('API', () => socket.close());
   const others = [
     ['API port', new RemoteApi({ createApp, callerOf: (token) => tokens.callerOf(token) })],
-    ['heartbeat port', heartbeatPort(served)],
     ['metrics port', metricsPort(served)],
   ] as const;
   for (const [name, part] of others) {

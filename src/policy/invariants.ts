@@ -94,7 +94,9 @@ function miscounted(state: PolicyState, broken: string[]): void {
 function tooManyBoots({ host, config }: PolicyState, now: number, broken: string[]): void {
   const { boots, former } = host;
   if (boots.length <= config.maxBootsPerMinute) return;
-  const fromMs = Math.max(now - LIMITS.bootWindowMs, former.bootsUntilMs);
+  // Of a clock that was set back since, the limits' change would be in the future.
+  const changedMs = former.bootsUntilMs > now ? 0 : former.bootsUntilMs;
+  const fromMs = Math.max(now - LIMITS.bootWindowMs, changedMs);
   const lately = boots.filter((atMs) => atMs > fromMs).length;
   if (lately > config.maxBootsPerMinute)
     broken.push(`${lately} boots in a minute, ${config.maxBootsPerMinute} are allowed`);

@@ -89,8 +89,9 @@ export class Vmpulse implements RuntimeApi {
     const startedAtMs = performance.now();
     try {
       await this.network.apply(vms, networks);
+      const applied = await this.#supervisor.apply(vms);
       if (policy !== undefined) this.#supervisor.setLimits({ ...DEFAULT_POLICY_CONFIG, ...policy });
-      return await this.#supervisor.apply(vms);
+      return applied;
     } finally {
       this.#parts.metrics.reconciled((performance.now() - startedAtMs) / 1000);
     }

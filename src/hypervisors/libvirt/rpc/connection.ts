@@ -260,7 +260,15 @@ function letGo(socket: Socket): void {
   const late = setTimeout(() => socket.destroy(), LINGER_MS);
   late.unref();
   socket.unref();
-  socket.once('data', () => socket.destroy());
+  const decoder = new PacketDecoder();
+  socket.on('data', (chunk) => {
+    try {
+      // An event may come before the answer.
+      for (const { type } of decoder.push(chunk)) if (type === 'reply') socket.destroy();
+    } catch {
+      // It began in the middle of a packet: the time above ends it.
+    }
+  });
   socket.once('close', () => clearTimeout(late));
 }
 
