@@ -3,25 +3,25 @@ import type { DaemonConfig, ListenAddress } from '../config/index.js';
 import { tryAddress } from './listen.js';
 import type { LivePart, Prepared } from './live.js';
 
-export interface LivePortOptions {
+export interface LivePortOptions<S extends Server> {
   readonly addressOf: (config: DaemonConfig) => ListenAddress | undefined;
-  readonly create: () => Server;
-  readonly listen: (server: Server, address: ListenAddress) => Promise<void>;
+  readonly create: () => S;
+  readonly listen: (server: S, address: ListenAddress) => Promise<void>;
   /** Takes no more connections; those that there are end soon. */
-  readonly close: (server: Server) => unknown;
+  readonly close: (server: S) => unknown;
 }
 
-interface Served {
-  readonly server: Server;
+interface Served<S extends Server> {
+  readonly server: S;
   readonly address: ListenAddress;
 }
 
 /** What is served on a port of its own, where that is configured. Its address may change while it is served. */
-export class LivePort implements LivePart {
-  readonly #options: LivePortOptions;
-  #served: Served | undefined;
+export class LivePort<S extends Server = Server> implements LivePart {
+  readonly #options: LivePortOptions<S>;
+  #served: Served<S> | undefined;
 
-  constructor(options: LivePortOptions) {
+  constructor(options: LivePortOptions<S>) {
     this.#options = options;
   }
 

@@ -1,5 +1,4 @@
-import { Server as HttpServer } from 'node:http';
-import type { Server } from 'node:net';
+import type { Server as HttpServer } from 'node:http';
 import type { Vmpulse } from '../runtime/vmpulse.js';
 import { createAgentCheck } from './agent-check.js';
 import { createHeartbeatApi, createMetricsApi } from './api.js';
@@ -12,7 +11,7 @@ import { LivePort } from './live-port.js';
 type Parts = Pick<ApiOptions, 'runtime' | 'logger' | 'isReady'>;
 
 /** Heartbeats of guests, on a port of their own. */
-export function heartbeatPort(parts: Parts): LivePort {
+export function heartbeatPort(parts: Parts): LivePort<HttpServer> {
   return new LivePort({
     addressOf: ({ heartbeats }) => heartbeats.listen,
     create: () => {
@@ -21,17 +20,17 @@ export function heartbeatPort(parts: Parts): LivePort {
       return server;
     },
     listen: listenTcp,
-    close: closeHttp,
+    close: closeHttpServer,
   });
 }
 
 /** Metrics, on loopback. */
-export function metricsPort({ runtime, logger }: Parts): LivePort {
+export function metricsPort({ runtime, logger }: Parts): LivePort<HttpServer> {
   return new LivePort({
     addressOf: ({ metrics }) => metrics.listen,
     create: () => createHttpServer(createMetricsApi(runtime, logger)),
     listen: listenLoopback,
-    close: closeHttp,
+    close: closeHttpServer,
   });
 }
 
@@ -44,8 +43,4 @@ export function agentCheckPort(runtime: Vmpulse): LivePort {
     // Its connections last for one short answer.
     close: (server) => server.close(),
   });
-}
-
-function closeHttp(server: Server): Promise<void> | undefined {
-  return server instanceof HttpServer ? closeHttpServer(server) : undefined;
 }

@@ -30,6 +30,8 @@ export class OverrideEnds {
   readonly #options: OverrideEndsOptions;
   #cancel: () => void = () => {};
   #closed = false;
+  /** The running configuration does not know of them any more, and that they ended is not on record yet. */
+  #unrecorded: readonly Override[] = [];
 
   constructor(options: OverrideEndsOptions) {
     this.#options = options;
@@ -45,6 +47,11 @@ export class OverrideEnds {
   /** Waits for the next end of those that are there now, at the earliest until `fromMs`. */
   wait(fromMs = this.#options.clock.now()): void {
     this.#cancel();
+    if (this.#unrecorded.length > 0) {
+      const againMs = this.#options.clock.now() + AGAIN_MS;
+      this.#at(againMs, () => this.#end(this.#unrecorded, false));
+      return;
+    }
     const { inForce, setAside, idle } = this.#options.loaded().overrides;
     const all = [...inForce, ...setAside.map(({ override }) => override), ...idle];
     const ends = all.flatMap(({ untilMs }) => untilMs ?? []);
@@ -78,16 +85,15 @@ export class OverrideEnds {
       }
       if (over.length > 0) await forgetEnded();
       degrade(DEGRADATION, undefined);
+      this.#unrecorded = [];
       this.wait();
     } catch (error) {
       const what = taken ? 'that cannot be recorded' : 'it cannot be taken back yet';
       const why = `what was set for a time has ended, and ${what}: ${plainText(errorMessage(error), 1000)}`;
       logger.error({}, why);
       degrade(DEGRADATION, why);
-      const againMs = clock.now() + AGAIN_MS;
-      if (!taken) this.wait(againMs);
-      // The running configuration does not know of them any more.
-      else this.#at(againMs, () => this.#end(over, false));
+      if (taken) this.#unrecorded = over;
+      this.wait(clock.now() + AGAIN_MS);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { Deadline } from '../model/deadline.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { GuestCommandResult, GuestResources, ToldAddress } from '../model/guest.js';
 import type { CallOptions, MemoryChange, VmmSession } from '../model/ports.js';
@@ -60,7 +61,8 @@ export class Guests implements GuestApi {
 
   async exec(request: GuestCommandRequest): Promise<GuestCommandResult> {
     const { vm, argv, input, author, ...options } = request;
-    const session = await this.#moving(vm, options);
+    const deadline = new Deadline(`the command in the guest of ${vm}`, options);
+    const session = await this.#moving(vm, deadline);
     if (this.#running >= MAX_COMMANDS) {
       const text = `${MAX_COMMANDS} commands run in guests already; wait for one to end`;
       throw new VmpulseError('ERR_VMPULSE_UNSUPPORTED', text);
@@ -70,9 +72,11 @@ export class Guests implements GuestApi {
       const shown = argv.join(' ').slice(0, MAX_SHOWN_CHARS);
       const inputBytes = Buffer.byteLength(input ?? '');
       const begun = { verb: 'exec', author, argv, inputBytes };
+      // Before it is on record: what is begun there has an end.
+      const left = deadline.step();
       await this.#record(vm, `${author} runs in the guest of ${vm}: ${shown}`, begun);
       const result = await session
-        .exec(argv, { ...options, ...(input === undefined ? {} : { input }) })
+        .exec(argv, { ...left, ...(input === undefined ? {} : { input }) })
         .catch((error: unknown) => {
           this.#note(vm, `the command of ${author} in the guest did not end well: ${errorMessage(error)}`, {
             verb: 'exec-end',
@@ -93,8 +97,9 @@ export class Guests implements GuestApi {
   }
 
   async stats(vm: VmId, options: CallOptions): Promise<GuestResources> {
-    const session = await this.#moving(vm, options);
-    if (session.resources !== undefined) return session.resources(options);
+    const deadline = new Deadline(`the question for the resources of ${vm}`, options);
+    const session = await this.#moving(vm, deadline);
+    if (session.resources !== undefined) return session.resources(deadline.step());
     throw new VmpulseError(
       'ERR_VMPULSE_UNSUPPORTED',
       `the driver of ${vm} cannot ask its guest for resources`,
@@ -136,10 +141,9 @@ export class Guests implements GuestApi {
   }
 
   /** The session of a guest that can answer: nobody is to wait for one that stands still. */
-  async #moving(vm: VmId, { deadlineMs }: CallOptions): Promise<VmmSession> {
+  async #moving(vm: VmId, deadline: Deadline): Promise<VmmSession> {
     const session = this.#session(vm);
-    const asked = { deadlineMs: Math.min(STATUS_MS, deadlineMs) };
-    const status = await session.status(asked).catch(() => undefined);
+    const status = await session.status(deadline.step(STATUS_MS)).catch(() => undefined);
     if (status === undefined || !STANDING.has(status)) return session;
     const remedy = status === 'paused' ? `vmpulse vm resume ${vm}` : `vmpulse vm reset ${vm}`;
     const text = `the guest of ${vm} stands still (${status}) and can answer nothing; ${remedy}`;

@@ -104,7 +104,7 @@ export class CloudHypervisorSession
         // A guest that does not run cannot shut down: no use in waiting for it.
         if (status !== 'running') throw new VmpulseError('ERR_VMPULSE_COMMAND', `the guest is ${status}`);
         await askUntil(
-          () => vmm.ask('vm.power-button', deadline),
+          (left) => vmm.ask('vm.power-button', left),
           () => isDead(target),
           deadline,
         );

@@ -77,7 +77,7 @@ export class FirecrackerSession
         // A paused guest hears nothing.
         if ((await vmm.status(deadline)) === 'paused') await vmm.change('Resumed', deadline);
         await askUntil(
-          () => this.#askToReboot(deadline),
+          (left) => this.#askToReboot(left),
           () => isDead(target),
           deadline,
         );

@@ -130,7 +130,7 @@ export class LibvirtSession extends GuestVmmSession<LibvirtSpec, LibvirtPaths> i
         // A guest that does not run cannot shut down: no use in waiting for it.
         if (status !== 'running') throw new VmpulseError('ERR_VMPULSE_COMMAND', `the guest is ${status}`);
         await askUntil(
-          () => libvirt.shutdown(domain, deadline),
+          (left) => libvirt.shutdown(domain, left),
           () => isDead(target),
           deadline,
         );

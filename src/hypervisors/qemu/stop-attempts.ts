@@ -24,7 +24,7 @@ async function pressPowerButton(target: StopTarget, monitor: QemuMonitor, deadli
   });
   try {
     await askUntil(
-      () => monitor.request('system_powerdown', undefined, deadline),
+      (left) => monitor.request('system_powerdown', undefined, left),
       () => isOff || isDead(target),
       deadline,
     );

@@ -52,22 +52,28 @@ async function endedWithin(ms: number, deadline: Deadline, attempt: StopAttempt)
   }
 }
 
-/** Asks the guest to end until it is done, or the time is over; that the first question fails is an error. */
+/**
+ * Asks the guest to end until it is done, or the time is over; that the first question fails is an error. A question that
+ * hangs keeps nobody from seeing that it is done.
+ */
 export async function askUntil(
-  ask: () => Promise<unknown>,
+  ask: (deadline: Deadline) => Promise<unknown>,
   isDone: () => boolean,
   deadline: Deadline,
 ): Promise<void> {
-  await ask();
-  while (!(await doneWithin(ASK_AGAIN_MS, isDone, deadline))) await ask().catch(() => {});
+  await ask(deadline);
+  while (!(await doneWithin(ASK_AGAIN_MS, isDone, deadline))) {
+    void ask(deadline.part(ASK_AGAIN_MS)).catch(() => {});
+  }
 }
 
 async function doneWithin(ms: number, isDone: () => boolean, deadline: Deadline): Promise<boolean> {
   try {
     await deadline.part(ms).until(STOP_POLL_MS, () => isDone() || undefined);
     return true;
-  } catch {
+  } catch (error) {
     deadline.check();
+    if (!isVmpulseError(error, 'ERR_VMPULSE_TIMEOUT')) throw error;
     return false;
   }
 }
