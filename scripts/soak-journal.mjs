@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import Database from 'libsql';
 import { openJournal } from '../dist/index.js';
 
-const HELP = `Usage: npm run soak:journal [-- [--entries N] [--vms N] [--json FILE]]
+const HELP = `Usage: npm run soak -- journal [--entries N] [--vms N] [--json FILE]
 
 Fills a journal on this disk (TMPDIR) with entries of all types, then asks it as operators do: by VM, type, class and time,
 newest and oldest first, first pages and pages deep inside. Each question is asked 20 times; the slowest must take less than
@@ -233,6 +233,6 @@ function positive(name, text) {
 }
 
 main().catch((error) => {
-  console.error(`soak:journal: ${error.message}\nSee npm run soak:journal -- --help`);
+  console.error(`soak: ${error.message}\nSee npm run soak -- journal --help`);
   process.exitCode = 64;
 });

@@ -1,83 +1,64 @@
 #!/usr/bin/env node
-import { fork } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
-const HELP = `Usage: npm run soak [-- [--probes N] [--rate N] [--seconds N] [--json FILE]]
+const HELP = `Usage: npm run soak [-- [engine|policy|journal [options]]]
 
-Runs the native engine in a process of its own for millions of probes: TCP and HTTP, well, refused, silent and with bad
-answers, monitors that hang up, targets that come and go, calls that are aborted. Memory and descriptors must not grow.
+Runs for long what must hold for long; without a name one after another:
 
-  --probes N   ends after so many probes; default 10000000
-  --rate N     probes a second that are scheduled; default 25000
-  --seconds N  ends after so long at the latest; default 3600
-  --json FILE  writes the samples and the verdict there
+  engine   10,000,000 probes by the native engine; memory and descriptors must not grow
+  policy   10,000 simulated seeds, of fleets of 1 to 100 VMs on 1 to 6 hosts for 1 to 30 days; nothing may be found
+  journal  a journal of 10,000,000 entries; every question must be answered in less than 100 ms
 
-A short look: npm run soak -- --probes 300000
-Exit status: 0 flat, 1 not, 64 usage.`;
+Options are those of npm run soak -- engine --help, of vmpulse simulate, and of npm run soak -- journal --help:
+  npm run soak -- engine --probes 300000
+  npm run soak -- policy --seeds 1..100
 
-const CHILD = new URL('lib/soak-engine.mjs', import.meta.url);
+Exit status: 0 all held, 1 one did not, 64 usage.`;
 
-async function main() {
-  const { values } = parseArgs({
-    options: {
-      probes: { type: 'string', default: '10000000' },
-      rate: { type: 'string', default: '25000' },
-      seconds: { type: 'string', default: '3600' },
-      json: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+const SIZES = ['--vms', '1..100', '--hosts', '1..6', '--days', '1..30'];
+
+/** What each runs; of an option that is given twice the last counts. */
+const SOAKS = {
+  engine: [here('soak-engine.mjs')],
+  policy: [here('../dist/cli/main.js'), 'simulate', '--seeds', '1..10000', ...SIZES],
+  journal: [here('soak-journal.mjs')],
+};
+
+function run(name, options) {
+  const { status, signal, error } = spawnSync(process.execPath, [...SOAKS[name], ...options], {
+    stdio: 'inherit',
   });
-  if (values.help) return console.log(HELP);
-  const [probes, rate, seconds] = ['probes', 'rate', 'seconds'].map((name) => positive(name, values[name]));
-  const servers = await started(new URL('lib/soak-servers.mjs', import.meta.url), []);
-  const wanted = JSON.stringify({ probes, rate, seconds, ...servers.ready });
-  const engine = fork(CHILD, [wanted], { execArgv: ['--expose-gc'] });
-  const report = await new Promise((resolve, reject) => {
-    engine.on('message', (message) => {
-      if (message.sample !== undefined) console.log(line(message.sample));
-      else resolve(message.report);
-    });
-    engine.once('exit', (code) => reject(new Error(`the engine's process ended with ${code}`)));
-  });
-  engine.disconnect();
-  servers.child.disconnect();
-  if (values.json !== undefined) {
-    mkdirSync(dirname(resolve(values.json)), { recursive: true });
-    writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (error !== undefined) throw error;
+  // A soak that somebody ended is the end of all of them.
+  if (signal !== null) process.kill(process.pid, signal);
+  return status ?? 1;
+}
+
+/** Every soak, whatever came of those before. */
+function runAll() {
+  const failed = [];
+  for (const name of Object.keys(SOAKS)) {
+    console.log(`\n${name}`);
+    const beganMs = performance.now();
+    if (run(name, []) !== 0) failed.push(name);
+    console.log(`${name}: ${((performance.now() - beganMs) / 60_000).toFixed(1)} minutes`);
   }
-  for (const { name, ok, detail } of report.checks) console.log(`${ok ? '✓' : '✗'} ${name}: ${detail}`);
-  process.exitCode = report.checks.every(({ ok }) => ok) ? 0 : 1;
+  console.log(failed.length === 0 ? '\nall held' : `\ndid not hold: ${failed.join(', ')}`);
+  return failed.length === 0 ? 0 : 1;
 }
 
-function positive(name, text) {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`--${name} ${text}: give a number above 0`);
-  return value;
+function main([name, ...options]) {
+  if (name === undefined) return runAll();
+  if (name === '--help') {
+    console.log(HELP);
+    return 0;
+  }
+  if (Object.hasOwn(SOAKS, name)) return run(name, options);
+  console.error(`soak: there is no soak ${name}\nSee npm run soak -- --help`);
+  return 64;
 }
 
-/** Starts a process and waits for its first message. */
-function started(url, args) {
-  const child = fork(url, args);
-  return new Promise((resolve, reject) => {
-    child.once('message', (ready) => resolve({ child, ready }));
-    child.once('exit', (code) => reject(new Error(`${url.pathname} ended with ${code}`)));
-  });
-}
-
-function line({ seconds, probes, rssMiB, heapMiB, descriptors, inFlight }) {
-  return [
-    `${String(seconds).padStart(5)} s`,
-    `${probes.toLocaleString('en')} probes`,
-    `RSS ${rssMiB.toFixed(1)} MiB`,
-    `heap ${heapMiB.toFixed(1)} MiB`,
-    `${descriptors} descriptors`,
-    `${inFlight} in flight`,
-  ].join('  ');
-}
-
-main().catch((error) => {
-  console.error(`soak: ${error.message}\nSee npm run soak -- --help`);
-  process.exitCode = 64;
-});
+process.exitCode = main(process.argv.slice(2));

@@ -27,6 +27,19 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+/** A whole number from `min` to `max`, or a range of such: `7` or `1..100`. */
+export function wholeRange(min: number, max: number): (text: string) => readonly [from: number, to: number] {
+  return (text) => {
+    const match = /^(\d{1,15})(?:\.\.(\d{1,15}))?$/.exec(text);
+    const from = Number(match?.[1]);
+    const to = Number(match?.[2] ?? match?.[1]);
+    if (match && from >= min && from <= to && to <= max) return [from, to];
+    throw new InvalidArgumentError(
+      `Write a whole number from ${min} to ${max}, or a range such as ${min}..${max}`,
+    );
+  };
+}
+
 export function trueOrFalse(text: string): boolean {
   if (text === 'true' || text === 'false') return text === 'true';
   throw new InvalidArgumentError('Write true or false');

@@ -41,8 +41,8 @@ export class Checker {
   }
 
   /** The supervisor did what it never should (rejected, threw). */
-  noteBroken(what: string): void {
-    this.#world.judge.find('violation', null, what);
+  noteBroken(host: SimHost, what: string): void {
+    this.#world.judge.findOfHost('violation', host, what);
   }
 
   noteSpawn(vm: SimVm): void {
@@ -126,7 +126,7 @@ export class Checker {
   /** Nothing may grow without bounds. */
   checkBounds(host: SimHost, state: PolicyState): void {
     const vms = host.vms.length;
-    const wrong = (what: string) => this.#world.judge.find('violation', null, `${host.name}: ${what}`);
+    const wrong = (what: string) => this.#world.judge.findOfHost('violation', host, what);
     const { queues, wakes, boots, groups, recent } = state.host;
     for (const [line, queue] of Object.entries(queues)) {
       if (queue.length > 4 * vms + 256) wrong(`the queue ${line} of the host is not bounded`);
@@ -171,13 +171,13 @@ export class Checker {
     const { maxConcurrentRecoveries, maxBootsPerMinute } = this.#limits;
     const flying = this.#flying(host);
     if (flying > maxConcurrentRecoveries) {
-      this.#world.judge.find('violation', null, `${host.name}: ${flying} recoveries at once`);
+      this.#world.judge.findOfHost('violation', host, `${flying} recoveries at once`);
     }
     if (NEW_INSTANCE_STEPS.has(step)) {
       const boots = [...(this.#boots.get(host) ?? []), this.#now].filter((atMs) => atMs > this.#now - 59_000);
       this.#boots.set(host, boots);
       if (boots.length > maxBootsPerMinute) {
-        this.#world.judge.find('violation', null, `${host.name}: ${boots.length} boots in a minute`);
+        this.#world.judge.findOfHost('violation', host, `${boots.length} boots in a minute`);
       }
       if (boots.length >= maxBootsPerMinute) {
         host.queueing.begin('boots');

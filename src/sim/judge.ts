@@ -14,6 +14,8 @@ const MINUTE_MS = 60_000;
 export interface Finding {
   readonly kind: 'missed' | 'false' | 'violation';
   readonly atMs: number;
+  readonly host: string;
+  /** Unset: the host as a whole. */
   readonly vm: string | null;
   readonly text: string;
 }
@@ -80,7 +82,7 @@ export class Judge {
     const docket = this.docket(spec.vm);
     while (docket.cases.length > 8 && docket.cases[0]?.endedAtMs !== null) docket.cases.shift();
     docket.cases.push(opened);
-    this.#world.story(spec.vm, `FAULT ${spec.kind} (needs: ${spec.need})`);
+    this.#world.story(host, spec.vm, `FAULT ${spec.kind} (needs: ${spec.need})`);
     if (spec.need !== 'nothing') this.#remind(opened, timeline.nowMs + spec.boundMs);
     return opened;
   }
@@ -89,7 +91,7 @@ export class Judge {
   close(one: Case): void {
     if (one.endedAtMs !== null) return;
     one.endedAtMs = this.#world.timeline.nowMs;
-    this.#world.story(one.vm, `over: ${one.kind}`);
+    this.#world.story(one.vm.host, one.vm, `over: ${one.kind}`);
     if (one.isNoFailure !== true && (one.acts > 0 || one.need === 'act'))
       this.heal.add(one.endedAtMs - one.atMs);
   }
@@ -115,7 +117,7 @@ export class Judge {
   noteTold(id: string, text: string): void {
     const vm = this.#world.find(id);
     if (!vm) return;
-    this.#world.story(vm, `TOLD: ${text}`);
+    this.#world.story(vm.host, vm, `TOLD: ${text}`);
     for (const one of this.docket(vm).cases) {
       if (one.endedAtMs !== null || one.toldAtMs !== null) continue;
       one.toldAtMs = this.#world.timeline.nowMs;
@@ -138,14 +140,14 @@ export class Judge {
       const longerMs = host.setBackMs - setBackMs;
       ({ setBackMs } = host);
       if (longerMs > 0) timeline.after(longerMs, review);
-      else this.find('missed', null, `${host.name}, ${kind}: nobody was told within ${boundMs / 1000} s`);
+      else this.findOfHost('missed', host, `${kind}: nobody was told within ${boundMs / 1000} s`);
     };
     timeline.after(boundMs, review);
   }
 
   noteHostTold(host: SimHost, text: string): void {
     this.#hostTold.set(host, this.#world.timeline.nowMs);
-    for (const vm of host.vms) this.#world.story(vm, `TOLD of ${host.name}: ${text}`);
+    this.#world.story(host, null, `TOLD: ${text}`);
   }
 
   /** The policy holds many VMs because many fail: do they? */
@@ -156,7 +158,7 @@ export class Judge {
       return !docket.serves || docket.badUntilMs > sinceMs || !this.isIdle(vm);
     });
     if (failing.length >= least) return;
-    this.find('violation', null, `${host.name}: ${why}, but only ${failing.length} VMs fail in truth`);
+    this.findOfHost('violation', host, `${why}, but only ${failing.length} VMs fail in truth`);
   }
 
   /** An action on the VM began. `isNoFailure`: what it answers is no failure, so no budget pays for it. */
@@ -185,10 +187,13 @@ export class Judge {
     return { isNoFailure };
   }
 
-  find(kind: Finding['kind'], vm: SimVm | null, text: string): void {
-    const { nowMs } = this.#world.timeline;
-    this.findings.push({ kind, atMs: nowMs, vm: vm?.spec.id ?? null, text });
-    if (vm) this.#world.story(vm, `*** ${kind.toUpperCase()}: ${text}`);
+  find(kind: Finding['kind'], vm: SimVm, text: string): void {
+    this.#find(kind, vm.host, vm, text);
+  }
+
+  /** Of a host as a whole. */
+  findOfHost(kind: Finding['kind'], host: SimHost, text: string): void {
+    this.#find(kind, host, null, text);
   }
 
   /** No case of the VM is open. */
@@ -226,6 +231,12 @@ export class Judge {
 
   finish(): void {
     for (const [vm, docket] of this.#dockets) this.#countAvailability(vm, docket);
+  }
+
+  #find(kind: Finding['kind'], host: SimHost, vm: SimVm | null, text: string): void {
+    const { nowMs } = this.#world.timeline;
+    this.findings.push({ kind, atMs: nowMs, host: host.name, vm: vm?.spec.id ?? null, text });
+    this.#world.story(host, vm, `*** ${kind.toUpperCase()}: ${text}`);
   }
 
   #casesOf(vm: SimVm): string {

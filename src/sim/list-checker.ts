@@ -43,8 +43,8 @@ export class ListChecker {
     // Who has left stays out when others are shut down, and who comes up without serving was never in.
     const left = out.filter((vm) => this.#failed.has(vm));
     if (left.length > Math.max(1, this.#limits.maxEject * host.vms.length)) {
-      const text = `${host.name}: ${left.length} of ${running.length} VMs were let out of the list`;
-      this.#world.judge.find('violation', null, text);
+      const text = `${left.length} of ${running.length} VMs were let out of the list`;
+      this.#world.judge.findOfHost('violation', host, text);
     }
   }
 

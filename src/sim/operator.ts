@@ -40,7 +40,7 @@ export class Operator {
   /** Whatever is wrong with the VM is put right by hand. */
   repair(vm: SimVm): void {
     const { blocked } = this.#world.judge.docket(vm);
-    this.#world.story(vm, 'a person repairs it');
+    this.#world.story(vm.host, vm, 'a person repairs it');
     vm.repair();
     vm.wantedOff = false;
     if (vm.vmm === null) {
@@ -58,6 +58,7 @@ export class Operator {
     const { timeline } = this.#world;
     const event = { type: 'hold', vm: null, reason: 'network work', author: AUTHOR, untilMs: null } as const;
     if (host.daemon === null) return;
+    this.#world.story(host, null, 'a person holds all recovery');
     host.daemon.command(event, `${AUTHOR} holds all recovery`);
     // What had begun goes on.
     timeline.after(1_000, () => host.blocked.begin('person'));
@@ -70,6 +71,7 @@ export class Operator {
       if (host.hasForgotten) this.#sayAnew(host);
       host.hasForgotten = false;
       this.#world.checker.noteResumed(host);
+      this.#world.story(host, null, 'a person resumes all recovery');
       for (const reason of ['person', 'journal', 'incident', 'brake']) host.blocked.end(reason);
       daemon.command({ type: 'unhold', vm: null, author: AUTHOR }, `${AUTHOR} resumes all recovery`);
     });
@@ -88,7 +90,7 @@ export class Operator {
   /** Starts a VM by hand. */
   start(vm: SimVm): void {
     if (vm.vmm !== null) return;
-    this.#world.story(vm, 'a person starts it');
+    this.#world.story(vm.host, vm, 'a person starts it');
     vm.wantedOff = false;
     vm.spawn();
     if (this.#inMaintenance.has(vm)) this.#world.timeline.after(60_000, () => this.endWork(vm));
@@ -129,7 +131,7 @@ export class Operator {
   release(vm: SimVm, then: () => void = () => {}): void {
     this.#whenHeard(vm.host, (daemon) => {
       const { id } = vm.spec;
-      this.#world.story(vm, 'a person releases it');
+      this.#world.story(vm.host, vm, 'a person releases it');
       daemon.command({ type: 'release', vm: id, author: AUTHOR }, `${AUTHOR} releases ${id}`);
       this.#world.checker.noteReleased(vm);
       this.#world.judge.noteReleased(vm);

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { WorkerPool } from '../pool/index.js';
+import { type FleetRange, sizeOf } from './fleet-size.js';
 import type { SeedOptions, SeedReport } from './simulate.js';
 import { Tally } from './totals.js';
 
@@ -8,7 +9,8 @@ const SEED_DEADLINE_MS = 30 * 60_000;
 /** A thread takes some 200 MB, and two seeds until what it runs is compiled. */
 const AT_ONCE = Math.min(8, availableParallelism());
 
-export interface RunOptions extends Omit<SeedOptions, 'seed'> {
+export interface RunOptions extends Omit<SeedOptions, 'seed' | keyof FleetRange> {
+  readonly fleet: FleetRange;
   readonly fromSeed: number;
   readonly toSeed: number;
   readonly signal: AbortSignal;
@@ -20,7 +22,7 @@ export interface RunOptions extends Omit<SeedOptions, 'seed'> {
  * Errors: ERR_VMPULSE_ABORTED, and a seed's own.
  */
 export async function runSeeds(options: RunOptions): Promise<Tally> {
-  const { fromSeed, toSeed, signal, onSeed, ...rest } = options;
+  const { fromSeed, toSeed, fleet, signal, onSeed, ...rest } = options;
   const pool = new WorkerPool({ maxThreads: AT_ONCE });
   const tally = new Tally();
   const worker = new URL('./worker.js', import.meta.url);
@@ -28,7 +30,8 @@ export async function runSeeds(options: RunOptions): Promise<Tally> {
   const work = async () => {
     while (next <= toSeed) {
       const seed = next++;
-      const report = await pool.run(worker, { ...rest, seed }, { deadlineMs: SEED_DEADLINE_MS, signal });
+      const asked = { ...rest, ...sizeOf(seed, fleet), seed };
+      const report = await pool.run(worker, asked, { deadlineMs: SEED_DEADLINE_MS, signal });
       // Our own code in our own thread: its shape is what simulateSeed gave.
       tally.add(report as SeedReport);
       onSeed?.(tally);

@@ -80,7 +80,7 @@ export class SimDaemon {
     const quiet = () => {};
     const warned = (data: Readonly<Record<string, unknown>>, text: string) => {
       // The policy's own assertion: all recovery holds from now on.
-      if (life.alive && data.what === 'policy') host.world.checker.noteBroken(`${host.name}: ${text}`);
+      if (life.alive && data.what === 'policy') host.world.checker.noteBroken(host, text);
     };
     this.supervisor = new Supervisor({
       host: host.name,
@@ -114,7 +114,7 @@ export class SimDaemon {
         this.#host.daemonIsUp(this.supervisor.state);
         this.#tamper();
       },
-      (error: unknown) => this.#host.world.checker.noteBroken(`${this.#host.name}: start failed: ${error}`),
+      (error: unknown) => this.#host.world.checker.noteBroken(this.#host, `start failed: ${error}`),
     );
   }
 
@@ -126,9 +126,7 @@ export class SimDaemon {
     this.#host.world.timeline.stir();
     this.supervisor
       .command(event, { vm: event.vm, text, data: {} })
-      .catch((error: unknown) =>
-        this.#host.world.checker.noteBroken(`${this.#host.name}: ${text} failed: ${error}`),
-      );
+      .catch((error: unknown) => this.#host.world.checker.noteBroken(this.#host, `${text} failed: ${error}`));
   }
 
   /** SIGKILL: nothing is said, nothing is saved, and nothing that it waits for ever comes. */

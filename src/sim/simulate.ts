@@ -4,9 +4,10 @@ import type { RecoverySpec } from '../model/vm.js';
 import type { PolicyConfig } from '../policy/types.js';
 import type { FaultKind } from './faults/fault.js';
 import { FAULTS } from './faults/registry.js';
+import type { FleetSize } from './fleet-size.js';
 import type { Finding } from './judge.js';
 import type { Canary } from './sim-daemon.js';
-import { World } from './world.js';
+import { type OnStory, World } from './world.js';
 
 const DAY_MS = 86_400_000;
 const YEAR_MS = 365.25 * DAY_MS;
@@ -14,11 +15,8 @@ const HOUR_MS = 3_600_000;
 /** Of every VM-year, at the least. */
 const FAULTS_A_VM_YEAR = 11;
 
-export interface SeedOptions {
+export interface SeedOptions extends FleetSize {
   readonly seed: number;
-  readonly vms: number;
-  readonly hosts: number;
-  readonly days: number;
   /** Names of fault kinds; all where it is not given. */
   readonly faults?: readonly string[];
   /** What VMs are recovered by, in turn; not empty. */
@@ -31,12 +29,13 @@ export interface SeedExtras {
   readonly canary?: Canary;
   readonly maySleep?: boolean;
   readonly onEntry?: (host: string, entry: StoredJournalEntry) => void;
-  readonly onStory?: (atMs: number, vm: string, text: string) => void;
+  readonly onStory?: OnStory;
 }
 
 /** Plain data: it travels between threads. */
 export interface SeedReport {
   readonly seed: number;
+  readonly size: FleetSize;
   readonly vmYears: number;
   readonly faults: number;
   readonly kinds: Readonly<Record<string, number>>;
@@ -87,6 +86,7 @@ export async function simulateSeed(options: SeedOptions, extras: SeedExtras = {}
   const { judge } = world;
   return {
     seed,
+    size: { vms, hosts, days },
     vmYears: (vms * (endMs - startMs)) / YEAR_MS,
     faults: judge.faults,
     kinds: Object.fromEntries([...judge.kinds].sort(([a], [b]) => (a < b ? -1 : 1))),

@@ -1,3 +1,4 @@
+import type { FleetSize } from './fleet-size.js';
 import type { Finding } from './judge.js';
 import { percentile } from './samples.js';
 import type { SeedReport } from './simulate.js';
@@ -21,6 +22,7 @@ export interface Totals {
 /** A seed with findings. */
 export interface FailedSeed {
   readonly seed: number;
+  readonly size: FleetSize;
   readonly findings: readonly Finding[];
 }
 
@@ -58,7 +60,8 @@ export class Tally {
     if (report.findings.length === 0) return;
     this.failedSeeds += 1;
     if (this.failed.length < SEEDS_KEPT) {
-      this.failed.push({ seed: report.seed, findings: report.findings.slice(0, FINDINGS_KEPT) });
+      const { seed, size, findings } = report;
+      this.failed.push({ seed, size, findings: findings.slice(0, FINDINGS_KEPT) });
     }
   }
 

@@ -18,6 +18,8 @@ const START_MS = Date.UTC(2030, 0, 1);
 /** An entry is written within this, unless the disk is full. */
 const WRITTEN_MS = 5_000;
 
+export type OnStory = (atMs: number, host: string, vm: string | null, text: string) => void;
+
 export interface WorldOptions {
   readonly seed: number;
   readonly vms: number;
@@ -30,8 +32,8 @@ export interface WorldOptions {
   readonly maySleep: boolean;
   /** Takes every entry of every journal. */
   readonly onEntry?: (host: string, entry: StoredJournalEntry) => void;
-  /** Takes what happened to a VM, for people. */
-  readonly onStory?: (atMs: number, vm: string, text: string) => void;
+  /** Takes what happened to a VM, or (null) to a host, for people. */
+  readonly onStory?: OnStory;
 }
 
 /** Everything that is simulated under one seed. */
@@ -108,8 +110,8 @@ export class World {
     this.#options.onEntry?.(host.name, entry);
     if (entry.vm === null) this.#heardOfHost(host, entry);
     const vm = entry.vm === null ? undefined : host.find(entry.vm);
+    this.story(host, vm ?? null, `${entry.type}: ${entry.text}`);
     if (!vm) return;
-    if (entry.type !== 'transition' || this.#options.onStory) this.story(vm, `${entry.type}: ${entry.text}`);
     if (entry.type === 'action-start') {
       const step = stepOf(entry);
       const { isNoFailure } = this.judge.noteAct(vm, step);
@@ -148,8 +150,8 @@ export class World {
     if (rule === 'fleet-brake' && kind === 'note') host.blocked.end('brake');
   }
 
-  story(vm: SimVm, text: string): void {
-    this.#options.onStory?.(this.timeline.nowMs, vm.spec.id, text);
+  story(host: SimHost, vm: SimVm | null, text: string): void {
+    this.#options.onStory?.(this.timeline.nowMs, host.name, vm?.spec.id ?? null, text);
   }
 }
 

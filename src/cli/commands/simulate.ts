@@ -1,27 +1,24 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { plainText } from '../../model/plain-text.js';
 import type { RecoverySpec, VmId } from '../../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, type PolicyConfig } from '../../policy/index.js';
+import type { FleetRange, FleetSize, Range } from '../../sim/fleet-size.js';
 import type { RunOptions } from '../../sim/run-seeds.js';
-import type { SeedReport } from '../../sim/simulate.js';
-import type { Tally } from '../../sim/totals.js';
-import { type Cli, type CliCommand, type Output, paintOf } from '../cli.js';
+import type { FailedSeed, Tally } from '../../sim/totals.js';
+import { type Cli, type CliCommand, paintOf } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
-import { wholeNumber } from '../option-parsers.js';
+import { wholeRange } from '../option-parsers.js';
 import { bar, NO_PROGRESS, redrawn } from '../text/bar.js';
 import { simulationText } from '../text/simulation-text.js';
 import { untilInterrupted } from '../until-interrupted.js';
 import { replayRecord } from './simulate-record.js';
 
-interface SimulateOptions extends FormatOptions {
+interface SimulateOptions extends FormatOptions, FleetRange {
   readonly policy?: string;
-  readonly vms: number;
-  readonly hosts: number;
-  readonly days: number;
   readonly faults: string;
-  readonly seeds: readonly [from: number, to: number];
+  readonly seeds: Range;
   readonly record?: string;
   readonly verbose?: true;
 }
@@ -45,17 +42,24 @@ export const simulateCommand: CliCommand = {
         'Runs the policy and the supervisor as the daemon has them on simulated hosts, VMs and faults, years in minutes, without a daemon; exit status 1 if a fault was missed, a VM acted on without need, or an invariant broken.',
       )
       .option('--policy <file>', 'daemon configuration, or recovery policies, to be tried')
-      .option('--vms <count>', 'VMs of a seed', wholeNumber(1, 10_000), 100)
-      .option('--hosts <count>', 'hosts that they are spread over', wholeNumber(1, 100), 4)
-      .option('--days <count>', 'days of a seed', wholeNumber(1, 3_650), 30)
+      .addOption(ofSeed('--vms <count>', 'VMs of a seed, or a range that the seed draws from', 10_000, 100))
+      .addOption(ofSeed('--hosts <count>', 'hosts that they are spread over, or a range', 100, 4))
+      .addOption(ofSeed('--days <count>', 'days of a seed, or a range', 3_650, 30))
       .option('--faults <list>', 'kinds of faults, separated by commas', 'all')
-      .option('--seeds <range>', 'seeds, for example 7 or 1..100', seedRange, [1, 10])
+      .addOption(
+        new Option('--seeds <range>', 'seeds, for example 7 or 1..100')
+          .argParser(wholeRange(0, 999_999_999))
+          .default([1, 10], '1..10'),
+      )
       .addOption(
         new Option('--record <file>', 'replay what a daemon journalled, instead of simulating').conflicts([
           ...['vms', 'hosts', 'days', 'faults', 'seeds', 'verbose'],
         ]),
       )
-      .option('--verbose', 'tell the story of the VMs with findings; on standard error beside JSON or YAML')
+      .option(
+        '--verbose',
+        'tell the story of the VMs and hosts with findings; on standard error beside JSON or YAML',
+      )
       .addOption(formatOption())
       .addOption(jsonOption())
       .addHelpText(
@@ -64,6 +68,7 @@ export const simulateCommand: CliCommand = {
           ['vmpulse simulate', 'ten seeds of 100 VMs for 30 days, every kind of fault'],
           ['vmpulse simulate --policy config.yaml --seeds 1..100', 'a configuration before it is used'],
           ['vmpulse simulate --policy vms.d/policies.yaml', 'recovery policies beside the defaults'],
+          ['vmpulse simulate --vms 1..50 --days 1..7', 'fleets of all sizes, each seed its own'],
           ['vmpulse simulate --seeds 7..7 --verbose', 'what happened in the seed that failed'],
           ['vmpulse simulate --record week.jsonl --policy new.yaml', 'what another policy would have done'],
         ),
@@ -71,6 +76,10 @@ export const simulateCommand: CliCommand = {
       .action((options: SimulateOptions) => simulate(cli, options));
   },
 };
+
+function ofSeed(flags: string, description: string, most: number, usual: number): Option {
+  return new Option(flags, description).argParser(wholeRange(1, most)).default([usual, usual], String(usual));
+}
 
 async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const { record } = options;
@@ -82,24 +91,24 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const { vms, hosts, days, seeds, faults } = options;
   const { faultKinds } = await import('../../sim/simulate.js');
   const kinds = faults === 'all' ? undefined : faults.split(',');
-  const asked = faultKinds(kinds).map(({ name }) => name);
+  const names = faultKinds(kinds).map(({ name }) => name);
   const { recoveries, policy } = tried ?? BY_DEFAULT;
   if (tried !== undefined && !recoveries.some(({ enabled }) => enabled))
     cli.stderr.write(
       `vmpulse: ${plainText(options.policy ?? '', 4096)} only observes; its recovery is simulated as enabled\n`,
     );
-  const setting = { vms, hosts, days, ...(kinds === undefined ? {} : { faults: kinds }), recoveries, policy };
+  const fleet = { vms, hosts, days };
+  const setting = { fleet, ...(kinds === undefined ? {} : { faults: kinds }), recoveries, policy };
   const [fromSeed, toSeed] = seeds;
-  const tally = options.verbose
-    ? await tellSeeds(options.format === 'table' ? cli.stdout : cli.stderr, { ...setting, fromSeed, toSeed })
-    : await runSeeds(cli, { ...setting, fromSeed, toSeed });
+  const asked = { ...setting, fromSeed, toSeed };
+  const tally = options.verbose ? await tellVerbosely(cli, options, asked) : await runSeeds(cli, asked);
   const totals = tally.totals();
   const bad = totals.missed + totals.falseRestarts + totals.invariantViolations;
-  const replay = (seed: number) => replayOf(options, seed);
-  const failed = tally.failed.map((one) => ({ ...one, replay: replay(one.seed) }));
+  const replay = (failed: FailedSeed) => replayOf(options, failed);
+  const failed = tally.failed.map((one) => ({ ...one, replay: replay(one) }));
   const kindsSeen = Object.fromEntries([...tally.kinds].sort(([a], [b]) => (a < b ? -1 : 1)));
   const answer = plain({ seeds: tally.seeds, faultKinds: kindsSeen, failed, totals });
-  await show(cli, options, answer, () => simulationText(tally, { kinds: asked, replay }, paintOf(cli)));
+  await show(cli, options, answer, () => simulationText(tally, { kinds: names, replay }, paintOf(cli)));
   cli.setExitCode(bad === 0 ? EXIT.ok : EXIT.failed);
 }
 
@@ -124,62 +133,26 @@ async function runSeeds(cli: Cli, options: Omit<RunOptions, 'signal' | 'onSeed'>
   });
 }
 
+async function tellVerbosely(
+  cli: Cli,
+  { format }: SimulateOptions,
+  asked: Omit<RunOptions, 'signal' | 'onSeed'>,
+): Promise<Tally> {
+  const { tellSeeds } = await import('./simulate-verbose.js');
+  return await tellSeeds(format === 'table' ? cli.stdout : cli.stderr, asked);
+}
+
 function progress(tally: Tally, count: number): string {
   const findings = tally.failedSeeds === 0 ? '' : `, ${tally.failedSeeds} with findings`;
   return `${bar(tally.seeds / count)} ${tally.seeds} of ${count} seeds${findings}`;
 }
 
-/** Runs the seeds in this thread and tells what happened to the VMs that something was found about. */
-async function tellSeeds(stream: Output, options: Omit<RunOptions, 'signal' | 'onSeed'>): Promise<Tally> {
-  const [{ simulateSeed }, { Tally }] = await Promise.all([
-    import('../../sim/simulate.js'),
-    import('../../sim/totals.js'),
-  ]);
-  const { fromSeed, toSeed, ...rest } = options;
-  const tally = new Tally();
-  for (let seed = fromSeed; seed <= toSeed; seed++) {
-    const stories = new Map<string, string[]>();
-    const report = await simulateSeed(
-      { ...rest, seed },
-      {
-        onStory: (atMs, vm, text) => {
-          const lines = stories.get(vm) ?? [];
-          stories.set(vm, lines);
-          lines.push(`${new Date(atMs).toISOString()} ${text}`);
-        },
-      },
-    );
-    tally.add(report);
-    tellStories(stream, report, stories);
-  }
-  return tally;
-}
-
-function tellStories(
-  stream: Output,
-  { seed, findings }: SeedReport,
-  stories: ReadonlyMap<string, string[]>,
-): void {
-  for (const vm of new Set(findings.flatMap((one) => one.vm ?? []))) {
-    const lines = (stories.get(vm) ?? []).map((line) => `  ${plainText(line, 1000)}\n`);
-    stream.write(`seed ${seed}, ${vm}\n${lines.join('')}`);
-  }
-}
-
-function replayOf(options: SimulateOptions, seed: number): string {
-  const { policy, vms, hosts, days, faults } = options;
+/** The size is the one that the seed had: drawn or not, it is the same story. */
+function replayOf({ policy, faults }: SimulateOptions, { seed, size }: FailedSeed): string {
+  const { vms, hosts, days }: FleetSize = size;
   const parts = ['vmpulse simulate', `--seeds ${seed}..${seed}`, `--vms ${vms}`, `--hosts ${hosts}`];
   parts.push(`--days ${days}`);
   if (faults !== 'all') parts.push(`--faults ${faults}`);
   if (policy !== undefined) parts.push(`--policy ${policy}`);
   return `${parts.join(' ')} --verbose`;
-}
-
-/** `7` or `1..100`. */
-function seedRange(text: string): [number, number] {
-  const match = /^(\d{1,9})(?:\.\.(\d{1,9}))?$/.exec(text);
-  const from = Number(match?.[1]);
-  const to = Number(match?.[2] ?? match?.[1]);
-  if (match && from <= to) return [from, to];
-  throw new InvalidArgumentError('Write a seed or a range such as 1..100');
 }

@@ -14,7 +14,7 @@ export interface SimulationAsked {
   /** Kinds of faults that were asked for. */
   readonly kinds: readonly string[];
   /** Makes the command that runs one seed again. */
-  readonly replay: (seed: number) => string;
+  readonly replay: (failed: FailedSeed) => string;
 }
 
 /** The result of a simulation. */
@@ -23,7 +23,7 @@ export function simulationText(tally: Tally, { kinds, replay }: SimulationAsked,
   const bad = (count: number) => (count === 0 ? paint.good('0') : paint.bad(String(count)));
   const failed = tally.failed
     .slice(0, SEEDS_SHOWN)
-    .map((one) => `${failedText(one, paint)}  replay: ${replay(one.seed)}\n`);
+    .map((one) => `${failedText(one, paint)}  replay: ${replay(one)}\n`);
   const more =
     tally.failedSeeds > SEEDS_SHOWN
       ? `and ${tally.failedSeeds - SEEDS_SHOWN} more seeds with findings\n`
@@ -52,8 +52,8 @@ function failedText({ seed, findings }: FailedSeed, paint: Paint): string {
   const lines = findings
     .slice(0, FINDINGS_SHOWN)
     .map(
-      ({ kind, atMs, vm, text }) =>
-        `  ${paint.bad(kind)} ${new Date(atMs).toISOString()} ${vm ?? 'the host'}: ${plainText(text)}\n`,
+      ({ kind, atMs, host, vm, text }) =>
+        `  ${paint.bad(kind)} ${new Date(atMs).toISOString()} ${vm ?? host}: ${plainText(text)}\n`,
     );
   const more = findings.length > FINDINGS_SHOWN ? `  and ${findings.length - FINDINGS_SHOWN} more\n` : '';
   return `${paint.strong(`seed ${seed}`)}\n${lines.join('')}${more}`;

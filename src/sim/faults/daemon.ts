@@ -5,12 +5,12 @@ import { crashMeanwhile, type FaultKind, hostFault, MINUTE_MS } from './fault.js
 /** The daemon is killed, and its service manager starts it again. */
 function crash(host: SimHost, world: World, meanwhile: () => void = () => {}): void {
   if (host.daemon === null) return;
-  for (const vm of host.vms) world.story(vm, 'the daemon is killed');
+  world.story(host, null, 'the daemon is killed');
   host.killDaemon();
   meanwhile();
   world.timeline.after(world.random.between(1, 60) * 1000, () => {
     if (host.daemon !== null || host.isDown) return;
-    for (const vm of host.vms) world.story(vm, 'the daemon is started');
+    world.story(host, null, 'the daemon is started');
     host.startDaemon();
   });
 }

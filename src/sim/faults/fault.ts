@@ -75,6 +75,7 @@ export function hostFault(name: string, harm: (host: SimHost, world: World) => b
       const host = world.random.pick(world.hosts);
       if (!isFree(host) || host.daemon?.isRunning !== true || !harm(host, world)) return false;
       world.judge.count(name);
+      world.story(host, null, `FAULT ${name}`);
       return true;
     },
   };
