@@ -2,9 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { barChart, lineChart } from '../dist/bench/index.js';
 
-/** Writes `<stem>-<chart>.svg`; resolves with the paths. */
-export async function writeCharts(stem, { cpuRows, figures, basis }) {
+/** Writes `<stem>-<chart>.svg`; resolves with the paths. What is not above the noise is left out. */
+export async function writeCharts(stem, { cpuRows: allRows, figures, basis }) {
   const charts = {};
+  const cpuRows = allRows.filter((row) => row[basis] !== null);
   for (const kind of new Set(cpuRows.map((row) => row.kind))) {
     const rows = cpuRows.filter((row) => row.kind === kind && row.what === undefined);
     if (rows.length === 0) continue;

@@ -17,6 +17,10 @@ import { SIZES } from './sizes.mjs';
 const USAGE = 'usage: npm run bench [-- --json FILE] [--quick]';
 /** From this share of a core that others took, the core's busy time says more of them than of the probers. */
 const QUIET_SHARE = 0.05;
+const BASES = {
+  core: "the pinned core's busy time",
+  tree: 'the process tree: others used the core, or the idle baseline says too little of so short a time',
+};
 
 async function main() {
   const { json, quick } = parseArgs({
@@ -30,14 +34,13 @@ async function main() {
     versions: await versions(),
   };
   tellMachine(report);
-  const measured = await withFolder((dir) => measureAll(SIZES[quick ? 'quick' : 'full'], dir));
+  const sizes = SIZES[quick ? 'quick' : 'full'];
+  const measured = await withFolder((dir) => measureAll(sizes, dir));
   const basis = basisOf(measured.cpuRows);
   const run = { ...measured, basis };
-  const ratios = judge(run);
+  const ratios = judge(run, sizes);
   console.log(`\n${cpuTable(run.cpuRows)}\n\n${figureTable(run.figures)}\n\n${goalTable(ratios)}`);
-  console.log(
-    `\nCPU of the ${basis === 'core' ? "pinned core's busy time" : 'process tree (others used the core as well)'}`,
-  );
+  console.log(`\nRatios are of ${BASES[basis]}`);
   if (quick) console.log('--quick: one short round each; these figures only show that everything runs.');
   for (const name of run.failures) console.log(`failed: ${name}`);
   if (run.failures.length > 0) process.exitCode = 1;
@@ -55,10 +58,12 @@ async function buildAll() {
   if (missing.length > 0) throw new Error(`not all is built: ${missing.join('; ')}`);
 }
 
-/** Which of the two ways of counting (meter.mjs) holds for this run. */
+/** Which of the two ways of counting (meter.mjs) holds for this run: by the core, if that is quiet and tells most of the rows. */
 function basisOf(rows) {
   const shares = rows.map((row) => row.foreignShare).sort((a, b) => a - b);
-  return shares[Math.floor(shares.length / 2)] <= QUIET_SHARE ? 'core' : 'tree';
+  const isQuiet = shares[Math.floor(shares.length / 2)] <= QUIET_SHARE;
+  const told = rows.filter((row) => row.core !== null).length;
+  return isQuiet && told > rows.length / 2 ? 'core' : 'tree';
 }
 
 function tellMachine({ machine: { cpu, cores, memoryGiB, virtual, loadAverage }, versions }) {

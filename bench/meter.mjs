@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** USER_HZ is 100 on every Linux that Node runs on. */
 const US_A_TICK = 10_000;
+/** So many times what can be noise a figure has to be: at most a third of it is noise then. */
+const LEAST_OVER_NOISE = 3;
 
 /** Time that a core has not idled, µs: user, system, interrupts, softirq. Idle time is exact, the rest is what remains. */
 function busyUs(core, nowUs) {
@@ -51,19 +53,23 @@ export function treeRssBytes(pid) {
   return children.reduce((sum, child) => sum + treeRssBytes(Number(child)), own);
 }
 
-/** Share of a core that is busy while nothing of ours runs on it. */
-export async function coreShare(core, ms) {
+/** The baseline: share of a core that is busy while nothing of ours runs on it, and how far that may be wrong. */
+export async function baseline(core, ms) {
   const [before, startedUs] = [busyUs(core, nowUs()), nowUs()];
   await sleep(ms);
   const endedUs = nowUs();
-  return (busyUs(core, endedUs) - before) / (endedUs - startedUs);
+  const elapsed = endedUs - startedUs;
+  const share = (busyUs(core, endedUs) - before) / elapsed;
+  // Whoever was busy before may be gone in the window, and idle time is told in whole ticks.
+  return { share, noise: Math.abs(share) + US_A_TICK / elapsed };
 }
 
 /**
- * CPU per probe over `ms`. `count()` resolves with probes so far, `{ ok, failed }`; `idleShare` is of coreShare before.
- * Both ways of counting: `coreUs` is the core's busy time less its idle share, `treeUs` the process tree's own.
+ * CPU per probe over `ms`. `count()` resolves with probes so far, `{ ok, failed }`; `idle` is of `baseline` before.
+ * Both ways of counting: `core` is the core's busy time less its idle share, `tree` the process tree's own. Of each `us` a probe,
+ * and whether it is above the noise.
  */
-export async function measureWindow({ core, pid, count, idleShare, ms }) {
+export async function measureWindow({ core, pid, count, idle, ms }) {
   const look = async () => {
     const told = await count();
     const now = nowUs();
@@ -77,9 +83,11 @@ export async function measureWindow({ core, pid, count, idleShare, ms }) {
   if (ended <= 0) throw new Error('no probe ended');
   const busy = last.busy - first.busy;
   const tree = last.tree - first.tree;
+  const cost = (us, noiseUs) => ({ us: us / ended, isMeasured: us >= LEAST_OVER_NOISE * noiseUs });
   return {
-    coreUs: (busy - idleShare * elapsed) / ended,
-    treeUs: tree / ended,
+    core: cost(busy - idle.share * elapsed, idle.noise * elapsed + US_A_TICK),
+    // What ended is told to the tick, and what runs is counted up to its last one.
+    tree: cost(tree, US_A_TICK),
     rate: (ended * 1e6) / elapsed,
     failedShare: (last.failed - first.failed) / ended,
     /** What others took of the core meanwhile. */

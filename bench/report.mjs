@@ -16,24 +16,27 @@ export function percentiles({ name, ...of }, samples) {
   );
 }
 
-/** CPU a probe of one prober: its rounds by both ways of counting (meter.mjs). */
+/** CPU a probe of one prober: its rounds by both ways of counting (meter.mjs); null where a round is not above the noise. */
 export function cpuRow({ peer, kind, targets, rate, what }, runs) {
   const name = `${kind} by ${peer}${what === undefined ? '' : `, ${what}`}`;
   const of = { name, kind, targets, unit: 'µs' };
+  const cost = (way) => {
+    const samples = runs.map((run) => run[way]).filter(({ isMeasured }) => isMeasured);
+    // A mean of the lucky rounds would be too much.
+    if (samples.length < runs.length) return null;
+    return figure(
+      of,
+      samples.map(({ us }) => us),
+    );
+  };
   return {
     ...{ name, peer, kind, targets, rate, what },
     probesPerSecond: figure(
       of,
       runs.map((run) => run.rate),
     ).median,
-    core: figure(
-      of,
-      runs.map((run) => run.coreUs),
-    ),
-    tree: figure(
-      of,
-      runs.map((run) => run.treeUs),
-    ),
+    core: cost('core'),
+    tree: cost('tree'),
     foreignShare: Math.max(...runs.map((run) => run.foreignShare)),
   };
 }
@@ -46,13 +49,18 @@ export function percentile(sorted, share) {
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
 }
 
+/** What is said of CPU time that cannot be told from that of the machine itself. */
+const NOISE = 'noise';
+
 /** CPU a probe, both ways of counting. */
 export function cpuTable(rows) {
   const cells = rows.map(({ name, targets, probesPerSecond, core, tree }) => [
     name,
     count(targets),
     count(probesPerSecond),
-    ...[tree.median, tree.min, tree.max, core.median, core.min, core.max].map(short),
+    ...[tree, core].flatMap((cost) =>
+      cost === null ? [NOISE, '', ''] : [cost.median, cost.min, cost.max].map(short),
+    ),
   ]);
   const head = ['CPU a probe, µs', 'targets', 'rate/s', 'process', 'min', 'max', 'core', 'min', 'max'];
   return table([head, ...cells]);
@@ -69,12 +77,11 @@ export function figureTable(figures) {
 }
 
 export function goalTable(ratios) {
-  const said = { true: 'met', false: 'missed', null: 'not measured' };
-  const rows = Object.entries(ratios).map(([name, { value, target, met }]) => [
+  const rows = Object.entries(ratios).map(([name, { value, target, met, why }]) => [
     name,
     value === null ? '' : short(value),
     target,
-    said[met],
+    met === null ? why : met ? 'met' : 'missed',
   ]);
   return table([['goal', 'value', 'target', ''], ...rows]);
 }

@@ -12,7 +12,7 @@ export function jsonResults({ cpuRows, figures, basis }) {
     targets: row.targets,
     rate: row.rate,
     ...empty,
-    cpuUsPerProbe: row[basis].median,
+    cpuUsPerProbe: row[basis]?.median ?? null,
     probesPerSecond: row.probesPerSecond,
   }));
   const memory = [

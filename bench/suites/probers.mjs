@@ -1,7 +1,7 @@
 // CPU a probe: ours, the peers and the raw loops, at the same rate, rounds round all of them.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CORES } from '../cores.mjs';
-import { coreShare, measureWindow } from '../meter.mjs';
+import { baseline, measureWindow } from '../meter.mjs';
 import { rawLoop } from '../probers/limits.mjs';
 import { nodeClients, vmpulse, vmpulseOnEpoll } from '../probers/ours.mjs';
 import { cpuRow } from '../report.mjs';
@@ -60,7 +60,7 @@ function asked({ targets, rates }, kind) {
 export async function measureProber({ by, kind, targets, rate, ports, idleMs, windowMs, warmMs }) {
   const core = CORES.prober;
   const port = kind === 'https' ? ports.tls : ports.plain;
-  const idleShare = await coreShare(core, idleMs);
+  const idle = await baseline(core, idleMs);
   const prober = await by.start({ kind, targets, rate, port });
   try {
     await begun(prober);
@@ -69,7 +69,7 @@ export async function measureProber({ by, kind, targets, rate, ports, idleMs, wi
       core,
       pid: prober.pid,
       count: prober.count,
-      idleShare,
+      idle,
       ms: windowMs,
     });
     const failedShare = (await prober.downShare?.()) ?? figures.failedShare;
