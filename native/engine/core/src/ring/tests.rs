@@ -133,6 +133,63 @@ fn more_than_the_queue_has_room_for_are_begun_in_one_turn() {
     assert_eq!(ended.len(), count, "each is told once");
 }
 
+/// As when a whole host goes silent: more connects are cut off between two looks than there is room for.
+#[test]
+fn completions_that_find_no_room_are_kept_by_the_kernel() {
+    let Some(mut ring) = ring() else { return };
+    let count = (COMPLETIONS + 2 * ENTRIES) as usize;
+    if !may_open(count + 500) {
+        let _ = writeln!(
+            io::stderr(),
+            "skipped: too few descriptors are allowed here"
+        );
+        return;
+    }
+    let closed = listener().1;
+    let (_silent, nowhere, _fillers) = silent();
+    let mut keys = Slab::default();
+    let mut cut = Vec::new();
+    let mut waiting = Vec::new();
+    for n in 0..count {
+        let key = keys.insert(());
+        if n % 100 == 0 {
+            begin(&mut ring, &closed, key);
+            waiting.push((key, End::Failed(libc::ECONNREFUSED)));
+        } else {
+            cut.push((begin(&mut ring, &nowhere, key), key));
+        }
+    }
+    for (slot, key) in cut {
+        ring.abandon(slot, key);
+    }
+    let overflown = ring.ring.submission().cq_overflow();
+    assert!(overflown, "the kernel has more than there is room for");
+    let mut ended = Vec::new();
+    turn_until(&mut ring, &mut ended, |ring, _| {
+        ring.slots.len() == idle_of(ring)
+    });
+    assert!(!ring.is_broken());
+    let mut told: Vec<_> = ended.iter().map(|one| (one.key, one.end)).collect();
+    told.sort_by_key(|(key, _)| key.bits());
+    waiting.sort_by_key(|(key, _)| key.bits());
+    assert_eq!(told, waiting, "who waits is told once, the others never");
+}
+
+/// Raises the limit of this process, where that is allowed.
+fn may_open(count: usize) -> bool {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid rlimit for both calls.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+    }
+    limit.rlim_max >= count as u64
+}
+
 /// Whatever ends, is cut off or begins in between: each probe hears of its own connect, once, and of no other.
 #[test]
 fn no_answer_is_taken_for_that_of_another() {
