@@ -1,8 +1,10 @@
 import { NEW_VMM_STEPS, type RecoveryAction } from '../model/action.js';
 import { VmpulseError } from '../model/errors.js';
+import type { VmId } from '../model/vm.js';
 import { LIMITS } from './defaults.js';
 import { changesBack } from './edit-war.js';
 import { maxEntries } from './host-state.js';
+import type { Broken, Invariant } from './invariant-list.js';
 import { covers, mendsWhatIsShared } from './shared-cause.js';
 import type { PolicyState, StepResult } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -11,50 +13,57 @@ import { isVetoable, movedLately } from './witnesses.js';
 
 /**
  * Checks, apart from the rules that decide, what must hold after every step: throws ERR_VMPULSE_INTERNAL naming
- * everything that does not. Whoever gets it holds all recovery. Runs after every step: O(actions of this step), and
+ * everything that does not. Whoever gets it holds all recovery. Runs after every step: O(VMs that were looked at), and
  * where all holds next to no garbage.
  */
 export function assertInvariants(state: PolicyState, result: StepResult, now: number): void {
-  const broken: string[] = [];
+  const broken: Broken[] = [];
   const { busy, former } = state.host;
   if (busy.size > Math.max(state.config.maxConcurrentRecoveries, former.slots)) {
-    broken.push(`${busy.size} recoveries at once, ${state.config.maxConcurrentRecoveries} are allowed`);
+    const text = `${busy.size} recoveries at once, ${state.config.maxConcurrentRecoveries} are allowed`;
+    broken.push({ invariant: 'one-action', text });
   }
   const acted: string[] = [];
   for (const effect of result.effects) {
     if (effect.type !== 'recover') continue;
-    if (acted.includes(effect.action.vm)) broken.push(`${effect.action.vm}: two actions in one step`);
+    if (acted.includes(effect.action.vm))
+      broken.push({ invariant: 'one-action', text: `${effect.action.vm}: two actions in one step` });
     acted.push(effect.action.vm);
     broken.push(...brokenBy(state, effect.action, now));
   }
+  for (const id of result.looked) lookedAt(state, id, broken);
   miscounted(state, broken);
   unbounded(state, broken);
   tooManyBoots(state, now, broken);
   if (broken.length === 0) return;
   throw new VmpulseError(
     'ERR_VMPULSE_INTERNAL',
-    `an invariant of the policy does not hold: ${broken.join('; ')}`,
+    `an invariant of the policy does not hold: ${broken.map(({ text }) => text).join('; ')}`,
     {
-      details: { broken },
+      details: {
+        broken: broken.map(({ text }) => text),
+        invariants: broken.map(({ invariant }) => invariant),
+      },
     },
   );
 }
 
-function brokenBy(state: PolicyState, action: RecoveryAction, now: number): string[] {
+function brokenBy(state: PolicyState, action: RecoveryAction, now: number): Broken[] {
   const vm = state.vms.get(action.vm);
-  if (!vm) return [`${action.vm}: an action for a VM that is not known`];
-  const broken: string[] = [];
-  const wrong = (what: string) => broken.push(`${action.id}: ${what}`);
-  if (vm.action?.action.id !== action.id) wrong('it is not the one action in flight of its VM');
-  if (!state.host.busy.has(vm.id)) wrong('it has no slot of the host');
+  if (!vm) return [{ invariant: 'permitted', text: `${action.vm}: an action for a VM that is not known` }];
+  const broken: Broken[] = [];
+  const wrong = (what: string, invariant: Invariant = 'permitted') =>
+    broken.push({ invariant, text: `${action.id}: ${what}` });
+  if (vm.action?.action.id !== action.id) wrong('it is not the one action in flight of its VM', 'one-action');
+  if (!state.host.busy.has(vm.id)) wrong('it has no slot of the host', 'one-action');
   if (!vm.spec) wrong('its VM is not configured');
   if (!vm.spec?.recovery.enabled) wrong('recovery of its VM is not enabled');
   const { mode } = vm.spec ?? {};
   if (mode?.kind === 'paused') wrong('its VM is paused by an annotation');
   if (mode?.kind === 'unmanaged' && action.diagnosis.cause !== 'scheduled') wrong('its VM is unmanaged');
   if (!vm.spec?.steps.includes(action.step)) wrong(`${action.step} is not supported`);
-  if (action.step === 'start' && vm.running === true) wrong('its VMM runs');
-  if (vm.quarantine) wrong('its VM is quarantined');
+  if (action.step === 'start' && vm.running === true) wrong('its VMM runs', 'one-vmm');
+  if (vm.quarantine) wrong('its VM is quarantined', 'budget');
   if (vm.suspended) wrong('its VM is suspended');
   if (vm.facts.migratingAtMs !== null) wrong('its VM is being moved or saved');
   if (vm.maintenance) wrong('a person works on its VM');
@@ -80,30 +89,34 @@ function brokenBy(state: PolicyState, action: RecoveryAction, now: number): stri
   // A boot that stands still for want of space has no use for its grace until it is let go on.
   const inGrace = vm.graceUntilMs !== null && vm.graceUntilMs > now;
   if (inGrace && action.step !== 'resume') wrong('its VM is in grace');
-  for (const what of [...overBudget(vm), ...unfounded(vm, now)]) wrong(what);
+  for (const what of overBudget(vm)) wrong(what, 'budget');
+  for (const what of unfounded(vm, now)) wrong(what, 'founded');
+  if (restsOnNothing(vm)) wrong('nothing of its VM failed, and nothing was said of it', 'inconclusive');
   return broken;
 }
 
 /** The counts of the fleet cannot be less than nothing, nor can more fail than there are. */
-function miscounted(state: PolicyState, broken: string[]): void {
+function miscounted(state: PolicyState, broken: Broken[]): void {
   const { failing, counted } = state.host;
   if (failing.size <= counted && counted <= state.vms.size) return;
-  broken.push(`the fleet is counted as ${failing.size} failing of ${counted}, of ${state.vms.size} VMs`);
+  const text = `the fleet is counted as ${failing.size} failing of ${counted}, of ${state.vms.size} VMs`;
+  broken.push({ invariant: 'permitted', text });
 }
 
-function tooManyBoots({ host, config }: PolicyState, now: number, broken: string[]): void {
+function tooManyBoots({ host, config }: PolicyState, now: number, broken: Broken[]): void {
   const { boots, former } = host;
   if (boots.length <= config.maxBootsPerMinute) return;
   // Of a clock that was set back since, the limits' change would be in the future.
   const changedMs = former.bootsUntilMs > now ? 0 : former.bootsUntilMs;
   const fromMs = Math.max(now - LIMITS.bootWindowMs, changedMs);
   const lately = boots.filter((atMs) => atMs > fromMs).length;
-  if (lately > config.maxBootsPerMinute)
-    broken.push(`${lately} boots in a minute, ${config.maxBootsPerMinute} are allowed`);
+  if (lately <= config.maxBootsPerMinute) return;
+  const text = `${lately} boots in a minute, ${config.maxBootsPerMinute} are allowed`;
+  broken.push({ invariant: 'budget', text });
 }
 
 /** Everything that grows has a bound. */
-function unbounded(state: PolicyState, broken: string[]): void {
+function unbounded(state: PolicyState, broken: Broken[]): void {
   const { host, vms } = state;
   const { mild, boot, start } = host.queues;
   const most = maxEntries(state);
@@ -113,8 +126,33 @@ function unbounded(state: PolicyState, broken: string[]): void {
   bound('causes', host.groups.size, (LIMITS.sharesKept + 1) * Math.max(1, vms.size), broken);
 }
 
-function bound(what: string, size: number, most: number, broken: string[]): void {
-  if (size > most) broken.push(`${size} ${what}, at most ${most}`);
+function bound(what: string, size: number, most: number, broken: Broken[]): void {
+  if (size > most) broken.push({ invariant: 'bounded', text: `${size} ${what}, at most ${most}` });
+}
+
+/** What is kept of a VM is bounded, and where it fails something follows. */
+function lookedAt(state: PolicyState, id: VmId, broken: Broken[]): void {
+  const vm = state.vms.get(id);
+  if (vm === undefined) return;
+  bound('former episodes', vm.past.length, state.config.episodesKept, broken);
+  bound('attempts', vm.episode?.attempts.length ?? 0, LIMITS.attemptsKept, broken);
+  bound('pieces of evidence', vm.verdict?.diagnosis.evidence.length ?? 0, LIMITS.evidenceKept, broken);
+  if (isStuck(vm)) broken.push({ invariant: 'acted-on', text: `${id} fails, and nothing will follow` });
+}
+
+/** It fails, and neither is anything under way, nor said to hold it, nor will it be looked at by itself. */
+function isStuck(vm: PolicyVmState): boolean {
+  if (vm.spec === null || vm.health !== 'unhealthy') return false;
+  const isUnderWay = vm.action !== null || vm.act !== null || vm.confirm !== null || vm.ticket !== 0;
+  return !isUnderWay && vm.blockers.length === 0 && vm.wakeAtMs === null;
+}
+
+/** An inferred diagnosis of a VM of which nothing has failed. */
+function restsOnNothing({ action, verdict, facts, probes }: PolicyVmState): boolean {
+  if (!action?.charged || verdict === null || verdict.conclusive) return false;
+  if (facts.linkFault !== null) return false;
+  for (const probe of probes.values()) if (probe.state === 'failed' || probe.latched) return false;
+  return true;
 }
 
 /** An action for a failure has a diagnosis that asks for it, and evidence that still counts. */

@@ -14,11 +14,9 @@ export const powerCycle = defineRecovery({
   },
   async act(attempt) {
     const { vm, driver, deadline, action } = attempt;
-    const session = requireSession(attempt);
     if (isInOrder(attempt)) {
-      const graceMs = Math.min(vm.recovery.gracefulStopMs, action.timeoutMs / 2);
-      await session.stop('graceful', deadline.step(graceMs));
-    } else await session.stop('force', deadline.step());
+      await attempt.endVmm('graceful', Math.min(vm.recovery.gracefulStopMs, action.timeoutMs / 2));
+    } else await attempt.endVmm('force');
     await driver.start(vm, deadline.step());
   },
 });

@@ -1,8 +1,6 @@
 import { VmpulseError } from '../model/errors.js';
 import type { Attempt } from './recovery.js';
 
-const PROOF_MS = 10_000;
-
 /** Throws ERR_VMPULSE_UNSUPPORTED for a VM that vmpulse does not know how to start. */
 export function requireStartable({ vm, driver }: Attempt): void {
   if (driver.supports(vm, 'start')) return;
@@ -13,7 +11,7 @@ export function requireStartable({ vm, driver }: Attempt): void {
 /** Before anything that ends a VMM: a start must be possible. */
 export async function proveStart(attempt: Attempt): Promise<void> {
   requireStartable(attempt);
-  await attempt.driver.proveStart(attempt.vm, attempt.deadline.step(PROOF_MS));
+  await attempt.proveStart();
 }
 
 /** Before a guest is ended that keeps its VMM: as above where vmpulse is who starts the VM. */

@@ -6,6 +6,8 @@ import type { CapturedEvidence, Driver, NetworkPort, VmmSession } from '../model
 import type { VmSpec } from '../model/vm.js';
 import { captureEvidence } from './evidence.js';
 
+const PROOF_MS = 10_000;
+
 /** What a recovery may use. The runtime gives it; nothing here is owned by the recovery. */
 export interface RecoveryContext {
   readonly vm: VmSpec;
@@ -18,6 +20,8 @@ export interface RecoveryContext {
   readonly signal: AbortSignal;
   /** Takes what was captured before a guest is ended, to be journalled. */
   readonly save: (evidence: CapturedEvidence) => void;
+  /** An invariant does not hold: nothing more is done, and all recovery is to hold. */
+  readonly onViolation: (what: string) => void;
 }
 
 /** One step of the ladder. */
@@ -26,10 +30,15 @@ export interface Recovery {
   run(action: RecoveryAction, context: RecoveryContext): Promise<ActionResult>;
 }
 
-/** A recovery under way: its context with the one deadline of all its steps. */
-export interface Attempt extends RecoveryContext {
+/** A recovery under way: its context with the one deadline of all its steps. A VMM is ended by `endVmm` alone. */
+export interface Attempt extends Omit<RecoveryContext, 'session' | 'onViolation'> {
   readonly action: RecoveryAction;
   readonly deadline: Deadline;
+  readonly session?: Omit<VmmSession, 'stop'>;
+  /** Throws where the VM could not be started. */
+  readonly proveStart: () => Promise<void>;
+  /** Ends the VMM if there is one, within `withinMs` or what is left; refused unless this attempt has proven a start. */
+  readonly endVmm: (how: 'graceful' | 'force', withinMs?: number) => Promise<void>;
 }
 
 export interface RecoverySteps {
@@ -48,7 +57,7 @@ export function defineRecovery(steps: RecoverySteps): Recovery {
     async run(action, context) {
       const options = { deadlineMs: action.timeoutMs, signal: context.signal };
       const deadline = new Deadline(`${action.step} of ${action.vm}`, options, context.clock);
-      const attempt: Attempt = { ...context, action, deadline };
+      const attempt: Attempt = { ...context, ...endingOf(context, deadline), action, deadline };
       try {
         await deadline.race(steps.prove(attempt));
       } catch (error) {
@@ -67,8 +76,28 @@ export function defineRecovery(steps: RecoverySteps): Recovery {
   };
 }
 
+/** The end of a VMM, and the proof that goes before it. */
+function endingOf(
+  { vm, driver, session, onViolation }: RecoveryContext,
+  deadline: Deadline,
+): Pick<Attempt, 'proveStart' | 'endVmm'> {
+  let isProven = false;
+  return {
+    async proveStart() {
+      await driver.proveStart(vm, deadline.step(PROOF_MS));
+      isProven = true;
+    },
+    async endVmm(how, withinMs) {
+      if (isProven) return session?.stop(how, deadline.step(withinMs));
+      const text = `the VMM of ${vm.id} was to be ended before it was proven that it can be started`;
+      onViolation(text);
+      throw new VmpulseError('ERR_VMPULSE_INTERNAL', text);
+    },
+  };
+}
+
 /** The session, or ERR_VMPULSE_VM_NOT_RUNNING. */
-export function requireSession({ session, vm }: RecoveryContext): VmmSession {
+export function requireSession({ session, vm }: Attempt): Omit<VmmSession, 'stop'> {
   if (session !== undefined) return session;
   throw new VmpulseError('ERR_VMPULSE_VM_NOT_RUNNING', `${vm.id} has no VMM that vmpulse is attached to`);
 }

@@ -7,8 +7,8 @@ export const recreate = defineRecovery({
   async prove(attempt) {
     await proveStart(attempt);
   },
-  async act({ vm, driver, session, deadline }) {
-    await session?.stop('force', deadline.step());
+  async act({ vm, driver, endVmm, deadline }) {
+    await endVmm('force');
     await driver.start(vm, deadline.step());
   },
 });

@@ -50,6 +50,8 @@ export interface ActionRunnerOptions {
   /** Stores the policy's state of a VM, so that a budget charged for an action outlives the daemon. */
   readonly persist: (vm: VmId) => Promise<void>;
   readonly onResult: (action: RecoveryAction, result: ActionResult) => void;
+  /** An invariant does not hold: nothing was done, and all recovery is to hold. */
+  readonly onViolation: (what: string) => void;
 }
 
 /** Carries out one recovery: ask, record durably, ask once more, act with a deadline, record the end, tell the policy. */
@@ -179,7 +181,12 @@ export class ActionRunner {
   }
 
   async #act(action: RecoveryAction, unit: VmUnit): Promise<ActionResult> {
-    const { recoveries, clock, network } = this.#options;
+    const { recoveries, clock, network, recorder, onViolation } = this.#options;
+    if (!recorder.isOpen(action.id)) {
+      const message = `${action.id} was to be carried out without a durable entry in the journal`;
+      onViolation(message);
+      return { result: 'impossible', code: 'ERR_VMPULSE_INTERNAL', message };
+    }
     const recovery = recoveries.get(action.step);
     if (recovery === undefined) {
       return {
@@ -198,6 +205,7 @@ export class ActionRunner {
         ...(unit.session === undefined ? {} : { session: unit.session }),
         ...(network === undefined ? {} : { network }),
         save: (evidence: CapturedEvidence) => this.#saveEvidence(action, evidence),
+        onViolation,
       };
       // No step outlives its time in the policy's eyes.
       return await withSignal(recovery.run(action, context), signal);

@@ -13,7 +13,7 @@ export interface PolicyLoopOptions {
   readonly onEffect: (effect: PolicyEffect) => void;
   /** The state of these VMs, and that of the host, may have changed. */
   readonly onStep: (looked: readonly VmId[]) => void;
-  /** The policy broke a rule of its own. Nothing of that step was carried out, and all recovery holds. */
+  /** The policy broke a rule of its own: no action of that step is carried out, and all recovery is to hold. */
   readonly onViolation: (what: string) => void;
 }
 
@@ -83,9 +83,6 @@ export class PolicyLoop {
 
   #withhold(result: StepResult, violation: string, now: number): void {
     this.#options.onViolation(violation);
-    if (result.state.host.hold === null) {
-      this.#queue.push({ type: 'hold', vm: null, reason: violation, author: 'vmpulse', untilMs: null });
-    }
     for (const effect of result.effects) {
       if (effect.type !== 'recover') {
         this.#options.onEffect(effect);

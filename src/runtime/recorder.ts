@@ -44,6 +44,8 @@ export class Recorder {
   readonly #writing = new Set<Promise<void>>();
   #unanswered = 0;
   #isScheduled = false;
+  /** Actions that are durably on record as begun, and not as ended. */
+  readonly #openActions = new Set<string>();
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -51,6 +53,7 @@ export class Recorder {
 
   /** Records without waiting. Entries of one turn are written together, in order. */
   note(entry: Omit<JournalEntry, 'atMs'> & { readonly atMs?: number }): void {
+    if (entry.type === 'action-end' && entry.actionId !== null) this.#openActions.delete(entry.actionId);
     this.#push(entry, nobodyWaits, nobodyWaits);
   }
 
@@ -59,7 +62,19 @@ export class Recorder {
    * deadline. What was recorded before is written before.
    */
   durable(entry: Omit<JournalEntry, 'atMs'>): Promise<void> {
-    return new Promise((resolve, reject) => this.#push(entry, resolve, reject));
+    const { type, actionId } = entry;
+    return new Promise((resolve, reject) => {
+      const onDisk = () => {
+        if (type === 'action-start' && actionId !== null) this.#openActions.add(actionId);
+        resolve();
+      };
+      this.#push(entry, onDisk, reject);
+    });
+  }
+
+  /** The beginning of the action is on disk, and nothing was said of its end. */
+  isOpen(actionId: string): boolean {
+    return this.#openActions.has(actionId);
   }
 
   /** Resolves when everything noted so far was handed to the journal and answered. */

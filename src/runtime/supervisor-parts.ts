@@ -34,6 +34,8 @@ interface Core {
   readonly state: () => PolicyState;
   /** Something else may be told of this VM. */
   readonly changed: (vm: VmId) => void;
+  /** An invariant does not hold: all recovery holds from now on. */
+  readonly onViolation: (what: string) => void;
   /** Fires when the supervisor lets go of everything. */
   readonly signal: AbortSignal;
 }
@@ -101,6 +103,7 @@ function makeHands(options: SupervisorOptions, core: Core, memory: Memory, inven
     why: (vm) => whyNow(core.state().vms.get(vm), 'started'),
     look: (unit) => inventory.look(unit, true),
     persist,
+    onViolation: core.onViolation,
     onResult: (action, result) => {
       maintenance.noteAction(action, result);
       options.onRecovery?.(action, result);

@@ -45,6 +45,7 @@ export class Supervisor {
       state: () => this.#policyLoop.state,
       signal: this.#abort.signal,
       changed: (vm) => this.#changed.add([vm]),
+      onViolation: (what) => this.#holdAll(what),
     });
   }
 
@@ -74,7 +75,7 @@ export class Supervisor {
         this.#changed.add(looked);
         this.#readiness?.changed(looked);
       },
-      onViolation: (what) => this.degrade('policy', `${what}; all recovery holds, please report it`),
+      onViolation: (what) => this.#holdAll(what),
     });
     recorder.note({
       vm: null,
@@ -245,6 +246,13 @@ export class Supervisor {
     await events.settled();
     await inventory.close();
     await recorder.settled();
+  }
+
+  /** An invariant does not hold: until a person says otherwise nothing is done any more, and probing goes on. */
+  #holdAll(what: string): void {
+    this.degrade('policy', `${what}; all recovery holds, please report it`);
+    if (this.#policyLoop.state.host.hold !== null) return;
+    this.#post({ type: 'hold', vm: null, reason: what, author: 'vmpulse', untilMs: null });
   }
 
   get #policyLoop(): PolicyLoop {

@@ -22,6 +22,8 @@ export interface Canary {
   readonly tellsStale?: boolean;
   /** Steps that are carried out in another way. */
   readonly recoveries?: RecoveryOverrides;
+  /** The hypervisor starts a VMM although one runs: neither it nor its disks are locked. */
+  readonly startsTwice?: boolean;
   /** The daemon takes a journal that is gone for one that begins. */
   readonly missesLoss?: boolean;
   /** The journal acknowledges what it does not write. */
@@ -93,7 +95,7 @@ export class SimDaemon {
       },
       engine: this.engine,
       journal: this.journal,
-      drivers: { qemu: new SimDriver(host, life) },
+      drivers: { qemu: new SimDriver(host, life, canary.startsTwice === true) },
       probes: {},
       probeHost: { runInPool: nothing, runTogether: nothing, resolveHost: nothing },
       recoveries: createRecoveries(canary.recoveries),

@@ -27,9 +27,12 @@ export class SimDriver implements Driver {
   readonly #host: SimHost;
   readonly #life: Life;
 
-  constructor(host: SimHost, life: Life) {
+  readonly #startsTwice: boolean;
+
+  constructor(host: SimHost, life: Life, startsTwice: boolean) {
     this.#host = host;
     this.#life = life;
+    this.#startsTwice = startsTwice;
   }
 
   supports(spec: VmSpec, step: LadderStep): boolean {
@@ -63,7 +66,8 @@ export class SimDriver implements Driver {
   async start(spec: VmSpec, options: CallOptions): Promise<ProcessIdentity> {
     await within(this.#life, SPAWN_MS, options);
     const vm = this.#vm(spec);
-    if (vm.vmm !== null) throw new VmpulseError('ERR_VMPULSE_VM_RUNNING', `${spec.id} runs already`);
+    if (vm.vmm !== null && !this.#startsTwice)
+      throw new VmpulseError('ERR_VMPULSE_VM_RUNNING', `${spec.id} runs already`);
     if (!vm.host.canStart) throw impossible(spec);
     vm.world.checker.noteEffect(vm, ['start', 'power-cycle']);
     const { process } = vm.spawn();

@@ -47,6 +47,9 @@ describe('recoveries on a real VM', () => {
       clock: systemClock,
       signal: new AbortController().signal,
       save: (saved: CapturedEvidence) => evidence.push(saved),
+      onViolation: (what: string) => {
+        throw new Error(what);
+      },
       ...(session === undefined ? {} : { session }),
     };
     return createRecoveries().get(step)?.run(action, context);

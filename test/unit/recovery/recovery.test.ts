@@ -116,6 +116,9 @@ async function recover(step: LadderStep, recorder: Recorder, options: Options = 
     clock: options.clock ?? systemClock,
     signal: options.signal ?? new AbortController().signal,
     save: (evidence) => recorder.saved.push(evidence),
+    onViolation: (what) => {
+      throw new Error(what);
+    },
   };
   const recovery = createRecoveries().get(step);
   if (recovery === undefined) throw new Error(`no recovery for ${step}`);
