@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -13,6 +12,7 @@ import type { QemuSpec } from '../../src/model/hypervisors/qemu.js';
 import type { VmmEvent } from '../../src/model/ports.js';
 import type { ProcessIdentity, VmSpec } from '../../src/model/vm.js';
 import { WorkerPool } from '../../src/pool/index.js';
+import { freePort } from '../fixtures/ports.js';
 import { poll } from '../lab/poll.js';
 import { testVm } from '../unit/qemu/fixtures.js';
 
@@ -136,13 +136,4 @@ export class EventLog {
       return at < 0 ? undefined : this.events.splice(0, at + 1).at(-1);
     });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port from the system');
-  return address.port;
 }

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isAlive, processesNaming } from '../../demo/processes.mjs';
 import { LAB_GUEST, labAvailable, labKernelLine } from '../../lab/vm.mjs';
 import type { ExecutionView } from '../../src/lifecycle/index.js';
+import { freePort } from '../fixtures/ports.js';
 import { poll } from '../lab/poll.js';
 import { DaemonUnderTest, MINUTE } from './world.js';
 
@@ -28,15 +28,6 @@ async function create(): Promise<DaemonUnderTest> {
   current = await DaemonUnderTest.create([]);
   await current.ready();
   return current;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
 }
 
 async function createAction(more: Record<string, unknown> = {}) {

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { labVmFiles } from '../../lab/vm.mjs';
+import { freePort } from '../fixtures/ports.js';
 import { needsLab } from '../lab/availability.js';
 import { bootLabVm, killLabVms } from '../lab/vm.js';
 import { writeAdoptedVm } from './adopted-vm.js';
@@ -23,19 +23,6 @@ afterEach(async () => {
   current = undefined;
   dir = undefined;
 }, MINUTE);
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address === null || typeof address === 'string'
-          ? reject(new Error('no port'))
-          : resolve(address.port),
-      );
-    });
-  });
-}
 
 describe('an adopted VM', () => {
   it('is watched from whenever others start it, and left alone when they stop it', {

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isAlive, processesNaming } from '../../demo/processes.mjs';
 import { LAB_GUEST, labAvailable, labKernelLine } from '../../lab/vm.mjs';
+import { freePort } from '../fixtures/ports.js';
 import { poll } from '../lab/poll.js';
 import { DaemonUnderTest, MINUTE } from './world.js';
 
@@ -16,15 +16,6 @@ afterEach(async () => {
   await current?.dispose();
   current = undefined;
 }, MINUTE);
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
-}
 
 const vmms = (test: DaemonUnderTest) => processesNaming(`${test.world.dir}/run`).filter(isAlive);
 const jq = (filter: string, input: string) =>

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LAB_GUEST, labAvailable, labQemuArguments, labVmFiles } from '../../lab/vm.mjs';
 import { writeInitrdWithAgent } from '../../lab/with-agent.mjs';
+import { freePort } from '../fixtures/ports.js';
 import { poll } from './poll.js';
 
 /** A fault that the guest brings on itself when asked; lab/guest/www/cgi-bin/fault has them. */
@@ -174,14 +174,3 @@ function handle(
 }
 
 /** A port that nobody listens on at the moment. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port from the system');
-  return address.port;
-}

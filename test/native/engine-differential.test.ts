@@ -6,9 +6,10 @@ import { idHash } from '../../src/engine/portable/timing.js';
 import type { ChannelOptions, TargetCheck } from '../../src/engine/probe-engine.js';
 import type { ProbeResult } from '../../src/model/outcome.js';
 import { ZOO, zooCheck, zooTimeoutMs } from '../fakes/http-zoo.js';
+import { freePort } from '../fixtures/ports.js';
 import { whyNoAddon } from './engine/addon.js';
 import { type Engine, EXPLAINED, expectSame, probe } from './engine/differential.js';
-import { closedPort, folder, tcpCheck, tcpServer } from './engine/support.js';
+import { folder, tcpCheck, tcpServer } from './engine/support.js';
 
 const missing = whyNoAddon();
 
@@ -142,13 +143,13 @@ const SEED = 20_260_101;
 describe('TCP and Unix sockets', () => {
   const CASES: Readonly<Record<string, () => Promise<TargetCheck> | TargetCheck>> = {
     'a port that listens': async () => tcpCheck((await tcpServer()).port),
-    'a port that refuses': async () => tcpCheck(await closedPort()),
+    'a port that refuses': async () => tcpCheck(await freePort()),
     'an orderly close': async () => {
       const { port } = await tcpServer();
       return { kind: 'tcpSocket', endpoint: { ip: '127.0.0.1', port }, close: 'fin' };
     },
     'IPv6 that refuses': async () => {
-      const port = await closedPort();
+      const port = await freePort();
       return { kind: 'tcpSocket', endpoint: { ip: '::1', port }, close: 'rst' };
     },
     'a Unix socket that nobody has': () => unixCheck(join(folder(), 'nobody')),

@@ -1,16 +1,8 @@
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import type { EngineEvent } from '../../../src/engine/probe-engine.js';
-import {
-  closedPort,
-  Events,
-  eventually,
-  openEngine,
-  target,
-  tcpCheck,
-  tcpServer,
-  within,
-} from './support.js';
+import { freePort } from '../../fixtures/ports.js';
+import { Events, eventually, openEngine, target, tcpCheck, tcpServer, within } from './support.js';
 
 /** Blocks this thread, as a busy host program does. */
 function block(ms: number): void {
@@ -62,7 +54,7 @@ it('a blocked host program loses no final state; the rest is counted', async () 
 
 it('a mass outage while the host program is blocked arrives whole, in batches', async () => {
   const engine = openEngine();
-  const port = await closedPort();
+  const port = await freePort();
   const targets = Array.from({ length: 3000 }, (_, index) =>
     target(`t${index}`, tcpCheck(port), { failureThreshold: 1, periodMs: 500, timeoutMs: 400 }),
   );
@@ -104,7 +96,7 @@ it('there is one consumer at a time', async () => {
 
 it('events of removed targets and of instances that are over are left out', async () => {
   const engine = openEngine();
-  const port = await closedPort();
+  const port = await freePort();
   const fast = { failureThreshold: 1 };
   const [removed = 0, renewed = 0, kept = 0] = engine.add([
     target('a', tcpCheck(port), fast),

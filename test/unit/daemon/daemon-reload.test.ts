@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'undici';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { freePort } from '../../fixtures/ports.js';
 import { runCommandLine } from '../cli/in-process.js';
 import { startCli } from '../cli/run-cli.js';
-import { freePort, PATIENCE, place, ready, start } from './real-daemon.js';
+import { PATIENCE, place, ready, start } from './real-daemon.js';
 
 const CERTS = fileURLToPath(new URL('../../fakes/certs', import.meta.url));
 const GROUP = 65_533;

@@ -2,8 +2,9 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../fixtures/ports.js';
 import { runCli } from '../cli/run-cli.js';
-import { ask, freePort, place, start } from './real-daemon.js';
+import { ask, place, start } from './real-daemon.js';
 
 const CERTS = fileURLToPath(new URL('../../fakes/certs', import.meta.url));
 const CA = join(CERTS, 'ca.pem');

@@ -2,9 +2,10 @@ import { chownSync, closeSync, existsSync, openSync, readFileSync, writeFileSync
 import { join } from 'node:path';
 import Database from 'libsql';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { freePort } from '../../fixtures/ports.js';
 import { runCommandLine } from '../cli/in-process.js';
 import { runCli, startCli } from '../cli/run-cli.js';
-import { ask, freePort, logLines, PATIENCE, place, ready, start } from './real-daemon.js';
+import { ask, logLines, PATIENCE, place, ready, start } from './real-daemon.js';
 
 /** Each starts processes, on a machine that may be busy. */
 const PATIENT = { timeout: 240_000 };
@@ -101,7 +102,7 @@ describe('vmpulse run', PATIENT, () => {
     expect(await degraded()).not.toContainEqual(expect.objectContaining({ what: 'configuration' }));
     const applied = () =>
       logLines(output.stderr).filter(({ msg }) => msg.startsWith('configuration applied')).length;
-    expect(applied()).toBe(1);
+    await vi.waitFor(() => expect(applied()).toBe(1), PATIENCE);
     child.kill('SIGHUP');
     await vi.waitFor(() => expect(applied()).toBe(2), PATIENCE);
   });

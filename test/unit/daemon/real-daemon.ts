@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
-import { runCli, type Started, startCli } from '../cli/run-cli.js';
+import { runCommandLine } from '../cli/in-process.js';
+import { type Started, startCli } from '../cli/run-cli.js';
 import { tempDir } from './helpers.js';
 
 export const PATIENCE = { timeout: 90_000, interval: 20 };
@@ -46,14 +46,5 @@ export async function ready(started: Started): Promise<Started> {
 }
 
 export const start = (here: Place, ...more: string[]) => ready(startCli([...here.run, ...more]));
-export const ask = (here: Place, ...args: string[]) => runCli([...args, '--socket', here.socket]);
-
-/** A port that nothing listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
+/** Asks it by a command line in this process: one of its own takes most of a second of CPU to start. */
+export const ask = (here: Place, ...args: string[]) => runCommandLine([...args, '--socket', here.socket]);

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
+import { freePort } from '../../fixtures/ports.js';
 import { runCommandLine } from '../cli/in-process.js';
 import { startCli } from '../cli/run-cli.js';
 import { startSink } from '../metrics/sink.js';
 import { Sink } from '../notify/sink.js';
-import { freePort, PATIENCE, type Place, place, ready, start } from './real-daemon.js';
+import { PATIENCE, type Place, place, ready, start } from './real-daemon.js';
 
 const CERTS = fileURLToPath(new URL('../../fakes/certs', import.meta.url));
 

@@ -11,12 +11,12 @@ import { TokenStore } from '../../../src/daemon/access/token-store.js';
 import { createApi } from '../../../src/daemon/api.js';
 import { RemoteApi } from '../../../src/daemon/remote-api.js';
 import { silentLogger } from '../../../src/model/logger.js';
+import { freePort } from '../../fixtures/ports.js';
 import { FakeLifecycle } from './fake-lifecycle.js';
 import { noNotifier } from './fake-notifier.js';
 import { FakeRuntime } from './fake-runtime.js';
 import { FakeStore } from './fake-store.js';
 import { tempDir } from './helpers.js';
-import { freePort } from './real-daemon.js';
 
 const CERTS = fileURLToPath(new URL('../../fakes/certs', import.meta.url));
 const pem = (name: string) => join(CERTS, `${name}.pem`);

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
@@ -8,6 +7,7 @@ import { z } from 'zod';
 import { prometheusProgram } from '../../../scripts/lib/prometheus.mjs';
 import type { Metrics } from '../../../src/runtime/metrics/metrics.js';
 import { sendMetrics } from '../../../src/runtime/metrics/push/send-metrics.js';
+import { freePort } from '../../fixtures/ports.js';
 
 const answer = z.object({
   status: z.literal('success'),
@@ -70,15 +70,6 @@ export async function startPrometheus(): Promise<Prometheus> {
 async function query(url: string, expr: string): Promise<Found> {
   const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(expr)}`);
   return answer.parse(await response.json()).data.result;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Sends the metrics as they are by remote write. */

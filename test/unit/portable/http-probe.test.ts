@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { TargetCheck } from '../../../src/engine/probe-engine.js';
 import type { HttpGetOptions } from '../../../src/model/probe.js';
 import { ZOO, zooCheck, zooTimeoutMs } from '../../fakes/http-zoo.js';
 import { failed, OK } from '../../fakes/http-zoo-verdict.js';
-import { eventually, folder, target, within } from '../../native/engine/support.js';
+import { eventually, folder, PATIENCE_MS, target, within } from '../../native/engine/support.js';
 import { openPortable } from './support.js';
 
 const RESPONSE = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -167,8 +167,9 @@ describe('kept connections', () => {
       { handle, timing: target('a', httpCheck(port), { periodMs: 300, timeoutMs: 290 }).timing },
     ]);
     await eventually(() => engine.status(handle).state === 'ok', 'ok');
+    expect(open).toBe(1);
     engine.remove([handle]);
-    await eventually(() => open === 0, 'the end of the connection');
+    await vi.waitFor(() => expect(open).toBe(0), PATIENCE_MS);
   });
 });
 

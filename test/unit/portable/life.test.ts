@@ -80,7 +80,7 @@ async function child(code: string): Promise<{ status: unknown; sinceOutputMs: nu
 const TIMING = '{ initialDelayMs: 0, periodMs: 50, timeoutMs: 40, successThreshold: 1, failureThreshold: 1 }';
 
 describe('the process', () => {
-  it('ends within a second of close(), whatever is outstanding', async () => {
+  it('ends soon after close(), whatever is outstanding', async () => {
     const { port } = await tcpServer();
     const { status, sinceOutputMs, output } = await child(`
       import { ProbeEngine } from ${JSON.stringify(ENGINE)};
@@ -107,14 +107,15 @@ describe('the process', () => {
     `);
     expect(output).toBe('loaded\nclosed\n');
     expect(status).toBe(0);
-    expect(sinceOutputMs).toBeLessThan(1000 + 2000);
+    // Each request alone would keep it for a minute.
+    expect(sinceOutputMs).toBeLessThan(15_000);
   });
 
   it('is not kept alive by an engine that nobody waits for, but by a waiting call and by ref()', async () => {
     const { port } = await tcpServer();
     const code = `
       import { ProbeEngine } from ${JSON.stringify(ENGINE)};
-      const engine = new ProbeEngine({ engine: 'portable' });
+      const engine = new ProbeEngine({ engine: 'portable', lateMs: 10_000 });
       const http = { scheme: 'http', port: ${port}, path: '/', headers: [] };
       const check = { kind: 'httpGet', endpoint: { ip: '127.0.0.1', port: ${port} }, http };
       engine.openChannel({ protocol: 'qmp', path: '/nonexistent/qmp' });

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ProbeEngine } from '../../../src/engine/index.js';
-import {
-  closedPort,
-  Events,
-  eventually,
-  folder,
-  target,
-  tcpCheck,
-  within,
-} from '../../native/engine/support.js';
+import { freePort } from '../../fixtures/ports.js';
+import { Events, eventually, folder, target, tcpCheck, within } from '../../native/engine/support.js';
 import { errorOf, openPortable } from './support.js';
 
 const TIMING = {
@@ -194,7 +187,7 @@ describe('the end', () => {
     const engine = new ProbeEngine({ engine: 'portable' });
     const channel = engine.openChannel({ protocol: 'qmp', path: `${folder()}/no` });
     const calls = [
-      engine.probeOnce(tcpCheck(await closedPort()), { timeoutMs: 60_000 }),
+      engine.probeOnce(tcpCheck(await freePort()), { timeoutMs: 60_000 }),
       channel.request('query-status', undefined, { deadlineMs: 60_000 }),
     ];
     const iteration = engine.transitions().next();
@@ -226,7 +219,7 @@ describe('the end', () => {
 
   it('events of removed targets and of instances that are over are left out', async () => {
     const engine = openPortable();
-    const port = await closedPort();
+    const port = await freePort();
     const fast = { failureThreshold: 1 };
     const [removed = 0, renewed = 0, kept = 0] = engine.add([
       target('a', tcpCheck(port), fast),

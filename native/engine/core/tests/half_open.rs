@@ -169,7 +169,7 @@ fn forged_late_and_doubled_answers_are_ignored() {
         let peer = Peer::new();
         peer.swallows("192.0.2.50");
         let forger = std::sync::Arc::new(peer.run(Forger::new));
-        let mut harness = Harness::patient();
+        let mut harness = Harness::new();
         let check = half_open("192.0.2.50", 22).to_string();
         let ask = |harness: &mut Harness, timeout_ms: f64| {
             let call = harness.call();

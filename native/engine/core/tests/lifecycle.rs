@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::net::TcpListener;
 use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
-use vmpulse_engine::{Answer, ErrorCode, ReactorChoice};
+use vmpulse_engine::{Answer, EngineOptions, ErrorCode, ReactorChoice};
 
 with_either_reactor!(
     a_suspended_target_is_not_probed,
@@ -63,7 +63,7 @@ fn external_targets_are_scheduled_and_counted() {
 
 #[test]
 fn an_external_target_that_nobody_reports_for_turns_blind() {
-    let mut harness = Harness::new();
+    let mut harness = Harness::with(EngineOptions::default());
     let handle = harness.add(&[external("x")])[0];
     let transition = harness.transition(handle);
     assert_eq!(transition.change.to, State::Blind);
@@ -109,7 +109,9 @@ fn a_suspended_target_is_not_probed(reactor: ReactorChoice) {
     // Other targets go on for several of its periods meanwhile.
     let other = harness.add(&[external("clock")])[0];
     for _ in 0..4 {
-        due(&mut harness, other);
+        let epoch = due(&mut harness, other);
+        let outcome = Outcome::Ok;
+        harness.engine.report(other, epoch, outcome, 0.0).unwrap();
     }
     let dues = 4 + harness.seen.dues.len() as u64;
     let started = harness.engine.stats().unwrap().started - before;

@@ -53,7 +53,7 @@ fn signal(child: &Child, signal: i32) {
 #[test]
 #[ignore = "is stopped, flooded and continued; run by the test above"]
 fn the_engine_that_is_flooded() {
-    let mut harness = Harness::patient();
+    let mut harness = Harness::new();
     let check = json!({ "kind": "tcpHalfOpen", "endpoint": { "ip": SILENT, "port": 22 } });
     let lost = Outcome::Inconclusive(Reason::ProberResources);
     assert_eq!(harness.outcome(&check, 8_000.0), lost);

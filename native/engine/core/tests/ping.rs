@@ -120,7 +120,7 @@ impl Stage {
         peer.swallows(SILENT);
         let forger = Arc::new(peer.run(Forger::new));
         Self {
-            harness: Harness::patient(),
+            harness: Harness::new(),
             forger,
             _peer: peer,
         }

@@ -15,7 +15,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
-use vmpulse_engine::{ReactorChoice, outcome_index};
+use vmpulse_engine::{EngineOptions, ReactorChoice, outcome_index};
 
 const HEALTHY: usize = 180;
 const SILENT: usize = 20;
@@ -112,7 +112,10 @@ fn http_server() -> SocketAddr {
 fn the_engine_that_is_starved() {
     let address = |name| std::env::var(name).unwrap().parse::<SocketAddr>().unwrap();
     let (silent, server) = (address("SILENT"), address("SERVER"));
-    let harness = Harness::on(reactor_of_process());
+    let harness = Harness::with(EngineOptions {
+        reactor: reactor_of_process(),
+        ..EngineOptions::default()
+    });
     let healthy = harness.add(&targets("healthy", HEALTHY, |n| match n % 2 {
         0 => tcp(server),
         _ => http(server, json!({})),

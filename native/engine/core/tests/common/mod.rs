@@ -43,19 +43,13 @@ pub struct Harness {
 
 impl Harness {
     pub fn new() -> Self {
-        Self::with(EngineOptions::default())
+        Self::on(ReactorChoice::Auto)
     }
 
+    /// The engine does not call itself late on a busy machine, as silence means something in most tests.
     pub fn on(reactor: ReactorChoice) -> Self {
         Self::with(EngineOptions {
             reactor,
-            ..EngineOptions::default()
-        })
-    }
-
-    /// With an engine that does not call itself late on a busy machine, for tests in which silence means something.
-    pub fn patient() -> Self {
-        Self::with(EngineOptions {
             late_ms: 10_000.0,
             ..EngineOptions::default()
         })
