@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT } from './lib/steps.mjs';
@@ -11,7 +11,7 @@ const HELP = `Usage: npm run fuzz [-- [--seconds N] [--json FILE] [TARGET…]]
 Builds the fuzz targets of native/engine/fuzz with coverage and runs each (or those named) with libFuzzer, beginning
 with the seeds in native/engine/fuzz/corpus. An input that panics, takes 10 s or 512 MB is kept and named.
 
-  --seconds N  of fuzzing in all, shared by the targets; default 60
+  --seconds N  of fuzzing in all, shared by the targets, one a processor at a time; default 60
   --json FILE  writes the results there
 
 Exit status: 0 nothing found, 1 something found, 64 usage.`;
@@ -52,8 +52,7 @@ async function main() {
   await build();
   const names = positionals.length === 0 ? all : positionals;
   const share = Math.max(1, Math.floor(seconds / names.length));
-  const results = [];
-  for (const name of names) results.push(await fuzz(name, share));
+  const results = await inLanes(names, (name) => fuzz(name, share));
   const file = values.json;
   if (file !== undefined) {
     mkdirSync(dirname(resolve(file)), { recursive: true });
@@ -66,6 +65,17 @@ async function main() {
 function targetNames() {
   const table = readFileSync(join(FOLDER, 'src/targets/mod.rs'), 'utf8');
   return [...table.matchAll(/^ {4}\("([a-z0-9-]+)", /gm)].map(([, name]) => name);
+}
+
+/** Does `work` for each, as many at a time as there are processors; the results are in the order of `items`. */
+async function inLanes(items, work) {
+  const results = [];
+  const rest = items.entries();
+  const lane = async () => {
+    for (const [index, item] of rest) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  return results;
 }
 
 async function build() {
