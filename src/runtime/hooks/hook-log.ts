@@ -40,6 +40,11 @@ export class HookLog {
     return this.#turns.take(() => this.#append(`${JSON.stringify(run)}\n`));
   }
 
+  /** Resolves once all that was added is written, or could not be. */
+  written(): Promise<void> {
+    return this.#turns.idle();
+  }
+
   /** The last `limit` of the VM (undefined: of all), oldest first. Rejects with ERR_VMPULSE_STORAGE. */
   async read(vm: VmId | undefined, limit: number): Promise<readonly HookRun[]> {
     await this.#turns.idle();

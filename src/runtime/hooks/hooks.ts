@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../model/clock.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { HOOK_EVENTS, type Hook, type HookEvent, type HookSettings, hookText } from '../../model/hook.js';
@@ -14,7 +15,7 @@ import { Slots } from './slots.js';
 
 /** Events that wait for their hooks; more are left out, and told. */
 const MAX_WAITING = 1000;
-/** Longest look at a program that is to be added, ms. */
+/** Longest wait for a file system: a look at a program that is to be added, the last lines of the log; ms. */
 const LOOK_MS = 5_000;
 
 export interface HooksOptions {
@@ -82,10 +83,11 @@ export class Hooks implements HookPort, HookApi {
     this.#slots.resize(settings.concurrency);
   }
 
-  /** Ends what runs; what waits is not run. */
+  /** Ends what runs; what waits is not run. What ended before is written by then, unless the file system hangs. */
   async close(): Promise<void> {
     this.#abort.abort();
     await Promise.all(this.#last.values());
+    await Promise.race([this.#log.written(), delay(LOOK_MS, undefined, { ref: false })]);
   }
 
   async beforeStart(vm: VmSpec, why: HookReason, signal: AbortSignal): Promise<string | undefined> {

@@ -301,11 +301,11 @@ describe('hooks that nothing waits for', () => {
     hooks.note('on-recovery', vm, why);
     const other = { ...vm, id: 'test/other', hooks: [{ event: 'post-start', run: { file } }] } as const;
     hooks.note('post-start', other, why);
-    await vi.waitFor(() => readFileSync(join(dir, 'order')), PATIENCE);
-    expect(readFileSync(join(dir, 'order'), 'utf8')).toBe('begin on-failure\n');
+    const written = () => readFileSync(join(dir, 'order'), 'utf8');
+    await vi.waitFor(() => expect(written()).toBe('begin on-failure\n'), PATIENCE);
     writeFileSync(join(dir, 'go'), '');
     await vi.waitFor(() => expect(ran).toHaveLength(3), PATIENCE);
-    const order = readFileSync(join(dir, 'order'), 'utf8').trim().split('\n');
+    const order = written().trim().split('\n');
     expect(order.indexOf('end on-failure')).toBeLessThan(order.indexOf('begin on-recovery'));
     // One at a time: every begin is followed by its own end.
     for (let i = 0; i < order.length; i += 2) expect(order[i]?.replace('begin', 'end')).toBe(order[i + 1]);
