@@ -1,8 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Tests that leave nothing behind in their process (no mocked module, no changed environment): one serves many of them, and
+ * loads the sources once.
+ */
+const TIDY = [
+  'config',
+  'unit/{discovery,doctor,lifecycle,metrics,network,notify,policy,probes,recovery,runtime,sim}',
+].map((folder) => `test/${folder}/**/*.test.ts`);
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'tidy', isolate: false, include: TIDY } },
+      { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: TIDY } },
+    ],
+    expect: { requireAssertions: true },
     // Real VMs and native teardown need processes of their own; two cores carry two of them.
     pool: 'forks',
     maxWorkers: 2,

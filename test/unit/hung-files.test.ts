@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
-import { sendBy } from '../../../src/notify/channels/registry.js';
-import { HookOccasion } from '../../../src/runtime/hooks/occasion.js';
-import { runHook } from '../../../src/runtime/hooks/run-hook.js';
-import { vmSpec } from '../../fixtures/vm-spec.js';
+import { sendBy } from '../../src/notify/channels/registry.js';
+import { HookOccasion } from '../../src/runtime/hooks/occasion.js';
+import { runHook } from '../../src/runtime/hooks/run-hook.js';
+import { vmSpec } from '../fixtures/vm-spec.js';
 
 // A network file system whose server is gone: whoever asks for a path there waits for ever.
 vi.mock('node:fs/promises', async (original) => ({
