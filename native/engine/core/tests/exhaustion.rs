@@ -183,7 +183,7 @@ fn ring_is_forbidden_later() {
     let sound = tcp(server.local_addr().unwrap());
     let silent = Silent::new();
     let mute = tcp(silent.address);
-    let mut harness = Harness::patient();
+    let mut harness = Harness::new();
     assert_eq!(
         harness.outcome(&mute, 300.0),
         Outcome::Failed(Reason::ConnectTimeout)
