@@ -8,7 +8,7 @@ const run = promisify(execFile);
 /** What `vmpulse … --json` printed. The demonstration knows the daemon by its command line alone. */
 export async function vmpulse(world, ...args) {
   const { stdout } = await run(process.execPath, [CLI, ...args, '--json', '--socket', world.socket], {
-    timeout: 10_000,
+    timeout: 30_000,
     maxBuffer: 16 * 1024 * 1024,
   });
   return JSON.parse(stdout);
