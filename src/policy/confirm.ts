@@ -58,8 +58,12 @@ export function askWhatIsUnheard(ctx: StepContext, vm: PolicyVmState): void {
  */
 export function askWhatIsRemembered(ctx: StepContext, vm: PolicyVmState): void {
   if (vm.running !== true || !vm.verifyAll || vm.suspended) return;
-  const readiness = [...vm.probes.values()].filter((r) => r.spec.role === 'readiness' && r.assumed);
-  verify(ctx, vm, readiness);
+  // Comes with every look at every VM that was adopted.
+  const remembered: ProbeRecord[] = [];
+  for (const record of vm.probes.values()) {
+    if (record.spec.role === 'readiness' && record.assumed) remembered.push(record);
+  }
+  verify(ctx, vm, remembered);
 }
 
 function verify(ctx: StepContext, vm: PolicyVmState, unheard: readonly ProbeRecord[]): void {

@@ -3,10 +3,10 @@
 mod common;
 
 use common::network::skip;
-use common::{Harness, PATIENCE, target, tcp};
+use common::{Harness, PATIENCE, Silent, target, tcp};
 use serde_json::json;
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::thresholds::State;
@@ -32,20 +32,6 @@ fn listener() -> (TcpListener, SocketAddr) {
 /// An address where nothing listens.
 fn refusing() -> SocketAddr {
     listener().1
-}
-
-/// A listener whose backlog is full, so that further connects get no answer.
-fn silent() -> (TcpListener, SocketAddr, Vec<TcpStream>) {
-    let (listener, address) = listener();
-    // SAFETY: a listening socket may be told a smaller backlog.
-    unsafe { libc::listen(std::os::fd::AsRawFd::as_raw_fd(&listener), 0) };
-    let fillers = (0..4)
-        .filter_map(|_| {
-            let wait = std::time::Duration::from_millis(200);
-            TcpStream::connect_timeout(&address, wait).ok()
-        })
-        .collect();
-    (listener, address, fillers)
 }
 
 fn up_down_up(reactor: ReactorChoice) {
@@ -77,9 +63,9 @@ fn each_end_has_its_reason(reactor: ReactorChoice) {
         harness.outcome(&tcp(refusing()), 1000.0),
         Outcome::Failed(Reason::ConnectionRefused)
     );
-    let (_silent, address, _fillers) = silent();
+    let silent = Silent::new();
     assert_eq!(
-        harness.outcome(&tcp(address), 300.0),
+        harness.outcome(&tcp(silent.address), 300.0),
         Outcome::Failed(Reason::ConnectTimeout)
     );
     let missing = json!({ "kind": "tcpSocket", "endpoint": { "unix": "/nonexistent/socket" } });
@@ -149,7 +135,7 @@ fn rst_leaves_nothing_behind(reactor: ReactorChoice) {
 
 /// 200 targets of one silent address, at most two of them in flight, do not keep the healthy one from its probes.
 fn a_silent_destination_does_not_starve_the_others(reactor: ReactorChoice) {
-    let (_silent, silent_address, _fillers) = silent();
+    let silent = Silent::new();
     let (server, address) = listener();
     let mut harness = Harness::with(EngineOptions {
         max_in_flight: 4,
@@ -158,7 +144,7 @@ fn a_silent_destination_does_not_starve_the_others(reactor: ReactorChoice) {
         ..EngineOptions::default()
     });
     let mut targets: Vec<_> = (0..200)
-        .map(|index| target(&format!("silent-{index}"), tcp(silent_address)))
+        .map(|index| target(&format!("silent-{index}"), tcp(silent.address)))
         .collect();
     let mut healthy = tcp(address);
     healthy["endpoint"]["ip"] = json!("127.0.0.2");
@@ -204,12 +190,12 @@ fn several_reactors_share_the_targets(reactor: ReactorChoice) {
 
 /// Removed or suspended while they connect, they give no answer to those that get their sockets.
 fn probes_that_are_cut_off_leave_nothing_behind(reactor: ReactorChoice) {
-    let (_silent, nowhere, _fillers) = silent();
+    let silent = Silent::new();
     let (_server, address) = listener();
     let mut harness = Harness::on(reactor);
     for round in 0..20 {
         let targets: Vec<_> = (0..20)
-            .map(|index| target(&format!("{round}-{index}"), tcp(nowhere)))
+            .map(|index| target(&format!("{round}-{index}"), tcp(silent.address)))
             .collect();
         let handles = harness.add(&targets);
         let begin = Instant::now();
