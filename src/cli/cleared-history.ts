@@ -1,4 +1,5 @@
 import { journalPageAnswer } from '../daemon/answers/journal.js';
+import { given } from '../model/given.js';
 import type { DaemonClient } from './client.js';
 import { historyQuery } from './history-options.js';
 import { pages } from './pages.js';
@@ -13,7 +14,7 @@ export async function historyStarts(
   const starts = new Map<string | null, number>();
   const wanted = { from: String(Date.now() - lastMs), order: 'newest', limit: PAGE } as const;
   const ask = (cursor: string | undefined) => {
-    const page = { ...wanted, ...(cursor === undefined ? {} : { cursor }) };
+    const page = { ...wanted, ...given({ cursor }) };
     const query = historyQuery(page, { type: 'operator' });
     return client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
   };

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { Pool } from 'undici';
 import { z } from 'zod';
 import { errnoOf, errorMessage, isErrorCode, VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import { parseJson } from '../model/parse-json.js';
 import type { DaemonPlace } from './daemon-place.js';
 import { type EventBlock, readEventBlocks } from './event-blocks.js';
@@ -115,7 +116,7 @@ export class DaemonClient {
       signal,
       headersTimeout: deadlineMs,
       headers: this.#headers(),
-      ...(body === undefined ? {} : { body }),
+      ...given({ body }),
     });
     const answer = await this.#reach(request);
     const text = await this.#reach(answer.body.text());

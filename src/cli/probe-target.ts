@@ -6,6 +6,7 @@ import { kernelMissing, openProcess, readProcessStat } from '../kernel/index.js'
 import { systemClock } from '../model/clock.js';
 import { Deadline } from '../model/deadline.js';
 import { isVmpulseError, VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { GuestAccess } from '../model/guest.js';
 import type { ProbeResult } from '../model/outcome.js';
 import { plainText } from '../model/plain-text.js';
@@ -51,7 +52,7 @@ export async function probeTarget(
       engine,
       readFile: (path) => readFile(path, 'utf8'),
       ...(handle === undefined ? {} : { channels: { monitor: handle, agent: handle } }),
-      ...(opened === undefined ? {} : { process: opened.process }),
+      ...given({ process: opened?.process }),
     });
     const timeoutMs = Math.max(1, deadline.remainingMs());
     if (prepared.external) {
@@ -74,7 +75,7 @@ function external(
     durationMs: performance.now() - begun,
     warnings,
     details: message === undefined ? details : { ...details, message },
-    ...(debug === undefined ? {} : { debug }),
+    ...given({ debug }),
   };
 }
 

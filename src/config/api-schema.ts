@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import { SCOPES, type Scope } from '../model/scope.js';
 import { absolutePathField, textField } from '../probes/fields.js';
 import { type ListenAddress, tlsListenField } from './listen-address.js';
@@ -88,7 +89,7 @@ export const apiSchema = z.strictObject({
 export function buildApi({ socketGroup, access = {}, listen }: z.output<typeof apiSchema> = {}): ApiConfig {
   const { read = [], operate = [], admin = [] } = access;
   return {
-    ...(socketGroup === undefined ? {} : { socketGroup }),
+    ...given({ socketGroup }),
     access: { read, operate, admin },
     ...(listen === undefined ? {} : buildListen(listen)),
   };
@@ -99,6 +100,6 @@ function buildListen(written: z.output<typeof listenSchema>): { listen?: ApiList
   // The schema lets none of them pass without.
   if (certificate === undefined || key === undefined) return {};
   return {
-    listen: { ...address, certificate, key, ...(clientCa === undefined ? {} : { clientCa }), clients },
+    listen: { ...address, certificate, key, ...given({ clientCa }), clients },
   };
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { given } from '../model/given.js';
 import { machineOf } from '../model/machine.js';
 import type { RecoverySpec, VmSpec } from '../model/vm.js';
 import type { Steering } from './annotations.js';
@@ -131,17 +132,15 @@ export function bindVm(
     annotations: manifest.annotations,
     runStrategy: manifest.runStrategy ?? 'Manual',
     ...steered(manifest.steering),
-    ...(host.address === undefined ? {} : { address: host.address }),
+    ...given({ address: host.address }),
     hypervisor,
-    ...(cloudInit === undefined ? {} : { cloudInit }),
+    ...given({ cloudInit }),
     probes: buildProbes(manifest, host, bound, defaults.probes, problems),
     recovery,
     recoveryOrigins: { ...defaults.recoveryOrigins, ...origins },
     ...(maintenance.length === 0 ? {} : { maintenance }),
     ...(host.hooks.length === 0 ? {} : { hooks: host.hooks }),
-    machineDigest: digestOf(
-      machineOf({ hypervisor, uuid, ...(cloudInit === undefined ? {} : { cloudInit }) }),
-    ),
+    machineDigest: digestOf(machineOf({ hypervisor, uuid, ...given({ cloudInit }) })),
   };
   return { spec, manifest, host, hypervisor: bound };
 }
@@ -153,9 +152,7 @@ function steered({
   forceReconcile,
 }: Steering): Pick<VmSpec, 'mode' | 'patchedBy' | 'ignoredFields' | 'forceReconcile'> {
   return {
-    ...(mode === undefined ? {} : { mode }),
-    ...(patch === undefined ? {} : { patchedBy: patch.key }),
-    ...(forceReconcile === undefined ? {} : { forceReconcile }),
+    ...given({ mode, patchedBy: patch?.key, forceReconcile }),
     ...(ignoredFields.length === 0 ? {} : { ignoredFields }),
   };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { CloudInit } from '../model/cloud-init.js';
+import { given } from '../model/given.js';
 import type { DiskSpec } from '../model/hypervisor.js';
 import { textField } from '../probes/fields.js';
 
@@ -29,7 +30,7 @@ export function buildCloudInit(
   return {
     userData,
     metaData: metaData ?? `instance-id: ${vm.uuid}\nlocal-hostname: ${vm.name}\n`,
-    ...(networkConfig === undefined ? {} : { networkConfig }),
+    ...given({ networkConfig }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, SOCKET_NAME } from '../model/folders.js';
+import { given } from '../model/given.js';
 import type { HookSettings } from '../model/hook.js';
 import type { HostNetwork } from '../model/link.js';
 import type { NotifySettings, ReportSettings } from '../model/notification.js';
@@ -182,7 +183,7 @@ function fillIn(
     api: buildApi(written.api),
     heartbeats: heartbeats.listen === undefined ? {} : { listen: heartbeats.listen },
     metrics: {
-      ...(metrics.listen === undefined ? {} : { listen: metrics.listen }),
+      ...given({ listen: metrics.listen }),
       seedNames: metrics.seedNames ?? false,
       ...(metrics.push === undefined ? {} : { push: metricsPushOf(metrics.push) }),
     },
@@ -197,7 +198,7 @@ function fillIn(
     networks: buildNetworks(written.networks),
     hooks: buildHookSettings(written.hooks),
     notifications: buildNotifySettings(written.notifications),
-    ...(report === undefined ? {} : { report }),
+    ...given({ report }),
     recovery: laid.recovery,
     recoveryOrigins: laid.origins,
     limits: buildLimits(written.limits),
@@ -211,7 +212,7 @@ function probeDefaults(written: WrittenDaemon['probes'] = {}): ProbeDefaults {
     timeoutMs: timeout ?? DEFAULT_TIMING.timeoutMs,
     successThreshold: successThreshold ?? DEFAULT_TIMING.successThreshold,
     failureThreshold: failureThreshold ?? DEFAULT_TIMING.failureThreshold,
-    ...(retryDelay === undefined ? {} : { retryDelayMs: retryDelay }),
+    ...given({ retryDelayMs: retryDelay }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import { plainText } from '../model/plain-text.js';
 
 /** A health check in the words of other monitors. */
@@ -32,7 +33,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   https: http('HTTPS', 443),
   tcp: ({ port }) => ({ kind: 'tcpSocket', options: { port: needed(port, 'tcp', 'a port') } }),
   icmp: () => ({ kind: 'icmp', options: { count: 3 } }),
-  ssh: ({ port }) => ({ kind: 'ssh', options: { level: 'banner', ...(port === undefined ? {} : { port }) } }),
+  ssh: ({ port }) => ({ kind: 'ssh', options: { level: 'banner', ...given({ port }) } }),
   agent: () => ({ kind: 'guestAgentPing', options: {} }),
   process: () => ({ kind: 'vmmProcess', options: {} }),
   console: ({ pattern }) => ({ kind: 'console', options: { seen: needed(pattern, 'console', 'a pattern') } }),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import {
   DEFAULT_HOOK_SETTINGS,
   HOOK_EVENTS,
@@ -66,8 +67,7 @@ export function buildHook(event: HookEvent, written: WrittenHook): Hook {
   return {
     event,
     run: programOf(written),
-    ...(user === undefined ? {} : { user }),
-    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+    ...given({ user, timeoutMs: timeout }),
   };
 }
 

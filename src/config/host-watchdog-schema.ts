@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import { absolutePathField } from '../probes/fields.js';
 import { durationField } from './fields.js';
 
@@ -32,5 +33,5 @@ export function buildHostWatchdog({
   timeout = HOST_WATCHDOG_MS,
   pretimeout,
 }: z.output<typeof hostWatchdogSchema>): HostWatchdogConfig {
-  return { device, timeoutMs: timeout, ...(pretimeout === undefined ? {} : { pretimeoutMs: pretimeout }) };
+  return { device, timeoutMs: timeout, ...given({ pretimeoutMs: pretimeout }) };
 }

@@ -3,6 +3,7 @@ import { arch, hostname } from 'node:os';
 import { extname, join } from 'node:path';
 import { Deadline } from '../model/deadline.js';
 import { isMissingFile, VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { VmId, VmSpec } from '../model/vm.js';
 import { type CompiledVms, compileDaemonConfig, compileVms, type HostFacts } from './compile-config.js';
 import type { DaemonConfig } from './daemon-schema.js';
@@ -103,7 +104,7 @@ export async function readConfigSources(
 ): Promise<ConfigSources> {
   const deadline = new Deadline(`loading of ${path}`, {
     deadlineMs: options.deadlineMs ?? DEADLINE_MS,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...given({ signal: options.signal }),
   });
   deadline.check();
   if (extname(path) === '.toml') {
@@ -139,7 +140,7 @@ export async function readConfigSources(
     applied: applied.files,
     overrides,
     facts,
-    ...(options.further === undefined ? {} : { further: options.further }),
+    ...given({ further: options.further }),
   };
 }
 

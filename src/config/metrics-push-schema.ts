@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import { absolutePathField, textField } from '../probes/fields.js';
 import { durationField } from './fields.js';
 
@@ -33,5 +34,5 @@ export function metricsPushOf({
   every = EVERY_MS,
   tokenFile,
 }: z.output<typeof metricsPushSchema>): MetricsPushConfig {
-  return { endpoint, everyMs: every, ...(tokenFile === undefined ? {} : { tokenFile }) };
+  return { endpoint, everyMs: every, ...given({ tokenFile }) };
 }

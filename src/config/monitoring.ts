@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import { booleanField, countField } from '../probes/fields.js';
 import { limitsField } from '../probes/guest/resource.js';
 import type { Mapping } from './mapping.js';
@@ -105,8 +106,4 @@ export function monitoringDocument(written: Mapping): Mapping {
 /** Longer than the time-out. */
 function retry(timeoutSeconds: number): number {
   return Math.max(RETRY_MS, timeoutSeconds * 1000 + 1000);
-}
-
-function given<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

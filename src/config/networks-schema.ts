@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import type { HostNetwork } from '../model/link.js';
 import { booleanField, deviceField, textField } from '../probes/fields.js';
 
@@ -46,8 +47,8 @@ export const networksSchema = z
 export function buildNetworks(written: z.output<typeof networksSchema> | undefined): readonly HostNetwork[] {
   return (written ?? []).map(({ bridge, address, nat, uplink }) => ({
     bridge,
-    ...(address === undefined ? {} : { address: address.toLowerCase() }),
+    ...given({ address: address?.toLowerCase() }),
     nat: nat ?? false,
-    ...(uplink === undefined ? {} : { uplink }),
+    ...given({ uplink }),
   }));
 }

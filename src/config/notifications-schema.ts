@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import {
   DEFAULT_NOTIFY_SETTINGS,
   NOTIFY_LEVELS,
@@ -186,7 +187,7 @@ function smtpOf(written: z.output<typeof smtp>): NonNullable<NotifySettings['smt
     security,
     from,
     ...(user === undefined || password === undefined ? {} : { login: { user, password } }),
-    ...(caFile === undefined ? {} : { caFile }),
+    ...given({ caFile }),
   };
 }
 
@@ -198,13 +199,13 @@ function channelOf(written: z.output<typeof channel>): NotifyChannel {
 function wayOf({ email, slack, webhook, exec }: z.output<typeof channel>): NotifyWay {
   if (email !== undefined) return { kind: 'email', to: email.to };
   if (exec !== undefined) {
-    return { kind: 'exec', argv: exec.argv, ...(exec.user === undefined ? {} : { user: exec.user }) };
+    return { kind: 'exec', argv: exec.argv, ...given({ user: exec.user }) };
   }
   const caFile = (webhook ?? slack)?.caFile;
   const ca = caFile === undefined ? {} : { caFile };
   if (webhook !== undefined) {
     const token = placeOf(webhook.tokenFile, webhook.tokenEnv);
-    return { kind: 'webhook', url: webhook.url, ...(token === undefined ? {} : { token }), ...ca };
+    return { kind: 'webhook', url: webhook.url, ...given({ token }), ...ca };
   }
   return { kind: 'slack', url: placeOf(slack?.urlFile, slack?.urlEnv) ?? { env: '' }, ...ca };
 }
@@ -213,5 +214,5 @@ export function buildReport(written: z.output<typeof reportSchema> | undefined):
   const token = written && placeOf(written.tokenFile, written.tokenEnv);
   if (written === undefined || token === undefined) return undefined;
   const { url, interval = DEFAULT_REPORT_MS, caFile } = written;
-  return { url, token, intervalMs: interval, ...(caFile === undefined ? {} : { caFile }) };
+  return { url, token, intervalMs: interval, ...given({ caFile }) };
 }

@@ -1,3 +1,4 @@
+import { given } from '../model/given.js';
 import { DEFAULT_TIMING, type ProbeRole, type ProbeTiming } from '../model/probe.js';
 import { countField } from '../probes/fields.js';
 import { formatDuration } from './duration.js';
@@ -43,8 +44,7 @@ export function toTiming(written: WrittenTiming): ProbeTiming {
     timeoutMs: inMs(written.timeoutSeconds, written.timeoutMs) ?? defaultTimeoutMs,
     successThreshold: written.successThreshold ?? DEFAULT_TIMING.successThreshold,
     failureThreshold: written.failureThreshold ?? DEFAULT_TIMING.failureThreshold,
-    ...(retryPeriodMs === undefined ? {} : { retryPeriodMs }),
-    ...(downPeriodMs === undefined ? {} : { downPeriodMs }),
+    ...given({ retryPeriodMs, downPeriodMs }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import { isMapping } from './mapping.js';
 import type { PathStep } from './problems.js';
 
@@ -70,7 +71,7 @@ function convert(json: unknown): FieldShape {
       ? { properties: new Map(Object.entries(json.properties).map(([key, value]) => [key, convert(value)])) }
       : {}),
     ...(isMapping(each) ? { each: convert(each) } : {}),
-    ...(choices === undefined ? {} : { choices }),
+    ...given({ choices }),
     ...pick('minimum', json.minimum, isNumber),
     ...pick('maximum', json.maximum, isNumber),
     ...pick('minItems', json.minItems, isNumber),

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type LoadConfigOptions, type LoadedConfig, loadConfig } from '../config/index.js';
 import { HostSearch } from '../discovery/index.js';
 import { SOCKET_NAME } from '../model/folders.js';
+import { given } from '../model/given.js';
 
 /** Paths that stand over those of the file. */
 export interface ConfigPaths {
@@ -43,8 +44,7 @@ export class ConfigSource {
   async load(stateDir = this.#paths.stateDir, signal?: AbortSignal): Promise<LoadedConfig> {
     const { search } = this;
     const options: LoadConfigOptions = {
-      ...(stateDir === undefined ? {} : { stateDir }),
-      ...(signal === undefined ? {} : { signal }),
+      ...given({ stateDir, signal }),
       ...(search === undefined ? {} : { optional: true, further: (vms) => search.documents(vms) }),
     };
     return withPaths(await loadConfig(this.path, options), this.#paths);

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { VmId } from '../model/vm.js';
 import type { RuntimeApi, RuntimeEvent } from '../runtime/views.js';
 
@@ -50,7 +51,7 @@ export async function streamEvents(response: ServerResponse, options: EventStrea
     else response.destroy();
   }, HEARTBEAT_MS).unref();
   try {
-    const events = runtime.events({ ...(afterId === undefined ? {} : { afterId }), signal });
+    const events = runtime.events({ ...given({ afterId }), signal });
     for await (const event of events) {
       if (vm !== undefined && event.vm !== vm) continue;
       response.write(format(event, run));

@@ -1,4 +1,5 @@
 import type { FoundVm } from '../hypervisors/discovery/index.js';
+import { given } from '../model/given.js';
 import type { ToldAddress } from '../model/guest.js';
 import type { CallOptions } from '../model/ports.js';
 import type { WorkerPool } from '../pool/index.js';
@@ -44,7 +45,7 @@ async function toldBy(
   ask: AskAddresses,
   { deadlineMs, signal }: CallOptions,
 ): Promise<Map<FoundVm, readonly ToldAddress[]>> {
-  const call = { deadlineMs: Math.min(ASK_MS, deadlineMs), ...(signal === undefined ? {} : { signal }) };
+  const call = { deadlineMs: Math.min(ASK_MS, deadlineMs), ...given({ signal }) };
   const answers = vms.map(async (vm) => {
     const name = vm.taps.length === 0 ? undefined : list.nameOf(vm);
     const told = name === undefined ? [] : await ask(name, call).catch(() => []);

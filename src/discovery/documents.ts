@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import { type FoundVm, isForeign, type Mark } from '../hypervisors/discovery/index.js';
+import { given } from '../model/given.js';
 import type { GuestAddress } from './guest-address.js';
 import { probesFor } from './probes-for.js';
 
@@ -39,7 +40,7 @@ export function documentsOf({ name, vm, address }: NamedVm, all: readonly FoundV
     metadata,
     spec: {
       hypervisor,
-      ...(address === undefined ? {} : { address: address.ip }),
+      ...given({ address: address?.ip }),
       ...(probes.length === 0 ? {} : { probes }),
       recovery: { enabled: false },
     },

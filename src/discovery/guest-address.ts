@@ -1,5 +1,6 @@
 import { BlockList, isIPv4, SocketAddress } from 'node:net';
 import type { FoundVm } from '../hypervisors/discovery/index.js';
+import { given } from '../model/given.js';
 import type { ToldAddress } from '../model/guest.js';
 
 /** Where a guest is reached on its bridge, and whose address that is. */
@@ -48,7 +49,7 @@ export function addressOf(
     const bridge = device === undefined ? undefined : book.bridgeOf.get(device);
     for (const claim of claims.filter((one) => one.mac === mac)) {
       const wrong = contradiction(claim, book) ?? (claim.told && distance(claim.ip, bridge ?? device, book));
-      if (wrong === undefined) return { ip: claim.ip, mac, ...(bridge === undefined ? {} : { bridge }) };
+      if (wrong === undefined) return { ip: claim.ip, mac, ...given({ bridge }) };
       problem ??= `${claim.ip} is ${mac}'s by ${claim.source}, and ${wrong}; it is not probed`;
     }
   }

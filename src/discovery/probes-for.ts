@@ -1,4 +1,5 @@
 import type { FoundVm } from '../hypervisors/discovery/index.js';
+import { given } from '../model/given.js';
 import type { GuestAddress } from './guest-address.js';
 
 interface ProbesForOptions {
@@ -49,7 +50,7 @@ function forwardProbe({ hostAddress, hostPort, guestPort }: FoundVm['forwards'][
 function neighbourProbe(address: GuestAddress | undefined): object[] {
   if (address === undefined) return [];
   const { ip, mac, bridge } = address;
-  const check = { mac, ...(bridge === undefined ? {} : { interface: bridge }) };
+  const check = { mac, ...given({ interface: bridge }) };
   return [{ name: 'neighbour', [ip.includes(':') ? 'ndp' : 'arp']: check, ...RARE }];
 }
 

@@ -1,3 +1,4 @@
+import { given } from '../model/given.js';
 /** How much a finding matters: `error` keeps something that is wanted from working, `warning` will or may. */
 export const SEVERITIES = ['ok', 'info', 'warning', 'error'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -36,5 +37,5 @@ export function of(subject: string, found: Finding): Finding {
 }
 
 function finding(severity: Severity, seen: string, fix: string | undefined): Finding {
-  return { severity, seen, ...(fix === undefined ? {} : { fix }) };
+  return { severity, seen, ...given({ fix }) };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Deadline } from '../model/deadline.js';
 import { isVmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { GuestDisk, GuestResources } from '../model/guest.js';
 import { plainText } from '../model/plain-text.js';
 import type { AgentPort } from './agent-port.js';
@@ -50,10 +51,9 @@ export class QgaResources {
     const cpu = ticks && (await this.#cpu(ticks, deadline));
     return {
       source: 'qemu-guest-agent',
-      ...(cpu === undefined ? {} : { cpu }),
+      ...given({ cpu }),
       ...(ticks === undefined || ticks.cpus === 0 ? {} : { cpus: ticks.cpus }),
-      ...(memory === undefined ? {} : { memory }),
-      ...(load === undefined ? {} : { load }),
+      ...given({ memory, load }),
       disks,
     };
   }

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import { FileLock, kernelMissing, kvmCanary, openProcess, readProcessStat } from '../kernel/index.js';
 import { errnoOf, errorMessage, VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { ProcessIdentity } from '../model/vm.js';
 import type { WorkerPool } from '../pool/index.js';
 import type { DriverHost, ProcessHandle } from './host.js';
@@ -22,8 +23,7 @@ export function nativeHost(
   { network, storage }: HostPorts = {},
 ): DriverHost {
   return {
-    ...(network === undefined ? {} : { network }),
-    ...(storage === undefined ? {} : { storage }),
+    ...given({ network, storage }),
     openChannel: (options) => engine.openChannel(options),
     openProcess: (process) => (kernelMissing() === undefined ? pidfdHandle(process) : pidHandle(process)),
     lockFile: (path) => {

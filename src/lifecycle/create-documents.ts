@@ -1,5 +1,6 @@
 import { documentText, type SourceFile } from '../config/index.js';
 import { VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { CreateAction } from './plan.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -30,7 +31,7 @@ export function documentsOf(action: CreateAction): { readonly id: string; readon
     apiVersion: 'vmpulse.dev/v1',
     kind: 'VirtualMachineHost',
     metadata,
-    spec: { ...host, ...(uuid === undefined ? {} : { uuid }), hypervisor },
+    spec: { ...host, ...given({ uuid }), hypervisor },
   };
   const text = [manifest, binding].map(documentText).join('---\n');
   return { id: `${namespace}/${name}`, file: { path: `operation ${action.operation_id}`, text } };

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'undici';
 import { errnoOf, errorMessage } from '../model/errors.js';
+import { given } from '../model/given.js';
 import { mayPassLater } from '../model/http-status.js';
 import { Undelivered } from './undelivered.js';
 
@@ -22,7 +23,7 @@ export interface JsonPost {
 export async function postJson({ url, body, headers, caFile, signal }: JsonPost): Promise<void> {
   const { origin } = new URL(url);
   const ca = caFile === undefined ? undefined : await readCa(caFile);
-  const connect = { timeout: CONNECT_MS, ...(ca === undefined ? {} : { ca }) };
+  const connect = { timeout: CONNECT_MS, ...given({ ca }) };
   const agent = new Agent({ connect, maxResponseSize: MAX_ANSWER_BYTES, pipelining: 0 });
   try {
     const answer = await request(url, {

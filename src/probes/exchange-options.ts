@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Pattern } from '../engine/portable/script/pattern.js';
+import { given } from '../model/given.js';
 import type { ExchangeScript, ExchangeStep } from '../model/probe.js';
 import { countField, textField } from './fields.js';
 import { bodyRegexProblem, refusalOf } from './http-options.js';
@@ -138,7 +139,7 @@ export function toScript(script: WrittenScript): ExchangeScript {
   return {
     steps,
     ...(isEncrypted(script) ? { tls: toTls(script) } : {}),
-    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...given({ maxBytes }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import type { GrpcCheck } from '../model/probe.js';
 import { hasControlCharacters, textField } from './fields.js';
 import { tlsConflicts, tlsFields, toTls } from './stream-tls.js';
@@ -38,7 +39,7 @@ export function toGrpc(written: WrittenGrpc): GrpcCheck {
   const { service, authority, tls } = written;
   return {
     ...(service === undefined || service === '' ? {} : { service }),
-    ...(authority === undefined ? {} : { authority }),
+    ...given({ authority }),
     ...(tls === true ? { tls: toTls(written) } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import { VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import { plainText } from '../model/plain-text.js';
 import type { HttpGetOptions } from '../model/probe.js';
 import {
@@ -71,7 +72,7 @@ function apply(http: HttpGetOptions, flags: HttpFlags): HttpGetOptions {
     ...http,
     headers: [...http.headers, ...headers, ...hostHeader],
     ...(method === undefined ? {} : { method: checked('--method', method, methodProblem) }),
-    ...(verify === undefined ? {} : { verify }),
+    ...given({ verify }),
     ...(Object.keys(expect).length === 0 ? {} : { expect }),
   };
 }

@@ -1,3 +1,4 @@
+import { given } from '../model/given.js';
 import type { HttpGetOptions, ProbeCheck } from '../model/probe.js';
 import { hostProblem } from './fields.js';
 import { httpGetSchema, pathProblem } from './http-options.js';
@@ -65,7 +66,7 @@ export const httpGet = defineKind<HttpGetCheck>({
     },
   }),
   lookups: ({ http }) => ({
-    ...(http.caFile === undefined ? {} : { caFile: http.caFile }),
+    ...given({ caFile: http.caFile }),
     ...(http.verify === true && http.caFile === undefined ? { hostCa: true } : {}),
     ...(http.unixSocket !== undefined
       ? {}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { compileRegex } from '../engine/portable/http/regex.js';
 import { errorMessage } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { HttpGetOptions } from '../model/probe.js';
 import {
   absolutePathField,
@@ -142,21 +143,14 @@ function* conflicts(http: WrittenHttp): Iterable<readonly [field: keyof WrittenH
   }
 }
 
-/** Leaves out what is undefined, so that the result has exactly the keys that were given. */
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
-}
-
 function toOptions({ httpHeaders, scheme, path = '/', port, expect, ...rest }: WrittenHttp): HttpGetOptions {
   return {
-    ...defined(rest),
+    ...given(rest),
     scheme: scheme === 'HTTPS' ? 'https' : 'http',
     port: port ?? 80,
     path: path.startsWith('/') ? path : `/${path}`,
     headers: httpHeaders ?? [],
-    ...(expect === undefined ? {} : { expect: defined(expect) }),
+    ...(expect === undefined ? {} : { expect: given(expect) }),
   };
 }
 

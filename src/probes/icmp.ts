@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import type { ProbeCheck } from '../model/probe.js';
 import { countField, hostField } from './fields.js';
 import { defineKind, missingContext } from './probe-kind.js';
@@ -19,11 +20,10 @@ const schema = z
   .transform(
     ({ host, count, maxLossPercent, maxLatencyMs, payloadBytes }): IcmpCheck => ({
       kind: 'icmp',
-      ...(host === undefined ? {} : { host }),
+      ...given({ host }),
       count: count ?? 1,
       payloadBytes: payloadBytes ?? 56,
-      ...(maxLossPercent === undefined ? {} : { maxLossPercent }),
-      ...(maxLatencyMs === undefined ? {} : { maxLatencyMs }),
+      ...given({ maxLossPercent, maxLatencyMs }),
     }),
   );
 

@@ -1,4 +1,5 @@
 import type { ProbeEngine, TargetCheck } from '../engine/probe-engine.js';
+import { given } from '../model/given.js';
 import { overAddresses } from './addresses.js';
 import type { ExternalProbe, Finding, LookOptions } from './external.js';
 import type { ResolveHost } from './resolve-host.js';
@@ -33,7 +34,7 @@ export class NamedHostProbe implements ExternalProbe {
         outcome,
         warnings,
         details: { ...details, address },
-        ...(exchange === undefined ? {} : { debug: exchange }),
+        ...given({ debug: exchange }),
       };
     });
   }

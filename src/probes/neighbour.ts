@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { ProbeCheck } from '../model/probe.js';
 import { ipAddressField, textField } from './fields.js';
 import { defineKind, missingContext } from './probe-kind.js';
@@ -44,9 +45,7 @@ function schemaOf<K extends 'arp' | 'ndp'>({ kind, family, other }: Protocol<K>)
     })
     .transform(({ host, interface: link, mac }) => ({
       kind,
-      ...(host === undefined ? {} : { host }),
-      ...(link === undefined ? {} : { interface: link }),
-      ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
+      ...given({ host, interface: link, mac: mac?.toLowerCase() }),
     }));
 }
 
@@ -57,7 +56,7 @@ function parse<K extends 'arp' | 'ndp'>(protocol: Protocol<K>, text: string, nam
     throw targetError(name, text, `is not an IPv${protocol.family} address`, help);
   if (rest.length > 0 || (link !== undefined && !INTERFACE.test(link)))
     throw targetError(name, text, 'has no name of an interface behind its %', help);
-  return { kind: protocol.kind, host, ...(link === undefined ? {} : { interface: link }) };
+  return { kind: protocol.kind, host, ...given({ interface: link }) };
 }
 
 function checkFamily<K extends 'arp' | 'ndp'>({ family, name, other }: Protocol<K>, address: string): string {

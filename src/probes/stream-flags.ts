@@ -1,4 +1,5 @@
 import { VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import { plainText } from '../model/plain-text.js';
 import type { ExchangeScript, ExchangeStep, GrpcCheck, StreamTls } from '../model/probe.js';
 import { expectRegexProblem, MAX_EXPECT_BYTES, MAX_SEND_BYTES, readText } from './exchange-options.js';
@@ -53,8 +54,7 @@ function tlsOf({ tls, verify, host }: StreamFlags, isUpgraded: boolean): StreamT
   const wrong = host === undefined ? undefined : hostProblem(host);
   if (wrong !== undefined) throw usage(`--host ${wrong}`);
   return {
-    ...(host === undefined ? {} : { serverName: host }),
-    ...(verify === undefined ? {} : { verify }),
+    ...given({ serverName: host, verify }),
   };
 }
 
@@ -67,7 +67,7 @@ function scriptOf(flags: StreamFlags): ExchangeScript {
   const last = steps.at(-1);
   if (last !== undefined ? 'send' in last : tls === undefined)
     throw usage("nothing is expected; end with a step such as --step 'expect:SSH-2.0-'");
-  return { steps, ...(tls === undefined ? {} : { tls }) };
+  return { steps, ...given({ tls }) };
 }
 
 /** What is asked of another name than that of the target: authority, and where there is TLS its name, too. */
@@ -78,7 +78,7 @@ function grpcOf(flags: StreamFlags): Pick<GrpcCheck, 'authority' | 'tls'> {
   if (wrong !== undefined) throw usage(`--host ${wrong}`);
   return {
     ...(host === undefined ? {} : { authority: host.includes(':') ? `[${host}]` : host }),
-    ...(tls === undefined ? {} : { tls }),
+    ...given({ tls }),
   };
 }
 

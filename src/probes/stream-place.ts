@@ -1,4 +1,5 @@
 import type { Endpoint } from '../engine/probe-engine.js';
+import { given } from '../model/given.js';
 import type { DocumentKind, StreamPlace, StreamTls } from '../model/probe.js';
 import { hostField, portField, socketPathField } from './fields.js';
 import { type CheckLookups, type LowerContext, missingContext } from './probe-kind.js';
@@ -20,9 +21,7 @@ interface WrittenPlace {
 /** A place of what was written. */
 export function toPlace({ host, port, unixSocket }: WrittenPlace): StreamPlace {
   return {
-    ...(host === undefined ? {} : { host }),
-    ...(port === undefined ? {} : { port }),
-    ...(unixSocket === undefined ? {} : { unixSocket }),
+    ...given({ host, port, unixSocket }),
   };
 }
 

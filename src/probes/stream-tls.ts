@@ -1,3 +1,4 @@
+import { given } from '../model/given.js';
 import type { StreamTls } from '../model/probe.js';
 import { absolutePathField, booleanField, countField, hostField } from './fields.js';
 
@@ -39,9 +40,6 @@ export function toTls({
   certificateExpiresWithinDays: days,
 }: WrittenTls): StreamTls {
   return {
-    ...(serverName === undefined ? {} : { serverName }),
-    ...(verify === undefined ? {} : { verify }),
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(days === undefined ? {} : { certificateExpiresWithinDays: days }),
+    ...given({ serverName, verify, caFile, certificateExpiresWithinDays: days }),
   };
 }

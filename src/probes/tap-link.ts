@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { linkInfo } from '../kernel/index.js';
 import { VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import { faultsOf, isLost, type Tap, tapsOf } from '../model/link.js';
 import type { ProbeCheck } from '../model/probe.js';
 import type { ExternalProbe, ExternalSetting, Finding } from './external.js';
@@ -46,8 +47,7 @@ export const tapLink = defineKind<TapLinkCheck>({
 function tapLinkCheck(device: string | undefined, bridge: string | undefined): TapLinkCheck {
   return {
     kind: 'tapLink',
-    ...(device === undefined ? {} : { device }),
-    ...(bridge === undefined ? {} : { bridge }),
+    ...given({ device, bridge }),
   };
 }
 
@@ -55,7 +55,7 @@ function tapsToLookAt({ device, bridge }: TapLinkCheck, { vm }: ExternalSetting)
   const own = vm?.hypervisor === undefined ? [] : tapsOf({ hypervisor: vm.hypervisor });
   if (device !== undefined) {
     const known = own.find((tap) => tap.device === device);
-    return [{ type: 'tap', device, ...known, ...(bridge === undefined ? {} : { bridge }) }];
+    return [{ type: 'tap', device, ...known, ...given({ bridge }) }];
   }
   if (own.length > 0) return own;
   throw new VmpulseError('ERR_VMPULSE_ARGUMENT', 'the VM has no TAP device; write tapLink.device');

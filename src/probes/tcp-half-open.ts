@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import type { ProbeCheck } from '../model/probe.js';
 import { hostField, portField } from './fields.js';
 import { defineKind, missingContext } from './probe-kind.js';
@@ -11,7 +12,7 @@ const TARGET = 'host:port, for example 192.0.2.10:22 or [2001:db8::10]:22';
 const schema = z.strictObject({ host: hostField.optional(), port: portField }).transform(
   ({ host, port }): TcpHalfOpenCheck => ({
     kind: 'tcpHalfOpen',
-    ...(host === undefined ? {} : { host }),
+    ...given({ host }),
     port,
   }),
 );

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../model/given.js';
 import type { ProbeCheck } from '../model/probe.js';
 import { hostField, portField } from './fields.js';
 import { defineKind, missingContext } from './probe-kind.js';
@@ -17,9 +18,9 @@ const schema = z
   .transform(
     ({ host, port, close }): TcpSocketCheck => ({
       kind: 'tcpSocket',
-      ...(host === undefined ? {} : { host }),
+      ...given({ host }),
       port,
-      ...(close === undefined ? {} : { close }),
+      ...given({ close }),
     }),
   );
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Endpoint } from '../engine/probe-engine.js';
+import { given } from '../model/given.js';
 import type { ProbeCheck, StreamTls, VsockOptions } from '../model/probe.js';
 import { scriptTalkSchema } from './exchange-options.js';
 import { countField, socketPathField } from './fields.js';
@@ -45,14 +46,12 @@ const schema = written
       ctx.addIssue({ code: 'custom', message, path: [field], input: vsock[field] });
   })
   .transform(({ cid, socket, port, exchange, httpGet, grpc }): VsockCheck => {
-    const place = cid === undefined ? { ...(socket === undefined ? {} : { socket }), port } : { cid, port };
+    const place = cid === undefined ? { ...given({ socket }), port } : { cid, port };
     return {
       kind: 'vsock',
       vsock: {
         ...place,
-        ...(exchange === undefined ? {} : { exchange }),
-        ...(httpGet === undefined ? {} : { http: httpGet }),
-        ...(grpc === undefined ? {} : { grpc }),
+        ...given({ exchange, http: httpGet, grpc }),
       },
     };
   });
@@ -87,9 +86,7 @@ export const vsock = defineKind<VsockCheck>({
   lower: ({ vsock: options }, context) => ({
     kind: 'vsock',
     endpoint: endpointOf(options),
-    ...(options.exchange === undefined ? {} : { exchange: options.exchange }),
-    ...(options.http === undefined ? {} : { http: options.http }),
-    ...(options.grpc === undefined ? {} : { grpc: options.grpc }),
+    ...given({ exchange: options.exchange, http: options.http, grpc: options.grpc }),
     ...bundleOf('vsock', tlsOf(options), context),
   }),
   label: ({ vsock: { cid, socket, port } }) =>

@@ -2,6 +2,7 @@ import type { ActionResult, RecoveryAction } from '../model/action.js';
 import { NEW_VMM_STEPS } from '../model/action.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import { plainText } from '../model/plain-text.js';
 import type { CapturedEvidence, NetworkPort } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
@@ -202,8 +203,7 @@ export class ActionRunner {
         driver: unit.driver,
         clock,
         signal,
-        ...(unit.session === undefined ? {} : { session: unit.session }),
-        ...(network === undefined ? {} : { network }),
+        ...given({ session: unit.session, network }),
         save: (evidence: CapturedEvidence) => this.#saveEvidence(action, evidence),
         onViolation,
       };

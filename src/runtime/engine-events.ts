@@ -1,5 +1,6 @@
 import type { Due, EngineEvent, Transition } from '../engine/probe-engine.js';
 import { errorMessage } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { VmmEvent } from '../model/ports.js';
 import type { ProbeSpec } from '../model/probe.js';
 import type { PolicyEvent } from '../policy/types.js';
@@ -66,7 +67,7 @@ export class EngineEvents {
       vm: unit.spec.id,
       probe: probe.name,
       state: to,
-      ...(reason === undefined ? {} : { reason }),
+      ...given({ reason }),
       atMs,
       streakStartMs,
       lastOkMs,

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Due, ProbeEngine } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
+import { given } from '../model/given.js';
 import { type ExternalProbe, type Finding, type LookOptions, lookOnce } from '../probes/external.js';
 
 /** Looks under way at once; further ones wait for their turn, within their time. */
@@ -51,7 +52,7 @@ export class ExternalRunner {
       const { late } = probe;
       const tracked = {
         probe: (options: LookOptions) => this.#track(probe.probe(options)),
-        ...(late === undefined ? {} : { late }),
+        ...given({ late }),
       };
       return await lookOnce(tracked, {
         timeoutMs: leftMs,

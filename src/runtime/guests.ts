@@ -1,5 +1,6 @@
 import { Deadline } from '../model/deadline.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { GuestCommandResult, GuestResources, ToldAddress } from '../model/guest.js';
 import type { CallOptions, MemoryChange, VmmSession } from '../model/ports.js';
 import type { VmId } from '../model/vm.js';
@@ -75,15 +76,13 @@ export class Guests implements GuestApi {
       // Before it is on record: what is begun there has an end.
       const left = deadline.step();
       await this.#record(vm, `${author} runs in the guest of ${vm}: ${shown}`, begun);
-      const result = await session
-        .exec(argv, { ...left, ...(input === undefined ? {} : { input }) })
-        .catch((error: unknown) => {
-          this.#note(vm, `the command of ${author} in the guest did not end well: ${errorMessage(error)}`, {
-            verb: 'exec-end',
-            author,
-          });
-          throw error;
+      const result = await session.exec(argv, { ...left, ...given({ input }) }).catch((error: unknown) => {
+        this.#note(vm, `the command of ${author} in the guest did not end well: ${errorMessage(error)}`, {
+          verb: 'exec-end',
+          author,
         });
+        throw error;
+      });
       const { exitCode } = result;
       this.#note(vm, `the command of ${author} in the guest ended with status ${exitCode}`, {
         verb: 'exec-end',

@@ -1,4 +1,5 @@
 import { LADDER_STEPS, type LadderStep } from '../model/action.js';
+import { given } from '../model/given.js';
 import type { Driver } from '../model/ports.js';
 import { startState } from '../model/probe.js';
 import type { VmSpec } from '../model/vm.js';
@@ -28,8 +29,7 @@ export function policyVm(spec: VmSpec, driver: Driver): PolicyVm {
   return {
     id: spec.id,
     runStrategy: spec.runStrategy,
-    ...(spec.forceReconcile === undefined ? {} : { forceReconcile: spec.forceReconcile }),
-    ...(spec.mode === undefined ? {} : { mode: spec.mode }),
+    ...given({ forceReconcile: spec.forceReconcile, mode: spec.mode }),
     recovery: spec.recovery,
     steps: LADDER_STEPS.filter(isPossible),
     probes: spec.probes

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { ProbeEngine, Target } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
+import { given } from '../model/given.js';
 import type { GuestAccess } from '../model/guest.js';
 import type { VmmSession } from '../model/ports.js';
 import { type ProbeSpec, startState } from '../model/probe.js';
@@ -104,7 +105,7 @@ function guestOf(session: VmmSession): GuestAccess | undefined {
   const ping = session.pingAgent?.bind(session);
   if (session.agent === undefined && ping === undefined) return undefined;
   return {
-    ...(ping === undefined ? {} : { ping }),
+    ...given({ ping }),
     exec: (argv, options) => session.exec(argv, options),
     async resources(options) {
       if (session.resources !== undefined) return session.resources(options);

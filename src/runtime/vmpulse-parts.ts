@@ -6,6 +6,7 @@ import { createDrivers } from '../hypervisors/registry.js';
 import { kernelMissing } from '../kernel/index.js';
 import { type Clock, systemClock } from '../model/clock.js';
 import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../model/folders.js';
+import { given } from '../model/given.js';
 import { DEFAULT_HOOK_SETTINGS } from '../model/hook.js';
 import { silentLogger } from '../model/logger.js';
 import { hostFilter, hostForwarding, hostLinks } from '../network/index.js';
@@ -141,7 +142,7 @@ function makeSupervisor(base: Base, network: HostNetworking, hooks: Hooks): Supe
     policy: { ...DEFAULT_POLICY_CONFIG, ...options.policy },
     logger: options.logger ?? silentLogger,
     holdFile: options.holdFile ?? `${runDir}/hold`,
-    ...(options.beforeAction === undefined ? {} : { beforeAction: options.beforeAction }),
+    ...given({ beforeAction: options.beforeAction }),
     onDecision: ({ vm, kind, rule }) => {
       if (vm !== null && kind === 'hold' && rule === 'edit-war') metrics.thrash(vm);
     },

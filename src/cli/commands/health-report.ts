@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import { journalPageAnswer } from '../../daemon/answers/journal.js';
 import { hostAnswer } from '../../daemon/answers/status.js';
+import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import { isReason, REASON_CLASS, REASON_CLASSES, type ReasonClass } from '../../model/reasons.js';
 import { historyStarts } from '../cleared-history.js';
@@ -125,7 +126,7 @@ async function failedWithin(client: DaemonClient, last: number): Promise<Failure
   const counts = await historyStarts(client, last);
   const ask = (cursor: string | undefined) => {
     const wanted = { last, order: 'newest', limit: PAGE } as const;
-    const page = { ...wanted, ...(cursor === undefined ? {} : { cursor }) };
+    const page = { ...wanted, ...given({ cursor }) };
     const query = historyQuery(page, { class: REASON_CLASSES.join() });
     return client.get(`/v1/journal/entries?${query}`, asCame(journalPageAnswer));
   };

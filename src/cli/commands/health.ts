@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import { healthSummaryAnswer } from '../../daemon/answers/health.js';
 import { type JournalPageAnswer, journalPageAnswer } from '../../daemon/answers/journal.js';
+import { given } from '../../model/given.js';
 import { historyStarts } from '../cleared-history.js';
 import { type Cli, type CliCommand, paintOf, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
@@ -99,7 +100,7 @@ function addHistory(health: Command, cli: Cli): void {
           last: period,
           order: 'newest',
           limit,
-          ...(cursor === undefined ? {} : { cursor }),
+          ...given({ cursor }),
         } as const;
         const query = historyQuery(wanted, { vm, type: 'transition,health' });
         const counts = await historyStarts(client, period);

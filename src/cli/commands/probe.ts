@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { isVmpulseError } from '../../model/errors.js';
+import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import { type ProbeFlags, withFlags } from '../../probes/flags.js';
 import { findKind, KIND_ENTRIES } from '../../probes/registry.js';
@@ -92,8 +93,7 @@ export const probeCommand: CliCommand = {
           debug,
           flags: {
             ...rest,
-            ...(header === undefined ? {} : { headers: header }),
-            ...(step === undefined ? {} : { steps: step }),
+            ...given({ headers: header, steps: step }),
           },
         });
       });
@@ -120,7 +120,7 @@ async function run(cli: Cli, request: ProbeRequest): Promise<void> {
       import('../probe-target.js'),
     ]);
     const engine = new ProbeEngine({
-      ...(request.engine === undefined ? {} : { engine: request.engine }),
+      ...given({ engine: request.engine }),
       onFallback: (error) =>
         cli.stderr.write(`vmpulse: the portable engine is used: ${plainText(error.message, 2000)}\n`),
     });

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Daemon, DaemonOptions } from '../../daemon/daemon.js';
+import { given } from '../../model/given.js';
 import { type CliCommand, globalOptions } from '../cli.js';
 import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
@@ -45,8 +46,7 @@ export const runCommand: CliCommand = {
           ...(stateDir === undefined ? {} : { stateDir: resolve(stateDir) }),
           ...(runDir === undefined ? {} : { runDir: resolve(runDir) }),
           ...(socket === undefined ? {} : { socketPath: resolve(socket) }),
-          ...(notify === undefined ? {} : { notify }),
-          ...(cli.variable === undefined ? {} : { variable: cli.variable }),
+          ...given({ notify, variable: cli.variable }),
         });
       });
   },

@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import type { RecoverySpec, VmId } from '../../model/vm.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, type PolicyConfig } from '../../policy/index.js';
@@ -98,7 +99,7 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
       `vmpulse: ${plainText(options.policy ?? '', 4096)} only observes; its recovery is simulated as enabled\n`,
     );
   const fleet = { vms, hosts, days };
-  const setting = { fleet, ...(kinds === undefined ? {} : { faults: kinds }), recoveries, policy };
+  const setting = { fleet, ...given({ faults: kinds }), recoveries, policy };
   const [fromSeed, toSeed] = seeds;
   const asked = { ...setting, fromSeed, toSeed };
   const tally = options.verbose ? await tellVerbosely(cli, options, asked) : await runSeeds(cli, asked);

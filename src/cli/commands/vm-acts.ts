@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { given } from '../../model/given.js';
 import { dryRunOption, yesOption } from '../changes.js';
 import { type Cli, withDaemon } from '../cli.js';
 import { type EachVmOptions, forEachVm } from '../each-vm.js';
@@ -141,7 +142,7 @@ function planOf({ verb, operation, force, deleteDisks }: Act, vm: string, option
   return actionPlan(verb, options.reason, {
     operation,
     vm_id: vm,
-    ...(seconds === undefined ? {} : { timeout_seconds: seconds }),
+    ...given({ timeout_seconds: seconds }),
     ...(force === undefined ? {} : { force: options.force === true }),
     ...(deleteDisks ? { delete_disks: options.deleteDisks === true } : {}),
   });

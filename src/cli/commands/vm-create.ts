@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { applyAnswer } from '../../daemon/answers/lifecycle.js';
 import { VmpulseError } from '../../model/errors.js';
+import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, withDaemon } from '../cli.js';
@@ -127,7 +128,7 @@ function createAction(name: string, options: CreateOptions): object {
     ...(forward === undefined ? [] : [{ user: { forwards: forward } }]),
   ];
   const hypervisor = {
-    ...(disk === undefined ? {} : { disks: disk }),
+    ...given({ disks: disk }),
     ...(interfaces.length === 0 ? {} : { interfaces }),
     ...(kernel === undefined ? {} : { kernel: { image: kernel, initrd, append } }),
   };
@@ -135,9 +136,9 @@ function createAction(name: string, options: CreateOptions): object {
     operation: 'CREATE',
     vm_id: name,
     run_strategy: options.runStrategy,
-    ...(vcpus === undefined ? {} : { vcpu_count: vcpus }),
+    ...given({ vcpu_count: vcpus }),
     ...(memory === undefined ? {} : { memory_mib: memoryOf(memory) }),
-    ...(label === undefined ? {} : { labels: label }),
+    ...given({ labels: label }),
     ...(address === undefined ? {} : { host: { address } }),
     hypervisor: { [DRIVERS[options.driver] ?? 'qemu']: hypervisor },
     start: options.start === true,
@@ -196,7 +197,7 @@ function readParts(text: string, keys: readonly string[], flags: readonly string
 function appendDisk(text: string, before: readonly Parts[] = []): readonly Parts[] {
   const [path, { readonly: readOnly, ...said }] = readParts(text, ['format', 'name'], ['readonly']);
   const format = path.endsWith('.qcow2') ? 'qcow2' : 'raw';
-  return [...before, { path, format, ...(readOnly === undefined ? {} : { readOnly }), ...said }];
+  return [...before, { path, format, ...given({ readOnly }), ...said }];
 }
 
 function appendTap(text: string, before: readonly Parts[] = []): readonly Parts[] {

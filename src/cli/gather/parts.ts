@@ -9,6 +9,7 @@ import { hostAnswer } from '../../daemon/answers/status.js';
 import type { Deadline } from '../../model/deadline.js';
 import { errorMessage } from '../../model/errors.js';
 import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../../model/folders.js';
+import { given } from '../../model/given.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
 import { openJournal } from '../../runtime/journal/index.js';
 import { VERSION } from '../../runtime/version.js';
@@ -134,7 +135,7 @@ async function doctor({ stage, config, configPath }: Gathering, deadline: Deadli
   const { CHECKS, demandOf, demandOfDefaults, realHost, runDoctor } = await import('../../doctor/index.js');
   const demand = config === undefined ? demandOfDefaults() : demandOf(configPath, config);
   const { signal } = deadline.step();
-  const asked = { host: realHost(), demand, checks: CHECKS, ...(signal === undefined ? {} : { signal }) };
+  const asked = { host: realHost(), demand, checks: CHECKS, ...given({ signal }) };
   await stage.json('doctor.json', await runDoctor(asked));
 }
 
@@ -182,7 +183,7 @@ async function journal(gathering: Gathering, deadline: Deadline): Promise<void> 
   const { client, stage, lastMs } = gathering;
   const newest = { last: lastMs, order: 'newest', limit: PAGE } as const;
   const fromDaemon = (cursor: string | undefined) => {
-    const query = historyQuery({ ...newest, ...(cursor === undefined ? {} : { cursor }) });
+    const query = historyQuery({ ...newest, ...given({ cursor }) });
     return client.get(`/v1/journal/entries?${query}`, journalPageAnswer);
   };
   let entries: readonly object[];
@@ -228,7 +229,7 @@ async function journalOnDisk(
     const fromMs = Date.now() - lastMs;
     return await everyPage(
       (cursor): Promise<{ entries: readonly StoredJournalEntry[]; next: string | null }> =>
-        opened.query({ fromMs, order: 'newest', limit: PAGE, ...(cursor === undefined ? {} : { cursor }) }),
+        opened.query({ fromMs, order: 'newest', limit: PAGE, ...given({ cursor }) }),
       deadline,
     );
   } finally {

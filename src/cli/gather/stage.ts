@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { errorMessage } from '../../model/errors.js';
+import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import { Redactor } from './redact.js';
 
@@ -112,7 +113,7 @@ export class Stage {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(path, clean, { mode: 0o600 });
     if (this.#isSealed) return;
-    this.taken.push({ name, bytes: clean.length, ...(cutFromBytes === undefined ? {} : { cutFromBytes }) });
+    this.taken.push({ name, bytes: clean.length, ...given({ cutFromBytes }) });
   }
 }
 

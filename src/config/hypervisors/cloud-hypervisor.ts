@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import type { CloudHypervisorSpec } from '../../model/hypervisors/cloud-hypervisor.js';
 import { absolutePathField, booleanField, socketPathField } from '../../probes/fields.js';
 import { memoryField } from '../fields.js';
@@ -90,30 +91,16 @@ function build(written: Written, context: BuildContext): CloudHypervisorSpec | u
     memoryMiB,
     vcpus: written.vcpus ?? manifest.vcpus ?? 1,
     ...(kernel === undefined ? {} : { kernel: kernelOf(kernel) }),
-    ...(firmware === undefined ? {} : { firmware }),
+    ...given({ firmware }),
     disks: disksOf(written.disks, context),
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
     guestAgent: written.vmpulseAgent ?? adopt?.vsockSocket !== undefined,
     watchdog: written.watchdog ?? false,
     pvpanic: adopt === undefined && (written.pvpanic ?? true),
-    ...(vsock === undefined ? {} : { vsockCid: vsock.cid }),
+    ...given({ vsockCid: vsock?.cid }),
     ...processOf(written, memoryMiB, context),
     extraArgs: written.extraArgs ?? [],
-    ...(adopt === undefined ? {} : { adopt: adoptOf(adopt) }),
-  };
-}
-
-function adoptOf({
-  apiSocket,
-  eventsFile,
-  vsockSocket,
-  pidFile,
-}: NonNullable<Written['adopt']>): NonNullable<CloudHypervisorSpec['adopt']> {
-  return {
-    apiSocket,
-    ...(eventsFile === undefined ? {} : { eventsFile }),
-    ...(vsockSocket === undefined ? {} : { vsockSocket }),
-    ...(pidFile === undefined ? {} : { pidFile }),
+    ...(adopt === undefined ? {} : { adopt: given(adopt) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import type { FirecrackerSpec } from '../../model/hypervisors/firecracker.js';
 import { absolutePathField, booleanField, socketPathField } from '../../probes/fields.js';
 import { memoryField } from '../fields.js';
@@ -90,22 +91,10 @@ function build(written: Written, context: BuildContext): FirecrackerSpec | undef
     disks: disksOf(written.disks, context),
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
     guestAgent: written.vmpulseAgent ?? adopt?.vsockSocket !== undefined,
-    ...(vsock === undefined ? {} : { vsockCid: vsock.cid }),
+    ...given({ vsockCid: vsock?.cid }),
     ...processOf(written, memoryMiB, context),
     extraArgs: written.extraArgs ?? [],
-    ...(adopt === undefined ? {} : { adopt: adoptOf(adopt) }),
-  };
-}
-
-function adoptOf({
-  apiSocket,
-  vsockSocket,
-  pidFile,
-}: NonNullable<Written['adopt']>): NonNullable<FirecrackerSpec['adopt']> {
-  return {
-    apiSocket,
-    ...(vsockSocket === undefined ? {} : { vsockSocket }),
-    ...(pidFile === undefined ? {} : { pidFile }),
+    ...(adopt === undefined ? {} : { adopt: given(adopt) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { join, normalize } from 'node:path';
+import { given } from '../../model/given.js';
 import type { DiskSpec, KernelSpec, NetworkInterface, VmmSpec } from '../../model/hypervisor.js';
 import type { PathStep, ProblemList } from '../problems.js';
 import type { Architecture, Manifest } from '../virtual-machine.js';
@@ -77,8 +78,7 @@ export function tapOf({
   return {
     type: 'tap',
     device,
-    ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
-    ...(bridge === undefined ? {} : { bridge }),
+    ...given({ mac: mac?.toLowerCase(), bridge }),
     ...(create === true ? { create } : {}),
   };
 }
@@ -89,7 +89,7 @@ export function kernelOf(kernel: {
   readonly append?: string | undefined;
 }): KernelSpec {
   const { image, initrd, append = '' } = kernel;
-  return { image, ...(initrd === undefined ? {} : { initrd }), append };
+  return { image, ...given({ initrd }), append };
 }
 
 /** The VM's memory; 0 for an adopted one of which nobody says it; undefined, with a problem, where it is missing. */
@@ -129,16 +129,12 @@ export function processOf(
       `is ${memory} MiB, and the guest alone may have ${memoryMiB} MiB; leave room for the VMM, 128 MiB or more`,
     );
   return {
-    ...(runAs === undefined
-      ? {}
-      : { runAs: { user: runAs.user, ...(runAs.group === undefined ? {} : { group: runAs.group }) } }),
+    ...(runAs === undefined ? {} : { runAs: { user: runAs.user, ...given({ group: runAs.group }) } }),
     ...(limits === undefined
       ? {}
       : {
           limits: {
-            ...(memory === undefined ? {} : { memoryMiB: memory }),
-            ...(cpus === undefined ? {} : { cpus }),
-            ...(tasks === undefined ? {} : { tasks }),
+            ...given({ memoryMiB: memory, cpus, tasks }),
           },
         }),
   };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { libvirtUriProblem } from '../../hypervisors/libvirt/uri.js';
+import { given } from '../../model/given.js';
 import type { LibvirtSpec } from '../../model/hypervisors/libvirt.js';
 import { booleanField, textField } from '../../probes/fields.js';
 import { memoryField } from '../fields.js';
@@ -101,16 +102,16 @@ function build(written: Written, context: BuildContext): LibvirtSpec | undefined
     architecture: ARCHITECTURES[architecture],
     machine,
     accel: written.accel ?? 'auto',
-    ...(cpu === undefined ? {} : { cpu }),
+    ...given({ cpu }),
     memoryMiB,
-    ...(written.maxMemory === undefined ? {} : { maxMemoryMiB: written.maxMemory }),
+    ...given({ maxMemoryMiB: written.maxMemory }),
     vcpus: written.vcpus ?? manifest.vcpus ?? 1,
     ...(kernel === undefined ? {} : { kernel: kernelOf(kernel) }),
     disks: disksOf(written.disks, context),
     interfaces: (written.interfaces ?? []).map(({ tap }) => tapOf(tap)),
     guestAgent: adopt === undefined ? (written.guestAgent ?? true) : (adopt.guestAgent ?? false),
     pvpanic: adopt === undefined && (written.pvpanic ?? architecture === 'amd64'),
-    ...(watchdog === undefined ? {} : { watchdog }),
+    ...given({ watchdog }),
     extraArgs: written.extraArgs ?? [],
     ...(adopt === undefined ? {} : { adopt: { domain: adopt.domain } }),
   };

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { given } from '../../model/given.js';
 import type { NetworkInterface, WatchdogDevice } from '../../model/hypervisor.js';
 import type { QemuSpec } from '../../model/hypervisors/qemu.js';
 import type { Architecture, Manifest } from '../virtual-machine.js';
@@ -113,19 +114,19 @@ function build(qemu: WrittenQemu, context: BuildContext): QemuSpec | undefined {
     binary: qemu.binary ?? MACHINES[architecture].program,
     machine,
     accel: qemu.accel ?? 'auto',
-    ...(qemu.cpu === undefined ? {} : { cpu: qemu.cpu }),
+    ...given({ cpu: qemu.cpu }),
     memoryMiB,
-    ...(qemu.maxMemory === undefined ? {} : { maxMemoryMiB: qemu.maxMemory }),
+    ...given({ maxMemoryMiB: qemu.maxMemory }),
     vcpus: qemu.vcpus ?? manifest.vcpus ?? 1,
     ...(qemu.kernel === undefined ? {} : { kernel: kernelOf(qemu.kernel) }),
     disks: disksOf(qemu.disks, context),
     interfaces: (qemu.interfaces ?? []).map(interfaceOf),
     ...agentsOf(qemu),
     pvpanic: qemu.adopt === undefined && (qemu.pvpanic ?? architecture !== 's390x'),
-    ...(watchdog === undefined ? {} : { watchdog }),
+    ...given({ watchdog }),
     ...processOf(qemu, Math.max(memoryMiB, qemu.maxMemory ?? 0), context),
     extraArgs: qemu.extraArgs ?? [],
-    ...(qemu.adopt === undefined ? {} : { adopt: adoptOf(qemu.adopt) }),
+    ...(qemu.adopt === undefined ? {} : { adopt: given(qemu.adopt) }),
   };
 }
 
@@ -137,20 +138,6 @@ function agentsOf({
   const qemu = adopt === undefined ? guestAgent : adopt.agentSocket !== undefined;
   const own = adopt === undefined ? vmpulseAgent : adopt.vmpulseAgentSocket !== undefined;
   return { guestAgent: qemu || own, ...(own ? { vmpulseAgent: qemu ? 'beside' : 'alone' } : {}) };
-}
-
-function adoptOf({
-  qmpSocket,
-  agentSocket,
-  vmpulseAgentSocket,
-  pidFile,
-}: NonNullable<WrittenQemu['adopt']>): NonNullable<QemuSpec['adopt']> {
-  return {
-    qmpSocket,
-    ...(agentSocket === undefined ? {} : { agentSocket }),
-    ...(vmpulseAgentSocket === undefined ? {} : { vmpulseAgentSocket }),
-    ...(pidFile === undefined ? {} : { pidFile }),
-  };
 }
 
 export const qemu: HypervisorKind<WrittenQemu> = {

@@ -1,3 +1,4 @@
+import { given } from '../../model/given.js';
 import { type Mapping, membersOf } from '../mapping.js';
 import type { PathStep } from '../problems.js';
 import type { SourceDocument } from '../source-document.js';
@@ -42,7 +43,7 @@ export function hostDocumentOf(document: SourceDocument, firstPort: number): Hos
     value: {
       apiVersion: 'vmpulse.dev/v1',
       kind: 'VirtualMachineHost',
-      metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+      metadata: { name, ...given({ namespace }) },
       spec: { hypervisor: { qemu }, recovery: { enabled: false }, ...cloudInit },
     },
     notTaken,
@@ -82,7 +83,7 @@ function cloudInitOf(instance: Mapping): object {
   for (const volume of list(instance.volumes)) {
     const { userData, networkData } = membersOf(membersOf(volume).cloudInitNoCloud);
     if (userData === undefined) continue;
-    return { cloudInit: { userData, ...(networkData === undefined ? {} : { networkConfig: networkData }) } };
+    return { cloudInit: { userData, ...given({ networkConfig: networkData }) } };
   }
   return {};
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import { JOURNAL_TYPES } from '../../model/journal-query.js';
 import { REASON_CLASSES } from '../../model/reasons.js';
 import type { RecoveryLogQuery } from '../../runtime/history.js';
@@ -38,8 +39,7 @@ export function historyRoutes({ runtime }: ApiOptions): Route[] {
       handle: ({ query }) =>
         runtime.history.entries({
           ...pageOf(query, runtime),
-          ...(query.type === undefined ? {} : { types: query.type }),
-          ...(query.class === undefined ? {} : { classes: query.class }),
+          ...given({ types: query.type, classes: query.class }),
         }),
     }),
     get({
@@ -57,9 +57,7 @@ function pageOf(query: z.output<typeof periodQuery>, runtime: RuntimeApi): Recov
   const { vm, from, until, order, cursor, limit } = query;
   return {
     ...(vm === undefined ? {} : { vm: knownOrWhole(vm, runtime) }),
-    ...(from === undefined ? {} : { fromMs: from }),
-    ...(until === undefined ? {} : { untilMs: until }),
-    ...(cursor === undefined ? {} : { cursor }),
+    ...given({ fromMs: from, untilMs: until, cursor }),
     order,
     limit: Math.max(1, limit),
   };

@@ -1,3 +1,4 @@
+import { given } from '../../model/given.js';
 import type { DescribedVm } from './found-vm.js';
 import { isOn, type Properties, parseProperties, propertyOf, sizeMiB } from './option-text.js';
 
@@ -31,8 +32,7 @@ export function describeCloudHypervisor(args: readonly string[]): DescribedVm {
   const vsock = propertyOf(first('vsock', ''), 'socket');
   const log = propertyOf(first('serial', ''), 'file') ?? propertyOf(first('console', ''), 'file');
   return {
-    ...(uuid === undefined ? {} : { uuid: uuid.toLowerCase() }),
-    ...(memoryMiB === undefined ? {} : { memoryMiB }),
+    ...given({ uuid: uuid?.toLowerCase(), memoryMiB }),
     ...(Number.isInteger(boot) ? { vcpus: boot } : {}),
     disks: lists('disk', '').flatMap((disk) => {
       const path = propertyOf(disk, 'path');
@@ -41,12 +41,10 @@ export function describeCloudHypervisor(args: readonly string[]): DescribedVm {
     taps: lists('net', '').map((net) => {
       const device = propertyOf(net, 'tap');
       const mac = propertyOf(net, 'mac')?.toLowerCase();
-      return { ...(device ? { device } : {}), ...(mac === undefined ? {} : { mac }) };
+      return { ...(device ? { device } : {}), ...given({ mac }) };
     }),
     forwards: [],
     monitors: [],
-    ...(api === undefined ? {} : { api }),
-    ...(vsock === undefined ? {} : { vsock }),
-    ...(log === undefined ? {} : { console: log }),
+    ...given({ api, vsock, console: log }),
   };
 }

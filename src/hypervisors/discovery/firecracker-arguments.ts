@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import type { DescribedVm } from './found-vm.js';
 
 /** What of a configuration file matters here; see Firecracker's API. */
@@ -34,17 +35,17 @@ export function describeFirecracker(args: readonly string[], configText: string 
   const name = optionOf(args, 'id');
   const api = args.includes('--no-api') ? undefined : (optionOf(args, 'api-sock') ?? API_SOCKET);
   return {
-    ...(name === undefined ? {} : { name }),
+    ...given({ name }),
     ...(machine?.mem_size_mib === undefined ? {} : { memoryMiB: machine.mem_size_mib }),
     ...(machine?.vcpu_count === undefined ? {} : { vcpus: machine.vcpu_count }),
     disks: drives.map((drive) => ({ path: drive.path_on_host, readOnly: drive.is_read_only ?? false })),
     taps: (config['network-interfaces'] ?? []).map((one) => ({
       device: one.host_dev_name,
-      ...(one.guest_mac === undefined ? {} : { mac: one.guest_mac.toLowerCase() }),
+      ...given({ mac: one.guest_mac?.toLowerCase() }),
     })),
     forwards: [],
     monitors: [],
-    ...(api === undefined ? {} : { api }),
+    ...given({ api }),
     ...(vsock ? { vsock: vsock.uds_path } : {}),
   };
 }

@@ -1,3 +1,4 @@
+import { given } from '../../model/given.js';
 import type { DescribedVm } from './found-vm.js';
 import { isOn, type Properties, parseProperties, propertyOf, sizeMiB } from './option-text.js';
 
@@ -52,16 +53,11 @@ export function describeQemu(args: readonly string[]): DescribedVm {
   const agent = agentOf(options, chardevs);
   const log = consoleOf(options, chardevs);
   return {
-    ...(named === undefined ? {} : { name: named }),
-    ...(uuid === undefined ? {} : { uuid: uuid.toLowerCase() }),
-    ...(memoryMiB === undefined ? {} : { memoryMiB }),
-    ...(vcpus === undefined ? {} : { vcpus }),
+    ...given({ name: named, uuid: uuid?.toLowerCase(), memoryMiB, vcpus }),
     disks: disksOf(options),
     ...networkOf(options),
     monitors: monitorsOf(options, chardevs),
-    ...(agent === undefined ? {} : { agent }),
-    ...(log === undefined ? {} : { console: log }),
-    ...(pidFile === undefined ? {} : { pidFile }),
+    ...given({ agent, console: log, pidFile }),
   };
 }
 
@@ -123,7 +119,7 @@ function disksOf(options: Options): DescribedVm['disks'] {
     const format = propertyOf(drive, 'format', 'driver');
     const readOnly =
       isOn(drive, 'readonly') || isOn(drive, 'read-only') || propertyOf(drive, 'media') === 'cdrom';
-    return [{ path, ...(format === undefined ? {} : { format }), readOnly }];
+    return [{ path, ...given({ format }), readOnly }];
   });
   return [...plain, ...drives, ...blockdevs(options)];
 }
@@ -141,7 +137,7 @@ function blockdevs(options: Options): DescribedVm['disks'] {
         ? above && propertyOf(above, 'driver')
         : propertyOf(node, 'driver');
     const readOnly = isOn(node, 'read-only') || (above !== undefined && isOn(above, 'read-only'));
-    return [{ path, ...(format === undefined ? {} : { format }), readOnly }];
+    return [{ path, ...given({ format }), readOnly }];
   });
 }
 
@@ -161,7 +157,7 @@ function networkOf(options: Options): Pick<DescribedVm, 'taps' | 'forwards'> {
     if (propertyOf(backend, 'type') !== 'tap') return [];
     const device = propertyOf(backend, 'ifname');
     const mac = propertyOf(backend, 'mac')?.toLowerCase() ?? macs.get(propertyOf(backend, 'id') ?? '');
-    return [{ ...(device === undefined ? {} : { device }), ...(mac === undefined ? {} : { mac }) }];
+    return [given({ device, mac })];
   });
   const forwards = backends.flatMap((backend) => {
     if (propertyOf(backend, 'type') !== 'user') return [];

@@ -1,6 +1,7 @@
 import type { AgentPort } from '../../guest-agent/agent-port.js';
 import { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
+import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import type { DomainRef } from './rpc/domain.js';
 import type { Libvirt } from './rpc/libvirt.js';
@@ -17,7 +18,7 @@ export function libvirtAgent(libvirt: Libvirt, domain: DomainRef): AgentPort {
     request: async (command, args, options) => {
       const deadline = new Deadline(`the agent command ${command}`, options);
       const seconds = Math.min(MAX_SECONDS, Math.max(1, Math.floor(deadline.remainingMs() / 1000)));
-      const text = JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }) });
+      const text = JSON.stringify({ execute: command, ...given({ arguments: args }) });
       return resultOf(await libvirt.agentCommand(domain, text, seconds, deadline));
     },
   };

@@ -1,3 +1,4 @@
+import { given } from '../../model/given.js';
 import type { DiskSpec } from '../../model/hypervisor.js';
 import { childOf, parseXml, type XmlElement } from './xml.js';
 
@@ -37,7 +38,7 @@ export function describeDomain(xml: string): DomainDescription {
   const emulator = childOf(devices, 'emulator')?.text;
   const disks = devices?.children.filter(({ name }) => name === 'disk') ?? [];
   return {
-    ...(emulator === undefined ? {} : { emulator }),
+    ...given({ emulator }),
     memoryMiB: mibOf(childOf(domain, 'memory')),
     ...(maxMemory === undefined ? {} : { maxMemoryMiB: mibOf(maxMemory) }),
     disks: disks.slice(0, MAX_DISKS).flatMap(diskOf),

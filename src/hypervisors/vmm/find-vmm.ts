@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import type { Deadline } from '../../model/deadline.js';
 import { VmpulseError } from '../../model/errors.js';
+import { given } from '../../model/given.js';
 import type { Machine } from '../../model/machine.js';
 import type { VmSpec } from '../../model/vm.js';
 import { livingState, startedAtMs } from '../process.js';
@@ -80,7 +81,7 @@ async function exiting(
 
 /** What only the record knows. */
 function startOf({ startedAt, machineDigest, machine }: VmmRecord): Omit<FoundVmm, keyof FoundProcess> {
-  return { startedAtMs: startedAt, machineDigest, ...(machine === undefined ? {} : { machine }) };
+  return { startedAtMs: startedAt, machineDigest, ...given({ machine }) };
 }
 
 function isSameProcess(

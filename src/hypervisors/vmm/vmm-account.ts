@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { type Account, resolveAccount } from '../../kernel/users.js';
 import type { Deadline } from '../../model/deadline.js';
 import { errorMessage } from '../../model/errors.js';
+import { given } from '../../model/given.js';
 import type { RunAs } from '../../model/hypervisor.js';
 
 const CHECK_MS = 5_000;
@@ -58,7 +59,7 @@ export async function accessProblems(
       timeout: deadlineMs,
       env: { PATH: searchPath },
       cwd: '/',
-      ...(signal === undefined ? {} : { signal }),
+      ...given({ signal }),
     });
     const missing = new Set(stdout.trim().split('\n'));
     return files

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createTransport } from 'nodemailer';
 import { errnoOf, errorMessage } from '../../model/errors.js';
+import { given } from '../../model/given.js';
 import type { NotifyWay, SmtpSettings } from '../../model/notification.js';
 import { plainText } from '../../model/plain-text.js';
 import { linesOf, subjectOf } from '../message.js';
@@ -61,7 +62,7 @@ async function optionsOf(
     connectionTimeout: SOCKET_MS,
     greetingTimeout: SOCKET_MS,
     socketTimeout: SOCKET_MS,
-    tls: { minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) } as const,
+    tls: { minVersion: 'TLSv1.2', ...given({ ca }) } as const,
     ...(login === undefined || password === undefined ? {} : { auth: { user: login.user, pass: password } }),
   };
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { errnoOf, errorMessage, VmpulseError } from '../../model/errors.js';
+import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import type { CommandOptions, ProbeCheck } from '../../model/probe.js';
 import type { ExternalProbe, ExternalSetting, Finding, LookOptions } from '../external.js';
@@ -98,7 +99,7 @@ class CommandProbe implements ExternalProbe {
             VMPULSE_VM_NAMESPACE: vm.namespace,
             VMPULSE_VM_NAME: vm.name,
             VMPULSE_VM_UUID: vm.uuid,
-            ...(vm.address === undefined ? {} : { VMPULSE_VM_ADDRESS: vm.address }),
+            ...given({ VMPULSE_VM_ADDRESS: vm.address }),
           }),
     };
   }

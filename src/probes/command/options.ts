@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import type { CommandOptions } from '../../model/probe.js';
 import { absolutePathField, absolutePathProblem, textField } from '../fields.js';
 
@@ -63,8 +64,7 @@ export const commandSchema = z
   .transform(
     ({ argv, user, cwd, env = [] }): CommandOptions => ({
       argv,
-      ...(user === undefined ? {} : { user }),
-      ...(cwd === undefined ? {} : { cwd }),
+      ...given({ user, cwd }),
       env,
     }),
   );

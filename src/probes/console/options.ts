@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import type { ConsoleOptions } from '../../model/probe.js';
 import { absolutePathField, countField, textField } from '../fields.js';
 
@@ -40,9 +41,7 @@ export const consoleSchema = z
   })
   .transform(
     ({ file, seen, notSeen, windowSeconds, silentAfterSeconds }): ConsoleOptions => ({
-      ...(file === undefined ? {} : { file }),
-      ...(seen === undefined ? {} : { seen }),
-      ...(notSeen === undefined ? {} : { notSeen }),
+      ...given({ file, seen, notSeen }),
       ...(windowSeconds === undefined ? {} : { windowMs: windowSeconds * 1000 }),
       ...(silentAfterSeconds === undefined ? {} : { silentAfterMs: silentAfterSeconds * 1000 }),
     }),

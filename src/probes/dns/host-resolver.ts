@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../model/clock.js';
+import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import { isMetadataAddress } from '../metadata-address.js';
 import type { Resolution } from '../resolve-host.js';
@@ -90,7 +91,7 @@ export class HostResolver {
     for (const candidate of [...domains.map((domain) => `${name}.${domain}`), name]) {
       last = await queryDns(candidate, {
         timeoutMs: queryTimeoutMs,
-        ...(servers === undefined ? {} : { servers }),
+        ...given({ servers }),
       });
       if (!('none' in last)) break;
     }

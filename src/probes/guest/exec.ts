@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import type { GuestAccess, GuestCommandResult } from '../../model/guest.js';
 import { plainText } from '../../model/plain-text.js';
 import type { GuestExecOptions, ProbeCheck } from '../../model/probe.js';
@@ -40,7 +41,7 @@ const execSchema = z
     ({ command, exitCodes = [0], expectOutput }): GuestExecOptions => ({
       command,
       exitCodes,
-      ...(expectOutput === undefined ? {} : { expectOutput }),
+      ...given({ expectOutput }),
     }),
   );
 

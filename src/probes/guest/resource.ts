@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import type { GuestAccess } from '../../model/guest.js';
 import { plainText } from '../../model/plain-text.js';
 import { type ProbeCheck, RESOURCES, type Resource, type ResourceOptions } from '../../model/probe.js';
@@ -36,22 +37,14 @@ export function limitsField(resource: Resource, unit: string, max: number) {
   return z
     .strictObject({ warning: value(warning).optional(), critical: value(critical).optional() })
     .superRefine((written, ctx) => {
-      const limits = { ...DEFAULT_LIMITS[resource], ...defined(written) };
+      const limits = { ...DEFAULT_LIMITS[resource], ...given(written) };
       if (limits.warning <= limits.critical) return;
       const path = written.warning === undefined ? ['critical'] : ['warning'];
       const message = `lets the warning (${limits.warning}) come after the failure (${limits.critical}); swap or change them`;
       ctx.addIssue({ code: 'custom', message, path, input: written });
     })
-    .transform((written) => ({ ...DEFAULT_LIMITS[resource], ...defined(written) }))
+    .transform((written) => ({ ...DEFAULT_LIMITS[resource], ...given(written) }))
     .optional();
-}
-
-function defined(written: {
-  readonly warning?: number | undefined;
-  readonly critical?: number | undefined;
-}): { readonly warning?: number; readonly critical?: number } {
-  const { warning, critical } = written;
-  return { ...(warning === undefined ? {} : { warning }), ...(critical === undefined ? {} : { critical }) };
 }
 
 const mountField = textField({ unit: 'mount point', example: '/var/lib/*' }, (text) =>
@@ -85,7 +78,7 @@ const resourceSchema = z
     const limitOf = (resource: Resource) => limits[resource] ?? DEFAULT_LIMITS[resource];
     return {
       checks,
-      ...(mounts === undefined ? {} : { mounts }),
+      ...given({ mounts }),
       limits: {
         disk: limitOf('disk'),
         inodes: limitOf('inodes'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { given } from '../../model/given.js';
 import type { SshOptions } from '../../model/probe.js';
 import { patternProblem } from '../console/options.js';
 import { absolutePathField, hostField, portField, textField } from '../fields.js';
@@ -64,13 +65,6 @@ function* conflicts(ssh: WrittenSsh): Iterable<Conflict> {
     if (level === 'auth' && ssh[field] !== undefined) yield [[field], 'needs a shell; write level: shell'];
 }
 
-/** Leaves out what is undefined. */
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
-}
-
 /** Options of an ssh probe as documents write them. */
 export const sshSchema = written
   .superRefine((ssh, ctx) => {
@@ -78,5 +72,5 @@ export const sshSchema = written
       ctx.addIssue({ code: 'custom', message, path: [...path], input: ssh });
   })
   .transform(
-    (ssh): SshOptions => ({ ...defined(ssh), port: ssh.port ?? DEFAULT_PORT, level: ssh.level ?? 'banner' }),
+    (ssh): SshOptions => ({ ...given(ssh), port: ssh.port ?? DEFAULT_PORT, level: ssh.level ?? 'banner' }),
   );
