@@ -155,15 +155,20 @@ describe('a monitor that hangs', { timeout: 3 * MINUTE }, () => {
 
     /** Degraded for the silence alone, for long, with VMM and guest as they were. */
     const lasts = async (what: string) => {
-      const explained = await test.explainedOnce(`${what}, for long`, 'a', ({ probes }) => {
-        const api = probes.find(({ name }) => name === 'monitor');
-        const isSilent = api?.state === 'failed' && api.reason === 'api-unreachable';
-        return isSilent && Date.now() - api.sinceMs > LONG_MS;
-      });
+      // The episode opens once a fresh look has run into its deadlines, which takes as long as the machine is slow.
+      const explained = await test.explainedOnce(
+        `${what}, for long, and held for that`,
+        'a',
+        ({ probes, episode, holds }) => {
+          const api = probes.find(({ name }) => name === 'monitor');
+          const isSilent = api?.state === 'failed' && api.reason === 'api-unreachable';
+          const isHeld = holds.length === 1 && holds[0]?.rule === 'api-silence';
+          return isSilent && Date.now() - api.sinceMs > LONG_MS && episode !== null && isHeld;
+        },
+      );
       expect(explained).toMatchObject({ health: 'degraded', vmm, budget: { rolling24hUsed: 0 } });
       expect(explained.episode?.attempts).toEqual([]);
-      expect(explained.holds.map(({ rule }) => rule)).toEqual(['api-silence']);
-      expect(test.cli('explain', 'a').output).toContain('it is not ended for that alone');
+      expect(explained.holds[0]?.text).toContain('it is not ended for that alone');
       expect(isAlive(vmm)).toBe(true);
       expect(await test.bootId('a')).toBe(before);
     };
