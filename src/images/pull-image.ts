@@ -7,7 +7,8 @@ import type { CallOptions } from '../model/ports.js';
 import { type Checksum, digestsOf } from './checksum.js';
 import { download } from './download.js';
 import { hasCredentials, isHttp, shownUrl } from './follow.js';
-import { readImageHeader } from './image-header.js';
+import { SECTOR_BYTES } from './foreign-formats.js';
+import { type ImageFormat, readImageHeader } from './image-header.js';
 import { type ImageRecord, type ImageStore, imageNameProblem } from './image-store.js';
 import { copyLocalFile } from './local-file.js';
 import { Part } from './part.js';
@@ -18,6 +19,8 @@ export interface PullOptions extends CallOptions {
   readonly source: string;
   readonly name: string;
   readonly checksum?: Checksum | undefined;
+  /** What it must be; default what the ending of the source says (`.qcow2`, `.raw`), else what its content is. */
+  readonly format?: ImageFormat | undefined;
   readonly maxBytes: number;
   readonly nowMs: number;
 }
@@ -77,7 +80,7 @@ async function bring(
 
 /** Looks whether it is what was wanted, and gives it its place. */
 async function accept(
-  { store, name, checksum, nowMs }: PullOptions,
+  { store, name, checksum, format: wantedFormat, nowMs }: PullOptions,
   part: Part,
   source: string,
   signal: AbortSignal,
@@ -90,14 +93,8 @@ async function accept(
       const text = `${source} is not the image of that checksum: its ${checksum.algorithm} is ${found}`;
       throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
     }
-    const { format, backing } = await readImageHeader(part.data);
-    if (backing !== undefined) {
-      // It could name any file of this host, which the guest would then read.
-      const text = `${source} is laid over another image (${backing.slice(0, 100)}); make it whole (qemu-img convert)`;
-      throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
-    }
     const { size } = await stat(part.data);
-    if (size === 0) throw new VmpulseError('ERR_VMPULSE_STORAGE', `${source} is empty`);
+    const format = await formatOf(part, size, source, wantedFormat);
     const record = {
       name,
       sha256: digests.get('sha256') ?? '',
@@ -117,4 +114,33 @@ async function accept(
     if (error instanceof VmpulseError || !signal.aborted) throw error;
     throw new VmpulseError('ERR_VMPULSE_TIMEOUT', `${source} was not looked through in time`);
   }
+}
+
+/** By the content. Throws ERR_VMPULSE_STORAGE for what is no disk by itself, or not of the format that is wanted. */
+async function formatOf(
+  part: Part,
+  size: number,
+  source: string,
+  wanted: ImageFormat | undefined = formatBySource(source),
+): Promise<ImageFormat> {
+  const refuse = (why: string) => new VmpulseError('ERR_VMPULSE_STORAGE', `${source} ${why}`);
+  if (size === 0) throw refuse('is empty');
+  const { format, backing } = await readImageHeader(part.data, source);
+  if (backing !== undefined) {
+    // It could name any file of this host, which the guest would then read.
+    throw refuse(`is laid over another image (${backing.slice(0, 100)}); make it whole (qemu-img convert)`);
+  }
+  if (wanted !== undefined && format !== wanted)
+    throw refuse(
+      `is to be ${wanted}, and its content is ${format === 'raw' ? 'no qcow2 image' : 'a qcow2 image'}; correct --image-format or the name's ending, or look where it came from`,
+    );
+  if (format === 'raw' && size % SECTOR_BYTES !== 0)
+    throw refuse(
+      `is no disk: it is no qcow2 image, and ${size} bytes are no whole sectors of ${SECTOR_BYTES}; perhaps it is a part of one`,
+    );
+  return format;
+}
+
+function formatBySource(source: string): ImageFormat | undefined {
+  return /\.qcow2$/i.test(source) ? 'qcow2' : /\.raw$/i.test(source) ? 'raw' : undefined;
 }

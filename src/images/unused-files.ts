@@ -37,13 +37,22 @@ export async function unusedFiles(
   named: () => Promise<readonly string[]>,
   nowMs: number,
 ): Promise<Unused> {
-  const begun = [
-    ...(await begunOnes(olderThanDay(parts, nowMs), 'the beginning of an image, a day old or more')),
-    ...(await begunOnes(begunDisks(disks, nowMs), 'the beginning of a disk, a day old or more')),
-  ];
-  const givenUp = new Set(begun.map(({ path }) => path));
+  let begun = await begunOnes(olderThanDay(parts, nowMs), 'the beginning of an image, a day old or more');
   try {
-    return { files: [...(await replacedFiles(files, disks, givenUp, named, nowMs)), ...begun] };
+    // The files first: what a name or a disk is given after this is too young to be among them.
+    const old = await olderThanDay(files, nowMs);
+    const laid = await filesUnder(disks);
+    const disksBegun = await begunOnes(begunDisks(laid, nowMs), 'the beginning of a disk, a day old or more');
+    begun = [...begun, ...disksBegun];
+    const givenUp = new Set(disksBegun.map(({ path }) => path));
+    const kept = await keptFiles(
+      laid.filter((path) => !givenUp.has(path)),
+      named,
+    );
+    const replaced = old
+      .filter((path) => !kept.has(path.slice(files.length + 1)))
+      .map((path) => ({ path, why: 'an image that a later pull has replaced, and no disk is laid over' }));
+    return { files: [...replaced, ...begun] };
   } catch (error) {
     return { files: begun, unsure: errorMessage(error) };
   }
@@ -54,26 +63,18 @@ async function begunOnes(paths: Promise<readonly string[]>, why: string): Promis
 }
 
 /** No making of a disk takes a day: whoever began them died. */
-async function begunDisks(disks: string, nowMs: number): Promise<readonly string[]> {
-  const begun = (await filesUnder(disks)).filter((path) => BEGUN_DISK.test(path));
+async function begunDisks(laid: readonly string[], nowMs: number): Promise<readonly string[]> {
+  const begun = laid.filter((path) => BEGUN_DISK.test(path));
   const changes = await Promise.all(begun.map((path) => changedAtMs(path)));
   return begun.filter((_, i) => nowMs - (changes[i] ?? nowMs) > DAY_MS);
 }
 
-async function replacedFiles(
-  files: string,
-  disks: string,
-  givenUp: ReadonlySet<string>,
+/** Names of the files that stay: those that names stand for, and those that disks are laid over. */
+async function keptFiles(
+  disks: readonly string[],
   named: () => Promise<readonly string[]>,
-  nowMs: number,
-): Promise<readonly UnusedFile[]> {
-  // The files first: what a name or a disk is given after this is too young to be among them.
-  const old = await olderThanDay(files, nowMs);
-  const laid = (await filesUnder(disks)).filter((path) => !givenUp.has(path));
-  const kept = new Set([...(await named()), ...(await Promise.all(laid.map(imagesOf))).flat()]);
-  return old
-    .filter((path) => !kept.has(path.slice(files.length + 1)))
-    .map((path) => ({ path, why: 'an image that a later pull has replaced, and no disk is laid over' }));
+): Promise<ReadonlySet<string>> {
+  return new Set([...(await named()), ...(await Promise.all(disks.map(imagesOf))).flat()]);
 }
 
 async function olderThanDay(folder: string, nowMs: number): Promise<readonly string[]> {

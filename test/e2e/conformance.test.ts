@@ -1,4 +1,15 @@
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -92,6 +103,28 @@ function disk(name: string): HypervisorSpec['disks'][number] {
   const path = join(folder, name);
   writeFileSync(path, Buffer.alloc(1024 * 1024));
   return { name: 'data', path, format: 'raw', readOnly: false };
+}
+
+/** The beginning of a qcow2 image of 1 MiB that is laid over a raw file. */
+function qcow2Over(backing: string): Buffer {
+  const header = Buffer.alloc(0x50000);
+  header.write('QFI\xfb', 'latin1');
+  header.writeUInt32BE(3, 4);
+  header.writeBigUInt64BE(512n, 8);
+  header.writeUInt32BE(backing.length, 16);
+  header.writeUInt32BE(16, 20);
+  header.writeBigUInt64BE(1024n * 1024n, 24);
+  header.writeUInt32BE(1, 36);
+  header.writeBigUInt64BE(0x30000n, 40);
+  header.writeBigUInt64BE(0x10000n, 48);
+  header.writeUInt32BE(1, 56);
+  header.writeUInt32BE(4, 96);
+  header.writeUInt32BE(104, 100);
+  header.write(backing, 512);
+  // Every cluster of the header and its tables is used once.
+  header.writeBigUInt64BE(0x20000n, 0x10000);
+  for (let cluster = 0; cluster < 5; cluster++) header.writeUInt16BE(1, 0x20000 + 2 * cluster);
+  return header;
 }
 
 /** Every command of a session. */
@@ -328,6 +361,30 @@ describe.each(subjects(folder))('$name', (subject) => {
     const later = await bench.attach(started, newDriver(subject));
     expect(later).toMatchObject({ process: started, machineDigest: bench.vm.machineDigest });
     await untilStatus(later, 'running');
+  });
+
+  it('takes no header that a guest wrote over its raw disk for an image', async () => {
+    const data = disk(`${crypto.randomUUID()}.img`);
+    writeFileSync(data.path, qcow2Over('/etc/passwd'));
+    truncateSync(data.path, 1024 * 1024);
+    const bench = new Bench(subject, { disks: [data] });
+    if (subject.driver === 'cloud-hypervisor') {
+      await expect(bench.driver.proveStart(bench.vm, SOON)).rejects.toMatchObject({
+        code: 'ERR_VMPULSE_START_IMPOSSIBLE',
+        message: expect.stringContaining('is to be raw, and its content is qcow2'),
+      });
+      return;
+    }
+    const { started } = await bench.run();
+    const files = readdirSync(`/proc/${started.pid}/fd`).map((fd) => {
+      try {
+        return readlinkSync(`/proc/${started.pid}/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    });
+    expect(files).not.toContain('/etc/passwd');
+    if (subject.holdsDisks) expect(files).toContain(data.path);
   });
 
   it('gets no disk that another VM or process writes', { timeout: 60_000 }, async () => {

@@ -30,6 +30,8 @@ export interface Subject {
   /** Whether it can reset its guest, and pauses are told as events. */
   readonly resets: boolean;
   readonly tellsPauses: boolean;
+  /** Whether it opens its disks, as the fakes do not. */
+  readonly holdsDisks: boolean;
   /** Whether the guest itself can heed a request to stop. */
   readonly heeds: boolean;
   /** Lets the answer to the next reset be lost; undefined where this cannot be caused. */
@@ -79,6 +81,7 @@ const qemu: Subject = {
   },
   resets: true,
   tellsPauses: true,
+  holdsDisks: true,
   heeds: false,
 };
 
@@ -114,6 +117,7 @@ function libvirt(folder: string): Subject {
     },
     resets: true,
     tellsPauses: true,
+    holdsDisks: true,
     heeds: false,
   };
 }
@@ -125,7 +129,10 @@ function kernel(folder: string, append: string) {
   return { image, append };
 }
 
-function cloudHypervisor(binary: string, append: string): Omit<Subject, 'name' | 'skip' | 'heeds'> {
+function cloudHypervisor(
+  binary: string,
+  append: string,
+): Omit<Subject, 'name' | 'skip' | 'heeds' | 'holdsDisks'> {
   return {
     driver: 'cloud-hypervisor',
     spec: (folder, changes): CloudHypervisorSpec => ({
@@ -144,7 +151,10 @@ function cloudHypervisor(binary: string, append: string): Omit<Subject, 'name' |
   };
 }
 
-function firecracker(binary: string, append: string): Omit<Subject, 'name' | 'skip' | 'heeds'> {
+function firecracker(
+  binary: string,
+  append: string,
+): Omit<Subject, 'name' | 'skip' | 'heeds' | 'holdsDisks'> {
   return {
     driver: 'firecracker',
     spec: (folder, changes): FirecrackerSpec => ({
@@ -181,6 +191,7 @@ export function subjects(folder: string): readonly Subject[] {
       name: 'a fake Cloud Hypervisor',
       skip: whyNoKvm(),
       heeds: true,
+      holdsDisks: false,
       loseAnswer: (path) => giveOrder(path, { fault: 'drop-done', request: 'PUT /api/v1/vm.reboot' }),
       misreport: (path) => giveOrder(path, { does: 'created' }),
     },
@@ -189,18 +200,21 @@ export function subjects(folder: string): readonly Subject[] {
       name: 'Cloud Hypervisor',
       skip: realCloudHypervisor.skip,
       heeds: false,
+      holdsDisks: true,
     },
     {
       ...firecracker(fakes.firecracker, ''),
       name: 'a fake Firecracker',
       skip: whyNoKvm(),
       heeds: true,
+      holdsDisks: false,
     },
     {
       ...firecracker(realFirecracker.binary, 'x=1'),
       name: 'Firecracker',
       skip: realFirecracker.skip,
       heeds: true,
+      holdsDisks: true,
     },
   ];
 }

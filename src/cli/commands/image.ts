@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { ImageRecord, ImageStore } from '../../images/index.js';
+import type { ImageFormat, ImageRecord, ImageStore } from '../../images/index.js';
 import { DEFAULT_STATE_DIR } from '../../model/folders.js';
 import { plainText } from '../../model/plain-text.js';
 import type { Cli, CliCommand } from '../cli.js';
@@ -22,6 +22,7 @@ interface StoreOptions extends FormatOptions {
 interface PullOptions extends StoreOptions {
   readonly name?: string;
   readonly checksum?: string;
+  readonly imageFormat?: ImageFormat;
   readonly maxSize: number;
   readonly timeout: number;
 }
@@ -70,6 +71,12 @@ function pull(image: Command, cli: Cli): void {
     .option('--name <name>', 'name in the store; default the last part of the source without its ending')
     .option('--checksum <sum>', 'sha256:… or sha512:… that it must have; required for http')
     .addOption(
+      new Option(
+        '--image-format <format>',
+        'what its content must be; default what the ending .qcow2 or .raw says',
+      ).choices(['raw', 'qcow2']),
+    )
+    .addOption(
       new Option('--max-size <amount>', 'larger ones are refused')
         .argParser(parseBytes)
         .default(parseBytes('64Gi'), '64Gi'),
@@ -103,6 +110,7 @@ function pull(image: Command, cli: Cli): void {
           source: URL.canParse(source) || isAbsolute(source) ? source : resolve(source),
           name: options.name ?? nameOf(source),
           checksum: checksum === undefined ? undefined : parseChecksum(checksum),
+          format: options.imageFormat,
           maxBytes: options.maxSize,
           deadlineMs: options.timeout,
           nowMs: Date.now(),

@@ -16,6 +16,7 @@ import {
   cloudHypervisorPaths,
 } from './cloud-hypervisor-vm.js';
 import { type CloudHypervisorPlan, commandLine, FIRST_ARGUMENT } from './command-line.js';
+import { contentProblems } from './disk-content.js';
 import { CloudHypervisorMonitor } from './monitor.js';
 import { CloudHypervisorSession } from './session.js';
 
@@ -64,6 +65,7 @@ export class CloudHypervisorDriver extends SpawningDriver<Kinds> {
     const own = {
       problems: [
         ...(noKvm === undefined ? [] : [noKvm]),
+        ...(await contentProblems(disks, deadline)),
         ...unspeakable.map(({ name }) => `disk ${name}: Cloud Hypervisor takes no path with "; rename it`),
       ],
       files: { kernel: kernel?.image, initrd: kernel?.initrd, firmware },

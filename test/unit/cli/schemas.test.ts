@@ -66,7 +66,7 @@ beforeAll(() => {
   const file = (name: string, text: string) => writeFileSync(join(folder, name), text);
   file('config.yaml', `stateDir: ${folder}/state\nrunDir: ${folder}/run\n`);
   file('azlin.yaml', 'health_monitoring: {enabled: true, level: standard}\n');
-  file('image.raw', 'an image');
+  file('image.raw', 'an image'.padEnd(512));
   const actions = [{ operation_id: 'o', operation: 'STOP', vm_id: 'default/web-1' }];
   file('plan.json', JSON.stringify({ idempotency_key: 'k', actions }));
 });

@@ -10,7 +10,7 @@ import { makeOverlay } from '../../../src/runtime/storage/overlay.js';
 import { testFolder } from '../qemu/fixtures.js';
 import { serve } from './web.js';
 
-const IMAGE = randomBytes(300_000);
+const IMAGE = randomBytes(299_520);
 const SHA256 = createHash('sha256').update(IMAGE).digest('hex');
 const SHA512 = createHash('sha512').update(IMAGE).digest('hex');
 const qemuImg = existsSync('/usr/bin/qemu-img');
@@ -25,6 +25,18 @@ function bench() {
     return join(folder, name);
   };
   return { folder, store, pull, file };
+}
+
+function sector(text: string): Buffer {
+  return Buffer.concat([Buffer.from(text), Buffer.alloc(512)]).subarray(0, 512);
+}
+
+/** The beginning of a qcow2 image that is laid over none. */
+function qcow2(): Buffer {
+  const header = sector('');
+  header.writeUInt32BE(0x514649fb, 0);
+  header.writeUInt32BE(3, 4);
+  return header;
 }
 
 const checksum = parseChecksum(`sha256:${SHA256}`);
@@ -73,6 +85,48 @@ describe('image pull', () => {
     header.writeUInt32BE(11, 16);
     header.write('/etc/shadow', 200);
     await expect(pull(file('h', header))).rejects.toThrow('is laid over another image (/etc/shadow)');
+  });
+
+  it.each([
+    [
+      'a qcow2 image of version 1',
+      'x.img',
+      Buffer.from('514649fb00000001', 'hex'),
+      'is a qcow (version 1) image',
+    ],
+    ['a VMDK image', 'x.img', 'KDMV', 'is a VMDK image; convert it to qcow2'],
+    ['a VDI image', 'x.img', Buffer.concat([Buffer.alloc(64, 'o'), Buffer.from('7f10dabe', 'hex')]), 'VDI'],
+    ['a VHDX image', 'x.img', 'vhdxfile', 'is a VHDX image'],
+    [
+      'a VHD image of fixed size',
+      'x.img',
+      Buffer.concat([Buffer.alloc(1024), sector('conectix')]),
+      'is a VHD',
+    ],
+    ['an archive', 'x.img', Buffer.concat([Buffer.alloc(257, 'n'), Buffer.from('ustar')]), 'packed with tar'],
+    ['what a server says instead', 'x.img', ' <!DOCTYPE html><title>404', 'is a page of text'],
+    [
+      'a raw disk by the name of a qcow2 image',
+      'x.qcow2',
+      IMAGE,
+      'is to be qcow2, and its content is no qcow2',
+    ],
+    ['a qcow2 image by the name of a raw disk', 'x.raw', qcow2(), 'is to be raw, and its content is a qcow2'],
+    ['a part of a disk', 'x.img', IMAGE.subarray(1), '299519 bytes are no whole sectors of 512'],
+  ])('refuses %s', async (_what, name, content, why) => {
+    const { store, pull, file } = bench();
+    await expect(pull(file(name, content))).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_STORAGE',
+      message: expect.stringContaining(why),
+    });
+    expect(await store.list()).toEqual([]);
+  });
+
+  it('goes by the content where the name says nothing, and by what is wanted', async () => {
+    const { pull, file } = bench();
+    expect(await pull(file('x.img', qcow2()))).toMatchObject({ format: 'qcow2' });
+    await expect(pull(file('x.img', qcow2()), { format: 'raw' })).rejects.toThrow('is to be raw');
+    expect(await pull(file('x.qcow2', IMAGE), { format: 'raw' })).toMatchObject({ format: 'raw' });
   });
 
   it('says no password of a URL', async () => {
