@@ -5,6 +5,7 @@ import { isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import type { GuestCounter, VmmEvent } from '../../model/ports.js';
 import { EventRelay } from '../vmm/event-relay.js';
+import { ExpectedEvents } from '../vmm/expected-events.js';
 import { MonitorStates } from '../vmm/monitor-states.js';
 import type { ExpectedEvent } from '../vmm/reboot-by-agent.js';
 import { RestApi } from '../vmm/rest-api.js';
@@ -36,7 +37,7 @@ export class CloudHypervisorMonitor {
   readonly #relay = new EventRelay();
   readonly #states = new MonitorStates();
   readonly #mapper = new EventMapper();
-  readonly #awaitingReset = new Set<() => void>();
+  readonly #expected = new ExpectedEvents();
   /** Requests of ours under way that end or reset the guest. */
   #asking = 0;
 
@@ -89,12 +90,7 @@ export class CloudHypervisorMonitor {
 
   /** The next reset of the guest; to be called before what causes it, and cancelled in any case. */
   expectReset(): ExpectedEvent {
-    let cancel = () => {};
-    const seen = new Promise<void>((resolve) => {
-      this.#awaitingReset.add(resolve);
-      cancel = () => this.#awaitingReset.delete(resolve);
-    });
-    return { seen, cancel: () => cancel() };
+    return this.#expected.expect('vm.rebooted');
   }
 
   /** Sent, whatever comes of it. */
@@ -116,8 +112,7 @@ export class CloudHypervisorMonitor {
 
   #onEvent(event: ChannelEvent): void {
     // Also of a burst of resets, which is told once.
-    if (event.type === 'event' && event.name === 'vm.rebooted')
-      for (const resolve of this.#awaitingReset) resolve();
+    if (event.type === 'event') this.#expected.settle(event.name, event.data);
     this.#relay.tell(this.#mapper.map(event, this.#asking > 0), event.atMs);
   }
 

@@ -5,6 +5,7 @@ import { isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import type { VmmEvent } from '../../model/ports.js';
 import { EventRelay } from '../vmm/event-relay.js';
+import { ExpectedEvents } from '../vmm/expected-events.js';
 import type { ExpectedEvent } from '../vmm/reboot-by-agent.js';
 import { EventMapper } from './events.js';
 
@@ -17,7 +18,7 @@ export class QemuMonitor {
   readonly connected: Promise<void>;
   readonly #mapper = new EventMapper();
   readonly #relay = new EventRelay();
-  readonly #expected = new Set<{ name: string; resolve: (data: unknown) => void }>();
+  readonly #expected = new ExpectedEvents();
 
   constructor(channel: Channel) {
     this.channel = channel;
@@ -67,25 +68,11 @@ export class QemuMonitor {
 
   /** To be called before the command that causes the event, and cancelled in any case. */
   expect(name: string): ExpectedEvent {
-    let resolve: (data: unknown) => void = () => {};
-    const seen = new Promise<unknown>((done) => {
-      resolve = done;
-    });
-    const entry = { name, resolve };
-    this.#expected.add(entry);
-    return { seen, cancel: () => this.#expected.delete(entry) };
+    return this.#expected.expect(name);
   }
 
   #onEvent(event: ChannelEvent): void {
-    if (event.type === 'event') this.#settle(event.name, event.data);
+    if (event.type === 'event') this.#expected.settle(event.name, event.data);
     this.#relay.tell(this.#mapper.map(event), event.atMs);
-  }
-
-  #settle(name: string, data: unknown): void {
-    for (const entry of this.#expected) {
-      if (entry.name !== name) continue;
-      this.#expected.delete(entry);
-      entry.resolve(data);
-    }
   }
 }
