@@ -57,6 +57,14 @@ interface Meant {
   readonly always?: boolean;
 }
 
+/** Whether nothing is to be done without --yes. */
+export function asksFirst(
+  { yes }: ConfirmOptions,
+  { vms, open, always }: Pick<Meant, 'vms' | 'open' | 'always'>,
+): boolean {
+  return yes !== true && vms.length > 0 && (always === true || (open && vms.length > 1));
+}
+
 /**
  * Lists what would be done and throws ERR_VMPULSE_UNCONFIRMED (exit status 3), where that is more than a person may have
  * meant: more than one VM, chosen by something open.
@@ -64,10 +72,9 @@ interface Meant {
 export async function requireYes(
   cli: Cli,
   options: ConfirmOptions,
-  { verb, vms, open, always }: Meant,
+  { verb, vms, open, always = false }: Meant,
 ): Promise<void> {
-  if (options.yes || vms.length === 0) return;
-  if (!always && !(open && vms.length > 1)) return;
+  if (!asksFirst(options, { vms, open, always })) return;
   const preview = { dryRun: false, needsYes: true, would: vms.map((vm) => `${verb} ${vm}`) };
   await show(cli, options, plain<Preview>(preview), wouldText);
   throw new VmpulseError(

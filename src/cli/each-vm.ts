@@ -1,6 +1,6 @@
 import type { VmAnswer } from '../daemon/answers/status.js';
 import { errorMessage, isVmpulseError } from '../model/errors.js';
-import { type ConfirmOptions, goesOn, requireYes } from './changes.js';
+import { asksFirst, type ConfirmOptions, goesOn, requireYes } from './changes.js';
 import { type Cli, paintOf, printError } from './cli.js';
 import type { DaemonClient } from './client.js';
 import { EXIT } from './exit-codes.js';
@@ -21,7 +21,7 @@ export interface EachVm {
   readonly verb: string;
   /** Ends or disturbs what runs in the VM: several that were chosen by something open need --yes; `always`: even one. */
   readonly disturbs: boolean | 'always';
-  /** For --dry-run: throws what keeps it from being done. */
+  /** Before the question and for --dry-run: throws what keeps it from being done. */
   readonly preview?: (vm: VmAnswer) => Promise<unknown>;
   /** Does it. Failures are thrown. */
   readonly work: (vm: VmAnswer) => Promise<Done>;
@@ -62,11 +62,15 @@ export async function forEachVm(
     await goesOn(cli, options, would.flat());
     return;
   }
-  if (disturbs)
-    await requireYes(cli, options, {
-      ...{ verb, vms: ids, open: isOpen(names, options) },
-      always: disturbs === 'always',
-    });
+  const meant = { verb, vms: ids, open: isOpen(names, options), always: disturbs === 'always' };
+  if (disturbs && asksFirst(options, meant)) {
+    // What would be refused is not asked for.
+    const possible = await inParallel(vms, AT_ONCE, async (vm) =>
+      (await wouldDo(cli, verb, vm, preview)).length > 0 ? [vm.id] : [],
+    );
+    await requireYes(cli, options, { ...meant, vms: possible.flat(), always: true });
+    return;
+  }
   const results = await withProgress(cli, verb, vms.length, (progress) =>
     inParallel(vms, AT_ONCE, async (vm): Promise<Result> => {
       try {

@@ -2,6 +2,8 @@ import { basename } from 'node:path';
 import type { FoundVm } from '../hypervisors/discovery/index.js';
 
 const MAX_NAME = 63;
+/** VMMs that vmpulse started carry namespace and name; what is found is of this namespace here. */
+const OWN_NAMESPACE = /^default\//;
 
 /**
  * Names by which found VMs are known here, in their order: what the VMM calls it, else its UUID, the file of its first socket
@@ -10,7 +12,7 @@ const MAX_NAME = 63;
 export function nameVms(vms: readonly FoundVm[], others: ReadonlySet<string> = new Set()): string[] {
   const taken = new Set(others);
   return vms.map((vm) => {
-    const wanted = asName(vm.name ?? '') || fallback(vm);
+    const wanted = asName((vm.name ?? '').replace(OWN_NAMESPACE, '')) || fallback(vm);
     let name = wanted;
     for (let number = 2; taken.has(name); number++) {
       const end = `-${number}`;

@@ -14,6 +14,7 @@ interface ActOptions extends EachVmOptions {
   readonly timeout?: number;
   readonly force?: true;
   readonly deleteDisks?: true;
+  readonly name?: string;
 }
 
 /** A verb that is a plan of one action for each VM. */
@@ -27,6 +28,8 @@ interface Act {
   /** What --force does; unset: there is none. */
   readonly force?: string;
   readonly deleteDisks?: true;
+  /** What --name names; unset: there is none. */
+  readonly name?: string;
 }
 
 const SIGKILL = 'SIGKILL at once, instead of asking the guest first';
@@ -78,6 +81,15 @@ const ACTS: readonly Act[] = [
     disturbs: false,
   },
   {
+    verb: 'snapshot',
+    operation: 'SNAPSHOT',
+    description:
+      'Saves the memory and all writable disks of VMs at one moment, inside the disks, which must be qcow2 (QEMU, libvirt); the guests stand still meanwhile. docs/reference/plan.md says how to go back.',
+    example: ['vmpulse vm snapshot db --name before-upgrade', 'saved under that name'],
+    disturbs: true,
+    name: 'name of the snapshot; default snapshot-TIME. One of that name that is there already is taken for it',
+  },
+  {
     verb: 'delete',
     operation: 'DELETE',
     description:
@@ -99,7 +111,7 @@ const ACTS: readonly Act[] = [
   },
 ];
 
-/** `vmpulse vm start|stop|restart|reset|pause|resume|delete|recreate`. */
+/** `vmpulse vm start|stop|restart|reset|pause|resume|snapshot|delete|recreate`. */
 export function addActs(vm: Command, cli: Cli): void {
   for (const act of ACTS) addAct(vm, cli, act);
 }
@@ -114,6 +126,7 @@ function addAct(vm: Command, cli: Cli, act: Act): void {
     .option('--reason <text>', 'why; kept in the journal')
     .option('--timeout <time>', 'longest time for each; default as in docs/reference/plan.md', parseTime);
   if (act.force !== undefined) command.option('--force', act.force);
+  if (act.name !== undefined) command.option('--name <name>', act.name);
   if (act.deleteDisks) command.option('--delete-disks', 'also remove the files of their writable disks');
   if (act.disturbs === 'always') command.option('--yes', 'do it; must be given');
   else if (act.disturbs) command.addOption(yesOption());
@@ -137,13 +150,19 @@ function addAct(vm: Command, cli: Cli, act: Act): void {
     );
 }
 
-function planOf({ verb, operation, force, deleteDisks }: Act, vm: string, options: ActOptions): object {
+function planOf({ verb, operation, force, deleteDisks, name }: Act, vm: string, options: ActOptions): object {
   const seconds = options.timeout === undefined ? undefined : Math.ceil(options.timeout / 1000);
   return actionPlan(verb, options.reason, {
     operation,
     vm_id: vm,
     ...given({ timeout_seconds: seconds }),
     ...(force === undefined ? {} : { force: options.force === true }),
+    ...(name === undefined ? {} : { snapshot_name: options.name ?? snapshotName(new Date()) }),
     ...(deleteDisks ? { delete_disks: options.deleteDisks === true } : {}),
   });
+}
+
+/** To the second, in UTC: `snapshot-20260102-030405`. */
+function snapshotName(at: Date): string {
+  return `snapshot-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
 }

@@ -28,6 +28,7 @@ describe('help', () => {
     ['vm', 'reset'],
     ['vm', 'pause'],
     ['vm', 'resume'],
+    ['vm', 'snapshot'],
     ['vm', 'release'],
     ['node'],
     ['node', 'list'],

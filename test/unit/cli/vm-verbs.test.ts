@@ -215,6 +215,26 @@ describe('verbs over VMs', () => {
     });
     expect(lifecycle.plans_).toEqual([]);
   });
+
+  it('ask only for what would not be refused', async () => {
+    const { run, lifecycle } = await daemon();
+    const refused = 'vmpulse: lab/db: it is kept by hand [ERR_VMPULSE_ARGUMENT]\n';
+    expect(await run('vm', 'delete', 'db')).toEqual({ status: 1, stdout: '', stderr: refused });
+    const { status, stdout, stderr } = await run('vm', 'delete', 'db', 'web-1');
+    expect({ status, stdout }).toEqual({ status: 3, stdout: 'would delete default/web-1\n' });
+    expect(stderr).toContain(refused);
+    expect(lifecycle.plans_).toEqual([]);
+  });
+
+  it('snapshot names it, or by the time', async () => {
+    const { run, lifecycle } = await daemon();
+    await run('vm', 'snapshot', 'web-1', '--name', 'before');
+    await run('vm', 'snapshot', 'web-1');
+    expect(lifecycle.plans_).toMatchObject([
+      { operation: 'SNAPSHOT', vm_id: 'default/web-1', snapshot_name: 'before' },
+      { operation: 'SNAPSHOT', snapshot_name: expect.stringMatching(/^snapshot-\d{8}-\d{6}$/) },
+    ]);
+  });
 });
 
 describe('--dry-run', () => {

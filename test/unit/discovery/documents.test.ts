@@ -128,6 +128,8 @@ describe('names of found VMs', () => {
     ['of its disk', found({ disks: [{ path: '/srv/db.qcow2', readOnly: false }] }), 'qemu-db'],
     ['of its process', found({ name: '---', process: { pid: 77, startTimeTicks: 1 } }), 'qemu-77'],
     ['no longer than names are', found({ name: 'x'.repeat(80) }), 'x'.repeat(63)],
+    ['without the namespace that all have here', found({ name: 'default/db' }), 'db'],
+    ['with another namespace', found({ name: 'demo/db' }), 'demo-db'],
   ])('are %s', (_what, vm, name) => expect(nameVms([vm])).toEqual([name]));
 
   it('differ', () => {
