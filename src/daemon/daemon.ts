@@ -157,7 +157,8 @@ export class Daemon {
       isReady: () => this.#vmpulse !== undefined,
       signal: this.#stop.signal,
     };
-    this.#live.push(...(await serveApi(config, served, owned)));
+    // Addresses of networks that are new are listened on by those that come after.
+    this.#live.push(networksFirst(vmpulse), ...(await serveApi(config, served, owned)));
     const push = new LivePush(config, vmpulse, metrics);
     owned.add('push of metrics', () => push.close());
     this.#live.push(
@@ -288,6 +289,14 @@ export class Daemon {
     this.#owned.add('reload', () => this.#turns.idle());
     await this.#owned.letGo();
   }
+}
+
+/** Bridges that a configuration needs, made before it holds; what they are for is applied with the VMs. */
+function networksFirst({ network }: Vmpulse): LivePart {
+  return {
+    check: async () => {},
+    prepare: async ({ networks }) => ({ commit: () => {}, discard: network.begin(networks) }),
+  };
 }
 
 function watching(vms: number): string {

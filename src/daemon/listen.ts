@@ -1,7 +1,9 @@
 import { chmod, lchown, lstat, mkdir, unlink } from 'node:fs/promises';
 import { connect, createServer, isIP, type Server } from 'node:net';
 import { dirname } from 'node:path';
-import { errnoOf, errorMessage, isMissingFile, VmpulseError } from '../model/errors.js';
+import type { ListenAddress } from '../config/index.js';
+import { errnoOf, errorMessage, isMissingFile, isVmpulseError, VmpulseError } from '../model/errors.js';
+import type { HostNetwork } from '../model/link.js';
 import { requireSafeFolder } from './trusted-paths.js';
 
 /** How long a socket that exists may take to show that somebody serves it, ms. */
@@ -79,6 +81,17 @@ export async function tryAddress(address: { readonly host: string; readonly port
   const server = createServer((socket) => socket.destroy());
   await listenTcp(server, address);
   await new Promise<void>((resolve) => server.close(() => resolve()));
+}
+
+/** As tryAddress(); the address of a network need not be there yet where the configuration makes that network. */
+export async function tryConfigured(address: ListenAddress, networks: readonly HostNetwork[]): Promise<void> {
+  try {
+    await tryAddress(address);
+  } catch (error) {
+    const isMissing = isVmpulseError(error, 'ERR_VMPULSE_SYSCALL') && error.details.errno === 'EADDRNOTAVAIL';
+    const isMade = networks.some((network) => network.address?.split('/', 1)[0] === address.host);
+    if (!isMissing || !isMade) throw error;
+  }
 }
 
 /** Whether a socket of ours could be given to a group. Throws ERR_VMPULSE_SYSCALL. */

@@ -1,6 +1,6 @@
 import type { Server } from 'node:net';
 import type { DaemonConfig, ListenAddress } from '../config/index.js';
-import { tryAddress } from './listen.js';
+import { tryConfigured } from './listen.js';
 import type { LivePart, Prepared } from './live.js';
 
 export interface LivePortOptions<S extends Server> {
@@ -27,7 +27,8 @@ export class LivePort<S extends Server = Server> implements LivePart {
 
   async check(config: DaemonConfig): Promise<void> {
     const address = this.#options.addressOf(config);
-    if (address !== undefined && !this.#isServed(address)) await tryAddress(address);
+    if (address === undefined || this.#isServed(address)) return;
+    await tryConfigured(address, config.networks);
   }
 
   async prepare(config: DaemonConfig): Promise<Prepared> {

@@ -8,7 +8,7 @@ import { limitRequests } from './access/limits.js';
 import { identifyRemote } from './access/remote-callers.js';
 import type { ApiEnv } from './api-route.js';
 import { closeHttpServer, cutAfterGrace, drainHttpServer } from './http-server.js';
-import { tryAddress } from './listen.js';
+import { tryConfigured } from './listen.js';
 import type { LivePart, Prepared } from './live.js';
 import { RemotePort, readMaterial, VerifiedConnections } from './remote-port.js';
 
@@ -57,10 +57,10 @@ export class RemoteApi implements LivePart {
   }
 
   /** Looks at files and address. */
-  async check({ api: { listen } }: Pick<DaemonConfig, 'api'>): Promise<void> {
+  async check({ api: { listen }, networks }: Pick<DaemonConfig, 'api' | 'networks'>): Promise<void> {
     if (listen === undefined) return;
     await readMaterial(listen);
-    if (!this.#isServed(listen)) await this.#explained(listen, () => tryAddress(listen));
+    if (!this.#isServed(listen)) await this.#explained(listen, () => tryConfigured(listen, networks));
   }
 
   /** Reads the files, which may be others though their names are the same, and serves on an address that is new. */

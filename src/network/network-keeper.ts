@@ -48,6 +48,20 @@ export class NetworkKeeper implements NetworkPort {
     if (errors.length > 0) throw networkError(errors.join('; '));
   }
 
+  /**
+   * Makes those of other networks whose bridge is not there, so that their addresses can be listened on before they hold.
+   * Gives what takes them away again. One that cannot be made is told once it holds.
+   */
+  begin(networks: readonly HostNetwork[]): () => void {
+    const { links, hostName, unavailable } = this.#options;
+    if (unavailable() !== undefined) return () => {};
+    const made = networks.filter(({ bridge }) => links.info(bridge) === undefined);
+    for (const network of made) quietly(() => ensureBridge(network, hostName, links));
+    return () => {
+      for (const { bridge } of made) quietly(() => links.remove(bridge));
+    };
+  }
+
   async startProblems(vm: VmSpec): Promise<readonly string[]> {
     const { links, networks } = this.#options;
     const taps = tapsOf(vm).filter(isManaged);
@@ -178,6 +192,15 @@ export class NetworkKeeper implements NetworkPort {
   #requireAvailable(): void {
     const missing = this.#options.unavailable();
     if (missing !== undefined) throw missing;
+  }
+}
+
+/** What fails here is found and told by who looks next. */
+function quietly(work: () => unknown): void {
+  try {
+    work();
+  } catch (error) {
+    if (!isVmpulseError(error)) throw error;
   }
 }
 

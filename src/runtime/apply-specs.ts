@@ -2,12 +2,29 @@ import type { VmId, VmSpec } from '../model/vm.js';
 import type { Inventory } from './inventory.js';
 import type { ReloadView } from './views.js';
 
+/** What it needs of an inventory. */
+type SpecInventory = Pick<Inventory, 'units' | 'watch' | 'unwatch' | 'reconfigure'>;
+
 /**
- * Brings a new set of VMs to the inventory: what is no longer named is only not watched any more (`forget` is told
- * before), what is new is, and what differs is configured anew.
+ * Brings a new set of VMs to the inventory, or leaves it with those that it had. What is no longer named is only not watched
+ * any more (`forget` is told before), what is new is, and what differs is configured anew.
  */
 export async function applySpecs(
-  inventory: Inventory,
+  inventory: SpecInventory,
+  vms: readonly VmSpec[],
+  forget: (vm: VmId) => void,
+): Promise<Omit<ReloadView, 'warnings'>> {
+  const former = [...inventory.units.values()].map(({ spec }) => spec);
+  try {
+    return await bring(inventory, vms, forget);
+  } catch (error) {
+    await bring(inventory, former, forget);
+    throw error;
+  }
+}
+
+async function bring(
+  inventory: SpecInventory,
   vms: readonly VmSpec[],
   forget: (vm: VmId) => void,
 ): Promise<Omit<ReloadView, 'warnings'>> {

@@ -87,8 +87,17 @@ export class HostNetworking implements NetworkApi {
     await this.apply(vms);
   }
 
-  /** Takes a new set of VMs, and other networks where they are given: a bridge that is none of them any more stays. */
-  async apply(vms: readonly VmSpec[], networks = this.#networks): Promise<void> {
+  /** Makes the bridges of networks that are to hold soon. Gives what takes those away again. */
+  begin(networks: readonly HostNetwork[]): () => void {
+    return this.#keeper.begin(networks);
+  }
+
+  /**
+   * Takes a new set of VMs, and other networks where they are given: a bridge that is none of them any more stays. Resolves
+   * with what lets the former ones hold again.
+   */
+  async apply(vms: readonly VmSpec[], networks = this.#networks): Promise<() => Promise<unknown>> {
+    const former = { vms: [...this.#vms.values()], networks: this.#networks };
     this.#networks = networks;
     this.#vms = new Map(vms.map((vm) => [vm.id, vm]));
     const { degrade } = this.#options;
@@ -98,6 +107,7 @@ export class HostNetworking implements NetworkApi {
     } catch (error) {
       degrade('network', `the networks of the host are not as they should be: ${errorMessage(error)}`);
     }
+    return () => this.apply(former.vms, former.networks);
   }
 
   async check(vm: VmId | null): Promise<NetworkView> {

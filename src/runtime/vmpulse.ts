@@ -88,8 +88,11 @@ export class Vmpulse implements RuntimeApi {
   ): Promise<Omit<ReloadView, 'warnings'>> {
     const startedAtMs = performance.now();
     try {
-      await this.network.apply(vms, networks);
-      const applied = await this.#supervisor.apply(vms);
+      const undo = await this.network.apply(vms, networks);
+      const applied = await this.#supervisor.apply(vms).catch(async (error: unknown) => {
+        await undo();
+        throw error;
+      });
       if (policy !== undefined) this.#supervisor.setLimits({ ...DEFAULT_POLICY_CONFIG, ...policy });
       return applied;
     } finally {

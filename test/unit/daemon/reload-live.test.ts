@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -49,6 +49,10 @@ async function answersAt(ports: Record<PortName, number>): Promise<void> {
 async function isSilentAt(ports: Record<PortName, number>): Promise<void> {
   for (const path of PORT_NAMES) expect(await firstLine(ports[path], HTTP), path).toBe('ECONNREFUSED');
 }
+
+/** Serves on a port, and says which. */
+const HOLDER = `const server = require('node:net').createServer();
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));`;
 
 /** A port that somebody else serves. */
 async function takePort(): Promise<number> {
@@ -185,6 +189,7 @@ describe('a reload of a daemon that runs', { timeout: 240_000 }, () => {
     onTestFinished(() => {
       spawnSync('ip', ['netns', 'del', name]);
     });
+    spawnSync('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
     const inside = ['ip', 'netns', 'exec', name];
     const here = place();
     const tell = teller(here);
@@ -210,6 +215,26 @@ describe('a reload of a daemon that runs', { timeout: 240_000 }, () => {
       expect(problems).toEqual([]);
     }
     expect(links()).toContain('vmp0 10.77.0.1');
+
+    // A network and what is listened on at its address are one change.
+    const wanted = (network: string, port: number, metrics: number) =>
+      writeFileSync(
+        here.config,
+        `networks: [{bridge: ${network}, address: 10.79.0.1/24}]\nheartbeats: {listen: '10.79.0.1:${port}'}\nmetrics: {listen: '127.0.0.1:${metrics}'}\n`,
+      );
+    const taken = spawn('ip', ['netns', 'exec', name, process.execPath, '-e', HOLDER], { stdio: 'pipe' });
+    onTestFinished(() => void taken.kill('SIGKILL'));
+    const [held] = z.tuple([z.instanceof(Buffer)]).parse(await once(taken.stdout, 'data'));
+    wanted('vmp2', 8080, Number(String(held)));
+    expect(await tell('reload')).toMatchObject({ status: 75, stderr: expect.stringContaining('is taken') });
+    expect(links()).not.toContain('vmp2');
+    wanted('vmp2', 8080, 8081);
+    expect(await tell('reload', '--dry-run')).toMatchObject({ status: 0 });
+    expect(links()).not.toContain('vmp2');
+    expect(await tell('reload')).toMatchObject({ status: 0 });
+    expect(links()).toContain('vmp2 10.79.0.1');
+    const listening = execFileSync('ip', ['netns', 'exec', name, 'ss', '-Hltn'], { encoding: 'utf8' });
+    expect(listening).toContain('10.79.0.1:8080');
   });
 
   it('tells in a dry run all that would keep it from taking effect', async () => {

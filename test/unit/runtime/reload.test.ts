@@ -5,6 +5,8 @@ import { systemClock } from '../../../src/model/clock.js';
 import type { CloudHypervisorSpec } from '../../../src/model/hypervisors/cloud-hypervisor.js';
 import type { ProbeCheck, ProbeSpec, ProbeTiming } from '../../../src/model/probe.js';
 import type { VmSpec } from '../../../src/model/vm.js';
+import { applySpecs } from '../../../src/runtime/apply-specs.js';
+import type { VmUnit } from '../../../src/runtime/vm-unit.js';
 import { settle } from '../../fakes/manual-clock.js';
 import { RecordingDriver } from '../../fakes/recording-driver.js';
 import { probeSpec, vmSpec } from '../../fixtures/vm-spec.js';
@@ -28,6 +30,31 @@ const timed = (timing: Partial<ProbeTiming>) => (probe: ProbeSpec) => ({
 const http = (port: number, path = '/'): ProbeCheck => ({
   kind: 'httpGet',
   http: { scheme: 'http', port, path, headers: [] },
+});
+
+describe('a set of VMs of which one cannot be taken', () => {
+  it('leaves those that there were, as they were', async () => {
+    const specs = new Map<string, VmSpec>();
+    const inventory = {
+      get units() {
+        return new Map([...specs].map(([id, spec]) => [id, { spec, restartRequired: false } as VmUnit]));
+      },
+      watch: async (spec: VmSpec) => {
+        if (spec.name === 'bad') throw new Error('the engine is full');
+        specs.set(spec.id, spec);
+      },
+      unwatch: async (id: string) => void specs.delete(id),
+      reconfigure: async (_unit: VmUnit, spec: VmSpec) => void specs.set(spec.id, spec),
+    };
+    const [a, b] = [vmSpec('a'), vmSpec('b')];
+    const forgotten: string[] = [];
+    const apply = (...vms: readonly VmSpec[]) => applySpecs(inventory, vms, (vm) => forgotten.push(vm));
+    expect(await apply(a, b)).toMatchObject({ added: [a.id, b.id] });
+    const next = [{ ...a, labels: { tier: 'db' } }, vmSpec('c'), vmSpec('bad')];
+    await expect(apply(...next)).rejects.toThrow('the engine is full');
+    expect([...specs.values()].toSorted((one, other) => (one.id < other.id ? -1 : 1))).toEqual([a, b]);
+    expect(forgotten).toEqual([b.id, vmSpec('c').id]);
+  });
 });
 
 describe('a VM that is configured anew', () => {
