@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadTriedRecovery } from '../../src/config/index.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../../src/policy/index.js';
-import { tempDir } from '../unit/daemon/helpers.js';
+import { testFolder } from '../fixtures/folder.js';
 import { pair } from './compile.js';
 
 const policy = (name: string, spec: string) =>
@@ -12,7 +12,7 @@ const vm = (name: string, recovery: string) =>
   pair({ name, spec: `hypervisor: {qemu: {memory: 1Gi, extraArgs: [-nodefaults]}}, recovery: ${recovery}` });
 
 function written(name: string, ...documents: readonly string[]): string {
-  const path = join(tempDir(), name);
+  const path = join(testFolder(), name);
   writeFileSync(path, documents.join('\n---\n'));
   return path;
 }
@@ -38,7 +38,7 @@ describe('recovery that is tried', () => {
   });
 
   it('is that of the VMs of a configuration, with its limits', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const vms = join(dir, 'vms.d');
     mkdirSync(vms);
     writeFileSync(join(vms, 'web.yaml'), [vm('web-1', '{maxPer24h: 7}'), vm('db', '{}')].join('\n---\n'));
@@ -79,6 +79,6 @@ describe('recovery that is tried', () => {
   });
 
   it('is refused where there is no file', async () => {
-    await expect(loadTriedRecovery(join(tempDir(), 'none.yaml'))).rejects.toThrow(/none\.yaml/);
+    await expect(loadTriedRecovery(join(testFolder(), 'none.yaml'))).rejects.toThrow(/none\.yaml/);
   });
 });

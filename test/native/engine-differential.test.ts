@@ -6,10 +6,11 @@ import { idHash } from '../../src/engine/portable/timing.js';
 import type { ChannelOptions, TargetCheck } from '../../src/engine/probe-engine.js';
 import type { ProbeResult } from '../../src/model/outcome.js';
 import { ZOO, zooCheck, zooTimeoutMs } from '../fakes/http-zoo.js';
+import { testFolder } from '../fixtures/folder.js';
 import { freePort } from '../fixtures/ports.js';
 import { whyNoAddon } from './engine/addon.js';
 import { type Engine, EXPLAINED, expectSame, probe } from './engine/differential.js';
-import { folder, tcpCheck, tcpServer } from './engine/support.js';
+import { tcpCheck, tcpServer } from './engine/support.js';
 
 const missing = whyNoAddon();
 
@@ -152,7 +153,7 @@ describe('TCP and Unix sockets', () => {
       const port = await freePort();
       return { kind: 'tcpSocket', endpoint: { ip: '::1', port }, close: 'rst' };
     },
-    'a Unix socket that nobody has': () => unixCheck(join(folder(), 'nobody')),
+    'a Unix socket that nobody has': () => unixCheck(join(testFolder(), 'nobody')),
     'a path that is no socket': () => unixCheck('/etc/passwd'),
     'a folder that is a file': () => unixCheck('/etc/passwd/socket'),
     'a Unix socket that listens': async () => unixCheck(await unixServer(() => {})),
@@ -173,7 +174,7 @@ function unixCheck(path: string): TargetCheck {
 
 /** A server on a Unix socket until the test ends. */
 async function unixServer(onConnection: (socket: Socket) => void): Promise<string> {
-  const path = join(folder(), 'socket');
+  const path = join(testFolder(), 'socket');
   const sockets = new Set<Socket>();
   const server = createTcpServer((socket) => {
     sockets.add(socket);

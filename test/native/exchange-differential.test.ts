@@ -8,9 +8,10 @@ import { TLS_EXCHANGES } from '../fakes/exchange-zoo-tls.js';
 import { refuses, tcp } from '../fakes/http-zoo-server.js';
 import { failed } from '../fakes/http-zoo-verdict.js';
 import { FakeHybridVsock, type GuestPort, VSOCK_FAULTS } from '../fakes/hybrid-vsock.js';
+import { testFolder } from '../fixtures/folder.js';
 import { whyNoAddon } from './engine/addon.js';
 import { type Engine, expectSame, probe } from './engine/differential.js';
-import { folder, openEngine } from './engine/support.js';
+import { openEngine } from './engine/support.js';
 
 const missing = whyNoAddon();
 const CASES = [...PLAIN_EXCHANGES, ...TLS_EXCHANGES].map((zooCase) => [zooCase.name, zooCase] as const);
@@ -72,7 +73,7 @@ describe('conversations over TCP', () => {
 
 /** A guest behind its hypervisor's socket, until the test ends. */
 async function guest(serve?: GuestPort): Promise<FakeHybridVsock> {
-  const fake = await FakeHybridVsock.listen(join(folder(), 'vm.vsock'));
+  const fake = await FakeHybridVsock.listen(join(testFolder(), 'vm.vsock'));
   onTestFinished(() => fake.close());
   if (serve !== undefined) fake.serve(GUEST_PORT, serve);
   return fake;
@@ -145,7 +146,7 @@ describe('the door of a hybrid vsock', () => {
   });
 
   it('no socket at all', async () => {
-    const endpoint = { hybrid: join(folder(), 'none.vsock'), port: GUEST_PORT };
+    const endpoint = { hybrid: join(testFolder(), 'none.vsock'), port: GUEST_PORT };
     const { outcome } = await both('no socket', async () => ({ kind: 'vsock', endpoint }), false);
     expect(outcome).toEqual(failed('connection-refused'));
   });

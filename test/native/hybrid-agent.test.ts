@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Channel, ChannelEvent, ProbeEngine } from '../../src/engine/probe-engine.js';
 import { FakeHybridVsock, type GuestPort, VSOCK_FAULTS } from '../fakes/hybrid-vsock.js';
+import { testFolder } from '../fixtures/folder.js';
 import { whyNoAddon } from './engine/addon.js';
-import { eventually, folder, openEngine, within } from './engine/support.js';
+import { eventually, openEngine, within } from './engine/support.js';
 
 const PORT = 9720;
 const SOON = { deadlineMs: 10_000 };
@@ -35,7 +36,7 @@ function pong(_command: string, socket: Socket): void {
 }
 
 async function hypervisor(): Promise<FakeHybridVsock> {
-  const fake = await FakeHybridVsock.listen(join(folder(), 'vm.vsock'));
+  const fake = await FakeHybridVsock.listen(join(testFolder(), 'vm.vsock'));
   onTestFinished(() => fake.close());
   return fake;
 }

@@ -5,8 +5,9 @@ import type { Channel, ChannelEvent, ProbeEngine } from '../../src/engine/probe-
 import type { Outcome } from '../../src/model/outcome.js';
 import { type CloudHypervisorOptions, FakeCloudHypervisor } from '../fakes/cloud-hypervisor.js';
 import { FakeFirecracker, type FirecrackerOptions } from '../fakes/firecracker.js';
+import { testFolder } from '../fixtures/folder.js';
 import { whyNoAddon } from './engine/addon.js';
-import { eventually, folder, openEngine, within } from './engine/support.js';
+import { eventually, openEngine, within } from './engine/support.js';
 
 const SOON = { deadlineMs: 10_000 };
 const NOT_RUNNING: Outcome = { result: 'failed', reason: 'vm-not-running' };
@@ -17,13 +18,13 @@ const API_ERROR: Outcome = { result: 'failed', reason: 'api-error' };
 async function cloudHypervisor(
   options: Omit<CloudHypervisorOptions, 'path'> = {},
 ): Promise<FakeCloudHypervisor> {
-  const fake = await FakeCloudHypervisor.start({ path: join(folder(), 'ch.sock'), ...options });
+  const fake = await FakeCloudHypervisor.start({ path: join(testFolder(), 'ch.sock'), ...options });
   onTestFinished(() => fake.exit());
   return fake;
 }
 
 async function firecracker(options: Omit<FirecrackerOptions, 'path'> = {}): Promise<FakeFirecracker> {
-  const fake = await FakeFirecracker.start({ path: join(folder(), 'fc.sock'), ...options });
+  const fake = await FakeFirecracker.start({ path: join(testFolder(), 'fc.sock'), ...options });
   onTestFinished(() => fake.exit());
   return fake;
 }
@@ -214,7 +215,7 @@ describe.each(['native', 'portable'] as const)('the %s engine', (name) => {
   });
 
   it('hears the events of Cloud Hypervisor', async () => {
-    const eventsPath = join(folder(), 'events');
+    const eventsPath = join(testFolder(), 'events');
     writeFileSync(eventsPath, '');
     const fake = await cloudHypervisor({ state: 'Created', eventsPath });
     const channel = engine.openChannel({ protocol: 'cloud-hypervisor-events', path: eventsPath });

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ProbeEngine } from '../../../src/engine/index.js';
 import type { Channel, ChannelEvent } from '../../../src/engine/probe-engine.js';
-import { Events, eventually, folder, openEngine, target, within } from './support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { Events, eventually, openEngine, target, within } from './support.js';
 
 const GREETING = '{"QMP": {"version": {}, "capabilities": []}}\r\n';
 
@@ -15,7 +16,7 @@ interface Request {
 
 /** Listens on a Unix socket until the test ends; hands each connection over. */
 async function listen(onConnection: (socket: Socket) => void): Promise<{ path: string; server: Server }> {
-  const path = join(folder(), 'socket');
+  const path = join(testFolder(), 'socket');
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);

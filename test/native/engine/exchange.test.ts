@@ -5,7 +5,8 @@ import { createSecureContext, createServer as createTlsServer, TLSSocket } from 
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Endpoint, ProbeEngine } from '../../../src/engine/probe-engine.js';
 import type { ExchangeStep, StreamTls } from '../../../src/model/probe.js';
-import { folder, openEngine, within } from './support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { openEngine, within } from './support.js';
 
 const pem = (name: string) => readFileSync(new URL(`../../fakes/certs/${name}.pem`, import.meta.url), 'utf8');
 const identity = { cert: pem('good'), key: pem('good.key') };
@@ -106,7 +107,7 @@ describe.each(['native', 'portable'] as const)('the %s engine', (engine) => {
     it.each(['127.0.0.1', '::1', 'unix'])('goes over %s', async (where) => {
       const endpoint = await serve(
         answering({ PING: '+PONG\r\n' }),
-        where === 'unix' ? join(folder(), 'redis.sock') : where,
+        where === 'unix' ? join(testFolder(), 'redis.sock') : where,
       );
       const steps = [send('PING\r\n'), wait('+PONG\r\n')];
       const result = await ask(openEngine({ engine }), endpoint, { steps });

@@ -5,7 +5,8 @@ import { beforeAll, expect, it } from 'vitest';
 import type { ProbeEngine } from '../../../src/engine/index.js';
 import type { TargetCheck } from '../../../src/engine/probe-engine.js';
 import type { HttpGetOptions } from '../../../src/model/probe.js';
-import { Events, eventually, folder, openEngine, target, tcpCheck, tcpServer, within } from './support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { Events, eventually, openEngine, target, tcpCheck, tcpServer, within } from './support.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const BUILT = `${ROOT}/target/debug/libvmpulse_engine_binding.so`;
@@ -30,7 +31,7 @@ it('a panic of a reactor ends calls with a code and harms no other target', asyn
   const { port } = await tcpServer();
   const engine = open();
   const events = new Events(engine);
-  const channel = engine.openChannel({ protocol: 'qmp', path: `${folder()}/nobody` });
+  const channel = engine.openChannel({ protocol: 'qmp', path: `${testFolder()}/nobody` });
   const [well = 0] = engine.add([target('well', tcpCheck(port))]);
   await events.until(well, 'ok');
   const http: HttpGetOptions = { scheme: 'http', port, path: '/', headers: [] };

@@ -6,8 +6,9 @@ import { ServerCredentials, status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Endpoint } from '../../../src/engine/probe-engine.js';
 import type { GrpcCheck, StreamPlace } from '../../../src/model/probe.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { grpcServer, type Health, STATE } from './grpc-server.js';
-import { folder, openEngine, within } from './support.js';
+import { openEngine, within } from './support.js';
 
 const pem = (name: string) => readFileSync(new URL(`../../fakes/certs/${name}.pem`, import.meta.url));
 const plain = () => ServerCredentials.createInsecure();
@@ -96,16 +97,16 @@ describe('a server of grpc-js', () => {
     const port = six.port;
     expect((await ask({ ip: '::1', port }, { port })).outcome).toEqual({ result: 'ok' });
     expect(six.asked).toEqual([`[::1]:${port}`]);
-    const path = join(folder(), 'grpc.sock');
+    const path = join(testFolder(), 'grpc.sock');
     const local = await grpcServer({ credentials: plain(), at: `unix:${path}`, services: SERVICES });
     expect((await ask({ unix: path }, { unixSocket: path })).outcome).toEqual({ result: 'ok' });
     expect(local.asked).toEqual(['localhost']);
   });
 
   it('is asked through the vsock of a hypervisor', async () => {
-    const path = join(folder(), 'grpc.sock');
+    const path = join(testFolder(), 'grpc.sock');
     await grpcServer({ credentials: plain(), at: `unix:${path}`, services: SERVICES });
-    const hybrid = join(folder(), 'vm.vsock');
+    const hybrid = join(testFolder(), 'vm.vsock');
     const sockets = new Set<Socket>();
     const hypervisor = createServer((socket) => {
       sockets.add(socket);

@@ -2,7 +2,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ZOO, zooCheck, zooTimeoutMs } from '../../fakes/http-zoo.js';
-import { folder, openEngine, within } from './support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { openEngine, within } from './support.js';
 
 describe('the zoo of HTTP servers', () => {
   it.each(ZOO.map((zooCase) => [zooCase.name, zooCase] as const))('%s', async (_name, zooCase) => {
@@ -22,7 +23,7 @@ describe('the zoo of HTTP servers', () => {
 });
 
 it('asks over a Unix socket', async () => {
-  const path = join(folder(), 'http.sock');
+  const path = join(testFolder(), 'http.sock');
   const requests: string[] = [];
   const server = createServer((socket) => {
     socket.on('error', () => {});

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
-import { folder, openEngine, tcpServer, within } from './support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { openEngine, tcpServer, within } from './support.js';
 
 /** Workers and children run the built package. */
 const ENGINE = new URL('../../../dist/engine/index.js', import.meta.url).href;
@@ -39,7 +40,7 @@ function run(worker: Worker): Promise<unknown> {
 
 it('engines of the main thread and of workers live side by side', async () => {
   const { port } = await tcpServer();
-  const dir = folder();
+  const dir = testFolder();
   const code = `
     import { parentPort, workerData } from 'node:worker_threads';
     const { port, dir } = workerData;
@@ -63,7 +64,7 @@ it('100 workers are terminated under load without harm', { timeout: 120_000 }, a
   const { server, port } = await tcpServer();
   // Thousands of connections: one that is not read would keep its descriptor after its reset.
   server.on('connection', (socket) => socket.resume());
-  const dir = folder();
+  const dir = testFolder();
   const code = `
     import { parentPort, workerData } from 'node:worker_threads';
     const { port, dir } = workerData;
@@ -117,7 +118,7 @@ async function loadedChild(
   after: string,
 ): Promise<{ status: number | null; sinceOutputMs: number; output: string }> {
   const { port } = await tcpServer();
-  const dir = folder();
+  const dir = testFolder();
   return child(
     `const port = ${port}; const dir = ${JSON.stringify(dir)}; ${LOAD} console.log('loaded'); ${after}`,
   );

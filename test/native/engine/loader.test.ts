@@ -6,7 +6,7 @@ import { ProbeEngine } from '../../../src/engine/index.js';
 import { loadNativeModule } from '../../../src/engine/native-module.js';
 import type { TargetCheck } from '../../../src/engine/probe-engine.js';
 import { VmpulseError } from '../../../src/model/errors.js';
-import { folder } from './support.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 function errorOf(call: () => unknown): VmpulseError {
   try {
@@ -42,7 +42,7 @@ it('the tables of the addon are those of the model', () => {
 });
 
 it('a path that cannot be loaded is named with the reason', () => {
-  const missing = join(folder(), 'engine.node');
+  const missing = join(testFolder(), 'engine.node');
   const error = errorOf(() => new ProbeEngine({ engine: 'native', addonPath: missing }));
   expect(error.code).toBe('ERR_VMPULSE_NATIVE');
   expect(error.message).toContain(`${missing}: no such file`);
@@ -53,7 +53,7 @@ it('a path that cannot be loaded is named with the reason', () => {
 
 it('a file of choice is loaded', () => {
   const { path } = loadNativeModule();
-  const copy = join(folder(), 'engine.node');
+  const copy = join(testFolder(), 'engine.node');
   copyFileSync(path, copy);
   expect(loadNativeModule(copy).path).toBe(copy);
   expect(path.startsWith(fileURLToPath(new URL('../../../', import.meta.url)))).toBe(true);

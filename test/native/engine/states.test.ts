@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ProbeEngine } from '../../../src/engine/index.js';
-import { Events, folder, openEngine, target, tcpCheck, tcpServer, within } from './support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { Events, openEngine, target, tcpCheck, tcpServer, within } from './support.js';
 
 const timing = {
   initialDelayMs: 0,
@@ -125,7 +126,7 @@ describe('promises', () => {
     const probe = engine.probeOnce(
       {
         kind: 'guestAgentPing',
-        channel: engine.openChannel({ protocol: 'qga', path: `${folder()}/no` }).handle,
+        channel: engine.openChannel({ protocol: 'qga', path: `${testFolder()}/no` }).handle,
       },
       { timeoutMs: 60_000, signal: AbortSignal.abort() },
     );

@@ -1,8 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { ProbeEngine, type ProbeEngineOptions } from '../../../src/engine/index.js';
 import type { Due, EngineEvent, Target, TargetCheck, Transition } from '../../../src/engine/probe-engine.js';
@@ -59,13 +56,6 @@ export async function listen(server: Server, port = 0): Promise<number> {
 function portOf(address: AddressInfo | string | null): number {
   if (address === null || typeof address === 'string') throw new Error('not a TCP server');
   return address.port;
-}
-
-/** A folder that is removed when the test ends. */
-export function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'vmpulse-engine-'));
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
 
 /** Reads events one by one, each within the patience of the tests. */

@@ -2,13 +2,14 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ExchangeScript, HttpGetOptions } from '../../../src/model/probe.js';
-import { folder, openEngine, within } from './support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { openEngine, within } from './support.js';
 
 const hex = (text: string) => Buffer.from(text).toString('hex');
 
 /** A hypervisor's vsock socket: what it reads, read by read, and what it does then. */
 async function hypervisor(behave: (socket: Socket, read: string) => void) {
-  const path = join(folder(), 'vm.vsock');
+  const path = join(testFolder(), 'vm.vsock');
   const reads: string[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -113,7 +114,7 @@ describe.each(['native', 'portable'] as const)('the %s engine', (engine) => {
     });
 
     it('is refused where no VM has its socket', async () => {
-      const result = await probe({ hybrid: join(folder(), 'none.vsock'), port: 52 });
+      const result = await probe({ hybrid: join(testFolder(), 'none.vsock'), port: 52 });
       expect(result.outcome).toEqual({ result: 'failed', reason: 'connection-refused' });
     });
   });

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { runCommandLine } from './in-process.js';
 
 const short = ['--targets', '100', '--period', '200ms', '--duration', '1s'];
@@ -16,7 +16,7 @@ describe('vmpulse bench', () => {
     'http',
     'https',
   ])('measures %s on loopback: every probe is ok', async (kind) => {
-    const json = join(tempDir(), 'result.json');
+    const json = join(testFolder(), 'result.json');
     const { status, stdout, stderr } = await runCommandLine([
       'bench',
       '--kind',
@@ -56,9 +56,9 @@ describe('vmpulse bench', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the server has no port');
-    const list = join(tempDir(), 'targets.txt');
+    const list = join(testFolder(), 'targets.txt');
     writeFileSync(list, `# two of them\n127.0.0.1:${address.port}\n\n127.0.0.2:1  # nobody listens\n`);
-    const svg = join(tempDir(), 'chart.svg');
+    const svg = join(testFolder(), 'chart.svg');
     const { status, stdout } = await runCommandLine([
       ...['bench', '--target-list', list, '--period', '200ms', '--duration', '1s', '--svg', svg],
     ]);
@@ -73,7 +73,7 @@ describe('vmpulse bench', () => {
     ['# nothing\n', 'has no targets'],
     ['192.0.2.1:1\n'.repeat(3), '192.0.2.1 would be probed 15 times a second, at most 10 are allowed'],
   ])('refuses the list %j before anything is probed', async (text, message) => {
-    const list = join(tempDir(), 'targets.txt');
+    const list = join(testFolder(), 'targets.txt');
     writeFileSync(list, text);
     const { status, stderr, stdout } = await runCommandLine([
       'bench',

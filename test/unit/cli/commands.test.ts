@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ApiOptions } from '../../../src/daemon/api-route.js';
 import { VmpulseError } from '../../../src/model/errors.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { explainView, vmView } from '../daemon/fake-runtime.js';
-import { serve, tempDir } from '../daemon/helpers.js';
+import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 import { startCli } from './run-cli.js';
 
@@ -296,7 +297,7 @@ describe('commands to the daemon', () => {
 
 describe('a daemon that answers oddly', () => {
   async function answering(status: number, body: string): Promise<string> {
-    const socket = join(tempDir(), 'odd.sock');
+    const socket = join(testFolder(), 'odd.sock');
     const server = createServer((_request, response) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(body),
     );

@@ -6,8 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { complete } from '../../../src/cli/complete.js';
 import { describedProgram } from '../../../src/cli/program.js';
 import { COMPLETION_SCRIPTS } from '../../../src/cli/text/completion-scripts.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { vmView } from '../daemon/fake-runtime.js';
-import { serve, tempDir } from '../daemon/helpers.js';
+import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 import { MAIN } from './run-cli.js';
 
@@ -98,7 +99,7 @@ const run = promisify(execFile);
 /** A shell with a vmpulse in its PATH, whose daemon has two VMs. */
 async function shell(name: string, script: string): Promise<string[]> {
   const { socket } = await serve();
-  const dir = tempDir();
+  const dir = testFolder();
   const program = join(dir, 'vmpulse');
   writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${MAIN} "$@"\n`);
   chmodSync(program, 0o755);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { testFolder } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { runCommandLine } from './in-process.js';
 
 const CONTENT = Buffer.alloc(512, 'an image');

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { StoredJournalEntry } from '../../../src/model/ports.js';
 import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../../../src/policy/index.js';
 import { simulateSeed } from '../../../src/sim/simulate.js';
-import { serve, tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 
 function entry(seq: number, atMs: number): StoredJournalEntry {
@@ -40,7 +41,7 @@ describe('vmpulse simulate --record', { timeout: 60_000 }, () => {
       },
       { onEntry: (_host, one) => lines.push(JSON.stringify(one)) },
     );
-    const dir = tempDir();
+    const dir = testFolder();
     const record = join(dir, 'week.jsonl');
     await writeFile(record, `${lines.join('\n')}\n`);
     const same = await runCommandLine(['simulate', '--record', record]);
@@ -57,7 +58,7 @@ describe('vmpulse simulate --record', { timeout: 60_000 }, () => {
   });
 
   it('refuses a file that is not there, and one that is no export', async () => {
-    const record = join(tempDir(), 'none.jsonl');
+    const record = join(testFolder(), 'none.jsonl');
     const missing = await runCommandLine(['simulate', '--record', record]);
     expect(missing.status).not.toBe(0);
     expect(missing.stderr).toMatch(/none\.jsonl cannot be replayed: .*ENOENT.*\[ERR_VMPULSE_ARGUMENT\]/);

@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { serve, tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { serve } from '../daemon/helpers.js';
 import { startSink } from '../metrics/sink.js';
 import { runCommandLine } from './in-process.js';
 import { startCli } from './run-cli.js';
@@ -64,7 +65,7 @@ describe('vmpulse metrics', () => {
 
   it('sends them once, with a token', async () => {
     const [{ run }, sink] = [await daemon(), await startSink()];
-    const tokenFile = join(tempDir(), 'token');
+    const tokenFile = join(testFolder(), 'token');
     writeFileSync(tokenFile, 'secret\n');
     expect(await run('web-1', '--endpoint', sink.url, '--endpoint-token-file', tokenFile)).toEqual({
       status: 0,
@@ -97,7 +98,7 @@ describe('vmpulse metrics', () => {
 
   it('refuses what would have no effect, and a token that is not there', async () => {
     const [{ run }, sink] = [await daemon(), await startSink()];
-    const missing = ['--endpoint-token-file', join(tempDir(), 'none')];
+    const missing = ['--endpoint-token-file', join(testFolder(), 'none')];
     const refusals = [
       { args: ['--every', '5s', '--endpoint', sink.url], says: '--every does nothing without --stream' },
       { args: missing, says: '--endpoint-token-file does nothing without --endpoint' },

@@ -15,7 +15,8 @@ import { DaemonClient } from '../../../src/cli/client.js';
 import { gather } from '../../../src/cli/gather/gather.js';
 import type { StoredJournalEntry } from '../../../src/model/ports.js';
 import { openJournal } from '../../../src/runtime/journal/index.js';
-import { serve, tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 import { startCli } from './run-cli.js';
 
@@ -77,7 +78,7 @@ function put(path: string, text: string): void {
 
 /** A host with secrets wherever some can be. */
 async function plantedHost(): Promise<Host> {
-  const dir = tempDir();
+  const dir = testFolder();
   const [stateDir, runDir] = [join(dir, 'state'), join(dir, 'run')];
   const config = join(dir, 'config.yaml');
   put(config, `stateDir: ${stateDir}\nrunDir: ${runDir}\n`);
@@ -118,7 +119,7 @@ const told: Omit<StoredJournalEntry, 'seq' | 'atMs'> = {
 };
 
 async function unpacked(file: string): Promise<Map<string, string>> {
-  const dir = tempDir();
+  const dir = testFolder();
   await extract({ file, cwd: dir });
   const files = readdirSync(dir, { recursive: true, withFileTypes: true });
   expect(files.filter((entry) => !entry.isFile() && !entry.isDirectory())).toEqual([]);
@@ -272,7 +273,7 @@ describe('vmpulse must-gather', { timeout: 180_000 }, () => {
   it('leaves nothing when it is interrupted', async () => {
     const { dir, config } = await plantedHost();
     const daemon = await silentDaemon();
-    const [output, temporary] = [join(dir, 'out.tar.gz'), tempDir()];
+    const [output, temporary] = [join(dir, 'out.tar.gz'), testFolder()];
     const args = ['must-gather', '-o', output, '--config', config, '--socket', daemon.socket];
     const { child, ended } = startCli(args, { TMPDIR: temporary });
     await daemon.asked;
@@ -301,7 +302,7 @@ describe('vmpulse must-gather', { timeout: 180_000 }, () => {
 
 /** Takes connections and never answers. */
 async function silentDaemon(): Promise<{ readonly socket: string; readonly asked: Promise<void> }> {
-  const socket = join(tempDir(), 'silent.sock');
+  const socket = join(testFolder(), 'silent.sock');
   const open = new Set<Socket>();
   const server = createServer();
   const asked = new Promise<void>((resolve) => {

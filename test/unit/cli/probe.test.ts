@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { FakeFirecracker } from '../../fakes/firecracker.js';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { runCommandLine } from './in-process.js';
 import { runCli } from './run-cli.js';
 
@@ -151,7 +151,7 @@ describe('vmpulse probe', () => {
   });
 
   it('reaches a server on a Unix socket', async () => {
-    const socket = join(tempDir(), 'app.sock');
+    const socket = join(testFolder(), 'app.sock');
     await listen(
       createHttpServer((request, response) => response.end(request.url)),
       socket,
@@ -170,7 +170,7 @@ describe('vmpulse probe', () => {
   });
 
   it('asks a monitor and an agent on their sockets', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const qmp = createServer((socket) => {
       socket.write(
         '{"QMP":{"version":{"qemu":{"micro":0,"minor":0,"major":9},"package":""},"capabilities":[]}}\r\n',
@@ -224,7 +224,7 @@ describe('vmpulse probe', () => {
   });
 
   it('watches a process by its PID or by a file that has it', async () => {
-    const pidFile = join(tempDir(), 'vm.pid');
+    const pidFile = join(testFolder(), 'vm.pid');
     writeFileSync(pidFile, `${process.pid}\n`);
     expect((await probe('process', String(process.pid))).status).toBe(0);
     expect((await probe('vmmProcess', pidFile)).status).toBe(0);
@@ -249,7 +249,7 @@ describe('vmpulse probe', () => {
       status: 0,
       line: { kind: 'ssh', target, outcome: 'ok', details: { software: 'test', address: '127.0.0.1' } },
     });
-    const log = join(tempDir(), 'console.log');
+    const log = join(testFolder(), 'console.log');
     writeFileSync(log, 'booting\nKernel panic\n');
     expect(await probe('console', `${log} Kernel panic`, '--timeout', '10s')).toMatchObject({
       status: 1,

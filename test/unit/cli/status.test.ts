@@ -4,9 +4,10 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { VmpulseError } from '../../../src/model/errors.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { freePort } from '../../fixtures/ports.js';
 import { vmView } from '../daemon/fake-runtime.js';
-import { serve, tempDir } from '../daemon/helpers.js';
+import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 import { MAIN, startCli } from './run-cli.js';
 
@@ -205,7 +206,7 @@ function program(path: string, text: string): void {
 
 /** A real sshd on loopback in front of a daemon; resolves with the PATH of a command whose ssh knows it as node-1. */
 async function otherHost(socket: string): Promise<{ readonly path: string }> {
-  const dir = tempDir();
+  const dir = testFolder();
   const at = (name: string) => join(dir, name);
   for (const name of ['host', 'user'])
     execFileSync('ssh-keygen', ['-t', 'ed25519', '-q', '-N', '', '-f', at(name)]);

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { lines } from '../../../src/cli/guest-command.js';
 import { FileLock, kernelMissing } from '../../../src/kernel/index.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { vmView } from '../daemon/fake-runtime.js';
-import { serve, tempDir } from '../daemon/helpers.js';
+import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 
 async function daemon() {
@@ -42,7 +43,7 @@ describe('vmpulse vm exec', () => {
 
   it('gives a script to the interpreter of its first line', async () => {
     const { run, runtime } = await daemon();
-    const folder = tempDir();
+    const folder = testFolder();
     const script = (name: string, text: string) => {
       writeFileSync(join(folder, name), text);
       return join(folder, name);
@@ -146,7 +147,7 @@ describe('vmpulse vm resize', () => {
 describe('vmpulse vm console --command', () => {
   it('types a line and shows what comes, alone', { timeout: 30_000 }, async () => {
     const { run, runtime } = await daemon();
-    runtime.consoleSocket = join(tempDir(), 'tty.sock');
+    runtime.consoleSocket = join(testFolder(), 'tty.sock');
     const server = createServer((client) =>
       client.on('data', (text) => client.write(`you typed ${text}\n\u001b[2J`)),
     );
@@ -164,7 +165,7 @@ describe('vmpulse vm console --command', () => {
 
   it('says so when nothing comes', async () => {
     const { run, runtime } = await daemon();
-    runtime.consoleSocket = join(tempDir(), 'tty.sock');
+    runtime.consoleSocket = join(testFolder(), 'tty.sock');
     const server = createServer((client) => client.resume());
     await new Promise<void>((resolve) => server.listen(runtime.consoleSocket, resolve));
     onTestFinished(() => void server.close());

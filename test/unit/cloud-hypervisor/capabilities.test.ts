@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { capabilitiesOf } from '../../../src/hypervisors/cloud-hypervisor/capabilities.js';
 import { Deadline } from '../../../src/model/deadline.js';
 import type { CloudHypervisorSpec } from '../../../src/model/hypervisors/cloud-hypervisor.js';
-import { testFolder, testVm } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testVm } from '../qemu/fixtures.js';
 
 const HYPERVISOR: CloudHypervisorSpec = {
   driver: 'cloud-hypervisor',

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
@@ -10,17 +8,11 @@ import type { ApiOptions } from '../../../src/daemon/api-route.js';
 import { closeHttpServer, createHttpServer } from '../../../src/daemon/http-server.js';
 import { listenUnix } from '../../../src/daemon/listen.js';
 import { silentLogger } from '../../../src/model/logger.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { FakeLifecycle } from './fake-lifecycle.js';
 import { noNotifier } from './fake-notifier.js';
 import { FakeRuntime } from './fake-runtime.js';
 import { FakeStore } from './fake-store.js';
-
-/** A folder that goes with the test. */
-export function tempDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-daemon-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 export interface Served {
   readonly runtime: FakeRuntime;
@@ -44,7 +36,7 @@ interface Answer {
 export async function serve(options: Partial<ApiOptions> = {}): Promise<Served> {
   const runtime = new FakeRuntime();
   const stop = new AbortController();
-  const socket = join(tempDir(), 'run', 'vmpulse.sock');
+  const socket = join(testFolder(), 'run', 'vmpulse.sock');
   const reload: ApiOptions['reload'] = async ({ dryRun }) => ({
     ...{ dryRun, added: ['lab/new'], removed: [], changed: [], warnings: [] },
     settings: { changed: [], restartRequired: [] },

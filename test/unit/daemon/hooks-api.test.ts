@@ -6,14 +6,15 @@ import { silentLogger } from '../../../src/model/logger.js';
 import { Hooks } from '../../../src/runtime/hooks/hooks.js';
 import { MemoryJournal } from '../../../src/runtime/journal/index.js';
 import { Recorder } from '../../../src/runtime/recorder.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { vmSpec } from '../../fixtures/vm-spec.js';
 import { runCommandLine } from '../cli/in-process.js';
-import { serve, tempDir } from './helpers.js';
+import { serve } from './helpers.js';
 
 /** The API and its command line over real hooks. */
 async function withHooks() {
   const served = await serve();
-  const stateDir = tempDir();
+  const stateDir = testFolder();
   const vm = { ...vmSpec('web-1'), id: 'default/web-1' };
   const journal = new MemoryJournal();
   const recorder = new Recorder({ journal, clock: systemClock, logger: silentLogger, deadlineMs: 5000 });

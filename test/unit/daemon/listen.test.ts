@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { closeHttpServer } from '../../../src/daemon/http-server.js';
 import { listenLoopback, listenUnix } from '../../../src/daemon/listen.js';
-import { tempDir } from './helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 function server(): Server {
   const made = createServer((_request, response) => response.end('here'));
@@ -39,7 +39,7 @@ async function leaveSocket(path: string): Promise<void> {
 
 describe('listenUnix', () => {
   it('makes the folder and a socket for owner and group, and takes it away at the end', async () => {
-    const path = join(tempDir(), 'a', 'b', 'vmpulse.sock');
+    const path = join(testFolder(), 'a', 'b', 'vmpulse.sock');
     const mine = server();
     await listenUnix(mine, path);
     expect(statSync(path).mode & 0o777).toBe(0o660);
@@ -50,7 +50,7 @@ describe('listenUnix', () => {
   });
 
   it('replaces a socket that a killed process left', async () => {
-    const path = join(tempDir(), 'vmpulse.sock');
+    const path = join(testFolder(), 'vmpulse.sock');
     await leaveSocket(path);
     expect(statSync(path).isSocket()).toBe(true);
     await listenUnix(server(), path);
@@ -58,7 +58,7 @@ describe('listenUnix', () => {
   });
 
   it('leaves a socket alone that somebody serves', async () => {
-    const path = join(tempDir(), 'vmpulse.sock');
+    const path = join(testFolder(), 'vmpulse.sock');
     await listenUnix(server(), path);
     await expect(listenUnix(server(), path)).rejects.toMatchObject({
       code: 'ERR_VMPULSE_ADDRESS_IN_USE',
@@ -68,7 +68,7 @@ describe('listenUnix', () => {
   });
 
   it('leaves anything alone that is no socket', async () => {
-    const path = join(tempDir(), 'vmpulse.sock');
+    const path = join(testFolder(), 'vmpulse.sock');
     writeFileSync(path, 'precious');
     await expect(listenUnix(server(), path)).rejects.toMatchObject({
       code: 'ERR_VMPULSE_ADDRESS_IN_USE',
@@ -78,7 +78,7 @@ describe('listenUnix', () => {
   });
 
   it('says which path cannot be served, and the errno', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     writeFileSync(join(dir, 'file'), '');
     await expect(listenUnix(server(), join(dir, 'file', 'x.sock'))).rejects.toMatchObject({
       code: 'ERR_VMPULSE_SYSCALL',

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { MetricsPush } from '../../../src/daemon/metrics-push.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { startCli } from '../cli/run-cli.js';
 import { startSink } from '../metrics/sink.js';
-import { tempDir } from './helpers.js';
 
 const PATIENCE = { timeout: 25_000, interval: 20 };
 
@@ -25,7 +25,7 @@ function start(more: Partial<ConstructorParameters<typeof MetricsPush>[0]>) {
 describe('MetricsPush', () => {
   it('sends what is rendered, again and again, with the token of the time', async () => {
     const sink = await startSink();
-    const tokenFile = join(tempDir(), 'token');
+    const tokenFile = join(testFolder(), 'token');
     writeFileSync(tokenFile, 'first\n');
     let n = 0;
     const { ends } = start({
@@ -61,7 +61,7 @@ describe('MetricsPush', () => {
 
   it('is what a daemon does whose configuration says so', async () => {
     const sink = await startSink();
-    const dir = tempDir();
+    const dir = testFolder();
     const config = join(dir, 'config.yaml');
     writeFileSync(
       config,

@@ -2,10 +2,11 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/model/clock.js';
 import { Notifier } from '../../../src/notify/notifier.js';
 import { secretReader } from '../../../src/notify/secret.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { runCommandLine } from '../cli/in-process.js';
 import { Sink } from '../notify/sink.js';
 import { FakeRuntime } from './fake-runtime.js';
-import { serve, tempDir } from './helpers.js';
+import { serve } from './helpers.js';
 
 /** The API and its command line over a real notifier. */
 async function withNotifier(sink: Sink) {
@@ -22,7 +23,7 @@ async function withNotifier(sink: Sink) {
         },
       ],
     },
-    stateDir: tempDir(),
+    stateDir: testFolder(),
     host: 'host-1',
     runtime: new FakeRuntime(),
     clock: systemClock,

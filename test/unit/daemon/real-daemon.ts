@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
+import { testFolder } from '../../fixtures/folder.js';
 import { runCommandLine } from '../cli/in-process.js';
 import { type Started, startCli } from '../cli/run-cli.js';
-import { tempDir } from './helpers.js';
 
 export const PATIENCE = { timeout: 90_000, interval: 20 };
 
@@ -17,7 +17,7 @@ export interface Place {
 
 /** A configuration without VMs, and folders of its own. */
 export function place(config = ''): Place {
-  const dir = tempDir();
+  const dir = testFolder();
   mkdirSync(join(dir, 'vms.d'));
   const file = join(dir, 'config.yaml');
   writeFileSync(file, config);

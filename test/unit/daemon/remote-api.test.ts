@@ -11,12 +11,12 @@ import { TokenStore } from '../../../src/daemon/access/token-store.js';
 import { createApi } from '../../../src/daemon/api.js';
 import { RemoteApi } from '../../../src/daemon/remote-api.js';
 import { silentLogger } from '../../../src/model/logger.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { freePort } from '../../fixtures/ports.js';
 import { FakeLifecycle } from './fake-lifecycle.js';
 import { noNotifier } from './fake-notifier.js';
 import { FakeRuntime } from './fake-runtime.js';
 import { FakeStore } from './fake-store.js';
-import { tempDir } from './helpers.js';
 
 const CERTS = fileURLToPath(new URL('../../fakes/certs', import.meta.url));
 const pem = (name: string) => join(CERTS, `${name}.pem`);
@@ -27,7 +27,7 @@ const COMMON_NAME = 'vmpulse zoo self-signed';
 
 /** The API by TLS on a free port, over a fake runtime, and files that can be changed. */
 async function serveRemote(clients: { commonName: string; scope: 'read' | 'operate' | 'admin' }[] = []) {
-  const dir = tempDir();
+  const dir = testFolder();
   const [certificate, key] = [join(dir, 'tls.pem'), join(dir, 'tls.key')];
   const use = (name: string) => {
     copyFileSync(pem(name), certificate);

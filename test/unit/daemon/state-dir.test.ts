@@ -12,14 +12,14 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { takeFolders } from '../../../src/daemon/state-dir.js';
-import { tempDir } from './helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const UNTRUSTED = { code: 'ERR_VMPULSE_UNTRUSTED' };
 const STRANGER = 65_530;
 const isRoot = process.geteuid?.() === 0;
 
 function folders() {
-  const dir = tempDir();
+  const dir = testFolder();
   return { dir, state: join(dir, 'state'), run: join(dir, 'run') };
 }
 

@@ -8,7 +8,7 @@ import { type AddressBook, addressOf } from '../../../src/discovery/guest-addres
 import { nameVms } from '../../../src/discovery/names.js';
 import { type FoundVm, NOTHING_KNOWN } from '../../../src/hypervisors/discovery/found-vm.js';
 import { compileOne } from '../../config/compile.js';
-import { tempFolder } from './fake-proc.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const UUID = '6ba7b810-9dad-41d1-80b4-00c04fd430c8';
 const MAC = '52:54:00:00:00:01';
@@ -141,7 +141,7 @@ describe('names of found VMs', () => {
 const NOW = Date.UTC(2030, 0, 1);
 
 function bookOf(files: Record<string, string>, ipv6 = ''): Promise<AddressBook> {
-  const root = tempFolder();
+  const root = testFolder();
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     if (path.endsWith('/master')) symlinkSync(text, join(root, path));
@@ -205,7 +205,7 @@ describe('the address of a guest', () => {
     // IPv4 first where there are both.
     expect(addressOf(withTap, await bookOf(arp('192.0.2.7', MAC), ipv6))).toMatchObject({ ip: '192.0.2.7' });
     const without = await readAddressBook(NOW, {
-      root: tempFolder(),
+      root: testFolder(),
       neighbours: () => Promise.reject(new Error('no such program')),
     });
     expect(without.neighbours).toEqual([]);

@@ -1,9 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import type { FoundVm } from '../../../src/hypervisors/discovery/found-vm.js';
 import findVms from '../../../src/hypervisors/discovery/worker.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 export interface FakeProcess {
   readonly argv: readonly string[];
@@ -17,15 +16,9 @@ export interface FakeProcess {
   readonly taps?: readonly string[];
 }
 
-export function tempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'vmpulse-proc-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 /** What is found where /proc has these processes, by PID; each began at tick 1000 + PID. */
 export function findIn(processes: Readonly<Record<number, FakeProcess>>): FoundVm[] {
-  const proc = tempFolder();
+  const proc = testFolder();
   writeFileSync(join(proc, 'uptime'), '1 1');
   for (const [pid, process] of Object.entries(processes)) {
     const folder = join(proc, pid);

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { findVms } from '../../../src/hypervisors/discovery/find-vms.js';
 import type { FoundVm, Owner } from '../../../src/hypervisors/discovery/found-vm.js';
 import { mergeDomains, parseDomains } from '../../../src/hypervisors/discovery/libvirt-domains.js';
-import { type FakeProcess, findIn, tempFolder } from './fake-proc.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { type FakeProcess, findIn } from './fake-proc.js';
 
 const UUID = '6ba7b810-9dad-41d1-80b4-00c04fd430c8';
 const qemu = (text: string, more: Partial<FakeProcess> = {}): FakeProcess => ({
@@ -73,7 +74,7 @@ describe('VMMs among processes', () => {
   });
 
   it("have what Firecracker's configuration file says", () => {
-    const folder = tempFolder();
+    const folder = testFolder();
     writeFileSync(join(folder, 'c.json'), '{"machine-config":{"vcpu_count":3}}');
     expect(findIn({ 7: { argv: ['firecracker', '--config-file', 'c.json'], cwd: folder } })).toMatchObject([
       { vcpus: 3 },
@@ -162,7 +163,7 @@ describe('the owner of a VMM', () => {
   });
 
   it('is vmpulse where a record of exactly this process lies beside its monitor', () => {
-    const folder = join(tempFolder(), 'vms', 'lab', 'web-1');
+    const folder = join(testFolder(), 'vms', 'lab', 'web-1');
     mkdirSync(folder, { recursive: true });
     const process = qemu(
       `-chardev socket,id=m,path=${folder}/qmp.sock,server=on -mon chardev=m,mode=control`,

@@ -6,9 +6,9 @@ import { nativeHost } from '../../../src/hypervisors/native-host.js';
 import { ObservedDriver } from '../../../src/hypervisors/observed/observed-driver.js';
 import { WorkerPool } from '../../../src/pool/index.js';
 import { compileOne } from '../../config/compile.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { poll } from '../../lab/poll.js';
 import { runCommandLine } from '../cli/in-process.js';
-import { tempFolder } from './fake-proc.js';
 
 const CALL = { deadlineMs: 20_000 };
 const QEMU = spawnSync('sh', ['-c', 'command -v qemu-system-x86_64'], { encoding: 'utf8' }).stdout.trim();
@@ -125,7 +125,7 @@ describe('vmpulse discover', () => {
 
   it('finds a real QEMU, and writes the documents that adopt it', async (context) => {
     if (QEMU === '') return context.skip('qemu-system-x86_64 is not installed');
-    const qmp = join(tempFolder(), 'q.sock');
+    const qmp = join(testFolder(), 'q.sock');
     const args = `-name guest=vmpulse-test-q,debug-threads=on -M none -m 64 -display none -nodefaults -qmp unix:${qmp},server=on,wait=off`;
     killedAtEnd(spawn(QEMU, args.split(' '), { stdio: 'ignore' }));
     await poll('its monitor', 10_000, () => existsSync(qmp) || undefined);
@@ -148,7 +148,7 @@ describe('vmpulse discover', () => {
 
 describe('vmpulse vm adopt', () => {
   it('is refused for a VM of others, which is told with its owner', async () => {
-    const socket = join(tempFolder(), 'none.sock');
+    const socket = join(testFolder(), 'none.sock');
     const pidFile = '/var/run/qemu-server/987.pid';
     const child = lookAlike('kvm', '-id', '987', '-name', 'vmpulse-test-pve', '-pidfile', pidFile);
     await poll('found', 10_000, () => discovered(child.pid));
@@ -161,7 +161,7 @@ describe('vmpulse vm adopt', () => {
   });
 
   it('needs the daemon, and a VM that is there', async () => {
-    const socket = join(tempFolder(), 'none.sock');
+    const socket = join(testFolder(), 'none.sock');
     expect((await runCommandLine(['vm', 'adopt', 'no-such-vm', '--socket', socket])).stderr).toContain(
       'ERR_VMPULSE_VM_UNKNOWN',
     );

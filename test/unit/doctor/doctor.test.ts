@@ -7,8 +7,8 @@ import { ok } from '../../../src/doctor/finding.js';
 import { realHost } from '../../../src/doctor/real-host.js';
 import { CHECKS } from '../../../src/doctor/registry.js';
 import { runDoctor } from '../../../src/doctor/run-doctor.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { runCommandLine } from '../cli/in-process.js';
-import { tempDir } from '../daemon/helpers.js';
 import { fakeHost } from './fake-host.js';
 
 const page = readFileSync(new URL('../../../docs/guides/doctor.md', import.meta.url), 'utf8');
@@ -124,7 +124,7 @@ describe('vmpulse doctor', () => {
   });
 
   it('tells a person what is wrong, why, and what to do; an invalid configuration is an error', async () => {
-    const config = `${tempDir()}/missing.yaml`;
+    const config = `${testFolder()}/missing.yaml`;
     const { stdout, status } = await runCommandLine(['doctor', '--config', config]);
     expect(status).toBe(1);
     expect(stdout).toMatch(

@@ -6,7 +6,8 @@ import { firecrackerPaths } from '../../../src/hypervisors/firecracker/firecrack
 import { MetricsTotals } from '../../../src/hypervisors/firecracker/metrics.js';
 import { vmConfig } from '../../../src/hypervisors/firecracker/vm-config.js';
 import type { FirecrackerSpec } from '../../../src/model/hypervisors/firecracker.js';
-import { testFolder, testVm } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testVm } from '../qemu/fixtures.js';
 
 function config(changes: Partial<FirecrackerSpec>): Readonly<Record<string, unknown>> {
   const hypervisor: FirecrackerSpec = {

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Ask, follow } from '../../../src/images/follow.js';
 import { ImageStore, parseChecksum, pullImage } from '../../../src/images/index.js';
-import { testFolder } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { serve } from './web.js';
 
 const IMAGE = randomBytes(299_520);

@@ -7,7 +7,7 @@ import { readImageHeader } from '../../../src/images/image-header.js';
 import { ImageStore, parseChecksum, pullImage } from '../../../src/images/index.js';
 import { Deadline } from '../../../src/model/deadline.js';
 import { makeOverlay } from '../../../src/runtime/storage/overlay.js';
-import { testFolder } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { serve } from './web.js';
 
 const IMAGE = randomBytes(299_520);

@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ImageStore } from '../../../src/images/index.js';
-import { testFolder } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const DAY_MS = 86_400_000;
 const IMAGE = `${'a'.repeat(64)}.raw`;

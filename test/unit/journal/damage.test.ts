@@ -13,7 +13,8 @@ import {
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { SqliteJournal } from '../../../src/runtime/journal/sqlite-journal.js';
-import { entry, openHere, SOON, tempDir } from './helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { entry, openHere, SOON } from './helpers.js';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 const GARBAGE = 'no database '.repeat(1_000);
@@ -58,7 +59,7 @@ function scribble(path: string, from: number, until: number): void {
 
 describe('a damaged journal', () => {
   it('is moved aside at the first start, with everything that it was, and recovery learns of the loss', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     writeFileSync(path, GARBAGE);
     const journal = await openHere(path);
     const [aside] = damagedOf(path);
@@ -77,7 +78,7 @@ describe('a damaged journal', () => {
   });
 
   it('is found when it was cut short', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await largeJournal(path);
     await journal.close();
     truncateSync(path, Math.floor(statSync(path).size / 2));
@@ -89,7 +90,7 @@ describe('a damaged journal', () => {
   });
 
   it('is found when it is read, while in use; what is asked next is answered by a new one, with the state kept', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await largeJournal(path);
     const changes: string[] = [];
     journal.onAvailability((now) => changes.push(now.available ? (now.lost ?? 'well') : 'unavailable'));
@@ -106,7 +107,7 @@ describe('a damaged journal', () => {
   });
 
   it('is found when it is written, and what was to be written is in the new one', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await largeJournal(path);
     scribble(path, 0.1, 1);
     const more = Array.from({ length: 500 }, (_, n) =>
@@ -118,7 +119,7 @@ describe('a damaged journal', () => {
   });
 
   it('is not moved aside over and over: a disk that damages every journal is not filled with them', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const path = join(dir, 'journal.db');
     for (let n = 1; n <= 5; n++) writeFileSync(`${path}.damaged-20260101T00000${n}Z`, 'old');
     writeFileSync(path, GARBAGE);

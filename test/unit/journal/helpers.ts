@@ -1,17 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { JournalEntry } from '../../../src/model/ports.js';
 import type { SqliteJournalOptions } from '../../../src/runtime/journal/sqlite-journal.js';
 import { SqliteJournal } from '../../../src/runtime/journal/sqlite-journal.js';
-
-/** A folder that goes with the test. */
-export function tempDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-journal-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 /** A journal that is closed with the test. */
 export async function openHere(

@@ -8,7 +8,8 @@ import { MemoryJournal } from '../../../src/runtime/journal/memory.js';
 import { querySql } from '../../../src/runtime/journal/query.js';
 import { MIGRATIONS, migrate } from '../../../src/runtime/journal/schema.js';
 import { JournalStore } from '../../../src/runtime/journal/store.js';
-import { entry, SOON, tempDir } from './helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { entry, SOON } from './helpers.js';
 
 const KEEP_ALL = { maxBytes: 1e12, maxAgeMs: 1e15 };
 const VMS = ['a/x', 'a/y', null];
@@ -71,7 +72,7 @@ describe('queries of the journal', () => {
   it('find on disk and in memory what looking at every entry finds, in order, whatever the size of the page', async () => {
     const roll = dice(7);
     const written = entriesOf(roll, 600);
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), ...KEEP_ALL });
     store.append('w/1', written.map(encodeEntry));
     const memory = new MemoryJournal();
     await memory.append(written, SOON);
@@ -102,7 +103,7 @@ describe('queries of the journal', () => {
   });
 
   it('read a stretch of an index a type, and never look through the entries', () => {
-    const path = join(tempDir(), 'j.db');
+    const path = join(testFolder(), 'j.db');
     new JournalStore({ path, ...KEEP_ALL }).close();
     const db = new Database(path);
     const roll = dice(11);
@@ -116,7 +117,7 @@ describe('queries of the journal', () => {
   });
 
   it('give everything about some actions', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), ...KEEP_ALL });
     const about = (text: string, actionId: string | null) => encodeEntry(entry(text, { actionId }));
     store.append('w/1', [
       about('1', 'a'),
@@ -133,7 +134,7 @@ describe('queries of the journal', () => {
 
 describe('a journal of a former vmpulse', () => {
   it('can be asked by class, and has all it had', () => {
-    const path = join(tempDir(), 'j.db');
+    const path = join(testFolder(), 'j.db');
     const old = new Database(path);
     migrate(old, path, MIGRATIONS.slice(0, 2));
     const insert = old.prepare(

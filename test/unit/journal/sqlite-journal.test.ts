@@ -7,7 +7,8 @@ import type { Worker } from 'node:worker_threads';
 import Database from 'libsql';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { SqliteJournal } from '../../../src/runtime/journal/sqlite-journal.js';
-import { entry, openHere, SOON, tempDir } from './helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { entry, openHere, SOON } from './helpers.js';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
@@ -33,7 +34,7 @@ async function workerOf<T>(work: () => Promise<T>): Promise<{ result: T; worker:
 
 describe('SqliteJournal', () => {
   it('appends, reads, keeps state, and has all of it after it was closed and opened', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const first = await openHere(path);
     await first.append([entry('one'), entry('two', { type: 'action-start', actionId: 'a' })], SOON);
     await first.saveState(
@@ -66,7 +67,7 @@ describe('SqliteJournal', () => {
   });
 
   it('commits appends of one moment together, in the order of the calls', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await openHere(path);
     const names = Array.from({ length: 300 }, (_, i) => `n${i}`);
     await Promise.all(names.map((name) => journal.append([entry(name)], SOON)));
@@ -79,7 +80,7 @@ describe('SqliteJournal', () => {
   });
 
   it('lets entries that nobody waits for wait for others, and has them written in the end', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await openHere(path);
     const lazy = { ...SOON, lazy: true };
     const commits = () => {
@@ -100,7 +101,7 @@ describe('SqliteJournal', () => {
   });
 
   it('has an entry whose append resolved when the process is killed right after', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const child = spawn(process.execPath, [fixture('append-then-wait.mjs'), path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -114,7 +115,7 @@ describe('SqliteJournal', () => {
 
   it('lets a process end that neither closes it nor waits for it, with everything written', async () => {
     for (let i = 0; i < 5; i++) {
-      const path = join(tempDir(), 'journal.db');
+      const path = join(testFolder(), 'journal.db');
       const child = spawn(process.execPath, [fixture('exit-with-open-journal.mjs'), path], {
         stdio: 'ignore',
       });
@@ -125,7 +126,7 @@ describe('SqliteJournal', () => {
   });
 
   it('forgets old entries some time after a write', async () => {
-    const journal = await openHere(join(tempDir(), 'journal.db'), { maxBytes: 0 });
+    const journal = await openHere(join(testFolder(), 'journal.db'), { maxBytes: 0 });
     await journal.append(
       Array.from({ length: 1_700 }, (_, i) => entry(`n${i}`)),
       SOON,
@@ -135,7 +136,7 @@ describe('SqliteJournal', () => {
   });
 
   it('answers queries page by page, and refuses a cursor that is none', async () => {
-    const journal = await openHere(join(tempDir(), 'journal.db'));
+    const journal = await openHere(join(testFolder(), 'journal.db'));
     await journal.append(
       Array.from({ length: 5 }, (_, i) => entry(`n${i}`)),
       SOON,
@@ -151,7 +152,7 @@ describe('SqliteJournal', () => {
   });
 
   it('refuses everything after close, which may be called twice and writes what waits', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await openHere(path);
     const written = journal.append([entry('last')], SOON);
     await Promise.all([journal.close(), journal.close()]);
@@ -166,7 +167,7 @@ describe('SqliteJournal', () => {
   });
 
   it('lets the caller withdraw the wait; the entry is written all the same', async () => {
-    const journal = await openHere(join(tempDir(), 'journal.db'));
+    const journal = await openHere(join(testFolder(), 'journal.db'));
     const given = AbortSignal.abort();
     await expect(journal.append([entry('kept')], { ...SOON, signal: given })).rejects.toMatchObject({
       code: 'ERR_VMPULSE_ABORTED',
@@ -179,7 +180,7 @@ describe('SqliteJournal', () => {
 
 describe('SqliteJournal in trouble', () => {
   it('refuses at the deadline while another process holds the file, and writes once when it lets go', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await openHere(path);
     const changes: boolean[] = [];
     journal.onAvailability(({ available }) => changes.push(available));
@@ -202,7 +203,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('names the holder of a lock that outlasts its patience', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await openHere(path);
     const other = new Database(path);
     onTestFinished(() => void other.close());
@@ -215,7 +216,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('shares the file with a second writer', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const [a, b] = [await openHere(path), await openHere(path)];
     const names = (side: string) => Array.from({ length: 50 }, (_, i) => `${side}${i}`);
     const write = async (journal: SqliteJournal, side: string) => {
@@ -229,7 +230,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('starts its Worker again after that ended', async () => {
-    const { result: journal, worker } = await workerOf(() => openHere(join(tempDir(), 'journal.db')));
+    const { result: journal, worker } = await workerOf(() => openHere(join(testFolder(), 'journal.db')));
     await journal.append([entry('before')], SOON);
     await worker.terminate();
     await journal.append([entry('after')], SOON);
@@ -237,7 +238,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('writes once what was committed when the answer got lost with its Worker', async () => {
-    const { result: journal, worker } = await workerOf(() => openHere(join(tempDir(), 'journal.db')));
+    const { result: journal, worker } = await workerOf(() => openHere(join(testFolder(), 'journal.db')));
     // The answer to the next request is swallowed; the Worker, idle by then, ends instead.
     const emit = worker.emit.bind(worker);
     worker.emit = (event: string | symbol, ...args: unknown[]) => {
@@ -259,7 +260,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('opens a new file where its own was taken away, and says that it did', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await openHere(path);
     await journal.append([entry('old')], SOON);
     const changes: boolean[] = [];
@@ -273,7 +274,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('tells a journal that is gone from a first start, until a person accepts it', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const lostAt = async () => {
       const journal = await openHere(path);
       const { availability } = journal;
@@ -293,7 +294,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('tells when its file is replaced under it, and when the right one is back', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const journal = await openHere(path);
     await journal.append([entry('old')], SOON);
     const move = (from: string, to: string) => {
@@ -315,7 +316,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('will not open the journal of a newer vmpulse', async () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     await (await openHere(path)).close();
     const file = new Database(path);
     file.exec('PRAGMA user_version = 99');
@@ -327,7 +328,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('keeps a bounded backlog and records how much it had to give up', async () => {
-    const dir = join(tempDir(), 'later');
+    const dir = join(testFolder(), 'later');
     const journal = await openHere(join(dir, 'journal.db'), { maxBacklogBytes: 4_000 });
     expect(journal.availability).toMatchObject({
       available: false,
@@ -348,7 +349,7 @@ describe('SqliteJournal in trouble', () => {
   });
 
   it('loses nothing on a full disk: refuses, stays readable, and writes all of it once there is room', async (ctx) => {
-    const dir = tempDir();
+    const dir = testFolder();
     const script = `mount -t tmpfs -o size=768k tmpfs "$1" && exec "$2" "$3" "$1"`;
     const argv = ['--mount', 'sh', '-c', script, 'sh', dir, process.execPath, fixture('full-disk.mjs')];
     const child = spawn('unshare', argv, { stdio: ['ignore', 'pipe', 'pipe'] });

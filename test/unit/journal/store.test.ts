@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { encodeEntry, MAX_DATA_CHARS, MAX_TEXT_CHARS } from '../../../src/runtime/journal/entry-codec.js';
 import { MIGRATIONS, migrate } from '../../../src/runtime/journal/schema.js';
 import { JournalStore } from '../../../src/runtime/journal/store.js';
-import { entry, tempDir } from './helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { entry } from './helpers.js';
 
 const KEEP_ALL = { maxBytes: 1e12, maxAgeMs: 1e15 };
 
@@ -31,7 +32,7 @@ function sizeOf(path: string): number {
 
 describe('JournalStore', () => {
   it('gives back what it was given, in order, after it was opened again', () => {
-    const path = join(tempDir(), 'journal.db');
+    const path = join(testFolder(), 'journal.db');
     const first = new JournalStore({ path, ...KEEP_ALL });
     const data = { step: 'reset', attempt: 1, evidence: ['a', { b: null }] };
     first.append('w/1', [row('one'), row('two', { vm: null, type: 'action-start', actionId: 'a-1', data })]);
@@ -45,7 +46,7 @@ describe('JournalStore', () => {
   });
 
   it('reads the newest entries, or those after a number, oldest first', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), ...KEEP_ALL });
     store.append(
       'w/1',
       ['1', '2', '3', '4', '5', '6'].map((text) => row(text)),
@@ -58,7 +59,7 @@ describe('JournalStore', () => {
   });
 
   it('does not write a batch twice when it is repeated', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), ...KEEP_ALL });
     store.append('w/1', [row('one')]);
     store.append('w/1', [row('one')]);
     store.append('w/2', [row('two')]);
@@ -67,7 +68,7 @@ describe('JournalStore', () => {
   });
 
   it('writes a batch whole or not at all', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), ...KEEP_ALL });
     const broken = { ...row('two'), type: null as unknown as string };
     expect(() => store.append('w/1', [row('one'), broken])).toThrow(/NOT NULL/);
     expect(texts(store)).toEqual([]);
@@ -77,7 +78,7 @@ describe('JournalStore', () => {
   });
 
   it('finds actions that began and did not end', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), ...KEEP_ALL });
     store.append('w/1', [
       row('start a', { type: 'action-start', actionId: 'a' }),
       row('start b', { type: 'action-start', actionId: 'b' }),
@@ -91,7 +92,7 @@ describe('JournalStore', () => {
   });
 
   it('prunes the oldest over its size, in small steps, but keeps starts without an end and the newest 1,000', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), maxBytes: 0, maxAgeMs: 1e15 });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), maxBytes: 0, maxAgeMs: 1e15 });
     store.append('w/1', [row('unfinished', { type: 'action-start', actionId: 'x' })]);
     store.append(
       'w/2',
@@ -108,7 +109,7 @@ describe('JournalStore', () => {
   });
 
   it('gives the file system back what a smaller size leaves free', () => {
-    const path = join(tempDir(), 'j.db');
+    const path = join(testFolder(), 'j.db');
     const large = new JournalStore({ path, ...KEEP_ALL });
     for (let i = 0; i < 10; i++)
       large.append(
@@ -126,7 +127,7 @@ describe('JournalStore', () => {
   });
 
   it('prunes by age, but never the newest 10,000, whatever the clock says', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), maxBytes: 1e12, maxAgeMs: 5_000 });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), maxBytes: 1e12, maxAgeMs: 5_000 });
     store.append(
       'w/1',
       Array.from({ length: 10_700 }, (_, i) => row(`n${i}`, { atMs: i < 600 ? 1_000 : 100_000 })),
@@ -140,7 +141,7 @@ describe('JournalStore', () => {
   });
 
   it('keeps small values by key', () => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...KEEP_ALL });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), ...KEEP_ALL });
     expect(store.loadState('policy')).toEqual(new Map());
     store.saveState(new Map([['policy', '{"a":1}']]));
     store.saveState(
@@ -168,7 +169,7 @@ describe('JournalStore', () => {
   });
 
   it('notices that its file was taken away, rather than write into nowhere', () => {
-    const path = join(tempDir(), 'j.db');
+    const path = join(testFolder(), 'j.db');
     const store = new JournalStore({ path, ...KEEP_ALL });
     renameSync(path, `${path}.away`);
     expect(() => store.append('w/1', [row('lost')])).toThrow(/removed or replaced/);
@@ -177,7 +178,7 @@ describe('JournalStore', () => {
   });
 
   it('refuses a damaged file, another database, and a newer journal, and leaves each as it was', () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const open = (name: string) => () => new JournalStore({ path: join(dir, name), ...KEEP_ALL }).close();
     writeFileSync(join(dir, 'text.db'), 'no database '.repeat(1_000));
     expect(open('text.db')).toThrow(/not a database/);
@@ -197,7 +198,7 @@ describe('JournalStore', () => {
   });
 
   it('finds pages that were overwritten', () => {
-    const path = join(tempDir(), 'j.db');
+    const path = join(testFolder(), 'j.db');
     const store = new JournalStore({ path, ...KEEP_ALL });
     store.append(
       'w/1',
@@ -215,7 +216,7 @@ describe('JournalStore', () => {
   });
 
   it('tells in place of a row of somebody else that it cannot be read, and gives no such row to recovery', () => {
-    const path = join(tempDir(), 'j.db');
+    const path = join(testFolder(), 'j.db');
     const store = new JournalStore({ path, ...KEEP_ALL });
     const start = { type: 'action-start', actionId: 'a' } as const;
     store.append('w/1', [
@@ -236,7 +237,7 @@ describe('JournalStore', () => {
 
 describe('migration', () => {
   it('saves a copy of the old journal before it changes it', () => {
-    const path = join(tempDir(), "it's.db");
+    const path = join(testFolder(), "it's.db");
     const store = new JournalStore({ path, ...KEEP_ALL });
     store.append('w/1', [row('old')]);
     store.close();
@@ -257,7 +258,7 @@ describe('migration', () => {
   });
 
   it('leaves the old version when a step fails', () => {
-    const path = join(tempDir(), 'j.db');
+    const path = join(testFolder(), 'j.db');
     new JournalStore({ path, ...KEEP_ALL }).close();
     const db = new Database(path);
     const broken = [...MIGRATIONS, 'CREATE TABLE half (a)', 'this is no SQL'];
@@ -275,7 +276,7 @@ describe('encodeEntry', () => {
     );
     expect(long.text).toHaveLength(MAX_TEXT_CHARS + 1);
     expect(JSON.parse(long.data)).toEqual({ dropped: expect.stringMatching(/^\d+ characters of data$/) });
-    const path = join(tempDir(), 'j.db');
+    const path = join(testFolder(), 'j.db');
     const store = new JournalStore({ path, ...KEEP_ALL });
     store.append('w/1', [row('before\0after', { data: { text: 'a\0b' } })]);
     expect(store.read({ limit: 1 })[0]).toMatchObject({ text: 'before\\0after', data: { text: 'a\0b' } });

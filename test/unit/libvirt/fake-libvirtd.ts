@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { XdrReader, XdrWriter } from '../../../src/hypervisors/libvirt/rpc/xdr.js';
-import { testFolder } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const HEADER = 28;
 const REMOTE = 0x2000_8086;

@@ -4,7 +4,8 @@ import { LibvirtDriver } from '../../../src/hypervisors/libvirt/libvirt-driver.j
 import { writeDomain } from '../../../src/hypervisors/libvirt/rpc/domain.js';
 import { XdrWriter } from '../../../src/hypervisors/libvirt/rpc/xdr.js';
 import type { LibvirtSpec } from '../../../src/model/hypervisors/libvirt.js';
-import { testFolder, testHost, testVm, UUID } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testHost, testVm, UUID } from '../qemu/fixtures.js';
 import { FakeLibvirtd } from './fake-libvirtd.js';
 
 const [GET_XML, LOOKUP, CREATE, STATE, DESTROY] = [14, 23, 196, 212, 234];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { backingFile, snapshotNames } from '../../../src/hypervisors/libvirt/qcow2.js';
 import { readImageHeader } from '../../../src/images/image-header.js';
-import { testFolder } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const img = (...args: string[]) => execFileSync('qemu-img', args, { stdio: 'pipe' });
 

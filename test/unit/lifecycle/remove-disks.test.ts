@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { removeDisks } from '../../../src/lifecycle/remove-disks.js';
 import type { DiskSpec } from '../../../src/model/hypervisor.js';
-import { testFolder, testVm } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testVm } from '../qemu/fixtures.js';
 
 function bench() {
   const folder = testFolder();

@@ -6,7 +6,8 @@ import { firecrackerPaths } from '../../../src/hypervisors/firecracker/firecrack
 import { qemuPaths } from '../../../src/hypervisors/qemu/qemu-vm.js';
 import { VmFolder } from '../../../src/lifecycle/vm-folder.js';
 import type { VmSpec } from '../../../src/model/vm.js';
-import { testFolder, testVm } from '../qemu/fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testVm } from '../qemu/fixtures.js';
 
 function setUp() {
   const folder = testFolder();

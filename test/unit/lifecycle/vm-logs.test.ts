@@ -2,10 +2,10 @@ import { appendFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } fro
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readLog } from '../../../src/lifecycle/vm-logs.js';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 function log(text: string | Buffer): string {
-  const path = join(tempDir(), 'console.log');
+  const path = join(testFolder(), 'console.log');
   writeFileSync(path, text);
   return path;
 }
@@ -31,7 +31,7 @@ describe('the last lines of a log', () => {
   });
 
   it('are none where there is no log, or no file', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const nothing = { text: '', file: null, next: 0 };
     expect(await readLog(join(dir, 'none'), { lines: 3 })).toEqual(nothing);
     mkdirSync(join(dir, 'folder'));
@@ -39,7 +39,7 @@ describe('the last lines of a log', () => {
   });
 
   it('are read through the link of the folder, and through none that stands in place of the log', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const [link, target, secret] = ['link', 'console.log', 'shadow'].map((name) => join(dir, name));
     if (link === undefined || target === undefined || secret === undefined) throw new Error('no paths');
     writeFileSync(secret, 'root:$6$secret\n');

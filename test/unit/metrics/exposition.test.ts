@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'undici';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { testFolder } from '../../fixtures/folder.js';
 import { startCli } from '../cli/run-cli.js';
-import { tempDir } from '../daemon/helpers.js';
 import { documentedMetrics, metricsOf, ROOT, rules } from './alert-files.js';
 
 const DOCUMENT = `apiVersion: kubevirt.io/v1
@@ -37,7 +37,7 @@ const OF_RUNNING_VMS = ['vmpulse_certificate_expiry_timestamp_seconds'];
 
 /** Names with a type in what a daemon with one VM tells; a histogram by its three series. */
 async function namesOfDaemon(): Promise<string[]> {
-  const dir = tempDir();
+  const dir = testFolder();
   mkdirSync(join(dir, 'vms.d'));
   writeFileSync(join(dir, 'vms.d/web.yaml'), DOCUMENT);
   writeFileSync(join(dir, 'config.yaml'), 'metrics:\n  seedNames: true\n');

@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
@@ -9,6 +8,7 @@ import { sendBy } from '../../../src/notify/channels/registry.js';
 import type { Message } from '../../../src/notify/message.js';
 import { secretReader } from '../../../src/notify/secret.js';
 import { Undelivered } from '../../../src/notify/undelivered.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { Sink } from './sink.js';
 
 const certs = new URL('../../fakes/certs/', import.meta.url);
@@ -16,14 +16,8 @@ const pem = (name: string) => readFileSync(new URL(`${name}.pem`, certs), 'utf8'
 const caFile = fileURLToPath(new URL('ca.pem', certs));
 const tls = { key: pem('good.key'), cert: pem('good') };
 
-function tempDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-notify-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
 function secretFile(text: string): string {
-  const path = join(tempDir(), 'secret');
+  const path = join(testFolder(), 'secret');
   writeFileSync(path, `${text}\n`, { mode: 0o600 });
   return path;
 }
@@ -293,7 +287,7 @@ describe('mail', () => {
 
 describe('a program', () => {
   it('is given the message as JSON and in its environment', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = join(dir, 'notify');
     writeFileSync(file, `#!/bin/sh\ncat > ${dir}/json\necho "$VMPULSE_SUBJECT" > ${dir}/subject\n`);
     chmodSync(file, 0o755);
@@ -314,7 +308,7 @@ describe('a program', () => {
   });
 
   it('that does not even end when it is killed is left behind', async () => {
-    const file = join(tempDir(), 'notify');
+    const file = join(testFolder(), 'notify');
     writeFileSync(file, '#!/bin/sh\nexec sleep 60\n');
     chmodSync(file, 0o755);
     // As if it hung in the kernel: no signal reaches it.

@@ -1,14 +1,4 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Clock, systemClock } from '../../../src/model/clock.js';
@@ -17,16 +7,11 @@ import { Notifier } from '../../../src/notify/notifier.js';
 import { secretReader } from '../../../src/notify/secret.js';
 import type { RuntimeEvent } from '../../../src/runtime/views.js';
 import { settle } from '../../fakes/manual-clock.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { FakeRuntime, vmView } from '../daemon/fake-runtime.js';
 import { Sink } from './sink.js';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
-
-function tempDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-notify-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 function webhook(sink: Sink, more: Partial<NotifyChannel> = {}): NotifyChannel {
   const way = { kind: 'webhook', url: `http://127.0.0.1:${sink.port}/` } as const;
@@ -44,7 +29,7 @@ interface Body {
   }[];
 }
 
-async function world(settings: Partial<NotifySettings>, stateDir = tempDir(), clock: Clock = systemClock) {
+async function world(settings: Partial<NotifySettings>, stateDir = testFolder(), clock: Clock = systemClock) {
   const runtime = new FakeRuntime();
   const degraded = new Map<string, string>();
   const deliveries: string[] = [];
@@ -245,7 +230,7 @@ describe('notifications', () => {
 
   it('go to the other channels where one cannot be opened, and to that one once it can', async () => {
     const [sink, other] = [await Sink.open(), await Sink.open()];
-    const stateDir = tempDir();
+    const stateDir = testFolder();
     mkdirSync(join(stateDir, 'notify', 'spool'), { recursive: true });
     const inTheWay = join(stateDir, 'notify', 'spool', 'first');
     writeFileSync(inTheWay, '');
@@ -317,7 +302,7 @@ describe('notifications', () => {
         return () => timers.delete(fn);
       },
     };
-    const { notifier, stateDir, fail } = await world({ channels: [webhook(sink)] }, tempDir(), clock);
+    const { notifier, stateDir, fail } = await world({ channels: [webhook(sink)] }, testFolder(), clock);
     fail('default/web-1');
     await settle();
     for (const fire of timers) fire();
@@ -326,7 +311,7 @@ describe('notifications', () => {
   });
 
   it('go on where channels that were added cannot be read', async () => {
-    const stateDir = tempDir();
+    const stateDir = testFolder();
     mkdirSync(join(stateDir, 'notify'));
     writeFileSync(join(stateDir, 'notify', 'channels.json'), '[{');
     writeFileSync(join(stateDir, 'notify', 'incidents.json'), '{');

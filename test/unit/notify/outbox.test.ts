@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
@@ -7,15 +6,10 @@ import { Outbox, type OutboxOptions } from '../../../src/notify/outbox.js';
 import { Spool } from '../../../src/notify/spool.js';
 import { Undelivered } from '../../../src/notify/undelivered.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const PATIENCE = { timeout: 20_000, interval: 5 };
 const DAY_MS = 86_400_000;
-
-function tempDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-spool-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 async function world(
   options: Partial<OutboxOptions<string>> & {
@@ -24,7 +18,7 @@ async function world(
     maxEntries?: number;
   } = {},
 ) {
-  const { folder = tempDir(), clock = new ManualClock(), maxEntries = 100, ...rest } = options;
+  const { folder = testFolder(), clock = new ManualClock(), maxEntries = 100, ...rest } = options;
   const dropped: string[] = [];
   const spool = new Spool({ folder, payload: z.string(), maxEntries, onDropped: (why) => dropped.push(why) });
   await spool.load();
@@ -134,7 +128,7 @@ describe('an outbox', () => {
   });
 
   it('puts aside what is damaged, and goes on with the rest', async () => {
-    const folder = tempDir();
+    const folder = testFolder();
     writeFileSync(join(folder, '000000000001.json'), '{"id": "a", ');
     writeFileSync(join(folder, '000000000002.json.partial'), '{');
     const entry = { id: 'b', atMs: 0, attempts: 0, nextAtMs: 0, payload: 'b' };

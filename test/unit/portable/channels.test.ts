@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ProbeEngine } from '../../../src/engine/index.js';
 import type { Channel, ChannelEvent } from '../../../src/engine/probe-engine.js';
-import { Events, eventually, folder, target } from '../../native/engine/support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { Events, eventually, target } from '../../native/engine/support.js';
 import { openPortable, stuckListener } from './support.js';
 
 const GREETING = '{"QMP": {"version": {}, "capabilities": []}}\r\n';
@@ -18,7 +19,7 @@ interface Peer {
 /** Listens on a Unix socket until the test ends; hands each connection over. */
 async function listen(
   onConnection: (socket: Socket) => void,
-  path = join(folder(), 'socket'),
+  path = join(testFolder(), 'socket'),
 ): Promise<Peer> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -166,7 +167,7 @@ describe('a monitor', () => {
   });
 
   it('that is not there is tried with longer and longer pauses, and found once it is', async () => {
-    const path = join(folder(), 'later');
+    const path = join(testFolder(), 'later');
     const engine = openPortable();
     const { channel, events } = open(engine, path);
     expect(await find(events, 'disconnected')).toMatchObject({ reason: 'connection-refused' });

@@ -8,7 +8,8 @@ import type { TargetCheck } from '../../../src/engine/probe-engine.js';
 import type { HttpGetOptions } from '../../../src/model/probe.js';
 import { ZOO, zooCheck, zooTimeoutMs } from '../../fakes/http-zoo.js';
 import { failed, OK } from '../../fakes/http-zoo-verdict.js';
-import { eventually, folder, PATIENCE_MS, target, within } from '../../native/engine/support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { eventually, PATIENCE_MS, target, within } from '../../native/engine/support.js';
 import { openPortable } from './support.js';
 
 const RESPONSE = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -175,7 +176,7 @@ describe('kept connections', () => {
 
 describe('other places', () => {
   it('a Unix socket is asked as localhost', async () => {
-    const path = join(folder(), 'http.sock');
+    const path = join(testFolder(), 'http.sock');
     const requests: string[] = [];
     const server = createServer((socket) => {
       socket.on('error', () => {});
@@ -198,7 +199,7 @@ describe('other places', () => {
 
   it('a Unix socket that nobody has is refused', async () => {
     const http = { scheme: 'http', port: 80, path: '/', headers: [] } as const;
-    const check = { kind: 'httpGet', endpoint: { unix: join(folder(), 'no') }, http } as const;
+    const check = { kind: 'httpGet', endpoint: { unix: join(testFolder(), 'no') }, http } as const;
     const { outcome } = await openPortable().probeOnce(check, { timeoutMs: 5000 });
     expect(outcome).toEqual(failed('connection-refused'));
   });

@@ -5,7 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { ProbeEngine } from '../../../src/engine/index.js';
 import type { TargetCheck } from '../../../src/engine/probe-engine.js';
 import type { VmpulseError } from '../../../src/model/errors.js';
-import { folder, target, tcpServer, within } from '../../native/engine/support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { target, tcpServer, within } from '../../native/engine/support.js';
 import { errorOf, openPortable } from './support.js';
 
 /** Children run the built package. */
@@ -14,7 +15,7 @@ const ENGINE = new URL('../../../dist/engine/index.js', import.meta.url).href;
 describe('the choice of the engine', () => {
   it('auto takes the portable one where the addon cannot be loaded, and says so once', async () => {
     const told: VmpulseError[] = [];
-    const addonPath = join(folder(), 'engine.node');
+    const addonPath = join(testFolder(), 'engine.node');
     const engine = new ProbeEngine({ addonPath, onFallback: (error) => told.push(error) });
     onTestFinished(() => engine.close());
     expect(engine.backend).toBe('portable');
@@ -36,7 +37,7 @@ describe('the choice of the engine', () => {
     const onFallback = (): void => {
       told += 1;
     };
-    const addonPath = join(folder(), 'engine.node');
+    const addonPath = join(testFolder(), 'engine.node');
     const error = errorOf(() => new ProbeEngine({ engine: 'native', addonPath, onFallback }));
     expect([error.code, told]).toEqual(['ERR_VMPULSE_NATIVE', 0]);
   });
@@ -46,7 +47,7 @@ describe('the choice of the engine', () => {
     const onFallback = (): void => {
       told += 1;
     };
-    const addonPath = join(folder(), 'engine.node');
+    const addonPath = join(testFolder(), 'engine.node');
     const error = errorOf(() => new ProbeEngine({ addonPath, onFallback, threads: 0 }));
     expect([error.code, told]).toEqual(['ERR_VMPULSE_ARGUMENT', 1]);
   });
@@ -88,7 +89,7 @@ describe('the process', () => {
       const endpoint = { ip: '127.0.0.1', port: ${port} };
       const http = { kind: 'httpGet', endpoint, http: { scheme: 'http', port: ${port}, path: '/', headers: [] } };
       const channels = Array.from({ length: 20 }, (_, i) =>
-        engine.openChannel({ protocol: i % 2 ? 'qga' : 'qmp', path: ${JSON.stringify(folder())} + '/nobody-' + i }));
+        engine.openChannel({ protocol: i % 2 ? 'qga' : 'qmp', path: ${JSON.stringify(testFolder())} + '/nobody-' + i }));
       engine.add(Array.from({ length: 400 }, (_, i) => ({
         id: 't' + i,
         check: [{ kind: 'tcpSocket', endpoint, close: 'rst' }, http, { kind: 'external' },

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ProbeEngine } from '../../../src/engine/index.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { freePort } from '../../fixtures/ports.js';
-import { Events, eventually, folder, target, tcpCheck, within } from '../../native/engine/support.js';
+import { Events, eventually, target, tcpCheck, within } from '../../native/engine/support.js';
 import { errorOf, openPortable } from './support.js';
 
 const TIMING = {
@@ -185,7 +186,7 @@ describe('the end', () => {
 
   it('close ends every call that is outstanding', async () => {
     const engine = new ProbeEngine({ engine: 'portable' });
-    const channel = engine.openChannel({ protocol: 'qmp', path: `${folder()}/no` });
+    const channel = engine.openChannel({ protocol: 'qmp', path: `${testFolder()}/no` });
     const calls = [
       engine.probeOnce(tcpCheck(await freePort()), { timeoutMs: 60_000 }),
       channel.request('query-status', undefined, { deadlineMs: 60_000 }),

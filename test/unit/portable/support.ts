@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ProbeEngine, ProbeEngineOptions } from '../../../src/engine/index.js';
 import { VmpulseError } from '../../../src/model/errors.js';
-import { folder, openEngine, within } from '../../native/engine/support.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { openEngine, within } from '../../native/engine/support.js';
 
 /** A portable engine that is closed when the test ends. */
 export function openPortable(options: ProbeEngineOptions = {}): ProbeEngine {
@@ -34,7 +35,7 @@ type Place = { readonly unix: string } | { readonly ip: string; readonly port: n
 export async function stuckListener(
   family: 'tcp' | 'unix',
 ): Promise<{ readonly endpoint: Place; readonly fill: () => Promise<void> }> {
-  const path = join(folder(), 'stuck');
+  const path = join(testFolder(), 'stuck');
   const listen = family === 'unix' ? { path, backlog: 1 } : { host: '127.0.0.1', port: 0, backlog: 1 };
   const code = `
     const server = require('node:net').createServer();

@@ -5,7 +5,7 @@ import { systemClock } from '../../../src/model/clock.js';
 import { type CommandOptions, DEFAULT_TIMING } from '../../../src/model/probe.js';
 import { type ExternalSetting, lookOnce } from '../../../src/probes/external.js';
 import { PROBE_KINDS } from '../../../src/probes/registry.js';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const SETTING: ExternalSetting = {
   vm: {
@@ -77,7 +77,7 @@ describe('a command', () => {
   });
 
   it('gets its arguments as they are: there is no shell', async () => {
-    const file = join(tempDir(), 'never');
+    const file = join(testFolder(), 'never');
     expect(await open(['/bin/echo', `$(touch ${file})`, ';', '*'])()).toMatchObject({
       outcome: { result: 'ok' },
     });
@@ -112,7 +112,7 @@ describe('a command', () => {
   });
 
   it('that cannot be started says nothing about the VM', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const plain = join(dir, 'plain');
     writeFileSync(plain, 'no program');
     chmodSync(plain, 0o644);
@@ -142,7 +142,7 @@ describe('a command', () => {
   });
 
   it('is ended at its deadline with all that it has started, however deaf', async () => {
-    const file = join(tempDir(), 'pids');
+    const file = join(testFolder(), 'pids');
     const script = `trap '' TERM; sleep 1000 & echo $! >>${file}; (sleep 1000; true) & echo $! >>${file}; echo $$ >>${file}; while :; do sleep 1; done`;
     const look = shell(script, asSelf);
     const first = look(1500);
@@ -162,7 +162,7 @@ describe('a command', () => {
   });
 
   it('leaves nothing behind when it ends by itself', async () => {
-    const file = join(tempDir(), 'pids');
+    const file = join(testFolder(), 'pids');
     const script = `sleep 1000 & echo $! >>${file}; exit 0`;
     expect((await shell(script, asSelf)()).outcome).toEqual({ result: 'ok' });
     const [pid = 0] = await pidsIn(file, 1);
@@ -170,7 +170,7 @@ describe('a command', () => {
   });
 
   it('is not waited for when something that has left it holds its output open', async () => {
-    const file = join(tempDir(), 'pids');
+    const file = join(testFolder(), 'pids');
     const script = `setsid sh -c 'echo $$ >>${file}; exec sleep 1000' & while ! test -s ${file}; do :; done; echo gone >&2; exit 4`;
     expect(await shell(script, asSelf)()).toMatchObject({ message: 'exit status 4: gone' });
     for (const pid of await pidsIn(file, 1)) process.kill(pid, 'SIGKILL');
@@ -178,7 +178,7 @@ describe('a command', () => {
 
   it('may not have UID 0 under another name', async (context) => {
     if (!isRoot) context.skip('only root has a mount namespace with its own users');
-    const dir = tempDir();
+    const dir = testFolder();
     mkdirSync(join(dir, 'x'));
     const passwd = readFileSync('/etc/passwd', 'utf8');
     const alias = passwd.split('\n').find((line) => /^(?!root:)[^:]+:[^:]*:0:/.test(line));

@@ -6,8 +6,8 @@ import { WorkerPool } from '../../../src/pool/index.js';
 import { lookOnce } from '../../../src/probes/external.js';
 import { PROBE_KINDS } from '../../../src/probes/registry.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { vmSpec } from '../../fixtures/vm-spec.js';
-import { tempDir } from '../daemon/helpers.js';
 
 const pool = new WorkerPool();
 afterAll(() => pool.close());
@@ -17,7 +17,7 @@ const BAD = { result: 'failed', reason: 'bad-body' };
 
 /** A console probe on a log of its own, on a clock that stands still unless moved. */
 function watch(options: ConsoleOptions, before: string | null = '', vm: 'vm' | 'by hand' = 'vm') {
-  const log = join(tempDir(), 'console.log');
+  const log = join(testFolder(), 'console.log');
   if (before !== null) writeFileSync(log, before);
   const clock = new ManualClock();
   const probe = PROBE_KINDS.console.open(

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { HostResolver, type HostResolverOptions } from '../../../src/probes/dns/host-resolver.js';
 import { DnsServer } from '../../fakes/dns-server.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const V6 = '2001:db8:0:0:0:0:0:1';
 const NONE = { result: 'failed', reason: 'dns-failure' };
@@ -16,7 +16,7 @@ async function setUp(
 ) {
   const server = await DnsServer.start(records);
   const clock = new ManualClock();
-  const dir = tempDir();
+  const dir = testFolder();
   const hostsPath = join(dir, 'hosts');
   const resolvConfPath = join(dir, 'resolv.conf');
   writeFileSync(hostsPath, '');

@@ -10,7 +10,7 @@ import { DEFAULT_TIMING, type SshOptions } from '../../../src/model/probe.js';
 import { WorkerPool } from '../../../src/pool/index.js';
 import { lookOnce } from '../../../src/probes/external.js';
 import { PROBE_KINDS } from '../../../src/probes/registry.js';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const pool = new WorkerPool({ maxThreads: 1, tasksPerThread: 16 });
 afterAll(() => pool.close());
@@ -26,7 +26,7 @@ function fingerprintOf(publicKey: string): string {
 }
 
 function secret(text: string, mode = 0o600): string {
-  const path = join(tempDir(), 'secret');
+  const path = join(testFolder(), 'secret');
   writeFileSync(path, text);
   chmodSync(path, mode);
   return path;
@@ -250,7 +250,7 @@ const hasSshd = existsSync(SSHD) && process.geteuid?.() === 0;
 describe(`a real OpenSSH server${hasSshd ? '' : ` (left out: needs root and ${SSHD}; node scripts/setup.mjs --ci)`}`, () => {
   /** One of its own on loopback, with nothing of the system's configuration. */
   async function sshd(): Promise<{ port: number; dir: string }> {
-    const dir = tempDir();
+    const dir = testFolder();
     const path = (name: string) => join(dir, name);
     for (const name of ['host_ed25519', 'host_rsa']) {
       const type = name === 'host_rsa' ? ['-t', 'rsa', '-b', '3072'] : ['-t', 'ed25519'];

@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { deliversDirectly } from '../../../src/hypervisors/vcpu/direct-injection.js';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 it('a processor delivers interrupts by itself where one of the modules says so', async () => {
-  const folder = tempDir();
+  const folder = testFolder();
   const parameter = (name: string, text: string) => {
     const path = join(folder, name);
     writeFileSync(path, text);

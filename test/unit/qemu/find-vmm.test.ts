@@ -11,7 +11,8 @@ import { ProcScanner } from '../../../src/hypervisors/vmm/proc-scan/proc-scanner
 import { newRecord, readRecord, writeRecord } from '../../../src/hypervisors/vmm/record.js';
 import { Deadline } from '../../../src/model/deadline.js';
 import { differingPaths, machineOf } from '../../../src/model/machine.js';
-import { testFolder, testHost, testVm } from './fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testHost, testVm } from './fixtures.js';
 import { end, standIn } from './processes.js';
 
 /** Of this run alone: the scan sees every process of the host. */

@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import type { Channel, ChannelEvent, ChannelOptions } from '../../../src/engine/probe-engine.js';
 import type { DriverHost } from '../../../src/hypervisors/host.js';
 import { identify, livingState } from '../../../src/hypervisors/process.js';
@@ -54,13 +50,6 @@ export function testVm(hypervisor: Partial<QemuSpec> = {}, rest: Partial<VmSpec>
       ...hypervisor,
     },
   };
-}
-
-/** A folder of this test alone; short, as socket paths end at 107 bytes. */
-export function testFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'vmp-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 type Answer = (args: Readonly<Record<string, unknown>> | undefined) => unknown;

@@ -10,7 +10,8 @@ import { stopVmm } from '../../../src/hypervisors/vmm/stop-vmm.js';
 import { Deadline } from '../../../src/model/deadline.js';
 import { errnoOf, errorMessage } from '../../../src/model/errors.js';
 import type { ProcessIdentity } from '../../../src/model/vm.js';
-import { testFolder, testHost, testVm } from './fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testHost, testVm } from './fixtures.js';
 
 const UUID = '6ba7b810-9dad-41d1-80b4-00c04fd430c8';
 const FREEZER = '/sys/fs/cgroup/freezer';

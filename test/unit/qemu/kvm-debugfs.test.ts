@@ -2,13 +2,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { debugfsInjections } from '../../../src/hypervisors/vcpu/kvm-debugfs.js';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const HOST = 'pid:[4026531836]';
 
 /** KVM's folder with one guest a name. */
 function kvm(guests: Readonly<Record<string, string>>): string {
-  const root = tempDir();
+  const root = testFolder();
   for (const [name, injections] of Object.entries(guests)) {
     mkdirSync(join(root, name));
     writeFileSync(join(root, name, 'irq_injections'), injections);

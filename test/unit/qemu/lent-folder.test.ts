@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { takeFolderBack } from '../../../src/hypervisors/vmm/lent-folder.js';
 import { newRecord, readRecord, writeRecord } from '../../../src/hypervisors/vmm/record.js';
-import { testFolder, testVm } from './fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testVm } from './fixtures.js';
 
 const NOBODY = 65_534;
 

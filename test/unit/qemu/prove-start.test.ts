@@ -11,7 +11,8 @@ import { qemuPaths } from '../../../src/hypervisors/qemu/qemu-vm.js';
 import type { FoundVmm } from '../../../src/hypervisors/vmm/find-vmm.js';
 import { ProcScanner } from '../../../src/hypervisors/vmm/proc-scan/proc-scanner.js';
 import { Deadline } from '../../../src/model/deadline.js';
-import { testFolder, testHost, testVm } from './fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { testHost, testVm } from './fixtures.js';
 import { standIn, type TestProcess } from './processes.js';
 
 const KVM_WORKS = { ok: true } as const;

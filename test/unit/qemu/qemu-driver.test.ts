@@ -16,7 +16,8 @@ import { QemuDriver } from '../../../src/hypervisors/qemu/qemu-driver.js';
 import { findSystemdRun, launchCommand } from '../../../src/hypervisors/vmm/launch.js';
 import type { QemuSpec } from '../../../src/model/hypervisors/qemu.js';
 import type { ProcessIdentity, VmSpec } from '../../../src/model/vm.js';
-import { FakeChannel, testFolder, testHost, testVm } from './fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { FakeChannel, testHost, testVm } from './fixtures.js';
 import { standIn } from './processes.js';
 
 const SOON = { deadlineMs: 10_000 };

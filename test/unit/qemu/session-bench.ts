@@ -4,7 +4,8 @@ import { startedAtMs } from '../../../src/hypervisors/process.js';
 import { QemuMonitor } from '../../../src/hypervisors/qemu/monitor.js';
 import { qemuPaths } from '../../../src/hypervisors/qemu/qemu-vm.js';
 import { QemuSession } from '../../../src/hypervisors/qemu/session.js';
-import { FakeChannel, testFolder, testHost, testVm } from './fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { FakeChannel, testHost, testVm } from './fixtures.js';
 import { standIn } from './processes.js';
 
 /** A QEMU as far as its monitor goes. */

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { livingState } from '../../../src/hypervisors/process.js';
 import { LogKeeper } from '../../../src/hypervisors/vmm/logs.js';
-import { FakeChannel, testFolder } from './fixtures.js';
+import { testFolder } from '../../fixtures/folder.js';
+import { FakeChannel } from './fixtures.js';
 import { end } from './processes.js';
 import { attach, SOON } from './session-bench.js';
 

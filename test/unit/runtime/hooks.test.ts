@@ -1,5 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { identify } from '../../../src/hypervisors/process.js';
@@ -13,18 +12,13 @@ import { RunningHooks } from '../../../src/runtime/hooks/running-hooks.js';
 import { untrusted } from '../../../src/runtime/hooks/trusted-file.js';
 import { MemoryJournal } from '../../../src/runtime/journal/index.js';
 import { Recorder } from '../../../src/runtime/recorder.js';
+import { testFolder } from '../../fixtures/folder.js';
 import { vmSpec } from '../../fixtures/vm-spec.js';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 const never = new AbortController().signal;
 const why = { reason: 'vmm-dead/process-gone', detail: 'process 7 is gone', actionId: 'a-1' };
 const isRoot = process.geteuid?.() === 0;
-
-function tempDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-hooks-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 function script(dir: string, name: string, ...lines: string[]): string {
   const path = join(dir, name);
@@ -34,7 +28,7 @@ function script(dir: string, name: string, ...lines: string[]): string {
 }
 
 function world(options: { vm?: Partial<VmSpec>; settings?: Partial<HookSettings>; stateDir?: string } = {}) {
-  const stateDir = options.stateDir ?? tempDir();
+  const stateDir = options.stateDir ?? testFolder();
   const vm = vmSpec('web', options.vm);
   const journal = new MemoryJournal();
   const recorder = new Recorder({ journal, clock: systemClock, logger: silentLogger, deadlineMs: 5000 });
@@ -68,7 +62,7 @@ const preStart = (file: string, more: Partial<Hook> = {}): Hook => ({
 
 describe('pre-start hooks', () => {
   it('are given name, reason and time, and the environment; what they write is kept', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = script(
       dir,
       'pre-start.sh',
@@ -105,7 +99,7 @@ describe('pre-start hooks', () => {
   });
 
   it('keep a start back with what they said last, and the later ones are not run', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const failing = script(dir, 'a', 'echo "ERROR: Shared storage not mounted"', 'exit 1');
     const later = script(dir, 'b', `touch ${dir}/ran`);
     const { hooks, vm, texts } = world({ vm: { hooks: [preStart(failing), preStart(later)] } });
@@ -117,7 +111,7 @@ describe('pre-start hooks', () => {
   });
 
   it('end at their limit with every process of their group, and that keeps a start back', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = script(
       dir,
       'endless',
@@ -134,7 +128,7 @@ describe('pre-start hooks', () => {
   });
 
   it('are those of the VM before those of the host, documents before what was added', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = (name: string) => script(dir, name, `echo ${name} >> ${dir}/order`);
     const { hooks, vm, stateDir } = world({
       vm: { hooks: [preStart(file('document'))] },
@@ -170,7 +164,7 @@ describe('pre-start hooks', () => {
   });
 
   it('take a shell only where one is asked for', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const run = async (hook: Hook) => {
       const { hooks, vm } = world({ vm: { hooks: [hook] } });
       await hooks.start();
@@ -188,7 +182,7 @@ describe('pre-start hooks', () => {
     const { hooks } = world();
     await hooks.start();
     const add = (file: string) => hooks.add({ vm: null, hook: preStart(file), author: 'ann' });
-    const dir = tempDir();
+    const dir = testFolder();
     const plain = script(dir, 'plain', 'true');
     chmodSync(plain, 0o644);
     await expect(add(join(dir, 'nothing'))).rejects.toMatchObject({
@@ -200,7 +194,7 @@ describe('pre-start hooks', () => {
   });
 
   it('that were added and cannot be read keep every start back, and the file is left alone', async () => {
-    const stateDir = tempDir();
+    const stateDir = testFolder();
     writeFileSync(join(stateDir, 'hooks.json'), '{"lastId": 1, "hooks": [{]}');
     const { hooks, vm, degraded } = world({ stateDir });
     await hooks.start();
@@ -213,7 +207,7 @@ describe('pre-start hooks', () => {
   });
 
   it('are withdrawn by their caller, and nothing is told of them then', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = script(dir, 'slow', `echo > ${dir}/began`, 'sleep 60');
     const { hooks, vm, ran, texts } = world({ vm: { hooks: [preStart(file)] } });
     await hooks.start();
@@ -229,7 +223,7 @@ describe('pre-start hooks', () => {
 
 describe('a program that others could have written', () => {
   it('is refused, and says which chmod helps', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = script(dir, 'hook', 'exit 0');
     chmodSync(file, 0o775);
     expect(await untrusted(file, undefined)).toContain(`chmod go-w ${file}`);
@@ -251,7 +245,7 @@ describe('a program that others could have written', () => {
 
   it('is refused when it belongs to another user than the one it runs as', async (context) => {
     if (!isRoot) context.skip('only root gives files away');
-    const dir = tempDir();
+    const dir = testFolder();
     const file = script(dir, 'hook', 'exit 0');
     chownSync(file, 65_534, 65_534);
     expect(await untrusted(file, undefined)).toContain('belongs to user 65534');
@@ -259,7 +253,7 @@ describe('a program that others could have written', () => {
   });
 
   it('is not run', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = script(dir, 'hook', `touch ${dir}/ran`);
     chmodSync(file, 0o777);
     const { hooks, vm, ran } = world({ vm: { hooks: [preStart(file)] } });
@@ -283,7 +277,7 @@ describe('a program that others could have written', () => {
 
 describe('hooks that nothing waits for', () => {
   it('run a few at a time, those of one VM in order', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = script(
       dir,
       'note',
@@ -312,7 +306,7 @@ describe('hooks that nothing waits for', () => {
   });
 
   it('do not hold up a start', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const slow = script(dir, 'slow', `echo $$ > ${dir}/pid`, 'sleep 60');
     const { hooks, vm } = world({
       vm: { hooks: [{ event: 'on-failure', run: { file: slow } }, preStart('/bin/true')] },
@@ -331,7 +325,7 @@ describe('hooks that nothing waits for', () => {
 
 describe('a hook that does not end even when it is killed', () => {
   it('is left behind, and ended by the next daemon if it can be then', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const file = script(dir, 'hangs', 'exec sleep 60');
     const first = world({ vm: { hooks: [preStart(file, { timeoutMs: 2_000 })] } });
     await first.hooks.start();
@@ -354,7 +348,7 @@ describe('what hooks wrote', () => {
   const run = async ({ hooks, vm }: ReturnType<typeof world>) => hooks.beforeStart(vm, why, never);
 
   it('that cannot be kept or read is told, until it can', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const own = world({ vm: { hooks: [preStart(script(dir, 'a', 'echo hello'))] } });
     await own.hooks.start();
     const log = join(own.stateDir, 'hook-runs.jsonl');
@@ -373,7 +367,7 @@ describe('what hooks wrote', () => {
   });
 
   it('is whole after half a line that a daemon left that died', async () => {
-    const dir = tempDir();
+    const dir = testFolder();
     const own = world({ vm: { hooks: [preStart(script(dir, 'a', 'echo hello'))] } });
     writeFileSync(join(own.stateDir, 'hook-runs.jsonl'), '{"atMs":1,"vm":"te');
     await own.hooks.start();
@@ -385,7 +379,7 @@ describe('what hooks wrote', () => {
 
 describe('a daemon that died in the middle of a hook', () => {
   it('is followed by one that ends the hook with its group', async () => {
-    const runDir = tempDir();
+    const runDir = testFolder();
     const running = new RunningHooks(runDir);
     const abort = new AbortController();
     onTestFinished(() => abort.abort());
@@ -407,7 +401,7 @@ describe('a daemon that died in the middle of a hook', () => {
   });
 
   it('does not touch a process that has got its number since', async () => {
-    const runDir = tempDir();
+    const runDir = testFolder();
     const running = new RunningHooks(runDir);
     running.note(process.pid, 'pre-start hook /x of test/web');
     const path = join(runDir, 'hooks', `${process.pid}.json`);

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Deadline } from '../../../src/model/deadline.js';
 import { makeSeed } from '../../../src/runtime/storage/seed-iso.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const DATA = {
   userData: '#cloud-config\nhostname: web\n',
@@ -13,15 +13,9 @@ const DATA = {
 };
 const BIN = '/usr/bin';
 
-function place(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'vmpulse-seed-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
 /** A search path with only that program. */
 function only(tool: string): string {
-  const dir = place();
+  const dir = testFolder();
   symlinkSync(join(BIN, tool), join(dir, tool));
   return dir;
 }
@@ -30,7 +24,7 @@ const deadline = () => new Deadline('seed', { deadlineMs: 30_000 });
 
 /** What the image has, as a program that did not make it reads it. */
 function readBack(path: string): { label: string; files: Record<string, string> } {
-  const out = place();
+  const out = testFolder();
   const said = execFileSync(
     'xorriso',
     ['-osirrox', 'on', '-indev', path, '-pvd_info', '-extract', '/', out],
@@ -54,14 +48,14 @@ describe.skipIf(!existsSync(join(BIN, 'xorriso')))('the cloud-init image (skippe
     'genisoimage',
   ])('made by %s has the three files under its label', async (tool, context) => {
     if (!existsSync(join(BIN, tool))) context.skip(`${tool} is not installed`);
-    const path = join(place(), 'seed.iso');
+    const path = join(testFolder(), 'seed.iso');
     expect(await makeSeed(path, DATA, deadline(), only(tool))).toBe('made');
     expect(readBack(path)).toEqual(WANTED);
     expect(readdirSync(join(path, '..')).toSorted()).toEqual(['seed.iso', 'seed.sha256']);
   });
 
   it('is kept until its data changes', async () => {
-    const path = join(place(), 'seed.iso');
+    const path = join(testFolder(), 'seed.iso');
     await makeSeed(path, DATA, deadline());
     const { ino } = statSync(path);
     expect(await makeSeed(path, DATA, deadline())).toBe('kept');
@@ -71,8 +65,8 @@ describe.skipIf(!existsSync(join(BIN, 'xorriso')))('the cloud-init image (skippe
   });
 
   it('says what to install where no program can make it, and leaves nothing', async () => {
-    const dir = place();
-    await expect(makeSeed(join(dir, 'seed.iso'), DATA, deadline(), place())).rejects.toMatchObject({
+    const dir = testFolder();
+    await expect(makeSeed(join(dir, 'seed.iso'), DATA, deadline(), testFolder())).rejects.toMatchObject({
       code: 'ERR_VMPULSE_STORAGE',
       message: expect.stringMatching(/none of xorriso, genisoimage, .* install the package xorriso/),
     });

@@ -6,7 +6,7 @@ import { manPages } from '../../../scripts/lib/man-pages.mjs';
 import { findProgram } from '../../../scripts/lib/run.mjs';
 import { EXIT, EXIT_MEANINGS } from '../../../src/cli/exit-codes.js';
 import { describedProgram } from '../../../src/cli/program.js';
-import { tempDir } from '../daemon/helpers.js';
+import { testFolder } from '../../fixtures/folder.js';
 
 const program = describedProgram();
 const exitStatuses = Object.fromEntries(
@@ -18,7 +18,7 @@ const exitStatuses = Object.fromEntries(
 const pages = manPages(program, { version: '1.2.3', date: '2026-01-31', exitStatuses });
 
 function written(): string {
-  const dir = join(tempDir(), 'man1');
+  const dir = join(testFolder(), 'man1');
   mkdirSync(dir);
   for (const [name, text] of pages) writeFileSync(join(dir, name), text);
   return dir;
