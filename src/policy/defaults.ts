@@ -68,8 +68,10 @@ export const LIMITS = {
   heldRetryMs: 1_000,
   /** Without an end this long after its timeout, an action is reported as overdue. */
   overdueMs: 30_000,
-  /** VMs that one step looks at beside the one that its event is about: half a millisecond. */
-  lookedAtAStep: 40,
+  /** Due VMs that a step looks at beside the one that its event is about; a turn of the event loop has hundreds of those. */
+  lookedAtBeside: 4,
+  /** … and one whose event is about no VM: a millisecond. */
+  lookedAt: 100,
   bootWindowMs: 60_000,
   /** Boots are this far apart while the host is under pressure. */
   pressedBootGapMs: 5_000,

@@ -29,7 +29,7 @@ export function step(state: PolicyState, event: PolicyEvent, now: number): StepR
   const concerned = apply(ctx, event);
   if (concerned === 'all' || holdOver) for (const vm of state.vms.values()) wakeNow(ctx, vm);
   else if (concerned) evaluate(ctx, concerned);
-  const left = lookAtDue(ctx, LIMITS.lookedAtAStep);
+  const left = lookAtDue(ctx, concerned && concerned !== 'all' ? LIMITS.lookedAtBeside : LIMITS.lookedAt);
   followFleet(ctx);
   lookAtDue(ctx, left);
   for (let granted = grantSlot(ctx); granted; granted = grantSlot(ctx)) evaluate(ctx, granted);
@@ -40,7 +40,8 @@ export function step(state: PolicyState, event: PolicyEvent, now: number): StepR
 
 /**
  * Looks at VMs whose time has come, so many at most: the others are due in the next step, which is asked for at once.
- * What concerns all VMs of a large host must not hold everything else up; no VM acts before it was looked at.
+ * What concerns all VMs of a large host must not hold everything else up; no VM acts before it was looked at. Events of
+ * single VMs come by the hundred in one turn of the event loop: few are looked at with one, many with a tick.
  */
 function lookAtDue(ctx: StepContext, most: number): number {
   for (let left = most; left > 0; left--) {

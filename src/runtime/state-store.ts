@@ -29,7 +29,7 @@ const MAINTENANCE = z
     ]),
   )
   .max(1_000_000);
-/** VMs whose text is made in one turn of the event loop: some milliseconds, when all have changed. */
+/** VMs whose text is made in one turn of the event loop: some milliseconds, whether it is another one or not. */
 const VMS_A_TURN = 100;
 
 /**
@@ -105,11 +105,13 @@ export class StateStore {
       this.#all || looked === undefined ? new Set([...state.vms.keys(), ...this.#saved.keys()]) : looked;
     this.#all = false;
     let changed = this.#changedHost(state);
+    let made = changed.size;
     try {
       for (const id of vms) {
         this.#addChanged(changed, state, id);
-        if (changed.size < VMS_A_TURN) continue;
-        await this.#write(changed);
+        made += 1;
+        if (made % VMS_A_TURN !== 0) continue;
+        await this.#write(changed, true);
         changed = new Map();
       }
       await this.#write(changed);
@@ -217,9 +219,12 @@ export class StateStore {
     return new Map(text === this.#savedHost ? [] : [[HOST_ROW, text]]);
   }
 
-  /** The journal takes writes in the order of the calls, so a row that is written twice ends as the later one. */
-  async #write(rows: ReadonlyMap<string, string | null>): Promise<void> {
-    if (rows.size === 0) return;
+  /**
+   * The journal takes writes in the order of the calls, so a row that is written twice ends as the later one. `always`: also
+   * where nothing changed but the time at which that was known.
+   */
+  async #write(rows: ReadonlyMap<string, string | null>, always = false): Promise<void> {
+    if (rows.size === 0 && !always) return;
     // What it does not know of it would take away again.
     if (this.#replacing) await this.#replacing;
     if (!this.#replaceAll) return await this.#put(new Map(), rows);

@@ -27,10 +27,10 @@ describe('what concerns all VMs of a large host', () => {
     const looked = () => [...s.state.vms.values()].filter(({ stored }) => stored === null).length;
     for (const vm of s.state.vms.values()) vmText(vm);
     s.send({ type: 'hold', vm: null, reason: 'drill', author: 'ada', untilMs: null });
-    expect(looked()).toBe(LIMITS.lookedAtAStep);
+    expect(looked()).toBe(LIMITS.lookedAt);
     expect(s.wakeAtMs).toBe(s.now);
     s.vmm({ type: 'panicked', action: 'pause' }, 'vm/499');
-    for (let turn = 0; turn < 500 / LIMITS.lookedAtAStep; turn++) s.send({ type: 'tick' });
+    for (let turn = 0; turn < 500 / LIMITS.lookedAt; turn++) s.send({ type: 'tick' });
     expect(looked()).toBe(500);
     expect(s.steps).toEqual([]);
     expect(s.wakeAtMs ?? Number.POSITIVE_INFINITY).toBeGreaterThan(s.now);
