@@ -1,5 +1,5 @@
 import type { HealthState } from '../model/health.js';
-import type { StoredJournalEntry } from '../model/ports.js';
+import type { JournalEntry, StoredJournalEntry } from '../model/ports.js';
 import type { RecoverySpec, RunStrategy, VmId, VmMode } from '../model/vm.js';
 import type { Explanation } from '../policy/explain.js';
 import type { Intent, KeptBy, ProbeSummary } from '../policy/index.js';
@@ -116,31 +116,12 @@ export interface ExplainView extends Explanation {
   readonly vmm: VmView['vmm'];
   /** Those of the host's that are about this VM. */
   readonly degradations: readonly Degradation[];
-  readonly journal: readonly {
-    readonly seq: number;
-    readonly atMs: number;
-    readonly type: string;
-    readonly text: string;
-  }[];
+  readonly journal: readonly Pick<StoredJournalEntry, 'seq' | 'atMs' | 'type' | 'text'>[];
 }
 
 /** An event as the API streams it. `id` grows within one daemon; ids of the journal where there is one. */
-export interface RuntimeEvent {
+export interface RuntimeEvent extends Omit<JournalEntry, 'actionId'> {
   readonly id: number;
-  readonly atMs: number;
-  readonly vm: VmId | null;
-  readonly type:
-    | 'transition'
-    | 'health'
-    | 'decision'
-    | 'action-start'
-    | 'action-end'
-    | 'vmm-event'
-    | 'operator'
-    | 'input'
-    | 'daemon';
-  readonly text: string;
-  readonly data: Readonly<Record<string, unknown>>;
 }
 
 export interface ReloadView {
