@@ -172,5 +172,3 @@ function handle(
   };
   return vm;
 }
-
-/** A port that nobody listens on at the moment. */
