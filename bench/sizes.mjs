@@ -37,7 +37,7 @@ export const SIZES = {
     windowMs: 300,
     targets: 1_000,
     // Enough for a short window to tell from noise.
-    rates: { tcp: 10_000, 'tcp-fin': 5_000, 'half-open': 20_000, icmp: 20_000, http: 5_000, https: 400 },
+    rates: { tcp: 10_000, 'tcp-fin': 5_000, 'half-open': 20_000, icmp: 20_000, http: 4_000, https: 400 },
     fastest: { targets: 20_000, rate: 100_000 },
     spread: [1_000],
     registered: 10_000,

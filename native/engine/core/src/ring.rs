@@ -19,6 +19,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 const ENTRIES: u32 = 1024;
 /// Completions that find no room are kept by the kernel until there is some.
 const COMPLETIONS: u32 = 4 * ENTRIES;
+/// Who does not wait gets so many answers a call (since Linux 6.12), however many there are.
+const A_CALL: usize = 20;
 /// Idle sockets of one family, at most.
 const MAX_IDLE: usize = 512;
 
@@ -169,14 +171,24 @@ impl Ring {
         !self.ring.submission().is_empty()
     }
 
-    /// Submits what there is and adds to `ended` the probes of which the kernel knows the end.
+    /// Submits what there is and adds to `ended` the probes of which the kernel knows the end; of very many, some.
     pub fn turn(&mut self, ended: &mut Vec<Ended>) {
         // Disconnects follow connects; a connect that ends at once is two rounds.
-        for _ in 0..3 {
+        self.rounds(3, ended);
+    }
+
+    /// The same with all that the kernel knows by now.
+    pub fn drain(&mut self, ended: &mut Vec<Ended>) {
+        // A connect, its cancellation and its disconnect end once each.
+        self.rounds(3 + 3 * self.slots.len() / A_CALL, ended);
+    }
+
+    fn rounds(&mut self, most: usize, ended: &mut Vec<Ended>) {
+        for _ in 0..most {
             self.enter();
-            self.take(ended);
-            if self.broken || !self.has_unsubmitted() {
-                break;
+            let taken = self.take(ended);
+            if self.broken || (taken < A_CALL && !self.has_unsubmitted()) {
+                return;
             }
         }
     }
@@ -195,11 +207,14 @@ impl Ring {
         self.broken |= entered.is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
     }
 
-    fn take(&mut self, ended: &mut Vec<Ended>) {
+    /// How many completions there were.
+    fn take(&mut self, ended: &mut Vec<Ended>) -> usize {
+        let mut taken = 0;
         loop {
             let Some(completion) = self.ring.completion().next() else {
-                return;
+                return taken;
             };
+            taken += 1;
             let (what, slot) = (
                 completion.user_data() >> 56,
                 Key::from_bits(completion.user_data()),

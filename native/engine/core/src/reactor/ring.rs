@@ -66,13 +66,22 @@ impl Reactor {
         }
     }
 
-    /// Submits what is due, and ends the probes whose connects have ended.
+    /// Submits what is due, and ends probes whose connects have ended.
     pub(super) fn turn_ring(&mut self) {
+        self.ask_ring(Ring::turn);
+    }
+
+    /// The same with all that have ended by now.
+    pub(super) fn drain_ring(&mut self) {
+        self.ask_ring(Ring::drain);
+    }
+
+    fn ask_ring(&mut self, ask: fn(&mut Ring, &mut Vec<Ended>)) {
         let Some(ring) = &mut self.ring else {
             return;
         };
         let mut ended = std::mem::take(&mut self.ended);
-        ring.turn(&mut ended);
+        ask(ring, &mut ended);
         let left = ring.is_broken().then(|| ring.waiting());
         if left.is_some() {
             self.ring = None;

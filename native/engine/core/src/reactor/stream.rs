@@ -73,7 +73,7 @@ impl Reactor {
                 let lane = probe.lane();
                 return self.listen_once_more(lane);
             }
-            Machine::Ring(_) => return self.turn_ring(),
+            Machine::Ring(_) => return self.drain_ring(),
             Machine::Request { .. } | Machine::External => 0,
         };
         if flags != 0 {

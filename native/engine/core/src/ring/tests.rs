@@ -133,6 +133,29 @@ fn more_than_the_queue_has_room_for_are_begun_in_one_turn() {
     assert_eq!(ended.len(), count, "each is told once");
 }
 
+/// As deadlines are judged: what the kernel has by then must not be left for the next look.
+#[test]
+fn a_drain_takes_all_that_is_there() {
+    let Some(mut ring) = ring() else { return };
+    let closed = listener().1;
+    let mut keys = Slab::default();
+    let count = 300;
+    for _ in 0..count {
+        let key = keys.insert(());
+        begin(&mut ring, &closed, key);
+    }
+    ring.enter();
+    let refused = |slot: &Slot| poll_once(slot.fd.as_fd(), READ) != 0;
+    let end = Instant::now() + PATIENCE;
+    while !ring.slots.values().all(refused) {
+        assert!(Instant::now() < end, "waited in vain for the refusals");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut ended = Vec::new();
+    ring.drain(&mut ended);
+    assert_eq!(ended.len(), count);
+}
+
 /// As when a whole host goes silent: more connects are cut off between two looks than there is room for.
 #[test]
 fn completions_that_find_no_room_are_kept_by_the_kernel() {
