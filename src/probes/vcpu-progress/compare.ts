@@ -33,7 +33,7 @@ export function compare(before: VcpuReading, now: VcpuReading, elapsedMs: number
 function compareThread(before: VcpuThread, now: VcpuThread, elapsedMs: number): Motion {
   const share = (now.busyMs - before.busyMs) / elapsedMs;
   const sleeps = now.sleeps - before.sleeps;
-  if (!(share >= 0 && share < BUSY_SHARE)) return 'unclear';
+  if (!(share >= 0 && share < BUSY_SHARE) || sleeps < 0) return 'unclear';
   if (sleeps > REST_SLEEPS) return 'moving';
   // Few sleeps with some work between them may be either.
   return share <= REST_SHARE ? 'still' : 'unclear';

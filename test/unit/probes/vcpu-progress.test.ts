@@ -101,6 +101,7 @@ describe('what two looks say', () => {
     ['busy, or spinning', thread(0, 0), thread(9_900, 3), 'unclear'],
     ['some work, hardly a sleep', thread(0, 0), thread(4_000, 2), 'unclear'],
     ['counters that went back', thread(900, 9), thread(100, 1_000), 'unclear'],
+    ['a count of sleeps that went back', thread(900, 9), thread(900, 0), 'unclear'],
   ] as const)('threads of %s', (_, before, now, motion) => {
     expect(compare(threads(before), threads(now), 10_000)).toBe(motion);
   });
