@@ -4,7 +4,7 @@ import { classify } from './classify.js';
 import { type StepContext, say, wakeAt } from './context.js';
 import { LIMITS } from './defaults.js';
 import type { ProbeRecord } from './probe-record.js';
-import { guestPaths, guestSeen, isGuestPath } from './signals.js';
+import { filterProbes, guestPaths, guestSeen, isGuestPath, someProbe } from './signals.js';
 import type { PolicyVmState } from './vm-state.js';
 
 export type ConfirmPurpose = 'diagnose' | 'verify';
@@ -58,13 +58,12 @@ export function askWhatIsUnheard(ctx: StepContext, vm: PolicyVmState): void {
  */
 export function askWhatIsRemembered(ctx: StepContext, vm: PolicyVmState): void {
   if (vm.running !== true || !vm.verifyAll || vm.suspended) return;
-  // Comes with every look at every VM that was adopted.
-  const remembered: ProbeRecord[] = [];
-  for (const record of vm.probes.values()) {
-    if (record.spec.role === 'readiness' && record.assumed) remembered.push(record);
-  }
-  verify(ctx, vm, remembered);
+  if (someProbe(vm, isRememberedReadiness)) verify(ctx, vm, filterProbes(vm, isRememberedReadiness));
+  else if (!someProbe(vm, isUnheardPath)) vm.verifyAll = false;
 }
+
+const isRememberedReadiness = (r: ProbeRecord) => r.spec.role === 'readiness' && r.assumed;
+const isUnheardPath = (r: ProbeRecord) => isGuestPath(r) && (!r.seen || r.assumed);
 
 function verify(ctx: StepContext, vm: PolicyVmState, unheard: readonly ProbeRecord[]): void {
   if (unheard.length === 0) return;
@@ -87,8 +86,7 @@ function verify(ctx: StepContext, vm: PolicyVmState, unheard: readonly ProbeReco
 function unheardProbes(vm: PolicyVmState): ProbeRecord[] {
   const paths = guestPaths(vm);
   if (vm.verifyAll) {
-    const others = [...vm.probes.values()].filter((r) => r.spec.role === 'readiness' && !isGuestPath(r));
-    return [...paths.filter((r) => !r.seen || r.assumed), ...others.filter((r) => r.assumed)];
+    return filterProbes(vm, (r) => isUnheardPath(r) || isRememberedReadiness(r));
   }
   if (guestSeen(vm)) return [];
   // After a boot, only probes that begin as ok keep silent while all is well.

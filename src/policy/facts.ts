@@ -1,10 +1,10 @@
 import type { VmmEvent } from '../model/ports.js';
+import { isStoppedOnPurpose } from '../model/run-state.js';
 import { type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
 import { interpretExit } from './exits.js';
 import { beginInstance, vmmEnded } from './instance.js';
 import { apiProbe, isGuestPath, pathOf } from './signals.js';
-import { isStill } from './suspension.js';
 import { bounded } from './text.js';
 import type { PolicyEvent } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
@@ -168,7 +168,7 @@ export function noteStatus(ctx: StepContext, vm: PolicyVmState, status: string, 
       facts.pausedAtMs ??= ctx.now;
       return;
     default:
-      if (!isStill(status) || fresh) return;
+      if (!isStoppedOnPurpose(status) || fresh) return;
       facts.pausedAtMs ??= ctx.now;
       facts.pausedStatus = status;
   }

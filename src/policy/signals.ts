@@ -54,13 +54,13 @@ function speaksOfGuest(record: ProbeRecord): boolean {
 
 // What is below is asked several times for every event of a host where everything fails: no copies of the probes.
 
-function filterProbes(vm: PolicyVmState, is: (record: ProbeRecord) => boolean): ProbeRecord[] {
+export function filterProbes(vm: PolicyVmState, is: (record: ProbeRecord) => boolean): ProbeRecord[] {
   const found: ProbeRecord[] = [];
   for (const record of vm.probes.values()) if (is(record)) found.push(record);
   return found;
 }
 
-function someProbe(vm: PolicyVmState, is: (record: ProbeRecord) => boolean): boolean {
+export function someProbe(vm: PolicyVmState, is: (record: ProbeRecord) => boolean): boolean {
   for (const record of vm.probes.values()) if (is(record)) return true;
   return false;
 }

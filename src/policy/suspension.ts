@@ -1,31 +1,12 @@
+import { isStoppedOnPurpose, whyStanding } from '../model/run-state.js';
 import type { Blocker } from './blockers.js';
 import { escalate, type StepContext, wakeAt } from './context.js';
 import { span, utc } from './text.js';
 import type { PolicyVmState } from './vm-state.js';
 
-/** What a person or a tool does with a VM that stands still, by the run state that its VMM names. */
-const WHY_STILL: Readonly<Record<string, string>> = {
-  paused: 'paused by a person or a tool',
-  debug: 'stopped in a debugger',
-  inmigrate: 'waiting for the guest to come from another host',
-  'finish-migrate': 'being moved to another host',
-  postmigrate: 'moved to another host',
-  colo: 'kept in step with another host',
-  'save-vm': 'being saved',
-  'restore-vm': 'being restored from a snapshot',
-  prelaunch: 'not let run yet',
-  shutdown: 'shut down, its VMM stays',
-  suspended: 'suspended by its guest',
-};
-
-/** Run states in which somebody has stopped the guest on purpose. */
-export function isStill(status: string): boolean {
-  return Object.hasOwn(WHY_STILL, status);
-}
-
 export function whyStill(vm: PolicyVmState): string {
   const { pausedStatus, pausedAtMs } = vm.facts;
-  const why = Object.hasOwn(WHY_STILL, pausedStatus) ? WHY_STILL[pausedStatus] : undefined;
+  const why = isStoppedOnPurpose(pausedStatus) ? whyStanding(pausedStatus) : undefined;
   const since = pausedAtMs === null ? '' : ` since ${utc(pausedAtMs)}`;
   return `${why ?? 'paused'}${since}`;
 }

@@ -3,6 +3,7 @@ import { errorMessage, VmpulseError } from '../model/errors.js';
 import { given } from '../model/given.js';
 import type { GuestCommandResult, GuestResources, ToldAddress } from '../model/guest.js';
 import type { CallOptions, MemoryChange, VmmSession } from '../model/ports.js';
+import { whyStanding } from '../model/run-state.js';
 import type { VmId } from '../model/vm.js';
 import type { Recorder } from './recorder.js';
 import type { VmUnit } from './vm-unit.js';
@@ -13,9 +14,6 @@ const MAX_COMMANDS = 32;
 const MAX_SHOWN_CHARS = 300;
 /** For the question whether the guest runs; one that is not answered in time keeps nobody from trying. */
 const STATUS_MS = 2_000;
-
-/** Run states in which a guest executes nothing until somebody does something about it. */
-const STANDING: ReadonlySet<string> = new Set(['paused', 'guest-panicked', 'watchdog', 'shutdown']);
 
 export interface GuestCommandRequest extends CallOptions {
   readonly vm: VmId;
@@ -47,6 +45,22 @@ export interface GuestApi {
   resize(vm: VmId, change: MemoryChange, author: string, options: CallOptions): Promise<number>;
   /** Says where the console is, and records who asked. */
   console(vm: VmId, author: string): Promise<ConsoleView>;
+}
+
+/** What lets a guest go on; nothing where whoever stopped it has to say so, or it is about to go on. */
+const REMEDIES: Readonly<Record<string, 'resume' | 'reset'>> = {
+  paused: 'resume',
+  'io-error': 'resume',
+  prelaunch: 'resume',
+  'guest-panicked': 'reset',
+  watchdog: 'reset',
+  shutdown: 'reset',
+  'internal-error': 'reset',
+};
+
+function remedyOf(status: string, vm: VmId): string {
+  const verb = Object.hasOwn(REMEDIES, status) ? REMEDIES[status] : undefined;
+  return verb === undefined ? '' : `; vmpulse vm ${verb} ${vm}`;
 }
 
 export class Guests implements GuestApi {
@@ -143,9 +157,9 @@ export class Guests implements GuestApi {
   async #moving(vm: VmId, deadline: Deadline): Promise<VmmSession> {
     const session = this.#session(vm);
     const status = await session.status(deadline.step(STATUS_MS)).catch(() => undefined);
-    if (status === undefined || !STANDING.has(status)) return session;
-    const remedy = status === 'paused' ? `vmpulse vm resume ${vm}` : `vmpulse vm reset ${vm}`;
-    const text = `the guest of ${vm} stands still (${status}) and can answer nothing; ${remedy}`;
+    const why = status === undefined ? undefined : whyStanding(status);
+    if (status === undefined || why === undefined) return session;
+    const text = `the guest of ${vm} stands still (${status}: ${why}) and can answer nothing${remedyOf(status, vm)}`;
     throw new VmpulseError('ERR_VMPULSE_VM_NOT_RUNNING', text);
   }
 

@@ -21,14 +21,17 @@ async function running() {
 
 describe('a guest that persons ask something', () => {
   it.each([
-    ['paused', 'vmpulse vm resume test/web'],
-    ['guest-panicked', 'vmpulse vm reset test/web'],
-  ])('is not waited for while it is %s: what lets it run is told', async (status, remedy) => {
+    ['paused', 'paused by a person or a tool', '; vmpulse vm resume test/web'],
+    ['guest-panicked', 'its kernel panicked', '; vmpulse vm reset test/web'],
+    ['io-error', 'a disk gave an error', '; vmpulse vm resume test/web'],
+    ['internal-error', 'its VMM met an error that it cannot go on after', '; vmpulse vm reset test/web'],
+    ['save-vm', 'being saved', ''],
+  ])('is not waited for while it is %s: what lets it run is told', async (status, why, remedy) => {
     const { driver, guests } = await running();
     driver.statuses.set(web.id, status);
     const refused = {
       code: 'ERR_VMPULSE_VM_NOT_RUNNING',
-      message: `the guest of test/web stands still (${status}) and can answer nothing; ${remedy}`,
+      message: `the guest of test/web stands still (${status}: ${why}) and can answer nothing${remedy}`,
     };
     await expect(guests.exec(command)).rejects.toMatchObject(refused);
     await expect(guests.stats(web.id, CALL)).rejects.toMatchObject(refused);
