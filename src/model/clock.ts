@@ -2,6 +2,8 @@
 export interface Clock {
   /** Wall-clock milliseconds since the epoch. Used for everything that is stored or shown. */
   now(): number;
+  /** Milliseconds that only go forward, from some start: what is left of time when the wall clock is set. */
+  monotonic(): number;
   /**
    * Runs `fn` once at `atMs` (wall clock) or as soon as possible after it; within a minute where the clock is set past it.
    * Returns the cancel function.
@@ -10,11 +12,12 @@ export interface Clock {
 }
 
 /** The wall clock may be set while a timer runs: one that is far off is looked at so often. */
-const LOOK_AGAIN_MS = 60_000;
+export const LOOK_AGAIN_MS = 60_000;
 
 /** The real clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   at(atMs, fn) {
     // A timer that is due makes Node run timers on and on, without a look at sockets, for as long as each asks for the next.
     if (atMs <= Date.now()) {

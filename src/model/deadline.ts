@@ -7,6 +7,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** A step of the wall clock neither cuts nor stretches a deadline counted on this. */
 const monotonicClock: Clock = {
   now: () => performance.now(),
+  monotonic: () => performance.now(),
   at(atMs, fn) {
     const timer = setTimeout(fn, Math.min(Math.max(0, atMs - performance.now()), MAX_TIMEOUT_MS));
     return () => clearTimeout(timer);

@@ -28,6 +28,7 @@ export class InputLog {
   }
 
   note(event: PolicyEvent): void {
+    this.#recorder.noteClock();
     switch (event.type) {
       case 'tick':
       case 'probe':

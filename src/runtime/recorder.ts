@@ -13,6 +13,9 @@ const APPEND_LIMIT = 200;
  */
 const MAX_UNANSWERED = 1_000;
 
+/** A wall clock that differs by less from one entry to the next is adjusted, not set. */
+const CLOCK_SET_MS = 500;
+
 interface Waiting {
   readonly entry: JournalEntry;
   /** The entry is on disk. */
@@ -46,6 +49,8 @@ export class Recorder {
   #isScheduled = false;
   /** Actions that are durably on record as begun, and not as ended. */
   readonly #openActions = new Set<string>();
+  /** From the monotonic clock to the wall clock. */
+  #clockGapMs: number | undefined;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -75,6 +80,23 @@ export class Recorder {
   /** The beginning of the action is on disk, and nothing was said of its end. */
   isOpen(actionId: string): boolean {
     return this.#openActions.has(actionId);
+  }
+
+  /** Records that the wall clock was set, if it was since the last time: a replay must know, for timers do not. */
+  noteClock(): void {
+    const { clock } = this.#options;
+    const before = this.#clockGapMs;
+    this.#clockGapMs = clock.now() - clock.monotonic();
+    const byMs = Math.round(this.#clockGapMs - (before ?? this.#clockGapMs));
+    if (Math.abs(byMs) < CLOCK_SET_MS) return;
+    const text = `the clock was set ${byMs > 0 ? 'forward' : 'back'} by ${Math.abs(byMs) / 1000} s`;
+    this.note({
+      vm: null,
+      type: 'input',
+      actionId: null,
+      text,
+      data: { event: { type: 'clock-set', byMs } },
+    });
   }
 
   /** Resolves when everything noted so far was handed to the journal and answered. */
@@ -124,6 +146,7 @@ export class Recorder {
     resolve: Waiting['resolve'],
     reject: Waiting['reject'],
   ): void {
+    this.noteClock();
     this.#pending.push({ entry: this.#publish(entry), resolve, reject });
     if (this.#isScheduled) return;
     this.#isScheduled = true;

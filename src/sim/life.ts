@@ -16,6 +16,10 @@ export class Life implements Clock {
     return this.#wallMs();
   }
 
+  monotonic(): number {
+    return this.#timeline.nowMs;
+  }
+
   /** As the system's timers: a step of the wall clock does not move one that runs. */
   at(atMs: number, fn: () => void): () => void {
     const run = () => this.#go(fn);

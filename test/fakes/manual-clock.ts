@@ -18,6 +18,10 @@ export class ManualClock implements Clock {
     return this.#nowMs;
   }
 
+  monotonic(): number {
+    return this.#nowMs;
+  }
+
   at(atMs: number, fn: () => void): () => void {
     const timer = { atMs, fn };
     this.#timers.push(timer);

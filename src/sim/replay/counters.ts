@@ -12,6 +12,8 @@ type Activity = {
 interface Watched {
   readonly moved: readonly string[];
   readonly comparisons: number;
+  /** When its timer was started. */
+  readonly armedMs: number;
   readonly nextMs: number;
 }
 
@@ -30,17 +32,30 @@ export class Counters {
     return first;
   }
 
+  /** When the timer of the next comparison of that VM was started. */
+  armedMs(vm: VmId): number {
+    return this.#watched.get(vm)?.armedMs ?? 0;
+  }
+
   /** One was made. */
   note({ vm, moved, atMs }: Activity): void {
     const comparisons = (this.#watched.get(vm)?.comparisons ?? 0) + 1;
     // The first reading has nothing to be compared with.
     const nextMs = atMs + comparedAgainAfterMs(comparisons + 1);
-    this.#watched.set(vm, { moved, comparisons, nextMs });
+    this.#watched.set(vm, { moved, comparisons, armedMs: atMs, nextMs });
   }
 
   /** They are read from now on, for the first time, or not any more. */
   forget(vm: VmId): void {
     this.#watched.delete(vm);
+  }
+
+  /** The clock that their times are of was set. */
+  shift(byMs: number): void {
+    for (const [vm, one] of this.#watched) {
+      const { armedMs, nextMs } = one;
+      this.#watched.set(vm, { ...one, armedMs: armedMs + byMs, nextMs: nextMs + byMs });
+    }
   }
 
   clear(): void {

@@ -18,6 +18,8 @@ export type Told =
   | { readonly type: 'decided'; readonly vm: string; readonly step: string }
   /** An action on the VM begins. */
   | { readonly type: 'acts'; readonly vm: string }
+  /** The wall clock of the host was set, since the last thing that was told. */
+  | { readonly type: 'clock-set'; readonly byMs: number }
   /** A daemon that is about to begin has found that the one before died in an action. */
   | { readonly type: 'left-open' };
 
@@ -165,6 +167,8 @@ const input = z.discriminatedUnion('type', [
   }),
 ]);
 
+const clockSet = z.object({ type: z.literal('clock-set'), byMs: z.number() });
+
 const transition = z.object({
   probe: short,
   to: state,
@@ -211,7 +215,10 @@ function toldBy({ type, vm: about, atMs, actionId, data }: Entry): Told | null {
     const { remembered, ...rest } = daemon.parse(data);
     return { type, remembers: remembered !== 0, limits: rest.limits, storedAtMs: rest.storedAtMs };
   }
-  if (type === 'input') return { type: 'event', event: input.parse(data.event) };
+  if (type === 'input') {
+    const set = clockSet.safeParse(data.event);
+    return set.success ? set.data : { type: 'event', event: input.parse(data.event) };
+  }
   if (about === null) return null;
   switch (type) {
     case 'transition': {

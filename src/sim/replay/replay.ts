@@ -1,6 +1,7 @@
 import type { RecoverySpec, VmId } from '../../model/vm.js';
 import { createPolicy, DEFAULT_POLICY_CONFIG, restore, step } from '../../policy/index.js';
 import type { PolicyConfig, PolicyEvent, PolicyState, PolicyVm } from '../../policy/types.js';
+import { Alarm } from './alarm.js';
 import { Counters } from './counters.js';
 import { answers } from './looks.js';
 import { type Divergence, Matcher } from './match.js';
@@ -41,7 +42,7 @@ export class Replay {
   readonly #stored = new Stored();
   #state: PolicyState | undefined;
   #nowMs: number | null = null;
-  #wakeAtMs: number | null = null;
+  #alarm = new Alarm();
   #fromMs: number | null = null;
   #entries = 0;
   #skipped = 0;
@@ -62,6 +63,10 @@ export class Replay {
     }
     // Of the next daemon, before it says that it begins: the former one did not live to that time.
     if (line.told?.type === 'left-open') return;
+    if (line.told?.type === 'clock-set') {
+      this.#setClock(line.told.byMs, line.atMs);
+      return;
+    }
     const now = this.#nowOf(line);
     this.#fromMs ??= now;
     // What was decided in a millisecond in which an alarm rang is told after it; an event may have come before.
@@ -94,7 +99,7 @@ export class Replay {
     const { rows } = this.#stored;
     this.#state = rows === null || !remembers ? createPolicy(policy) : restore(rows, policy);
     this.#starts += 1;
-    this.#wakeAtMs = null;
+    this.#alarm = new Alarm();
     this.#nowMs = null;
     this.#counters.clear();
     this.#stored.restart();
@@ -105,23 +110,37 @@ export class Replay {
     return before !== null && atMs < before && before - atMs < LATE_MS ? before : atMs;
   }
 
+  /** It was set since the last thing that was told: what rang before rang by the former clock. Timers go on as they were. */
+  #setClock(byMs: number, atMs: number): void {
+    this.#pass(atMs - byMs);
+    this.#alarm.shift(byMs);
+    this.#counters.shift(byMs);
+    this.#stored.shift(byMs);
+    this.#nowMs = atMs;
+  }
+
   /** Lets the policy's own alarms ring, counters be compared and the state be stored, until then. */
   #pass(untilMs: number): void {
     for (;;) {
       const compared = this.#counters.next;
       const { dueMs } = this.#stored;
-      const atMs = earliest(this.#wakeAtMs, compared?.atMs ?? null, dueMs);
+      const atMs = earliest(this.#alarm.nextMs, compared?.atMs ?? null, dueMs);
       if (atMs === null || atMs >= untilMs || this.#state === undefined) return;
       if (dueMs === atMs) {
         this.#stored.rings(this.#state);
-      } else if (compared?.atMs === atMs) {
+      } else if (compared?.atMs === atMs && !this.#alarmIsFirst(atMs, compared.vm)) {
         this.#counters.note(compared);
         this.#step(compared, atMs);
-      } else {
+      } else if (this.#alarm.rings(atMs)) {
         this.#step({ type: 'tick' }, atMs);
       }
       this.#dropOverdue(atMs);
     }
+  }
+
+  /** The alarm rings at the same time as the counters of that VM are compared, and its timer was started before. */
+  #alarmIsFirst(atMs: number, vm: VmId): boolean {
+    return this.#alarm.nextMs === atMs && this.#alarm.armedMs < this.#counters.armedMs(vm);
   }
 
   #tell(event: PolicyEvent, now: number): void {
@@ -175,7 +194,7 @@ export class Replay {
     if (this.#state === undefined) return;
     const result = step(this.#state, event, now);
     this.#state = result.state;
-    this.#wakeAtMs = result.wakeAtMs;
+    this.#alarm.set(result.wakeAtMs, now);
     this.#stored.note(event, result, now);
     for (const effect of result.effects)
       if (effect.type === 'watch-activity') this.#counters.forget(effect.vm);

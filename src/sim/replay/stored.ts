@@ -17,6 +17,11 @@ export class Stored {
     return this.#rows;
   }
 
+  /** The clock that its time is of was set. */
+  shift(byMs: number): void {
+    if (this.#dueMs !== null) this.#dueMs += byMs;
+  }
+
   /** A daemon begins. */
   restart(): void {
     this.#dueMs = null;

@@ -27,6 +27,7 @@ class StoppedClock implements Clock {
   #nowMs = Date.now();
   readonly #timers = new Set<{ readonly atMs: number; readonly fn: () => void }>();
   now = () => this.#nowMs;
+  monotonic = () => this.#nowMs;
   at(atMs: number, fn: () => void): () => void {
     const timer = { atMs, fn };
     this.#timers.add(timer);

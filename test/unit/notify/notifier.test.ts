@@ -297,6 +297,7 @@ describe('notifications', () => {
     const timers = new Set<() => void>();
     const clock: Clock = {
       now: () => Date.now(),
+      monotonic: () => performance.now(),
       at: (_atMs, fn) => {
         timers.add(fn);
         return () => timers.delete(fn);

@@ -294,6 +294,7 @@ describe('time', () => {
     const waits: { atMs: number; fn: () => void }[] = [];
     const clock: Clock = {
       now: () => nowMs,
+      monotonic: () => nowMs,
       at: (atMs, fn) => {
         waits.push({ atMs, fn });
         return () => {};

@@ -83,3 +83,32 @@ it('keeps all of a batch in its order where the data of one is no JSON, and says
   });
   expect(told).toMatchObject([{ code: 'ERR_VMPULSE_ARGUMENT', text: 'bad' }]);
 });
+
+it('says that the wall clock was set, before what comes next, and nothing of a clock that is adjusted', async () => {
+  const journal = new MemoryJournal();
+  let [wallMs, monotonicMs] = [1_000_000, 0];
+  const clock = { ...systemClock, now: () => wallMs, monotonic: () => monotonicMs };
+  const recorder = new Recorder({ journal, clock, logger: silentLogger, deadlineMs: 20_000 });
+  recorder.note(entry('first'));
+  wallMs += 10_100;
+  monotonicMs += 10_000;
+  recorder.note(entry('adjusted'));
+  wallMs -= 3_600_000;
+  recorder.note(entry('set'));
+  wallMs += 60_000;
+  recorder.noteClock();
+  await recorder.settled();
+  const entries = await journal.read({ limit: 10 });
+  expect(entries.map(({ text }) => text)).toEqual([
+    'first',
+    'adjusted',
+    'the clock was set back by 3600 s',
+    'set',
+    'the clock was set forward by 60 s',
+  ]);
+  expect(entries[2]).toMatchObject({
+    type: 'input',
+    vm: null,
+    data: { event: { type: 'clock-set', byMs: -3_600_000 } },
+  });
+});

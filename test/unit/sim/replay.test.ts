@@ -72,6 +72,12 @@ describe('the replay of a journal', { timeout: 120_000 }, () => {
     expect(replay(lines).diverged).toEqual([]);
   });
 
+  it('does first what a daemon does first where two timers are over at once, and hears of a clock that is set', async () => {
+    const lines = await exported(53);
+    expect(lines.filter((line) => line.includes('"clock-set"')).length).toBe(1);
+    expect(replay(lines).diverged).toEqual([]);
+  });
+
   it('takes no notice of an answer that its daemon took none of', async () => {
     // A look at a VM that was just adopted is still under way when one of its probes fails.
     const report = replay(await exported(13));
