@@ -18,8 +18,8 @@ type Settings = ConfigurationAnswer['settings'];
 
 /** The name of a health check that is added to a VM that has none. */
 const ADDED = 'health-check';
-/** Probes that vmpulse gives a VM by itself. */
-const OWN = /^probes\.(vmm-process|vm-state)$/;
+/** What these ask is whether there is a VM at all, under whatever name; vmpulse gives them to a VM by itself. */
+const OF_THE_VMM = /^(probes\..+)\.(vmmProcess|vmState)$/;
 
 /** The settings that make it so. Throws ERR_VMPULSE_USAGE for what cannot be told. */
 export function healthCheckChanges(vm: string, settings: Settings, wanted: WantedCheck): WantedChange[] {
@@ -43,10 +43,11 @@ interface Value {
 
 /** Where the probes of the documents stand. */
 function probesOf(settings: Settings): readonly string[] {
+  const ofTheVmm = new Set(settings.flatMap(({ path }) => OF_THE_VMM.exec(path)?.[1] ?? []));
   return settings
     .filter(({ path }) => path.endsWith('.enabled') && !path.startsWith('recovery.'))
     .map(({ path }) => path.slice(0, -'.enabled'.length))
-    .filter((path) => !OWN.test(path));
+    .filter((path) => !ofTheVmm.has(path));
 }
 
 /** The one that a VM is known to be healthy by. */

@@ -68,6 +68,11 @@ function toSpec(written: Written, name: string, role: ProbeRole, refuse: Refuse)
   if (check === undefined) return undefined;
   if (check.kind !== 'custom' && PROBE_KINDS[check.kind].evidenceOnly)
     refuseDeciding(written, role, check.kind, refuse);
+  if (check.kind === 'vmmProcess' && written.enabled === false)
+    refuse(
+      ['enabled'],
+      'cannot be false: without vmmProcess nobody sees that the VMM is gone; remove the field',
+    );
   return {
     name,
     role,

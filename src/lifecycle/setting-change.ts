@@ -45,7 +45,9 @@ export function compare(read: ConfigSources, next: readonly Override[], dryRun: 
 
 function refuseMisfits(before: OverrideState, after: OverrideState): void {
   const former = new Set(before.setAside.map(({ override }) => override));
-  const problems = after.setAside.filter(({ override }) => !former.has(override)).map(({ why }) => why);
+  const misfits = after.setAside.filter(({ override }) => !former.has(override));
+  // Several settings of one request may fail for one and the same reason.
+  const problems = [...new Set(misfits.flatMap(({ why }) => why.split('\n')))];
   if (problems.length === 0) return;
   throw new VmpulseError('ERR_VMPULSE_CONFIG', problems.join('\n'), { details: { problems } });
 }

@@ -72,7 +72,8 @@ export function hostFault(name: string, harm: (host: SimHost, world: World) => b
   return {
     name,
     inject(world) {
-      const host = world.random.pick(world.hosts);
+      // There may be more hosts than VMs.
+      const host = world.random.pick(world.hosts.filter(({ vms }) => vms.length > 0));
       if (!isFree(host) || host.daemon?.isRunning !== true || !harm(host, world)) return false;
       world.judge.count(name);
       world.story(host, null, `FAULT ${name}`);

@@ -253,6 +253,21 @@ describe('files that change under what was set', () => {
     expect(here.loaded().overrides.setAside).toEqual([]);
   });
 
+  it('is told once where several settings fail for one reason', async () => {
+    const here = await place(DOCUMENTS.replace('  address: 192.0.2.1\n', '').replace(/ {2}probes:.*\n/, ''));
+    const [level, interval] = [
+      { vm: VM, path: 'monitoring.level', value: 'basic' },
+      { vm: VM, path: 'monitoring.periodSeconds', value: 300 },
+    ];
+    const refused = await here.change([level, interval]).then(
+      () => '',
+      (error: Error) => error.message,
+    );
+    const lines = refused.split('\n');
+    expect(lines).toContainEqual(expect.stringContaining('cannot reach the VM, which has no address'));
+    expect(new Set(lines).size).toBe(lines.length);
+  });
+
   it('may take the VM away, and it waits', async () => {
     const here = await place();
     await here.change([enable]);

@@ -44,6 +44,8 @@ describe('a simulated seed', { timeout: 120_000 }, () => {
   // Some twenty faults a VM and day: these once had findings, of the policy, the daemon or the judge.
   it.each([
     { vms: 1, hosts: 1, days: 1, seeds: [17, 23, 39] },
+    // Hosts without a VM among them.
+    { vms: 2, hosts: 4, days: 2, seeds: [1, 2] },
     { vms: 2, hosts: 1, days: 1, seeds: [32, 40, 71, 77, 78, 92, 115, 158] },
     { vms: 4, hosts: 2, days: 1, seeds: [14, 37] },
     { vms: 5, hosts: 1, days: 2, seeds: [9, 21, 24, 26, 36, 46] },
