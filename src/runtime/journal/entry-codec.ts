@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
-import { JOURNAL_TYPES } from '../../model/journal-query.js';
+import { JOURNAL_TYPES, type JournalType } from '../../model/journal-query.js';
 import type { JournalEntry, StoredJournalEntry } from '../../model/ports.js';
 import { isReason, REASON_CLASS, type ReasonClass } from '../../model/reasons.js';
 
@@ -124,30 +124,30 @@ function storable(text: string): string {
   return text.replaceAll('\0', '\\0');
 }
 
-/** A row as SQLite gives it back. The file may have been written by anybody, so it is looked at. */
-const storedRow = z.object({
-  seq: z.number(),
-  at_ms: z.number(),
-  vm: z.string().nullable(),
-  type: z.enum(JOURNAL_TYPES),
-  action_id: z.string().nullable(),
-  text: z.string(),
-  data: z.string(),
-});
+/** What is read of an entry, in the order in which decodeRows takes it. */
+export function entryColumns(table = 'entries'): string {
+  return ['seq', 'at_ms', 'vm', 'type', 'action_id', 'text', 'data']
+    .map((name) => `${table}.${name}`)
+    .join(', ');
+}
 
 /** A row of the table `state`. */
 export const stateRow = z.object({ key: z.string(), value: z.string() });
 
-const jsonObject = z.record(z.string(), z.unknown());
-
-/** Data as it was stored, back to an object. */
+/** Data as it was stored, back to an object. Throws when it is none. */
 export function decodeData(data: string): Record<string, unknown> {
-  return jsonObject.parse(JSON.parse(data));
+  const value: unknown = JSON.parse(data);
+  if (isObject(value)) return value;
+  throw new TypeError('the data of a journal entry are no object');
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
- * Reads rows of the table `entries`. Throws ERR_VMPULSE_JOURNAL for one that vmpulse did not write, or that the disk
- * has changed.
+ * Reads rows of the table `entries` (entryColumns, as arrays). Throws ERR_VMPULSE_JOURNAL for one that vmpulse did not
+ * write, or that the disk has changed.
  */
 export function decodeRows(rows: readonly unknown[]): StoredJournalEntry[] {
   try {
@@ -159,7 +159,7 @@ export function decodeRows(rows: readonly unknown[]): StoredJournalEntry[] {
   }
 }
 
-const placeOfRow = z.object({ seq: z.number(), at_ms: z.number() });
+const placeOfRow = z.tuple([z.number(), z.number()]).rest(z.unknown());
 
 /** As decodeRows, for people: in place of a row that cannot be read stands an entry that says so, and the rest is told. */
 export function decodeReadable(rows: readonly unknown[]): StoredJournalEntry[] {
@@ -167,22 +167,26 @@ export function decodeReadable(rows: readonly unknown[]): StoredJournalEntry[] {
     try {
       return decodeRow(row);
     } catch {
-      const { seq, at_ms: atMs } = placeOfRow.parse(row);
+      const [seq, atMs] = placeOfRow.parse(row);
       const text = 'this entry cannot be read: it was changed on the disk, or vmpulse did not write it';
       return { seq, atMs, vm: null, type: 'daemon', actionId: null, text, data: {} };
     }
   });
 }
 
-function decodeRow(raw: unknown): StoredJournalEntry {
-  const row = storedRow.parse(raw);
-  return {
-    seq: row.seq,
-    atMs: row.at_ms,
-    vm: row.vm,
-    type: row.type,
-    actionId: row.action_id,
-    text: row.text,
-    data: decodeData(row.data),
-  };
+const TYPES: ReadonlyMap<unknown, JournalType> = new Map(JOURNAL_TYPES.map((type) => [type, type]));
+
+/** The file may have been written by anybody, so each value is looked at; by hand, as a page has thousands of them. */
+function decodeRow(row: unknown): StoredJournalEntry {
+  if (!Array.isArray(row)) throw new TypeError('a row is no array');
+  const [seq, atMs, vm, type, actionId, text, data]: readonly unknown[] = row;
+  const known = TYPES.get(type);
+  const fits = typeof seq === 'number' && typeof atMs === 'number' && known !== undefined;
+  if (!fits || !isTextOrNull(vm) || !isTextOrNull(actionId)) throw new TypeError('a column is of another type');
+  if (typeof text !== 'string' || typeof data !== 'string') throw new TypeError('a column is no text');
+  return { seq, atMs, vm, type: known, actionId, text, data: decodeData(data) };
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
 }

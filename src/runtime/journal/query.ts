@@ -1,6 +1,7 @@
 import { VmpulseError } from '../../model/errors.js';
 import { JOURNAL_TYPES, type JournalPage, type JournalQuery } from '../../model/journal-query.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
+import { entryColumns } from './entry-codec.js';
 
 /** More entries are never read at once. */
 export const MAX_READ = 10_000;
@@ -31,10 +32,10 @@ export function querySql(query: JournalQuery): Sql {
     stretchSql(query, column, value, limit),
   );
   // No entry is of none of the types.
-  if (stretches.length === 0) return { text: 'SELECT * FROM entries WHERE seq < 0', values: [] };
+  if (stretches.length === 0) return { text: `SELECT ${entryColumns()} FROM entries WHERE seq < 0`, values: [] };
   const order = (table: string) => `ORDER BY ${table}at_ms ${direction}, ${table}seq ${direction}`;
   return {
-    text: `SELECT entries.* FROM (
+    text: `SELECT ${entryColumns()} FROM (
              SELECT * FROM (${stretches.map(({ text }) => `SELECT * FROM (${text})`).join(' UNION ALL ')})
              ${order('')} LIMIT ?
            ) AS found CROSS JOIN entries ON entries.seq = found.seq ${order('entries.')}`,

@@ -1,3 +1,4 @@
+import { JOURNAL_TYPES } from '../../model/journal-query.js';
 import type { SqlConnection } from './schema.js';
 import { numberOf } from './schema.js';
 
@@ -17,6 +18,23 @@ const KEPT_AT_ANY_AGE = 10_000;
 /** The newest entries stay whatever the size of the rest (the state of the VMs of a large host). */
 const KEPT_AT_ANY_SIZE = 1_000;
 
+/** The start of an action that has no end yet: what the next daemon has to know. */
+const IS_UNFINISHED = `(type = 'action-start' AND NOT EXISTS (
+  SELECT 1 FROM entries AS ended
+  WHERE ended.type = 'action-end' AND ended.action_id = entries.action_id AND ended.seq > entries.seq))`;
+/** The oldest, whatever their time. It reads over starts without an end only. */
+const TOO_MANY = `SELECT seq FROM entries WHERE seq <= ? AND NOT ${IS_UNFINISHED} ORDER BY seq LIMIT ${STEP_ROWS}`;
+/**
+ * Those from before a time. Times need not rise with `seq`, as clocks are set, so each type is read from its own stretch of
+ * the index by time: entries that stay do not stand in the way of others, and nothing is read where nothing is too old.
+ */
+const TOO_OLD = JOURNAL_TYPES.map(
+  (type) => `SELECT seq FROM (
+    SELECT seq FROM entries INDEXED BY entries_by_type
+    WHERE type = '${type}' AND at_ms < ?1 AND seq <= ?2${type === 'action-start' ? ` AND NOT ${IS_UNFINISHED}` : ''}
+    ORDER BY at_ms LIMIT ${Math.ceil(STEP_ROWS / JOURNAL_TYPES.length)})`,
+).join(' UNION ALL ');
+
 /**
  * Removes the oldest entries that are over the bounds, a small step at a time; starts of actions without an end stay.
  * True: there is more to do.
@@ -27,21 +45,15 @@ export function pruneStep(db: SqlConnection, { maxAgeMs, maxBytes }: Retention, 
   const pages = numberOf(db, 'SELECT page_count AS n FROM pragma_page_count');
   const free = numberOf(db, 'SELECT freelist_count AS n FROM pragma_freelist_count');
   const pageBytes = numberOf(db, 'SELECT page_size AS n FROM pragma_page_size');
+  const newest = numberOf(db, 'SELECT coalesce(max(seq), 0) AS n FROM entries');
   const isTooLarge = (pages - free) * pageBytes > maxBytes;
   db.exec('PRAGMA synchronous = NORMAL');
   try {
-    const { changes } = db
-      .prepare(
-        `DELETE FROM entries WHERE seq IN (
-           SELECT oldest.seq
-           FROM (SELECT seq, at_ms, type, action_id FROM entries ORDER BY seq LIMIT ${STEP_ROWS}) AS oldest,
-                (SELECT max(seq) AS seq FROM entries) AS newest
-           WHERE (oldest.seq <= newest.seq - ? OR (oldest.seq <= newest.seq - ${KEPT_AT_ANY_AGE} AND oldest.at_ms < ?))
-             AND NOT (oldest.type = 'action-start' AND NOT EXISTS (
-               SELECT 1 FROM entries AS ended
-               WHERE ended.type = 'action-end' AND ended.action_id = oldest.action_id AND ended.seq > oldest.seq)))`,
-      )
-      .run([isTooLarge ? KEPT_AT_ANY_SIZE : Number.MAX_SAFE_INTEGER, nowMs - maxAgeMs]);
+    const { changes } = isTooLarge
+      ? db.prepare(`DELETE FROM entries WHERE seq IN (${TOO_MANY})`).run([newest - KEPT_AT_ANY_SIZE])
+      : db
+          .prepare(`DELETE FROM entries WHERE seq IN (${TOO_OLD})`)
+          .run([Math.floor(nowMs - maxAgeMs), newest - KEPT_AT_ANY_AGE]);
     if (changes > 0) return true;
     if (free === 0 || pages * pageBytes <= maxBytes) return false;
     db.exec(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
