@@ -9,6 +9,7 @@ import { EXIT } from '../exit-codes.js';
 import { asCame, formatOption, jsonOption, show } from '../format.js';
 import { oneMore } from '../option-parsers.js';
 import { needs } from '../option-rules.js';
+import { withProgress } from '../progress.js';
 import { runPlan, runPlanAndTell } from '../run-plan.js';
 import { applyText } from '../text/apply-text.js';
 
@@ -84,7 +85,7 @@ async function applyPlan(client: DaemonClient, cli: Cli, plan: object, options: 
     return;
   }
   if (options.format === 'table') return runPlanAndTell(client, cli, plan);
-  const answer = await runPlan(client, plan, () => {});
+  const answer = await withProgress(cli, 'the plan is carried out', 1, () => runPlan(client, plan, () => {}));
   await show(cli, options, answer, () => '');
   if (answer.shown.status !== 'SUCCEEDED') cli.setExitCode(EXIT.failed);
 }

@@ -4,6 +4,7 @@ import { type Cli, type CliCommand, paintOf, writeRaw } from '../cli.js';
 import { discoverHere, only } from '../discover-here.js';
 import { examples } from '../examples.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { withProgress } from '../progress.js';
 import { discoverText } from '../text/discover-text.js';
 
 /** `vmpulse discover [VM]`. */
@@ -27,7 +28,7 @@ export const discoverCommand: CliCommand = {
         ),
       )
       .action(async (vm: string | undefined, options: FormatOptions<'documents'>) => {
-        const found = await discoverHere();
+        const found = await withProgress(cli, 'looking for VMs', 1, () => discoverHere());
         await tell(cli, vm === undefined ? found : only(vm, found), options);
       });
   },

@@ -7,6 +7,7 @@ import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
+import { withProgress } from '../progress.js';
 import { doctorText } from '../text/doctor-text.js';
 
 interface DoctorOptions extends FormatOptions {
@@ -39,7 +40,8 @@ export const doctorCommand: CliCommand = {
       .action(async (options: DoctorOptions) => {
         const { CHECKS, realHost, runDoctor } = await import('../../doctor/index.js');
         const demand = await readDemand(options.config);
-        const report = await runDoctor({ host: realHost(), demand, checks: CHECKS });
+        const look = () => runDoctor({ host: realHost(), demand, checks: CHECKS });
+        const report = await withProgress(cli, 'looking at the host', 1, look);
         await show(cli, options, plain(report), () => doctorText(report, paintOf(cli)));
         if (report.counts.error > 0) cli.setExitCode(EXIT.failed);
       });

@@ -3,17 +3,19 @@ import { Argument, type Command } from 'commander';
 import { hookLogAnswer, hooksAnswer, hookTestAnswer } from '../../daemon/answers/hooks.js';
 import { HOOK_EVENTS } from '../../model/hook.js';
 import { plainText } from '../../model/plain-text.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { parseTime, wholeNumber } from '../option-parsers.js';
+import { withProgress } from '../progress.js';
 import { hookLogText, hooksText, hookTestText } from '../text/hooks-text.js';
 
 /** A test may run several hooks, each with its own limit. */
 const TEST_DEADLINE_MS = 3_600_000;
 
-interface AddOptions extends FormatOptions {
+interface AddOptions extends ChangeOptions {
   readonly shell?: true;
   readonly user?: string;
   readonly timeout?: number;
@@ -66,6 +68,7 @@ function withProgram(command: Command): Command {
     .option('--shell', 'the program is a command line for /bin/sh')
     .option('--user <user>', 'run it as this user; default as the daemon')
     .option('--timeout <time>', 'end it after this, for example 10s; default what the host says', parseTime)
+    .addOption(dryRunOption())
     .addOption(formatOption())
     .addOption(jsonOption());
 }
@@ -87,7 +90,7 @@ function registerAdd(hooks: Command, cli: Cli): void {
       ),
     )
     .action((vm: string, event: string, program: string[], options: AddOptions, command) =>
-      addHook(command, cli, options, { vm, event, ...bodyOf(program, options) }),
+      addHook(command, cli, options, vm, { vm, event, ...bodyOf(program, options) }),
     );
 }
 
@@ -101,7 +104,7 @@ function registerAddGlobal(hooks: Command, cli: Cli): void {
       ]),
     )
     .action((event: string, program: string[], options: AddOptions, command) =>
-      addHook(command, cli, options, { event, ...bodyOf(program, options) }),
+      addHook(command, cli, options, 'every VM', { event, ...bodyOf(program, options) }),
     );
 }
 
@@ -110,11 +113,13 @@ function registerRemove(hooks: Command, cli: Cli): void {
     .command('remove')
     .description('Removes a hook that was added. Those of documents are removed there.')
     .argument('<id>', 'of the hook, which list shows, for example h1')
+    .addOption(dryRunOption())
     .addOption(formatOption())
     .addOption(jsonOption())
     .addHelpText('after', examples(['vmpulse hooks remove h1', 'the first that was added']))
-    .action((id: string, options: FormatOptions, command) =>
+    .action((id: string, options: ChangeOptions, command) =>
       withDaemon(command, cli, async (client) => {
+        if (!(await goesOn(cli, options, `remove the hook ${id}`))) return;
         const body = { id, author: author() };
         const answer = await client.post('/v1/hooks/remove', body, asCame(hooksAnswer));
         await show(cli, options, answer, () => `removed ${plainText(id)}\n`);
@@ -137,7 +142,8 @@ function registerTest(hooks: Command, cli: Cli): void {
       withDaemon(command, cli, async (client) => {
         const body = { vm, event, author: author() };
         const schema = asCame(hookTestAnswer);
-        const answer = await client.post('/v1/hooks/test', body, schema, TEST_DEADLINE_MS);
+        const test = () => client.post('/v1/hooks/test', body, schema, TEST_DEADLINE_MS);
+        const answer = await withProgress(cli, 'hooks run', 1, test);
         await show(cli, options, answer, hookTestText);
         if (answer.shown.runs.some(({ result }) => result !== 'done')) cli.setExitCode(EXIT.failed);
       }),
@@ -166,10 +172,12 @@ function registerLogs(hooks: Command, cli: Cli): void {
 function addHook(
   command: Command,
   cli: Cli,
-  options: FormatOptions,
+  options: ChangeOptions,
+  whose: string,
   body: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   return withDaemon(command, cli, async (client) => {
+    if (!(await goesOn(cli, options, `add the ${body.event} hook to ${whose}`))) return;
     const answer = await client.post('/v1/hooks/add', { ...body, author: author() }, asCame(hooksAnswer));
     await show(cli, options, answer, ({ hooks }) =>
       hooks.map(({ id, event, program }) => `added ${event} hook ${program} as ${id}\n`).join(''),

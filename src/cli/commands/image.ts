@@ -9,6 +9,7 @@ import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
 import { parseBytes, parseTime } from '../option-parsers.js';
+import { withProgress } from '../progress.js';
 import { table } from '../text/table.js';
 import { untilInterrupted } from '../until-interrupted.js';
 
@@ -104,7 +105,7 @@ function pull(image: Command, cli: Cli): void {
       const { parseChecksum, pullImage } = await import('../../images/index.js');
       const store = await storeOf(options);
       const { checksum } = options;
-      const record = await untilInterrupted((signal) =>
+      const pulling = (signal: AbortSignal) =>
         pullImage({
           store,
           source: URL.canParse(source) || isAbsolute(source) ? source : resolve(source),
@@ -115,8 +116,8 @@ function pull(image: Command, cli: Cli): void {
           deadlineMs: options.timeout,
           nowMs: Date.now(),
           signal,
-        }),
-      );
+        });
+      const record = await withProgress(cli, 'pulling', 1, () => untilInterrupted(pulling));
       await show(cli, options, plain(record), ({ name, sha256 }) => `${plainText(name)}: sha256:${sha256}\n`);
     });
 }

@@ -3,14 +3,17 @@ import { type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { maintenanceText } from '../text/maintenance-text.js';
+import { addBegin, addEnd } from './vm-maintenance.js';
 
-/** `vmpulse maintenance list`. */
+/** `vmpulse maintenance list|start|stop`. */
 export const maintenanceCommand: CliCommand = {
   register(program, cli) {
     const maintenance = program
       .command('maintenance')
-      .summary('recurring maintenance of VMs')
-      .description('Maintenance that the documents of VMs schedule: when it is due, and how it ended last.')
+      .summary('maintenance of VMs')
+      .description(
+        'Maintenance that the documents of VMs schedule, and work of persons on VMs: start and stop are vm maintenance begin and end.',
+      )
       .addHelpText('after', examples(['vmpulse maintenance list', 'what is due when']));
     maintenance
       .command('list')
@@ -24,5 +27,7 @@ export const maintenanceCommand: CliCommand = {
           await show(cli, options, answer, maintenanceText);
         }),
       );
+    addBegin(maintenance, cli, 'start');
+    addEnd(maintenance, cli, 'stop');
   },
 };

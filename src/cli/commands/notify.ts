@@ -2,16 +2,18 @@ import { type Command, Option } from 'commander';
 import { channelsAnswer, notifyTestAnswer } from '../../daemon/answers/notifications.js';
 import { NOTIFY_LEVELS } from '../../model/notification.js';
 import { plainText } from '../../model/plain-text.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { EXIT } from '../exit-codes.js';
 import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { oneMore } from '../option-parsers.js';
+import { withProgress } from '../progress.js';
 import { channelsText, notifyTestText } from '../text/notify-text.js';
 
 const TEST_DEADLINE_MS = 30_000;
 
-interface AddOptions extends FormatOptions {
+interface AddOptions extends ChangeOptions {
   readonly email?: readonly string[];
   readonly slack?: string;
   readonly webhook?: string;
@@ -50,11 +52,13 @@ export const notifyCommand: CliCommand = {
       .command('remove')
       .description('Removes a channel that was added, with what waits for it.')
       .argument('<name>', 'of the channel, which list shows')
+      .addOption(dryRunOption())
       .addOption(formatOption())
       .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse notify remove web-mail', 'one that was added']))
-      .action((name: string, options: FormatOptions, command) =>
+      .action((name: string, options: ChangeOptions, command) =>
         withDaemon(command, cli, async (client) => {
+          if (!(await goesOn(cli, options, `remove the channel ${name}`))) return;
           const body = { name, author: author() };
           const answer = await client.post('/v1/notifications/remove', body, asCame(channelsAnswer));
           await show(cli, options, answer, () => `removed ${plainText(name)}\n`);
@@ -80,6 +84,7 @@ function registerAdd(notify: Command, cli: Cli): void {
       ),
     )
     .option('--vm <glob>', 'only of VMs whose id fits, such as default/web-*; may be repeated', oneMore)
+    .addOption(dryRunOption())
     .addOption(formatOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -91,6 +96,7 @@ function registerAdd(notify: Command, cli: Cli): void {
     )
     .action((name: string, options: AddOptions, command) =>
       withDaemon(command, cli, async (client) => {
+        if (!(await goesOn(cli, options, `add the channel ${name}`))) return;
         const { email, slack, webhook, level, vm: vms } = options;
         const body = { name, email, slack, webhook, level, vms, author: author() };
         const answer = await client.post('/v1/notifications/add', body, asCame(channelsAnswer));
@@ -112,7 +118,8 @@ function registerTest(notify: Command, cli: Cli): void {
       withDaemon(command, cli, async (client) => {
         const body = { channel, author: author() };
         const schema = asCame(notifyTestAnswer);
-        const answer = await client.post('/v1/notifications/test', body, schema, TEST_DEADLINE_MS);
+        const test = () => client.post('/v1/notifications/test', body, schema, TEST_DEADLINE_MS);
+        const answer = await withProgress(cli, 'sending', 1, test);
         await show(cli, options, answer, notifyTestText);
         if (answer.shown.tests.some(({ result }) => result !== 'sent')) cli.setExitCode(EXIT.failed);
       }),

@@ -2,13 +2,14 @@ import { Option } from 'commander';
 import { newTokenAnswer, type TokensAnswer, tokensAnswer } from '../../daemon/answers/tokens.js';
 import { plainText } from '../../model/plain-text.js';
 import { SCOPES } from '../../model/scope.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type CliCommand, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
 import { parseTime } from '../option-parsers.js';
 import { table } from '../text/table.js';
 
-interface CreateOptions extends FormatOptions {
+interface CreateOptions extends ChangeOptions {
   readonly scope: string;
   readonly expires?: number;
 }
@@ -27,6 +28,7 @@ export const tokenCommand: CliCommand = {
       .argument('<name>', 'what it is for; the journal names it so')
       .addOption(new Option('--scope <scope>', 'what it allows').choices(SCOPES).makeOptionMandatory())
       .option('--expires <time>', 'after that it does not count any more, for example 30d', parseTime)
+      .addOption(dryRunOption())
       .addOption(formatOption())
       .addOption(jsonOption())
       .addHelpText(
@@ -35,6 +37,7 @@ export const tokenCommand: CliCommand = {
       )
       .action((name: string, { scope, expires, ...options }: CreateOptions, command) =>
         withDaemon(command, cli, async (client) => {
+          if (!(await goesOn(cli, options, `make the token ${name} with the scope ${scope}`))) return;
           const body = { name, scope, forMs: expires, author: author() };
           const made = await client.post('/v1/tokens/create', body, asCame(newTokenAnswer));
           await show(cli, options, made, (shown) => `${shown.token}\n`);
@@ -55,11 +58,13 @@ export const tokenCommand: CliCommand = {
       .command('revoke')
       .description('Takes a token back: it does not count from now on.')
       .argument('<name>', 'as it was made')
+      .addOption(dryRunOption())
       .addOption(formatOption())
       .addOption(jsonOption())
       .addHelpText('after', examples(['vmpulse token revoke grafana', 'at once']))
-      .action((name: string, options: FormatOptions, command) =>
+      .action((name: string, options: ChangeOptions, command) =>
         withDaemon(command, cli, async (client) => {
+          if (!(await goesOn(cli, options, `take back the token ${name}`))) return;
           const body = { name, author: author() };
           const answer = await client.post('/v1/tokens/revoke', body, asCame(tokensAnswer));
           await show(cli, options, answer, () => `the token ${plainText(name)} does not count any more\n`);

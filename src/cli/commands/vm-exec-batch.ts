@@ -10,6 +10,7 @@ import { type Answer, type FormatOptions, formatOption, formatted, jsonOption, p
 import { type CommandOptions, commandOf, runInGuest, shownCommand } from '../guest-command.js';
 import { inParallel } from '../in-parallel.js';
 import { oneMore, parseTime, wholeNumber } from '../option-parsers.js';
+import { withProgress } from '../progress.js';
 import { healthOption, type Selection, selectVms, tagOption, tellIfNone } from '../selectors.js';
 import { table } from '../text/table.js';
 
@@ -68,9 +69,11 @@ export function addExecBatch(vm: Command, cli: Cli): void {
         const each = ids.map((id) => `${verb} ${id}`);
         if (!(await goesOn(cli, options, each)) || ids.length === 0) return;
         await requireYes(cli, options, { verb, vms: ids, open: true });
-        const results = await inParallel(ids, options.parallel, (id) =>
-          runInGuest(client, id, run, options.timeout).catch((error: unknown) =>
-            plain({ vm: id, error: errorMessage(error) }),
+        const results = await withProgress(cli, 'in the guests', ids.length, ({ step }) =>
+          inParallel(ids, options.parallel, (id) =>
+            runInGuest(client, id, run, options.timeout)
+              .catch((error: unknown) => plain({ vm: id, error: errorMessage(error) }))
+              .finally(step),
           ),
         );
         await tell(cli, options, results);

@@ -6,6 +6,7 @@ import { EXIT } from '../exit-codes.js';
 import { formatOption, jsonOption, show } from '../format.js';
 import { type CommandOptions, commandOf, lines, runInGuest, shownCommand } from '../guest-command.js';
 import { parseTime } from '../option-parsers.js';
+import { withProgress } from '../progress.js';
 import { vmId } from '../selectors.js';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -48,7 +49,8 @@ export function addExec(vm: Command, cli: Cli): void {
         const run = commandOf(argv, options);
         const id = await vmId(client, name);
         if (!(await goesOn(cli, options, `run ${shownCommand(run.argv)} in ${id}`))) return;
-        const answer = await runInGuest(client, id, run, options.timeout);
+        const ask = () => runInGuest(client, id, run, options.timeout);
+        const answer = await withProgress(cli, 'the command runs in the guest', 1, ask);
         const { exitCode, stdout, stderr } = answer.shown;
         await show(cli, options, answer, () => lines(stdout));
         if (options.format === 'table') {

@@ -27,14 +27,15 @@ export function addVmMaintenance(vm: Command, cli: Cli): void {
       'While a VM is in maintenance nothing is done to it, whatever it looks like; probing goes on.',
     )
     .addHelpText('after', examples(['vmpulse vm maintenance end db', 'recovery goes on']));
-  addBegin(maintenance, cli);
-  addEnd(maintenance, cli);
+  addBegin(maintenance, cli, 'begin');
+  addEnd(maintenance, cli, 'end');
   addSchedule(vm, cli);
 }
 
-function addBegin(maintenance: Command, cli: Cli): void {
+/** `name` is `begin` of `vm maintenance`, `start` of `maintenance`. */
+export function addBegin(maintenance: Command, cli: Cli, name: string): void {
   maintenance
-    .command('begin')
+    .command(name)
     .description('Nothing is done to the VMs, until ended or for a time. Who and why is recorded.')
     .addArgument(vmsArgument())
     .option('--for <time>', 'end by itself after this, for example 10m or 1h30m', parseTime)
@@ -64,9 +65,10 @@ function addBegin(maintenance: Command, cli: Cli): void {
     );
 }
 
-function addEnd(maintenance: Command, cli: Cli): void {
+/** `name` is `end` of `vm maintenance`, `stop` of `maintenance`. */
+export function addEnd(maintenance: Command, cli: Cli, name: string): void {
   maintenance
-    .command('end')
+    .command(name)
     .description('Recovery of the VMs goes on.')
     .addArgument(vmsArgument())
     .addOption(tagOption())

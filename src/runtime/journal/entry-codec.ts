@@ -182,7 +182,8 @@ function decodeRow(row: unknown): StoredJournalEntry {
   const [seq, atMs, vm, type, actionId, text, data]: readonly unknown[] = row;
   const known = TYPES.get(type);
   const fits = typeof seq === 'number' && typeof atMs === 'number' && known !== undefined;
-  if (!fits || !isTextOrNull(vm) || !isTextOrNull(actionId)) throw new TypeError('a column is of another type');
+  if (!fits || !isTextOrNull(vm) || !isTextOrNull(actionId))
+    throw new TypeError('a column is of another type');
   if (typeof text !== 'string' || typeof data !== 'string') throw new TypeError('a column is no text');
   return { seq, atMs, vm, type: known, actionId, text, data: decodeData(data) };
 }

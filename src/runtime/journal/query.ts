@@ -32,7 +32,8 @@ export function querySql(query: JournalQuery): Sql {
     stretchSql(query, column, value, limit),
   );
   // No entry is of none of the types.
-  if (stretches.length === 0) return { text: `SELECT ${entryColumns()} FROM entries WHERE seq < 0`, values: [] };
+  if (stretches.length === 0)
+    return { text: `SELECT ${entryColumns()} FROM entries WHERE seq < 0`, values: [] };
   const order = (table: string) => `ORDER BY ${table}at_ms ${direction}, ${table}seq ${direction}`;
   return {
     text: `SELECT ${entryColumns()} FROM (

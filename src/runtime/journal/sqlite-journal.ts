@@ -3,7 +3,7 @@ import { errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.j
 import type { JournalPage, JournalQuery } from '../../model/journal-query.js';
 import { type Logger, silentLogger } from '../../model/logger.js';
 import type { AppendOptions, CallOptions, JournalEntry, StoredJournalEntry } from '../../model/ports.js';
-import type { Availability, ObservableJournal } from './availability.js';
+import { type Availability, AvailabilityState, type ObservableJournal } from './availability.js';
 import { Backlog, type Batch } from './backlog.js';
 import type { JournalCommand, JournalResults } from './protocol.js';
 import { Pruner } from './pruner.js';
@@ -45,10 +45,9 @@ export class SqliteJournal implements ObservableJournal {
   readonly #link: WorkerLink;
   readonly #backlog: Backlog;
   readonly #pruner: Pruner;
-  readonly #listeners = new Set<(availability: Availability) => void>();
+  readonly #state = new AvailabilityState();
   /** Names batches across restarts of the Worker and of the process. */
   readonly #writer = crypto.randomUUID();
-  #availability: Availability = { available: true, sinceMs: Date.now() };
   #batch: (Batch & { readonly name: string }) | undefined;
   #batches = 0;
   #pumping: Promise<void> | undefined;
@@ -92,12 +91,11 @@ export class SqliteJournal implements ObservableJournal {
   }
 
   get availability(): Availability {
-    return this.#availability;
+    return this.#state.current;
   }
 
   onAvailability(listener: (availability: Availability) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#state.onChange(listener);
   }
 
   /**
@@ -120,7 +118,8 @@ export class SqliteJournal implements ObservableJournal {
     // Nothing, for the sake of what waits.
     if (entries.length === 0) settle();
     else this.#backlog.push(entries, settle, () => this.#overflow());
-    if (!this.#availability.available) settle(this.#availability.error);
+    const { availability } = this;
+    if (!availability.available) settle(availability.error);
     else if (lazy && this.#backlog.count < LAZY_ENTRIES) this.#pumpSoon();
     else void this.#pump();
     return promise;
@@ -155,9 +154,9 @@ export class SqliteJournal implements ObservableJournal {
   }
 
   async acceptLoss(options: CallOptions): Promise<void> {
-    if (lostOf(this.#availability) === undefined) return;
+    if (this.#state.lost === undefined) return;
     await this.#ask({ op: 'acceptLoss' }, options);
-    this.#works(null);
+    this.#state.works(null);
   }
 
   /** Writes what waits, as long as the disk takes it, and frees the Worker. Idempotent; ends in bounded time. */
@@ -183,7 +182,8 @@ export class SqliteJournal implements ObservableJournal {
   async #flush(): Promise<void> {
     while (!this.#idle) {
       await this.#pump();
-      if (!this.#availability.available) throw this.#availability.error;
+      const { availability } = this;
+      if (!availability.available) throw availability.error;
     }
   }
 
@@ -207,7 +207,7 @@ export class SqliteJournal implements ObservableJournal {
     this.#soon = undefined;
     try {
       // Either way at least a turn, so that appends of the same moment share the commit.
-      if (this.#idle) this.#works(await this.#link.request({ op: 'open' }));
+      if (this.#idle) this.#state.works(await this.#link.request({ op: 'open' }));
       else await Promise.resolve();
       while (!this.#idle) {
         this.#batch ??= this.#nextBatch();
@@ -215,7 +215,7 @@ export class SqliteJournal implements ObservableJournal {
         const lost = await this.#link.request({ op: 'append', batch, packed });
         this.#batch.settle();
         this.#batch = undefined;
-        this.#works(lost);
+        this.#state.works(lost);
       }
       this.#retries = 0;
       if (!this.#closing) this.#pruner.soon();
@@ -227,12 +227,9 @@ export class SqliteJournal implements ObservableJournal {
     }
   }
 
-  #works(lost: string | null): void {
-    this.#setAvailability({ available: true, sinceMs: Date.now(), ...(lost === null ? {} : { lost }) });
-  }
-
   #nextBatch(): Batch & { readonly name: string } {
-    const why = this.#availability.available ? 'too many at once' : this.#availability.error.message;
+    const { availability } = this;
+    const why = availability.available ? 'too many at once' : availability.error.message;
     this.#batches += 1;
     return { name: `${this.#writer}/${this.#batches}`, ...this.#backlog.take(why, Date.now()) };
   }
@@ -284,25 +281,12 @@ export class SqliteJournal implements ObservableJournal {
   }
 
   #unavailable(error: unknown): void {
-    const coded = isVmpulseError(error)
-      ? error
-      : new VmpulseError('ERR_VMPULSE_JOURNAL', errorMessage(error), { cause: error });
-    this.#setAvailability({ available: false, sinceMs: Date.now(), error: coded });
-    this.#refuse(coded);
+    this.#refuse(this.#state.fails(error));
   }
 
   #refuse(error: VmpulseError): void {
     this.#batch?.settle(error);
     this.#backlog.refuse(error);
-  }
-
-  #setAvailability(next: Availability): void {
-    const before = this.#availability;
-    const sinceMs = before.available === next.available ? before.sinceMs : next.sinceMs;
-    this.#availability = { ...next, sinceMs };
-    const isSame = before.available === next.available && lostOf(before) === lostOf(next);
-    if (isSame) return;
-    for (const listener of this.#listeners) listener(this.#availability);
   }
 
   #overflow(): VmpulseError {
@@ -316,10 +300,6 @@ export class SqliteJournal implements ObservableJournal {
   #assertOpen(): void {
     if (this.#closing) throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the journal was closed');
   }
-}
-
-function lostOf(availability: Availability): string | undefined {
-  return availability.available ? availability.lost : undefined;
 }
 
 function waiting(): { promise: Promise<void>; settle: (error?: Error) => void } {

@@ -44,6 +44,8 @@ describe('help', () => {
     ['intent', 'clear'],
     ['maintenance'],
     ['maintenance', 'list'],
+    ['maintenance', 'start'],
+    ['maintenance', 'stop'],
     ['hooks'],
     ['hooks', 'list'],
     ['hooks', 'add'],

@@ -88,6 +88,7 @@ const LINES = [
   ...['vm exec-batch [--vm web-1 --command x]', 'vm stats [web-1]', 'vm resize [web-1 --memory +1GB]'],
   'vm update [web-1 --health-check-type tcp --health-check-port 80]',
   ...['vm maintenance begin [web-1 --reason r]', 'vm maintenance end [web-1]'],
+  ...['maintenance start [web-1 --reason r]', 'maintenance stop [web-1]'],
   ...[
     'vm schedule [reboot web-1 --reason r]',
     'vm health-report',

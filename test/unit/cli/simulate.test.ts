@@ -1,13 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
+import { testFolder } from '../../fixtures/folder.js';
 import { runCommandLine } from './in-process.js';
 
 it('simulate --verbose tells stories beside JSON, not in it', { timeout: 120_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'vmpulse-stories-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const policy = join(folder, 'config.yaml');
+  const policy = join(testFolder(), 'config.yaml');
   // Nothing helps a VM whose VMM is gone: that is missed.
   writeFileSync(policy, 'recovery: {enabled: true, skip: [start, recreate, power-cycle]}\n');
   const args = ['simulate', '--policy', policy, '--vms', '2', '--hosts', '1', '--days', '1', '--seeds', '1'];

@@ -247,12 +247,21 @@ describe('--dry-run', () => {
     [['vm', 'heartbeat-token', 'db'], 'make a new heartbeat token for lab/db'],
     [['vm', 'maintenance', 'begin', 'db', '--reason', 'r'], 'begin maintenance of lab/db'],
     [['vm', 'maintenance', 'end', 'db'], 'end maintenance of lab/db'],
+    [['maintenance', 'start', 'db', '--reason', 'r'], 'begin maintenance of lab/db'],
+    [['maintenance', 'stop', 'db'], 'end maintenance of lab/db'],
     [['vm', 'schedule', 'reboot', 'db', '--reason', 'r'], 'schedule reboot of lab/db'],
     [['vm', 'resize', 'db', '--memory', '+1GB'], 'resize lab/db by 1024 MiB'],
     [['vm', 'exec', 'db', '--command', 'id'], 'run /bin/sh -c id in lab/db'],
     [['security-group', 'add-rule', '--port', '80', '--vm', 'db'], 'add a rule to group lab/db'],
     [['security-group', 'remove-rule', '--id', 'r1'], 'remove a rule from group default'],
     [['security-group', 'policy', 'drop'], 'set the policy of group default'],
+    [['hooks', 'add', 'db', 'pre-start', '/bin/true'], 'add the pre-start hook to db'],
+    [['hooks', 'add-global', 'on-failure', '/bin/true'], 'add the on-failure hook to every VM'],
+    [['hooks', 'remove', 'h1'], 'remove the hook h1'],
+    [['notify', 'add', 'ops', '--email', 'ops@example.com'], 'add the channel ops'],
+    [['notify', 'remove', 'ops'], 'remove the channel ops'],
+    [['token', 'create', 'ci', '--scope', 'read'], 'make the token ci with the scope read'],
+    [['token', 'revoke', 'ci'], 'take back the token ci'],
   ])('of %j does nothing', async (args, what) => {
     const { run, runtime } = await daemon();
     expect(await run(...args, '--dry-run')).toEqual({

@@ -144,13 +144,22 @@ describe('JournalStore', () => {
     ['by size', { maxBytes: 0, maxAgeMs: 1e15 }, 1_000],
     ['by age', { maxBytes: 1e12, maxAgeMs: 5_000 }, 10_000],
   ])('prunes %s behind whatever has to stay', (_how, retention, keptAtMost) => {
-    const store = new JournalStore({ path: join(tempDir(), 'j.db'), ...retention });
+    const store = new JournalStore({ path: join(testFolder(), 'j.db'), ...retention });
     const started = (i: number) => row(`open ${i}`, { type: 'action-start', actionId: `a${i}` });
     // More than a step of each: starts without an end, and entries of a clock that was far ahead.
-    store.append('w/1', Array.from({ length: 250 }, (_, i) => started(i)));
-    store.append('w/2', Array.from({ length: 250 }, (_, i) => row(`ahead ${i}`, { atMs: 9e12 })));
+    store.append(
+      'w/1',
+      Array.from({ length: 250 }, (_, i) => started(i)),
+    );
+    store.append(
+      'w/2',
+      Array.from({ length: 250 }, (_, i) => row(`ahead ${i}`, { atMs: 9e12 })),
+    );
     for (const [n, type] of (['transition', 'health', 'decision', 'input', 'daemon'] as const).entries())
-      store.append(`w/${n + 3}`, Array.from({ length: 400 }, (_, i) => row(`${type} ${i}`, { type })));
+      store.append(
+        `w/${n + 3}`,
+        Array.from({ length: 400 }, (_, i) => row(`${type} ${i}`, { type })),
+      );
     store.append(
       'w/9',
       Array.from({ length: keptAtMost }, (_, i) => row(`new ${i}`, { atMs: 100_000 })),

@@ -16,7 +16,7 @@ async function running() {
     durable: async () => {},
     note: ({ text }: { readonly text: string }) => void notes.push(text),
   };
-  return { driver, session, notes, guests: new Guests(() => ({ session }), recorder) };
+  return { driver, session, notes, recorder, guests: new Guests(() => ({ session }), recorder) };
 }
 
 describe('a guest that persons ask something', () => {
@@ -43,6 +43,16 @@ describe('a guest that persons ask something', () => {
     session.status = () => Promise.reject(new VmpulseError('ERR_VMPULSE_TIMEOUT', 'late'));
     await guests.exec(command);
     expect(driver.calls).toContain('exec uptime test/web');
+  });
+
+  it('runs nothing once the time is over that a slow disk took, and that is on record', async () => {
+    const { driver, guests, notes, recorder } = await running();
+    recorder.durable = () => new Promise(() => {});
+    await expect(guests.exec({ ...command, deadlineMs: 50 })).rejects.toMatchObject({
+      code: 'ERR_VMPULSE_TIMEOUT',
+    });
+    expect(driver.calls).not.toContain('exec uptime test/web');
+    expect(notes).toEqual([expect.stringMatching(/ann@1000 in the guest did not end well: .*deadline/)]);
   });
 
   it('is on record also where it could not be given more memory', async () => {
