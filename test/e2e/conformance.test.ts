@@ -390,7 +390,12 @@ describe.each(subjects(folder))('$name', (subject) => {
   it('gets no disk that another VM or process writes', { timeout: 60_000 }, async () => {
     const first = new Bench(subject, { disks: [disk(`${crypto.randomUUID()}.img`)] });
     const { disks } = first.vm.hypervisor;
-    const { started } = await first.run();
+    const { started, session } = await first.run();
+    if (subject.holdsDisks) {
+      const counted = ((await session.counters?.(SOON)) ?? []).map(({ name }) => name);
+      expect(counted).toContainEqual(expect.stringMatching(/^disks?\b/));
+      subject.countsTruly?.(first.socket);
+    }
     const second = new Bench(subject, { disks });
     await expect(second.driver.start(second.vm, SOON)).rejects.toMatchObject({
       code: 'ERR_VMPULSE_DISK_IN_USE',

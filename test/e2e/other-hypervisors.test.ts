@@ -55,6 +55,7 @@ function daemonWith(subject: Subject, port: number): DaemonUnderTest {
     vetoWindow: '1s',
     gracefulStop: '5s',
     stepTimeout: '15s',
+    backoff: { base: '1s', cap: '2s', jitter: 0 },
   };
   mkdirSync(join(dir, 'vms.d'));
   writeFileSync(

@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import type { CloudHypervisorSpec } from '../../src/model/hypervisors/cloud-hypervisor.js';
 import type { FirecrackerSpec } from '../../src/model/hypervisors/firecracker.js';
 import type { LibvirtSpec } from '../../src/model/hypervisors/libvirt.js';
@@ -32,6 +33,8 @@ export interface Subject {
   readonly tellsPauses: boolean;
   /** Whether it opens its disks, as the fakes do not. */
   readonly holdsDisks: boolean;
+  /** Looks whether the program writes all that its driver counts by; undefined: the driver asks, and looks at the answer. */
+  readonly countsTruly?: (socket: string) => void;
   /** Whether the guest itself can heed a request to stop. */
   readonly heeds: boolean;
   /** Lets the answer to the next reset be lost; undefined where this cannot be caused. */
@@ -151,6 +154,21 @@ function cloudHypervisor(
   };
 }
 
+const count = z.number().nonnegative();
+/** What is added up of the metrics of Firecracker, where a member that is missing counts as nothing. */
+const METRICS = z.object({
+  block: z.object({ read_count: count, write_count: count, flush_count: count }),
+  net: z.object({ tx_packets_count: count }),
+});
+
+/** The last line of the metrics beside the socket has all members that are counted. */
+function requireMetrics(socket: string): void {
+  const lines = readFileSync(join(dirname(socket), 'metrics.json'), 'utf8')
+    .trim()
+    .split('\n');
+  METRICS.parse(JSON.parse(lines.at(-1) ?? ''));
+}
+
 function firecracker(
   binary: string,
   append: string,
@@ -213,6 +231,7 @@ export function subjects(folder: string): readonly Subject[] {
       ...firecracker(realFirecracker.binary, 'x=1'),
       name: 'Firecracker',
       skip: realFirecracker.skip,
+      countsTruly: requireMetrics,
       heeds: true,
       holdsDisks: true,
     },

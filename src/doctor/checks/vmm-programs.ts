@@ -11,6 +11,8 @@ const INSTALL: Readonly<Record<string, string>> = {
   virsh: 'apt-get install libvirt-clients',
   libvirtd: 'apt-get install libvirt-daemon-system',
 };
+/** The first version of Cloud Hypervisor that is told the format of disks. */
+const DISK_FORMATS_SINCE = 51;
 /** Any of these runs VMs. */
 const VMMS = new Set([...QEMU, 'cloud-hypervisor', 'firecracker', 'libvirtd']);
 
@@ -44,8 +46,15 @@ async function lookAt({ host, demand, call }: CheckContext, name: string): Promi
   }
   const run = await host.run([path, '--version'], call);
   if (!run.ended) return of(name, warning(`${path} does not tell its version: ${run.why}`));
-  if (run.code === 0) return of(name, ok(`${path}: ${firstLine(run.stdout)}`));
+  if (run.code === 0) return of(name, versionFinding(path, firstLine(run.stdout)));
   return of(name, warning(`${path} --version ended with status ${run.code}: ${firstLine(run.stderr)}`));
+}
+
+function versionFinding(path: string, version: string): Finding {
+  const [, major] = /^cloud-hypervisor v(\d+)/.exec(version) ?? [];
+  if (major === undefined || Number(major) >= DISK_FORMATS_SINCE) return ok(`${path}: ${version}`);
+  const text = `${path}: ${version} guesses the format of disks: a guest that writes a header over its raw disk can read files of this host`;
+  return warning(text, `put a release of version ${DISK_FORMATS_SINCE} or later there`);
 }
 
 function firstLine(text: string): string {

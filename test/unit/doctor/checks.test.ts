@@ -191,6 +191,24 @@ const CASES: readonly Case[] = [
     ['info', '', 'virsh'],
     ['info', '', 'libvirtd'],
   ],
+  ...(
+    [
+      ['v50.1', 'warning', 'v50.1 guesses the format of disks'],
+      ['v51.0', 'ok', 'v51.0'],
+      ['v52.0-dirty', 'ok', 'v52.0-dirty'],
+    ] as const
+  ).map(
+    ([version, severity, seen]): Case => [
+      'vmm-programs',
+      `Cloud Hypervisor ${version}`,
+      { programs: ['cloud-hypervisor'], runs: { '/usr/bin/cloud': `cloud-hypervisor ${version}\n` } },
+      ['info', 'not found', 'qemu'],
+      [severity, seen, 'cloud-hypervisor'],
+      ['info', '', 'firecracker'],
+      ['info', '', 'virsh'],
+      ['info', '', 'libvirtd'],
+    ],
+  ),
   [
     'vmm-programs',
     'a program that VMs name is missing',
