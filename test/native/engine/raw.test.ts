@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { openEngine, within } from './support.js';
+import { eventually, openEngine, within } from './support.js';
 
 /** The network namespace of a test. */
 let namespace = '';
@@ -12,6 +12,16 @@ function ip(...args: readonly string[]): void {
 
 function ipOutput(...args: readonly string[]): string {
   return execFileSync('ip', args, { encoding: 'utf8' });
+}
+
+/** The kernel brings a device up, and begins to answer for an address of IPv6, some time after it was told to. */
+async function usable(where: string, device: string, network: string): Promise<void> {
+  await eventually(
+    () =>
+      ipOutput('-n', where, 'link', 'show', device).includes('state UP') &&
+      ipOutput('-n', where, 'addr', 'show', 'dev', device, 'to', network, 'tentative') === '',
+    `${device} with its address`,
+  );
 }
 
 beforeEach((ctx) => {
@@ -104,6 +114,8 @@ describe('vmpulse probe with echos and questions for neighbours', () => {
     ip('-n', peer, 'addr', 'add', `${there}/${prefix}`, 'dev', 'far', ...nodad);
     ip('-n', namespace, 'link', 'set', 'near', 'up');
     ip('-n', peer, 'link', 'set', 'far', 'up');
+    await usable(namespace, 'near', `${there}/${prefix}`);
+    await usable(peer, 'far', `${there}/${prefix}`);
     const found = await vmpulse('probe', kind, `${there}%near`, '--timeout', '10s', '--json');
     expect(JSON.parse(found.stdout)).toMatchObject({ kind, outcome: 'ok' });
     expect(found.code).toBe(0);
