@@ -77,10 +77,9 @@ export const COMMAND_JSON: Readonly<Record<string, z.ZodType>> = {
   'vm get': vmGetJson,
   'vm create': z.union([resultsJson.extend({ applied: applyAnswer.optional() }), previewJson]),
   ...Object.fromEntries(
-    ['start', 'stop', 'restart', 'reset', 'pause', 'resume', 'delete', 'recreate', 'release'].map((name) => [
-      `vm ${name}`,
-      verb,
-    ]),
+    ['start', 'stop', 'restart', 'reset', 'pause', 'resume', 'snapshot', 'delete', 'recreate', 'release'].map(
+      (name) => [`vm ${name}`, verb],
+    ),
   ),
   'vm heartbeat-token': z.union([tokenAnswer, previewJson]),
   'vm exec': z.union([execAnswer, previewJson]),
