@@ -6,7 +6,8 @@ import { defineConfig } from 'vitest/config';
  */
 const TIDY = [
   'config',
-  'unit/{discovery,doctor,lifecycle,metrics,network,notify,policy,probes,recovery,runtime,sim}',
+  'unit/{cli,cloud-hypervisor,daemon,discovery,doctor,firecracker,guest-agent,images,journal,libvirt}',
+  'unit/{lifecycle,metrics,network,notify,policy,probes,recovery,runtime,sim}',
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 
 export default defineConfig({
