@@ -18,7 +18,7 @@ export function blocked(
   if (!first) return;
   const open = blockers.some((b) => b.untilMs === null);
   const atMs = open ? null : Math.max(...blockers.map((b) => b.untilMs ?? 0));
-  planned(vm, step, atMs, open ? 'once nothing holds it any more' : 'then');
+  planned(vm, step, atMs, open ? 'once nothing holds it any more' : 'unless something else holds it by then');
   tellHold(ctx, vm, first, step);
   if (blockers.some(({ rule }) => rule === 'io-veto')) tellLongVeto(ctx, vm, step);
 }

@@ -19,12 +19,7 @@ export function explainText(view: ExplainAnswer, nowMs: number, paint: Paint): s
         )
         .join(''),
     ],
-    [
-      'Next',
-      next
-        ? `${next.text}${next.atMs === null ? '' : ` (${next.step}, in ${span(next.atMs - nowMs)})`}\n`
-        : '',
-    ],
+    ['Next', next ? nextText(next, nowMs) : ''],
     [
       'Budget',
       `${budget.consecutiveUsed} of ${budget.consecutiveMax} recoveries in a row, ${budget.rolling24hUsed} of ${budget.rolling24hMax} in 24 h\n`,
@@ -42,6 +37,12 @@ export function explainText(view: ExplainAnswer, nowMs: number, paint: Paint): s
     .filter(([, body]) => body !== '')
     .map(([title, body]) => `\n${paint.strong(title)}\n${indent(body)}`);
   return [head, degraded, ...said, ...shown].join('');
+}
+
+/** The step, when it comes if that is known and still to come, and on what condition. */
+function nextText({ step, atMs, text }: NonNullable<ExplainAnswer['next']>, nowMs: number): string {
+  const when = atMs === null || atMs <= nowMs ? '' : ` in ${span(atMs - nowMs)},`;
+  return `${step}${when} ${text}\n`;
 }
 
 function timed(lines: readonly (readonly [atMs: number, what: string, text: string])[]): string {

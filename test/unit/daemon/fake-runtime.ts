@@ -79,7 +79,7 @@ export function explainView(vm: VmId): ExplainView {
     pastEpisodes: [],
     holds: [],
     budget: { consecutiveUsed: 1, consecutiveMax: 3, rolling24hUsed: 1, rolling24hMax: 10 },
-    next: { step: 'power-cycle', atMs: 9_000, text: 'power-cycle if the reset does not help' },
+    next: { step: 'power-cycle', atMs: 9_000, text: 'if the reset does not help' },
     probes: [
       {
         name: 'liveness',
