@@ -4,11 +4,12 @@ import type { JournalPage, JournalQuery } from '../../model/journal-query.js';
 import { type Logger, silentLogger } from '../../model/logger.js';
 import type { AppendOptions, CallOptions, JournalEntry, StoredJournalEntry } from '../../model/ports.js';
 import { type Availability, AvailabilityState, type ObservableJournal } from './availability.js';
-import { Backlog, type Batch } from './backlog.js';
+import { Backlog } from './backlog.js';
 import type { JournalCommand, JournalResults } from './protocol.js';
 import { Pruner } from './pruner.js';
 import { MAX_READ, pageSize, placeOf } from './query.js';
 import { WorkerLink } from './worker-link.js';
+import { JournalWriter } from './writer.js';
 
 export interface SqliteJournalOptions {
   /** The SQLite file; made when missing, its folder must exist. */
@@ -24,13 +25,8 @@ export interface SqliteJournalOptions {
   readonly logger?: Logger;
 }
 
-/** How long entries that nobody waits for wait for others: a commit costs more than they do. */
-const LAZY_MS = 200;
-/** So many do not wait any more. */
-const LAZY_ENTRIES = 200;
 const DAY_MS = 24 * 3_600_000;
-const FIRST_RETRY_MS = 250;
-const LAST_RETRY_MS = 10_000;
+/** So many are asked for at once at most. */
 const MAX_ACTIONS = 1_000;
 const NO_JSON = 'the data of a journal entry is no JSON; the entry is kept without it';
 
@@ -43,17 +39,9 @@ const NO_JSON = 'the data of a journal entry is no JSON; the entry is kept witho
 export class SqliteJournal implements ObservableJournal {
   readonly #options: Required<SqliteJournalOptions>;
   readonly #link: WorkerLink;
-  readonly #backlog: Backlog;
+  readonly #writer: JournalWriter;
   readonly #pruner: Pruner;
   readonly #state = new AvailabilityState();
-  /** Names batches across restarts of the Worker and of the process. */
-  readonly #writer = crypto.randomUUID();
-  #batch: (Batch & { readonly name: string }) | undefined;
-  #batches = 0;
-  #pumping: Promise<void> | undefined;
-  #soon: NodeJS.Timeout | undefined;
-  #retry: NodeJS.Timeout | undefined;
-  #retries = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(options: SqliteJournalOptions) {
@@ -67,10 +55,16 @@ export class SqliteJournal implements ObservableJournal {
     };
     const { path, maxAgeMs, maxBytes, maxBacklogBytes, logger } = this.#options;
     this.#link = new WorkerLink({ path, maxAgeMs, maxBytes });
-    this.#backlog = new Backlog(maxBacklogBytes, ({ vm, type, text }, why) =>
-      logger.error({ code: 'ERR_VMPULSE_ARGUMENT', vm, type, text, why }, NO_JSON),
-    );
     this.#pruner = new Pruner(() => this.#ask({ op: 'prune', nowMs: Date.now() }));
+    this.#writer = new JournalWriter({
+      link: this.#link,
+      backlog: new Backlog(maxBacklogBytes, ({ vm, type, text }, why) =>
+        logger.error({ code: 'ERR_VMPULSE_ARGUMENT', vm, type, text, why }, NO_JSON),
+      ),
+      state: this.#state,
+      overflow: () => overflow(maxBacklogBytes),
+      onWritten: () => this.#pruner.soon(),
+    });
   }
 
   /**
@@ -81,7 +75,8 @@ export class SqliteJournal implements ObservableJournal {
    */
   static async open(options: SqliteJournalOptions): Promise<SqliteJournal> {
     const journal = new SqliteJournal(options);
-    await journal.#within(journal.#pump(), journal.#options).catch((error) => journal.#unavailable(error));
+    const writer = journal.#writer;
+    await journal.#within(writer.write(), journal.#options).catch((error) => writer.fail(error));
     const { availability } = journal;
     if (!availability.available && availability.error.code === 'ERR_VMPULSE_JOURNAL_VERSION') {
       await journal.close();
@@ -107,22 +102,11 @@ export class SqliteJournal implements ObservableJournal {
     // Not async: the entries must not stay in memory until they are on disk, in a frame that waits.
     try {
       this.#assertOpen();
-      return this.#within(this.#take(entries, options), options, (late) => this.#unavailable(late));
+      const written = this.#writer.append(entries, options.lazy ?? false);
+      return this.#within(written, options, (late) => this.#writer.fail(late));
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  #take(entries: readonly JournalEntry[], { lazy = false }: AppendOptions): Promise<void> {
-    const { promise, settle } = waiting();
-    // Nothing, for the sake of what waits.
-    if (entries.length === 0) settle();
-    else this.#backlog.push(entries, settle, () => this.#overflow());
-    const { availability } = this;
-    if (!availability.available) settle(availability.error);
-    else if (lazy && this.#backlog.count < LAZY_ENTRIES) this.#pumpSoon();
-    else void this.#pump();
-    return promise;
   }
 
   /** In the order of writing: with `afterSeq` the entries after it; without, the newest. At most 10,000, oldest first. */
@@ -167,86 +151,15 @@ export class SqliteJournal implements ObservableJournal {
 
   async #close(): Promise<void> {
     const { deadlineMs, logger, path } = this.#options;
-    clearTimeout(this.#retry);
     this.#pruner.stop();
     const tell = (text: string) => (error: unknown) =>
       logger.error({ path, error: errorMessage(error) }, text);
-    await this.#within(this.#flush(), { deadlineMs }).catch(
+    await this.#within(this.#writer.end(), { deadlineMs }).catch(
       tell('the journal was closed before everything was written'),
     );
-    this.#refuse(new VmpulseError('ERR_VMPULSE_CLOSED', 'the journal was closed'));
+    this.#writer.refuse(new VmpulseError('ERR_VMPULSE_CLOSED', 'the journal was closed'));
     // Past the deadline the thread still ends by itself, as soon as the disk lets it.
     await this.#within(this.#link.close(), { deadlineMs }).catch(tell('the journal did not close in time'));
-  }
-
-  async #flush(): Promise<void> {
-    while (!this.#idle) {
-      await this.#pump();
-      const { availability } = this;
-      if (!availability.available) throw availability.error;
-    }
-  }
-
-  /** Writes until nothing waits; one at a time. Never rejects: a failure shows in `availability`, and a retry is set. */
-  #pump(): Promise<void> {
-    this.#pumping ??= this.#write().then((written) => {
-      this.#pumping = undefined;
-      // What was appended between the last look and this turn.
-      if (written && !this.#backlog.empty) void this.#pump();
-    });
-    return this.#pumping;
-  }
-
-  #pumpSoon(): void {
-    // A pump that is under way takes it along; a timer of its own would outlive the journal.
-    if (this.#pumping === undefined) this.#soon ??= setTimeout(() => void this.#pump(), LAZY_MS);
-  }
-
-  async #write(): Promise<boolean> {
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
-    try {
-      // Either way at least a turn, so that appends of the same moment share the commit.
-      if (this.#idle) this.#state.works(await this.#link.request({ op: 'open' }));
-      else await Promise.resolve();
-      while (!this.#idle) {
-        this.#batch ??= this.#nextBatch();
-        const { name: batch, packed } = this.#batch;
-        const lost = await this.#link.request({ op: 'append', batch, packed });
-        this.#batch.settle();
-        this.#batch = undefined;
-        this.#state.works(lost);
-      }
-      this.#retries = 0;
-      if (!this.#closing) this.#pruner.soon();
-      return true;
-    } catch (error) {
-      this.#unavailable(error);
-      this.#retryLater();
-      return false;
-    }
-  }
-
-  #nextBatch(): Batch & { readonly name: string } {
-    const { availability } = this;
-    const why = availability.available ? 'too many at once' : availability.error.message;
-    this.#batches += 1;
-    return { name: `${this.#writer}/${this.#batches}`, ...this.#backlog.take(why, Date.now()) };
-  }
-
-  get #idle(): boolean {
-    return this.#batch === undefined && this.#backlog.empty;
-  }
-
-  #retryLater(): void {
-    if (this.#closing) return;
-    clearTimeout(this.#retry);
-    const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#retries);
-    this.#retries += 1;
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      void this.#pump();
-    }, delayMs).unref();
   }
 
   async #ask<C extends JournalCommand>(
@@ -258,7 +171,7 @@ export class SqliteJournal implements ObservableJournal {
       return await this.#within(this.#link.request(command), options);
     } catch (error) {
       // Perhaps the file is another one now, which nobody has written to yet.
-      if (isVmpulseError(error, 'ERR_VMPULSE_JOURNAL') && !this.#closing) void this.#pump();
+      if (isVmpulseError(error, 'ERR_VMPULSE_JOURNAL') && !this.#closing) void this.#writer.write();
       throw error;
     }
   }
@@ -280,32 +193,15 @@ export class SqliteJournal implements ObservableJournal {
     }
   }
 
-  #unavailable(error: unknown): void {
-    this.#refuse(this.#state.fails(error));
-  }
-
-  #refuse(error: VmpulseError): void {
-    this.#batch?.settle(error);
-    this.#backlog.refuse(error);
-  }
-
-  #overflow(): VmpulseError {
-    const megabytes = Math.round(this.#options.maxBacklogBytes / 1024 / 1024);
-    return new VmpulseError(
-      'ERR_VMPULSE_JOURNAL',
-      `more than ${megabytes} MiB of journal entries wait for the disk; the oldest were given up`,
-    );
-  }
-
   #assertOpen(): void {
     if (this.#closing) throw new VmpulseError('ERR_VMPULSE_CLOSED', 'the journal was closed');
   }
 }
 
-function waiting(): { promise: Promise<void>; settle: (error?: Error) => void } {
-  let settle: (error?: Error) => void = () => {};
-  const promise = new Promise<void>((resolve, reject) => {
-    settle = (error) => (error ? reject(error) : resolve());
-  });
-  return { promise, settle };
+function overflow(maxBytes: number): VmpulseError {
+  const megabytes = Math.round(maxBytes / 1024 / 1024);
+  return new VmpulseError(
+    'ERR_VMPULSE_JOURNAL',
+    `more than ${megabytes} MiB of journal entries wait for the disk; the oldest were given up`,
+  );
 }

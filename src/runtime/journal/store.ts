@@ -30,7 +30,6 @@ const WAL_PAGES = 256;
 
 const checkRow = z.object({ quick_check: z.string() });
 const identityRow = z.object({ name: z.string().min(1) });
-const MAX_ACTIONS = 1_000;
 
 /**
  * The journal's SQLite file: synchronous, so it lives on its own Worker. Every commit is on disk when it returns
@@ -110,9 +109,8 @@ export class JournalStore {
 
   /** Everything about these actions, oldest first. */
   ofActions(ids: readonly string[]): StoredJournalEntry[] {
-    const asked = ids.slice(0, MAX_ACTIONS);
-    const text = `SELECT ${entryColumns()} FROM entries WHERE action_id IN (${asked.map(() => '?').join()}) ORDER BY seq`;
-    return decodeReadable(this.#rows(text, asked));
+    const text = `SELECT ${entryColumns()} FROM entries WHERE action_id IN (${ids.map(() => '?').join()}) ORDER BY seq`;
+    return decodeReadable(this.#rows(text, ids));
   }
 
   /** Starts of actions that have no end, oldest first. */
