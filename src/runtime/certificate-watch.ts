@@ -47,7 +47,7 @@ interface Known {
 
 export interface CertificateWatchOptions {
   readonly clock: Clock;
-  readonly units: ReadonlyMap<VmId, Pick<VmUnit, 'spec' | 'session' | 'probeNow'>>;
+  readonly units: ReadonlyMap<VmId, Pick<VmUnit, 'spec' | 'session' | 'probes'>>;
   readonly recorder: Recorder;
   /** Other certificates are known of this VM. */
   readonly onChange: (vm: VmId) => void;
@@ -161,7 +161,8 @@ export class CertificateWatch {
     if (unit === undefined || timeoutMs === undefined) return;
     const { session } = unit;
     // What cannot be asked has no certificate to show, which is what none in the answer says.
-    const result = await unit.probeNow(known.probe, timeoutMs).catch(() => undefined);
+    const target = unit.probes.get(known.probe);
+    const result = await target?.ask(timeoutMs).catch(() => undefined);
     if (this.#stopped || unit.session !== session) return;
     const seenMs = result?.details.certificateNotAfterMs;
     if (typeof seenMs === 'number' && Math.abs(seenMs) <= MAX_MS) {

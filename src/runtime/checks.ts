@@ -89,7 +89,9 @@ export class Checks implements CheckApi {
 }
 
 async function askNow(unit: VmUnit, { name, role, check, timing }: ProbeSpec): Promise<CheckResult> {
-  const result = await unit.probeNow(name, Math.min(timing.timeoutMs, CHECK_NOW_MS)).catch(() => undefined);
+  const timeoutMs = Math.min(timing.timeoutMs, CHECK_NOW_MS);
+  const target = unit.probes.get(name);
+  const result = await target?.ask(timeoutMs).catch(() => undefined);
   const message =
     unit.session === undefined ? 'the VM does not run' : 'the probe is not registered; see vmpulse status';
   const { outcome, durationMs, warnings, details } = result ?? {

@@ -1,15 +1,17 @@
-import type { Due, EngineEvent, Transition } from '../engine/probe-engine.js';
+import type { EngineEvent, Transition } from '../engine/probe-engine.js';
 import { errorMessage } from '../model/errors.js';
 import { given } from '../model/given.js';
 import type { VmmEvent } from '../model/ports.js';
-import type { ProbeSpec } from '../model/probe.js';
+import type { VmId } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
+import type { ProbeTarget } from './probe-target.js';
 import type { Recorder } from './recorder.js';
 import type { VmUnit } from './vm-unit.js';
 
 export interface EngineEventsOptions {
-  /** Engine handle → probe. */
-  readonly index: ReadonlyMap<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>;
+  readonly units: ReadonlyMap<VmId, VmUnit>;
+  /** By their handle in the engine. */
+  readonly targets: ReadonlyMap<number, ProbeTarget>;
   readonly recorder: Recorder;
   /** The kernel has just ended some process for want of memory. */
   readonly hasJustKilled: () => boolean;
@@ -47,25 +49,24 @@ export class EngineEvents {
   async #hear(batches: AsyncIterableIterator<readonly EngineEvent[]>): Promise<void> {
     for await (const batch of batches) {
       for (const event of batch) {
-        if (event.type === 'transition') this.#onTransition(event);
-        else this.#onDue(event);
+        const target = this.#options.targets.get(event.handle);
+        if (target === undefined) continue;
+        if (event.type === 'transition') this.#onTransition(target, event);
+        else void target.answer(event);
       }
     }
     this.#ended = true;
   }
 
-  #onTransition(transition: Transition): void {
-    const { index, hasJustKilled, post, onVmmEvent, onChange, degrade } = this.#options;
-    const known = index.get(transition.handle);
-    if (!known) return;
-    const { unit, probe } = known;
+  #onTransition(target: ProbeTarget, transition: Transition): void {
+    const { post, onChange } = this.#options;
     onChange();
     const { to, reason, atMs, streakStartMs, lastOkMs, count } = transition;
-    this.#record(unit, probe, transition);
+    this.#record(target, transition);
     post({
       type: 'probe',
-      vm: unit.spec.id,
-      probe: probe.name,
+      vm: target.vm,
+      probe: target.spec.name,
       state: to,
       ...given({ reason }),
       atMs,
@@ -73,25 +74,30 @@ export class EngineEvents {
       lastOkMs,
       count,
     });
-    if (reason === 'process-gone' && to === 'failed') {
-      if (hasJustKilled()) onVmmEvent(unit, { type: 'oom-killed' }, atMs);
-      unit.exited(transition).catch((error) => degrade(`exit/${unit.spec.id}`, errorMessage(error)));
-    }
+    if (reason === 'process-gone' && to === 'failed') this.#onExit(target, atMs);
   }
 
-  #record(unit: VmUnit, probe: ProbeSpec, transition: Transition): void {
+  #onExit(target: ProbeTarget, atMs: number): void {
+    const { units, hasJustKilled, onVmmEvent, degrade } = this.#options;
+    const unit = units.get(target.vm);
+    // A unit that is being let go of may have targets for a moment; whoever watches the VM now has its own.
+    if (unit?.probes.get(target.spec.name) !== target) return;
+    if (hasJustKilled()) onVmmEvent(unit, { type: 'oom-killed' }, atMs);
+    unit.exited(atMs).catch((error) => degrade(`exit/${target.vm}`, errorMessage(error)));
+  }
+
+  #record({ vm, spec, message }: ProbeTarget, transition: Transition): void {
     const { from, to, reason, atMs, streakStartMs, lastOkMs, count, durationMs, coalesced } = transition;
-    const message = unit.messageOf(probe.name);
     const why = reason === undefined ? '' : ` (${reason}${message === '' ? '' : `: ${message}`})`;
     this.#options.recorder.note({
-      vm: unit.spec.id,
+      vm,
       type: 'transition',
       actionId: null,
       atMs,
-      text: `probe ${probe.name} ${from} → ${to}${why}`,
+      text: `probe ${spec.name} ${from} → ${to}${why}`,
       data: {
-        probe: probe.name,
-        kind: probe.check.kind,
+        probe: spec.name,
+        kind: spec.check.kind,
         from,
         to,
         reason: reason ?? null,
@@ -103,10 +109,5 @@ export class EngineEvents {
         coalesced,
       },
     });
-  }
-
-  #onDue(due: Due): void {
-    const known = this.#options.index.get(due.handle);
-    if (known) void known.unit.answer(due, known.probe);
   }
 }

@@ -93,10 +93,10 @@ export class Health implements HealthApi {
   of(vm: VmId): VmHealth {
     const { viewVm, unit, degradations } = this.#options;
     const view = viewVm(vm);
-    const { spec } = unit(vm);
+    const { spec, probes: registered } = unit(vm);
     const probes = view.probes.map((probe) => {
       const periodMs = spec.probes.find(({ name }) => name === probe.name)?.timing.periodMs ?? 0;
-      return probeHealth(probe, periodMs, unit(vm).engineStatus(probe.name));
+      return probeHealth(probe, periodMs, registered.get(probe.name)?.status());
     });
     const { health, sinceMs } = view;
     return { vm, health, sinceMs, unmonitored: whyUnmonitored(view, degradations()), probes };

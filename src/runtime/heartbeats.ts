@@ -2,7 +2,8 @@ import type { Clock } from '../model/clock.js';
 import { VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 import type { Journal } from '../model/ports.js';
-import type { VmId } from '../model/vm.js';
+import type { ProbeSpec } from '../model/probe.js';
+import type { VmId, VmSpec } from '../model/vm.js';
 import type { Beat } from '../probes/external.js';
 import { HeartbeatTokens } from './heartbeat-tokens.js';
 import type { Recorder } from './recorder.js';
@@ -68,11 +69,13 @@ export class Heartbeats {
     );
   }
 
-  /** Takes a heartbeat of a sender that is known to be the VM. */
+  /** Takes a heartbeat of a sender that is known to be the VM. Throws ERR_VMPULSE_ARGUMENT when none of its probes waits for one. */
   take(vm: VmId, { probe, status = 'ok', message = '' }: Heartbeat): void {
     const atMs = this.#options.clock.now();
     const beat = { atMs, status, message: plainText(message, MAX_MESSAGE_CHARS) };
-    this.#options.units.get(vm)?.heartbeat(beat, probe);
+    const unit = this.#options.units.get(vm);
+    if (unit === undefined) return;
+    for (const { name } of waitingIn(unit.spec, probe)) unit.probes.get(name)?.heartbeat(beat);
   }
 
   #tellRefusal(vm: VmId | null): void {
@@ -88,4 +91,14 @@ export class Heartbeats {
     refused.count = 0;
     refused.toldAtMs = nowMs;
   }
+}
+
+/** The probe of that name, or all that wait for a heartbeat. Throws ERR_VMPULSE_ARGUMENT when none does. */
+function waitingIn({ id, probes }: VmSpec, name: string | undefined): readonly ProbeSpec[] {
+  const waiting = probes.filter(
+    (probe) => probe.check.kind === 'heartbeat' && (name === undefined || name === probe.name),
+  );
+  if (waiting.length > 0) return waiting;
+  const which = name === undefined ? 'no probe of kind heartbeat' : `no heartbeat probe named ${name}`;
+  throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `${id} has ${which}`);
 }

@@ -3,7 +3,6 @@ import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
 import { asksOtherAgent } from '../model/machine.js';
 import type { Driver, VmmEvent } from '../model/ports.js';
-import type { ProbeSpec } from '../model/probe.js';
 import type { ProcessIdentity, VmId, VmSpec } from '../model/vm.js';
 import type { PolicyEvent } from '../policy/types.js';
 import type { ProbeHost } from '../probes/external.js';
@@ -11,7 +10,9 @@ import type { CustomProbes } from './custom-probes.js';
 import type { Degradations } from './degradations.js';
 import type { ExternalRunner } from './external-runner.js';
 import { policyVm } from './policy-vm.js';
+import type { ProbeTarget } from './probe-target.js';
 import { sharesOf } from './shares.js';
+import { VmProbes } from './vm-probes.js';
 import { VmUnit } from './vm-unit.js';
 
 const LOOK_DEADLINE_MS = 5_000;
@@ -57,8 +58,8 @@ function nameOf({ pid, startTimeTicks }: ProcessIdentity, bootId: string): strin
 /** The VMs that are watched: brings each to its driver, finds its VMM, and lets go of it. */
 export class Inventory {
   readonly units = new Map<VmId, VmUnit>();
-  /** Engine handle → probe. */
-  readonly index = new Map<number, { readonly unit: VmUnit; readonly probe: ProbeSpec }>();
+  /** Probes of all of them, by their handle in the engine. */
+  readonly targets = new Map<number, ProbeTarget>();
   readonly #looking = new WeakMap<VmUnit, Looking>();
   readonly #options: InventoryOptions;
 
@@ -67,49 +68,57 @@ export class Inventory {
   }
 
   async watch(spec: VmSpec): Promise<void> {
-    const { drivers, engine, customProbes, externals, probeHost, clock, degradations, post } = this.#options;
+    const { drivers, degradations, post } = this.#options;
     const driver = drivers[spec.hypervisor.driver];
     if (!driver) {
       const why = `no driver ${spec.hypervisor.driver} is registered; ${spec.id} is not watched`;
       degradations.set(`driver/${spec.id}`, why);
       return;
     }
+    const unit = this.#makeUnit(spec, driver);
+    this.units.set(spec.id, unit);
+    post({ type: 'vm-configured', vm: policyVm(spec, driver) });
+    await this.look(unit, false);
+  }
+
+  #makeUnit(spec: VmSpec, driver: Driver): VmUnit {
+    const { clock, hostBootId, post, onAttached, onVmmEvent } = this.#options;
     const vm = spec.id;
     const unit: VmUnit = new VmUnit({
-      spec,
-      driver,
-      engine,
-      customProbes,
-      externals,
-      probeHost,
-      ownStatus: this.#options.ownStatus,
-      clock,
-      index: this.index,
+      ...{ spec, driver, clock, probes: this.#makeProbes(vm) },
       events: {
         attached: (session, fresh, status) => {
           post({
             type: 'vm-attached',
             vm,
             startedAtMs: session.startedAtMs,
-            vmm: nameOf(session.process, this.#options.hostBootId()),
+            vmm: nameOf(session.process, hostBootId()),
             fresh,
             status,
             shares: sharesOf(unit.spec),
             counters: session.counters !== undefined,
           });
-          this.#options.onAttached(unit, fresh);
+          onAttached(unit, fresh);
         },
         vmmEvent: (event, atMs) => {
-          this.#options.onVmmEvent(unit, event, atMs);
+          onVmmEvent(unit, event, atMs);
           if (event.type === 'exited') this.#lookLater(unit, LOOK_AGAIN_MS, true);
         },
+      },
+    });
+    return unit;
+  }
+
+  #makeProbes(vm: VmId): VmProbes {
+    const { degradations } = this.#options;
+    return new VmProbes({
+      ...this.#options,
+      targets: this.targets,
+      events: {
         probeUnavailable: (probe, why) => degradations.set(`probe/${vm}/${probe}`, why),
         probeHindered: (probe, why) => degradations.set(`privileges/${vm}/${probe}`, why),
       },
     });
-    this.units.set(vm, unit);
-    post({ type: 'vm-configured', vm: policyVm(spec, driver) });
-    await this.look(unit, false);
   }
 
   /**

@@ -74,23 +74,23 @@ export class PolicyOutput {
         else activity.unwatch(effect.vm);
         return;
       case 'suspend-probes':
-        unit.suspend(true);
+        unit.probes.suspend();
         return;
       case 'resume-probes':
-        unit.suspend(false);
+        unit.probes.resume();
         return;
       case 'new-instance':
-        unit.newInstance();
+        unit.probes.newInstance();
         return;
       case 'restart-probes':
-        unit.restartProbes();
+        unit.probes.restart();
         return;
     }
   }
 
   async #confirm(unit: VmUnit, effect: VmEffect & { readonly type: 'confirm' }): Promise<void> {
     const { vm, confirmId, probes, timeoutMs } = effect;
-    const outcomes = await unit.confirm(probes, timeoutMs);
+    const outcomes = await unit.probes.confirm(probes, timeoutMs);
     this.#options.post({ type: 'confirmed', vm, confirmId, outcomes });
   }
 }

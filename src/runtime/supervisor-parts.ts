@@ -134,7 +134,8 @@ function makeEars(
   const onVmmEvent: VmmEvents['hear'] = (unit, event, atMs) => vmmEvents.hear(unit, event, atMs);
   const hostWatches = new HostWatches({ ...options, units: inventory.units, post, onVmmEvent, degrade });
   const events = new EngineEvents({
-    index: inventory.index,
+    units: inventory.units,
+    targets: inventory.targets,
     recorder,
     hasJustKilled: () => hostWatches.hasJustKilled(),
     post,

@@ -32,7 +32,7 @@ describe('a probe that runs outside the engine', () => {
     const h = new Harness();
     await h.startHealthy(vm);
     const unit = h.supervisor.units.get(vm.id);
-    expect(await unit?.confirm(['script', 'liveness'], 5000)).toEqual({
+    expect(await unit?.probes.confirm(['script', 'liveness'], 5000)).toEqual({
       script: { result: 'failed', reason: 'exec-nonzero' },
       liveness: { result: 'ok' },
     });

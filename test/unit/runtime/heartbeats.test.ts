@@ -50,7 +50,7 @@ describe('heartbeats', () => {
     expect(await lookAt(h, 'test/web/heartbeat')).toEqual({ result: 'ok' });
     await heartbeats.receive('test/web', token, { status: 'critical', message: 'disk\u001b[31m' });
     expect(await lookAt(h, 'test/web/heartbeat')).toEqual({ result: 'failed', reason: 'bad-status' });
-    expect(h.supervisor.units.get('test/web')?.messageOf('heartbeat')).toBe('disk\\u001b[31m');
+    expect(h.supervisor.units.get('test/web')?.probes.get('heartbeat')?.message).toBe('disk\\u001b[31m');
   });
 
   it('count for no other VM, whatever they say', async () => {
