@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HostSigns } from './host-watch.js';
+import type { HostSigns } from './poll-host.js';
 
 /** A shutdown that is planned counts from this long before: logins are refused from then on as well. */
 const SHUTDOWN_AHEAD_MS = 5 * 60_000;

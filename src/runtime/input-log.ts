@@ -14,7 +14,6 @@ export class InputLog {
   readonly #recorder: Recorder;
   /** Which counters moved when that was last journalled, by VM. */
   readonly #moved = new Map<VmId, string>();
-
   /** VMs that were last found without a VMM. */
   readonly #off = new Set<VmId>();
 

@@ -9,9 +9,9 @@ import type { RecoveryRegistry } from '../recovery/registry.js';
 import type { BeforeAction } from './action-runner.js';
 import type { CustomProbes } from './custom-probes.js';
 import type { HookPort } from './hooks/hook-views.js';
-import type { WatchHost } from './host-watch.js';
 import type { ObservableJournal } from './journal/index.js';
 import type { LinkSource } from './link-watch.js';
+import type { WatchHost } from './poll-host.js';
 
 /** Everything that a supervisor is made of comes from outside. */
 export interface SupervisorOptions {

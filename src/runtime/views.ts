@@ -119,7 +119,7 @@ export interface ExplainView extends Explanation {
   readonly journal: readonly Pick<StoredJournalEntry, 'seq' | 'atMs' | 'type' | 'text'>[];
 }
 
-/** An event as the API streams it. `id` grows within one daemon; ids of the journal where there is one. */
+/** An event as the API streams it. `id` counts up from 1 within one daemon; it is none of the journal. */
 export interface RuntimeEvent extends Omit<JournalEntry, 'actionId'> {
   readonly id: number;
 }

@@ -1,5 +1,5 @@
 import type { PolicyState } from '../policy/types.js';
-import type { HostSigns } from '../runtime/host-watch.js';
+import type { HostSigns } from '../runtime/poll-host.js';
 import { type DaemonOptions, SimDaemon } from './sim-daemon.js';
 import { JournalDisk } from './sim-journal.js';
 import type { SimVm } from './sim-vm.js';

@@ -11,7 +11,7 @@ import type { HookApi, HookPort, HookRunView, HookView, NewHook } from './hook-v
 import { HookOccasion, type HookReason } from './occasion.js';
 import { type HookResult, hookName, refusalOf, runHook } from './run-hook.js';
 import { RunningHooks } from './running-hooks.js';
-import { Slots } from './slots.js';
+import { Semaphore } from './semaphore.js';
 
 /** Events that wait for their hooks; more are left out, and told. */
 const MAX_WAITING = 1000;
@@ -52,7 +52,7 @@ export class Hooks implements HookPort, HookApi {
   readonly #store: HookStore;
   readonly #log: HookLog;
   readonly #running: RunningHooks;
-  readonly #slots: Slots;
+  readonly #atOnce: Semaphore;
   readonly #abort = new AbortController();
   /** The last of each VM that nothing waits for. */
   readonly #last = new Map<VmId, Promise<void>>();
@@ -65,7 +65,7 @@ export class Hooks implements HookPort, HookApi {
     this.#store = new HookStore(options.stateDir);
     this.#log = new HookLog(options.stateDir);
     this.#running = new RunningHooks(options.runDir);
-    this.#slots = new Slots(options.settings.concurrency);
+    this.#atOnce = new Semaphore(options.settings.concurrency);
   }
 
   /** Reads what was added, and ends what a daemon that died left running. Never rejects. */
@@ -80,7 +80,7 @@ export class Hooks implements HookPort, HookApi {
   /** Other hooks of the host from now on. */
   configure(settings: HookSettings): void {
     this.#settings = settings;
-    this.#slots.resize(settings.concurrency);
+    this.#atOnce.resize(settings.concurrency);
   }
 
   /** Ends what runs; what waits is not run. What ended before is written by then, unless the file system hangs. */
@@ -117,7 +117,7 @@ export class Hooks implements HookPort, HookApi {
     const occasion = this.#occasion(event, vm, why);
     this.#waiting += 1;
     const done = (this.#last.get(vm.id) ?? Promise.resolve())
-      .then(() => this.#slots.use(() => this.#runAll(hooks, occasion)))
+      .then(() => this.#atOnce.use(() => this.#runAll(hooks, occasion)))
       .finally(() => {
         this.#waiting -= 1;
         if (this.#last.get(vm.id) === done) this.#last.delete(vm.id);

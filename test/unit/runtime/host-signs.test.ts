@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readHostSigns, readOomKills } from '../../../src/runtime/host-signs.js';
-import { pollHost } from '../../../src/runtime/host-watch.js';
 import { OomWatch } from '../../../src/runtime/oom-watch.js';
+import { pollHost } from '../../../src/runtime/poll-host.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 
 const NONE = { shutdown: null, pressure: null, memory: null };

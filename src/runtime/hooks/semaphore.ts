@@ -1,5 +1,5 @@
 /** Lets so many run at once; the others wait, in order. */
-export class Slots {
+export class Semaphore {
   #most: number;
   #used = 0;
   readonly #waiting: (() => void)[] = [];
