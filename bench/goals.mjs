@@ -19,8 +19,8 @@ const reactions = (sizes) => `${sizes.events} events`;
 const spread = () => '';
 
 /**
- * The goals in the order of docs/guides/benchmarks.md. `of(run)` gives the value: undefined where it was not measured, null where
- * it is not above the noise. `size(sizes)` says what it is measured with.
+ * The goals in the order of docs/guides/benchmarks.md. `of(run)` gives the value, of a ratio also which figures it is of: undefined
+ * where it was not measured, null where it is not above the noise. `size(sizes)` says what it is measured with.
  */
 const GOALS = [
   {
@@ -213,13 +213,13 @@ export function judge({ cpuRows, figures, basis }, sizes) {
   return Object.fromEntries(GOALS.map((goal) => [goal.name, judged(goal, goal.of(run), sizes)]));
 }
 
-function judged({ target, holds, size }, value, sizes) {
-  const unjudged = (why) => ({ value: value ?? null, target, met: null, why });
-  if (value === undefined) return unjudged('not measured');
-  if (value === null) return unjudged('not measured: below the noise');
+function judged({ target, holds, size }, measured, sizes) {
+  const unjudged = (why) => ({ value: null, ...measured, target, met: null, why });
+  if (measured === undefined) return unjudged('not measured');
+  if (measured === null) return unjudged('not measured: below the noise');
   const [is, wanted] = [size(sizes), size(SIZES.full)];
   if (is !== wanted) return unjudged(`not judged: of ${is}, not ${wanted}`);
-  return { value, target, met: holds(value) };
+  return { ...measured, target, met: holds(measured.value) };
 }
 
 class Run {
@@ -245,18 +245,21 @@ class Run {
   }
 
   fastest(peer) {
-    return this.#row((row) => row.what === 'as fast as it goes' && row.peer === peer)?.probesPerSecond;
+    const row = this.#row((one) => one.what === 'as fast as it goes' && one.peer === peer);
+    return row && { value: row.probesPerSecond };
   }
 
   figure(name, targets) {
     const is = (row) => row.name === name && (targets === undefined || row.targets === targets);
-    return this.#figures.find(is)?.value;
+    const row = this.#figures.find(is);
+    return row && { value: row.value };
   }
 
   #ratio(over, under) {
     if (over === undefined || under === undefined) return undefined;
-    const [one, other] = [over[this.#basis], under[this.#basis]];
-    return one === null || other === null ? null : one.median / other.median;
+    // Of a core that did little the process figures can still be told from noise.
+    const basis = [this.#basis, 'tree'].find((way) => over[way] !== null && under[way] !== null);
+    return basis === undefined ? null : { value: over[basis].median / under[basis].median, basis };
   }
 
   #row(is) {

@@ -39,7 +39,7 @@ async function main() {
   const basis = basisOf(measured.cpuRows);
   const run = { ...measured, basis };
   const ratios = judge(run, sizes);
-  console.log(`\n${cpuTable(run.cpuRows)}\n\n${figureTable(run.figures)}\n\n${goalTable(ratios)}`);
+  console.log(`\n${cpuTable(run.cpuRows)}\n\n${figureTable(run.figures)}\n\n${goalTable(ratios, basis)}`);
   console.log(`\nRatios are of ${BASES[basis]}`);
   if (quick) console.log('--quick: one short round each; these figures only show that everything runs.');
   for (const name of run.failures) console.log(`failed: ${name}`);

@@ -76,12 +76,13 @@ export function figureTable(figures) {
   return table([['figure', 'targets', 'value', 'min', 'median', 'max', 'unit'], ...rows]);
 }
 
-export function goalTable(ratios) {
-  const rows = Object.entries(ratios).map(([name, { value, target, met, why }]) => [
+/** `basis`: which figures ratios are of, unless their row says so. */
+export function goalTable(ratios, basis) {
+  const rows = Object.entries(ratios).map(([name, { value, target, met, why, basis: own = basis }]) => [
     name,
     value === null ? '' : short(value),
     target,
-    met === null ? why : met ? 'met' : 'missed',
+    met === null ? why : `${met ? 'met' : 'missed'}${own === basis ? '' : ', by process'}`,
   ]);
   return table([['goal', 'value', 'target', ''], ...rows]);
 }
