@@ -60,7 +60,7 @@ export const COMMAND_JSON: Readonly<Record<string, z.ZodType>> = {
   reload: reloadAnswer,
   apply: z.union([applyAnswer, executionAnswer, planPreviewAnswer]),
   gc: leftoversAnswer,
-  'image pull': imageJson,
+  'image pull': z.union([imageJson, previewJson]),
   'image list': z.looseObject({ images: z.array(imageJson) }),
   'image verify': z.looseObject({ verified: z.array(z.string()) }),
   'recovery hold': holds,

@@ -16,14 +16,18 @@ export interface Completion {
 const NOTHING: Completion = { candidates: [], files: false };
 const FILES: Completion = { candidates: [], files: true };
 
-/**
- * Completes the last of `words`, which are what stands behind the program's name; the last may be empty. `vms` is asked only
- * where the name of a VM may stand.
- */
+/** What the daemon knows; each is asked only where it may stand. */
+export interface Names {
+  vms(): Promise<readonly string[]>;
+  /** Paths of settings: of a VM, or of the daemon. */
+  settings(vm: string | undefined): Promise<readonly string[]>;
+}
+
+/** Completes the last of `words`, which are what stands behind the program's name; the last may be empty. */
 export async function complete(
   program: Command,
   words: readonly string[],
-  vms: () => Promise<readonly string[]>,
+  names: Names,
 ): Promise<Completion> {
   const last = words.at(-1) ?? '';
   const { command, positional, pending, onlyWords } = walk(program, words.slice(0, -1));
@@ -32,23 +36,39 @@ export async function complete(
 
   async function candidatesFor(word: string): Promise<Completion> {
     if (pending !== undefined)
-      return candidatesOf(pending.long ?? '', argumentName(pending.flags), pending.argChoices);
+      return candidatesOf(pending.long ?? '', argumentName(pending.flags), pending.argChoices, word);
     if (!onlyWords && word.startsWith('-')) return plain(optionsOf(command));
     if (command.commands.length > 0) return positional === 0 ? plain(subcommands(command)) : NOTHING;
     const argument = argumentAt(command, positional);
-    return argument === undefined ? NOTHING : candidatesOf('', argument.name(), argument.argChoices);
+    return argument === undefined ? NOTHING : candidatesOf('', argument.name(), argument.argChoices, word);
   }
 
   async function candidatesOf(
     option: string,
     name: string,
     choices: readonly string[] | undefined,
+    word: string,
   ): Promise<Completion> {
-    if (choices !== undefined) return plain(choices.map((value) => ({ value, about: '' })));
-    if (name === 'vm' || name === 'vms' || option === '--vm')
-      return plain((await vms()).map((value) => ({ value, about: '' })));
+    if (choices !== undefined) return plain(valuesOf(name === 'list' ? oneMoreOf(choices, word) : choices));
+    if (name === 'vm' || name === 'vms' || option === '--vm') return plain(valuesOf(await names.vms()));
+    if (name === 'setting') return plain(valuesOf(await names.settings(optionValue('--vm', words))));
     return ['file', 'path', 'dir'].includes(name) ? FILES : NOTHING;
   }
+}
+
+/** What may stand behind the last comma of a list. */
+function oneMoreOf(choices: readonly string[], list: string): readonly string[] {
+  const before = list.slice(0, list.lastIndexOf(',') + 1);
+  const used = before.split(',');
+  return choices.filter((value) => !used.includes(value)).map((value) => before + value);
+}
+
+function optionValue(option: string, words: readonly string[]): string | undefined {
+  return words.includes(option) ? words[words.indexOf(option) + 1] : undefined;
+}
+
+function valuesOf(values: readonly string[]): Candidate[] {
+  return values.map((value) => ({ value, about: '' }));
 }
 
 function plain(candidates: readonly Candidate[]): Completion {

@@ -125,6 +125,7 @@ export const doctorJson = z.looseObject({
 
 export const gatheredJson = z.looseObject({
   file: z.string(),
+  from: z.looseObject({ configuration: z.string(), stateDir: z.string(), runDir: z.string() }),
   bytes: z.number(),
   files: z.number(),
   missing: z.array(z.looseObject({ name: z.string(), why: z.string() })),

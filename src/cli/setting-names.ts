@@ -1,5 +1,4 @@
-import { parse } from 'yaml';
-import { MONITOR_SETTINGS, type MonitorSetting } from '../config/index.js';
+import { MONITOR_SETTINGS, type MonitorSetting } from '../config/health-monitor.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import { plainText } from '../model/plain-text.js';
 
@@ -32,7 +31,8 @@ export function isMonitorSection(name: string): boolean {
 }
 
 /** Reads a value of the command line as YAML has it: `30s`, `true`, `[a, b]`. Throws ERR_VMPULSE_USAGE. */
-export function readValue(text: string): unknown {
+export async function readValue(text: string): Promise<unknown> {
+  const { parse } = await import('yaml');
   try {
     const value: unknown = parse(text, { maxAliasCount: 0 });
     return value ?? null;

@@ -19,11 +19,8 @@ export async function copyLocalFile(
   await part.forget();
   try {
     signal.throwIfAborted();
-    const file = await openRegular(source);
+    const { file, size } = await openToCopy(source, maxBytes);
     try {
-      const { size } = await file.stat();
-      if (size > maxBytes)
-        throw failed(`${source} is larger than ${maxBytes} bytes; allow more with --max-size`);
       await copyFile(`/proc/self/fd/${file.fd}`, part.data, constants.COPYFILE_FICLONE_FORCE).catch(() =>
         copyBytes(file, size, part, signal),
       );
@@ -35,6 +32,28 @@ export async function copyLocalFile(
     if (signal.aborted) throw new VmpulseError('ERR_VMPULSE_TIMEOUT', `${source} was not copied in time`);
     throw error instanceof VmpulseError ? error : failed(errorMessage(error));
   }
+}
+
+/** Whether copyLocalFile would begin with it: its size. Throws ERR_VMPULSE_STORAGE. */
+export async function sizeOfLocalFile(source: string, maxBytes: number): Promise<number> {
+  try {
+    const { file, size } = await openToCopy(source, maxBytes);
+    await file.close();
+    return size;
+  } catch (error) {
+    throw error instanceof VmpulseError ? error : failed(errorMessage(error));
+  }
+}
+
+async function openToCopy(
+  source: string,
+  maxBytes: number,
+): Promise<{ readonly file: FileHandle; readonly size: number }> {
+  const file = await openRegular(source);
+  const { size } = await file.stat();
+  if (size <= maxBytes) return { file, size };
+  await file.close();
+  throw failed(`${source} is larger than ${maxBytes} bytes; allow more with --max-size`);
 }
 
 /** A pipe or a device may never end, and a device may do something when it is opened. */

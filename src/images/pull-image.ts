@@ -10,7 +10,7 @@ import { hasCredentials, isHttp, shownUrl } from './follow.js';
 import { SECTOR_BYTES } from './foreign-formats.js';
 import { type ImageFormat, readImageHeader } from './image-header.js';
 import { type ImageRecord, type ImageStore, imageNameProblem } from './image-store.js';
-import { copyLocalFile } from './local-file.js';
+import { copyLocalFile, sizeOfLocalFile } from './local-file.js';
 import { Part } from './part.js';
 
 export interface PullOptions extends CallOptions {
@@ -31,8 +31,7 @@ export interface PullOptions extends CallOptions {
  */
 export async function pullImage(options: PullOptions): Promise<ImageRecord> {
   const { store, name, deadlineMs, signal } = options;
-  const problem = imageNameProblem(name);
-  if (problem !== undefined) throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the name ${problem}`);
+  const from = sourceOf(options);
   await store.prepare();
   const part = new Part(store.partFolder(name));
   await part.prepare();
@@ -40,7 +39,7 @@ export async function pullImage(options: PullOptions): Promise<ImageRecord> {
   const late = AbortSignal.timeout(deadlineMs);
   const either = signal === undefined ? late : AbortSignal.any([late, signal]);
   try {
-    const source = await bring(options, part, either);
+    const source = await bring(from, options, part, either);
     const record = await accept(options, part, source, either);
     await store.put(record);
     return record;
@@ -50,16 +49,33 @@ export async function pullImage(options: PullOptions): Promise<ImageRecord> {
   }
 }
 
-/** Resolves with what is shown as its source. */
-async function bring(
-  { source, maxBytes, checksum }: PullOptions,
-  part: Part,
-  signal: AbortSignal,
+/**
+ * What pullImage would do, in words; throws what it would of a name, a source or a file of this host that does not fit. Changes
+ * nothing and asks no server.
+ */
+export async function previewPull(
+  options: Omit<PullOptions, 'nowMs' | 'deadlineMs' | 'signal'>,
 ): Promise<string> {
-  if (isAbsolute(source)) {
-    await copyLocalFile(source, part, maxBytes, signal);
-    return source;
-  }
+  const { store, name, maxBytes, format: wanted } = options;
+  const from = sourceOf(options);
+  const what = 'url' in from ? shownUrl(from.url) : await lookedAt(from.path, maxBytes, wanted);
+  const former = (await store.list()).find((image) => image.name === name);
+  const instead = former === undefined ? '' : `, instead of sha256:${former.sha256}`;
+  return `pull ${what} as ${name}${instead}`;
+}
+
+async function lookedAt(path: string, maxBytes: number, wanted: ImageFormat | undefined): Promise<string> {
+  const size = await sizeOfLocalFile(path, maxBytes);
+  return `${path} (${await formatOf(path, size, path, wanted)}, ${size} bytes)`;
+}
+
+type Source = { readonly path: string } | { readonly url: URL };
+
+/** Where it comes from. Throws ERR_VMPULSE_ARGUMENT for what cannot be pulled, or not under that name. */
+function sourceOf({ source, name, checksum }: Pick<PullOptions, 'source' | 'name' | 'checksum'>): Source {
+  const problem = imageNameProblem(name);
+  if (problem !== undefined) throw new VmpulseError('ERR_VMPULSE_ARGUMENT', `the name ${problem}`);
+  if (isAbsolute(source)) return { path: source };
   const url = URL.canParse(source) ? new URL(source) : undefined;
   if (url !== undefined && hasCredentials(url)) {
     const text = `${shownUrl(url)} is given with a user name or password, which are not sent; leave them away`;
@@ -74,8 +90,22 @@ async function bring(
     const text = `${shownUrl(url)} is not encrypted, and could be anything; give its --checksum, or use https`;
     throw new VmpulseError('ERR_VMPULSE_ARGUMENT', text);
   }
-  await download({ url, part, maxBytes, signal });
-  return shownUrl(url);
+  return { url };
+}
+
+/** Resolves with what is shown as its source. */
+async function bring(
+  from: Source,
+  { maxBytes }: PullOptions,
+  part: Part,
+  signal: AbortSignal,
+): Promise<string> {
+  if ('path' in from) {
+    await copyLocalFile(from.path, part, maxBytes, signal);
+    return from.path;
+  }
+  await download({ url: from.url, part, maxBytes, signal });
+  return shownUrl(from.url);
 }
 
 /** Looks whether it is what was wanted, and gives it its place. */
@@ -94,7 +124,7 @@ async function accept(
       throw new VmpulseError('ERR_VMPULSE_STORAGE', text);
     }
     const { size } = await stat(part.data);
-    const format = await formatOf(part, size, source, wantedFormat);
+    const format = await formatOf(part.data, size, source, wantedFormat);
     const record = {
       name,
       sha256: digests.get('sha256') ?? '',
@@ -118,14 +148,14 @@ async function accept(
 
 /** By the content. Throws ERR_VMPULSE_STORAGE for what is no disk by itself, or not of the format that is wanted. */
 async function formatOf(
-  part: Part,
+  path: string,
   size: number,
   source: string,
   wanted: ImageFormat | undefined = formatBySource(source),
 ): Promise<ImageFormat> {
   const refuse = (why: string) => new VmpulseError('ERR_VMPULSE_STORAGE', `${source} ${why}`);
   if (size === 0) throw refuse('is empty');
-  const { format, backing } = await readImageHeader(part.data, source);
+  const { format, backing } = await readImageHeader(path, source);
   if (backing !== undefined) {
     // It could name any file of this host, which the guest would then read.
     throw refuse(`is laid over another image (${backing.slice(0, 100)}); make it whole (qemu-img convert)`);

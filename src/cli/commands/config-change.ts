@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type ChangeAnswer, changeAnswer } from '../../daemon/answers/configuration.js';
+import { type ChangeAnswer, changeAnswer, configurationAnswer } from '../../daemon/answers/configuration.js';
 import { VmpulseError } from '../../model/errors.js';
 import { author, type Cli, withDaemon } from '../cli.js';
 import type { DaemonClient } from '../client.js';
@@ -57,7 +57,10 @@ export function addConfigChange(config: Command, cli: Cli): void {
       .description(
         'Sets a value, of the daemon or of one VM, without touching a file. It holds at once and over restarts, until it is withdrawn or for a time. What does not fit is refused, and nothing of it holds.',
       )
-      .argument('<path>', 'for example recovery.enabled; health_monitor.timeout and its like are known, too')
+      .argument(
+        '<setting>',
+        'for example recovery.enabled; health_monitor.timeout and its like are known, too',
+      )
       .argument('<value>', 'as a document has it: 30s, true, [a, b]; null: as if nothing were written there')
       .option('--vm <vm>', 'name or namespace/name; without it the daemon'),
   )
@@ -69,19 +72,22 @@ export function addConfigChange(config: Command, cli: Cli): void {
         ['vmpulse config set health_monitor.retries 3', "in Blixard's words"],
       ),
     )
-    .action((name: string, text: string, options: ChangeOptions & { readonly vm?: string }, command) => {
+    .action(async (name: string, text: string, options: SetOptions, command) => {
       const { path, theirs } = settingNamed(name);
-      const value = theirs === undefined ? readValue(text) : theirs.toOurs(readValue(text));
+      const written = await readValue(text);
+      const value = theirs === undefined ? written : theirs.toOurs(written);
       return withDaemon(command, cli, (client) =>
         changeSettings(client, cli, [{ vm: options.vm, path, value }], options),
       );
     });
   config
     .command('unset')
-    .description('Withdraws what was set at a path or below it: what the files say holds again.')
-    .argument('[path]', 'as for config set')
+    .description(
+      'Withdraws a setting, or all below a path: what the files say holds again. What was set for VMs is withdrawn with --vm only.',
+    )
+    .argument('[setting]', 'as for config set')
     .option('--vm <vm>', 'name or namespace/name; without it the daemon')
-    .option('--all', 'everything that was set, instead of a path')
+    .option('--all', 'everything that was set of the VM or, without --vm, of the daemon')
     .option('--reason <text>', 'why; kept in the journal')
     .option('--dry-run', 'only tell what would change')
     .addOption(formatOption())
@@ -95,12 +101,28 @@ export function addConfigChange(config: Command, cli: Cli): void {
     )
     .action((name: string | undefined, options: UnsetOptions, command) => {
       if ((name === undefined) === (options.all === undefined))
-        throw new VmpulseError('ERR_VMPULSE_USAGE', 'name a path, or withdraw everything with --all');
+        throw new VmpulseError('ERR_VMPULSE_USAGE', 'name a setting, or withdraw everything with --all');
       const path = name === undefined ? '' : settingNamed(name).path;
-      return withDaemon(command, cli, (client) =>
-        changeSettings(client, cli, [{ vm: options.vm, path, unset: true }], options),
-      );
+      return withDaemon(command, cli, async (client) => {
+        await changeSettings(client, cli, [{ vm: options.vm, path, unset: true }], options);
+        if (options.all && options.vm === undefined) await tellWhatStays(client, cli);
+      });
     });
+}
+
+/** Everything was withdrawn of the daemon: a person may have meant the VMs as well. */
+async function tellWhatStays(client: DaemonClient, cli: Cli): Promise<void> {
+  const { overrides } = await client.get('/v1/config', configurationAnswer);
+  const vms = [...new Set(overrides.flatMap(({ vm }) => vm ?? []))];
+  if (vms.length === 0) return;
+  const which = vms.length === 1 ? vms[0] : `${vms.length} VMs`;
+  cli.stderr.write(
+    `vmpulse: what was set for ${which} stays; vmpulse config unset --vm VM --all withdraws it\n`,
+  );
+}
+
+interface SetOptions extends ChangeOptions {
+  readonly vm?: string;
 }
 
 interface UnsetOptions extends Omit<ChangeOptions, 'for'> {

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import type { ImageFormat, ImageRecord, ImageStore } from '../../images/index.js';
 import { DEFAULT_STATE_DIR } from '../../model/folders.js';
 import { plainText } from '../../model/plain-text.js';
+import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import type { Cli, CliCommand } from '../cli.js';
 import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
@@ -20,7 +21,7 @@ interface StoreOptions extends FormatOptions {
   readonly stateDir?: string;
 }
 
-interface PullOptions extends StoreOptions {
+interface PullOptions extends StoreOptions, ChangeOptions {
   readonly name?: string;
   readonly checksum?: string;
   readonly imageFormat?: ImageFormat;
@@ -87,6 +88,7 @@ function pull(image: Command, cli: Cli): void {
         .argParser(parseTime)
         .default(parseTime('30m'), '30m'),
     )
+    .addOption(dryRunOption())
     .summary('bring an image into the store')
     .description(
       'Copies or downloads an image, looks whether it is what was wanted, and gives it its name. Disks that are laid over what had the name before keep it.',
@@ -102,21 +104,22 @@ function pull(image: Command, cli: Cli): void {
       ),
     )
     .action(async (source: string, options: PullOptions) => {
-      const { parseChecksum, pullImage } = await import('../../images/index.js');
-      const store = await storeOf(options);
+      const { parseChecksum, previewPull, pullImage } = await import('../../images/index.js');
       const { checksum } = options;
+      const wanted = {
+        store: await storeOf(options),
+        source: URL.canParse(source) || isAbsolute(source) ? source : resolve(source),
+        name: options.name ?? nameOf(source),
+        checksum: checksum === undefined ? undefined : parseChecksum(checksum),
+        format: options.imageFormat,
+        maxBytes: options.maxSize,
+      };
+      if (options.dryRun) {
+        await goesOn(cli, options, await previewPull(wanted));
+        return;
+      }
       const pulling = (signal: AbortSignal) =>
-        pullImage({
-          store,
-          source: URL.canParse(source) || isAbsolute(source) ? source : resolve(source),
-          name: options.name ?? nameOf(source),
-          checksum: checksum === undefined ? undefined : parseChecksum(checksum),
-          format: options.imageFormat,
-          maxBytes: options.maxSize,
-          deadlineMs: options.timeout,
-          nowMs: Date.now(),
-          signal,
-        });
+        pullImage({ ...wanted, deadlineMs: options.timeout, nowMs: Date.now(), signal });
       const record = await withProgress(cli, 'pulling', 1, () => untilInterrupted(pulling));
       await show(cli, options, plain(record), ({ name, sha256 }) => `${plainText(name)}: sha256:${sha256}\n`);
     });

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type JournalPageAnswer, journalPageAnswer } from '../../daemon/answers/journal.js';
 import { JOURNAL_TYPES } from '../../model/journal-query.js';
 import { plainText } from '../../model/plain-text.js';
@@ -25,12 +25,8 @@ export function addList(journal: Command, cli: Cli): void {
       'Shows a page of the journal, newest first: of one VM, of some types, of a class of failures, of a time.',
     )
     .option('--vm <vm>', 'name or namespace/name; the whole id also of a VM that is not watched any more')
-    .option(
-      '--type <list>',
-      `${JOURNAL_TYPES.join(', ')}; several separated by commas`,
-      wordsOf(JOURNAL_TYPES),
-    )
-    .option('--class <list>', `failures of probes: ${REASON_CLASSES.join(', ')}`, wordsOf(REASON_CLASSES));
+    .addOption(listOption('--type', 'of these types', JOURNAL_TYPES))
+    .addOption(listOption('--class', 'failures of probes of these classes', REASON_CLASSES));
   addHistoryOptions(list)
     .addOption(formatOption())
     .addOption(jsonOption())
@@ -49,6 +45,12 @@ export function addList(journal: Command, cli: Cli): void {
         await show(cli, options, page, pageText);
       }),
     );
+}
+
+/** Takes some of what is known, separated by commas. */
+function listOption(name: string, about: string, known: readonly string[]): Option {
+  const option = new Option(`${name} <list>`, `${about}, separated by commas`);
+  return option.choices(known).argParser(wordsOf(known));
 }
 
 function wordsOf(known: readonly string[]): (text: string) => string {

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
-import { type Cli, type CliCommand, withDaemon } from '../cli.js';
+import { type Cli, type CliCommand, globalOptions, withDaemon } from '../cli.js';
+import { daemonPlace } from '../daemon-place.js';
 import { DEFAULT_CONFIG } from '../environment.js';
 import { examples } from '../examples.js';
 import { type FormatOptions, formatOption, jsonOption, plain, show } from '../format.js';
@@ -11,7 +12,7 @@ import { untilInterrupted } from '../until-interrupted.js';
 
 interface GatherCommandOptions extends FormatOptions {
   readonly output?: string;
-  readonly config: string;
+  readonly config?: string;
   readonly last: number;
   readonly timeout: number;
 }
@@ -28,7 +29,10 @@ export const mustGatherCommand: CliCommand = {
         'Packs configuration, state, explanations, journal, logs, metrics, facts of the host and the folders of VMs into one archive, with or without a daemon. Secrets are taken out; look it through all the same before you pass it on: guests write what they like to their consoles.',
       )
       .option('-o, --output <file>', 'default vmpulse-must-gather-HOST-TIME.tar.gz in this directory')
-      .option('--config <file>', 'the configuration of the daemon', DEFAULT_CONFIG)
+      .option(
+        '--config <file>',
+        `the configuration of the daemon, whose folders are taken; default ${DEFAULT_CONFIG}, and the folders that the daemon has`,
+      )
       .addOption(
         new Option('--last <time>', 'how far back journal and log go')
           .argParser(parseTime)
@@ -46,7 +50,9 @@ export const mustGatherCommand: CliCommand = {
         withDaemon(command, cli, async (client) => {
           const { gather } = await import('../gather/gather.js');
           const file = resolve(output ?? usualName());
-          const wanted = { client, configPath: resolve(config), lastMs: last };
+          const isHere = 'socketPath' in daemonPlace(globalOptions(command), cli.environment);
+          const asksFolders = isHere && config === undefined;
+          const wanted = { client, configPath: resolve(config ?? DEFAULT_CONFIG), asksFolders, lastMs: last };
           const tell = (part: string) => progress(cli, `gathering: ${part} …`);
           const gathered = await untilInterrupted((signal) =>
             gather(file, wanted, { deadlineMs: timeout, signal, tell }),
@@ -67,8 +73,9 @@ function usualName(): string {
   return `vmpulse-must-gather-${hostname().replace(/[^\w.-]/g, '_')}-${time}.tar.gz`;
 }
 
-function gatheredText({ file, bytes, files, missing }: Gathered): string {
+function gatheredText({ file, from, bytes, files, missing }: Gathered): string {
+  const whose = `of ${from.configuration}, ${from.stateDir} and ${from.runDir}`;
   const lacks = missing.slice(0, MISSING_SHOWN).map(({ name, why }) => `  not there: ${name} (${why})\n`);
   const more = missing.length > MISSING_SHOWN ? `  and ${missing.length - MISSING_SHOWN} more\n` : '';
-  return `${file}: ${files} files, ${(bytes / 1024).toFixed(0)} KiB; manifest.json in it lists them\n${lacks.join('')}${more}`;
+  return `${file}: ${files} files, ${(bytes / 1024).toFixed(0)} KiB, ${whose}; manifest.json in it lists them\n${lacks.join('')}${more}`;
 }

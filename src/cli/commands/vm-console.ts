@@ -6,6 +6,7 @@ import { examples } from '../examples.js';
 import { lines } from '../guest-command.js';
 import { parseTime } from '../option-parsers.js';
 import { needs } from '../option-rules.js';
+import { withProgress } from '../progress.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -42,9 +43,11 @@ export function addConsole(vm: Command, cli: Cli): void {
       withDaemon(self, cli, async (client) => {
         const path = `${vmPath('/v1/vms', name)}/console`;
         const { socket } = await client.post(path, { author: author() }, consoleAnswer);
-        if (options.command === undefined) await attachConsole(socket, cli.stderr);
+        const { command: line, timeout } = options;
+        if (line === undefined) await attachConsole(socket, cli.stderr);
         else {
-          const said = await runOnConsole(socket, options.command, options.timeout);
+          const type = () => runOnConsole(socket, line, timeout);
+          const said = await withProgress(cli, 'waiting for the console', 1, type);
           cli.stdout.write(lines(said));
           if (said === '') cli.stderr.write(SILENT);
         }

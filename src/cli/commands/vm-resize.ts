@@ -4,6 +4,7 @@ import { type ChangeOptions, dryRunOption, goesOn } from '../changes.js';
 import { author, type Cli, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { asCame, formatOption, jsonOption, show } from '../format.js';
+import { withProgress } from '../progress.js';
 import { readMemory } from '../read-memory.js';
 import { vmId } from '../selectors.js';
 
@@ -26,7 +27,8 @@ export function addResize(vm: Command, cli: Cli): void {
         if (!(await goesOn(cli, options, what))) return;
         const path = `${vmPath('/v1/vms', name)}/resize`;
         const body = { ...amount, author: author() };
-        const answer = await client.post(path, body, asCame(resizeAnswer));
+        const resize = () => client.post(path, body, asCame(resizeAnswer));
+        const answer = await withProgress(cli, 'resizing', 1, resize);
         await show(cli, options, answer, ({ vm: id, memoryMiB }) => `${id} has ${memoryMiB} MiB\n`);
       }),
     );

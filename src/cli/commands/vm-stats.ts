@@ -3,6 +3,7 @@ import { statsAnswer } from '../../daemon/answers/guests.js';
 import { type Cli, vmPath, withDaemon } from '../cli.js';
 import { examples } from '../examples.js';
 import { asCame, type FormatOptions, formatOption, jsonOption, show } from '../format.js';
+import { withProgress } from '../progress.js';
 import { statsText } from '../text/stats-text.js';
 
 /** `vmpulse vm stats`. */
@@ -22,7 +23,8 @@ export function addStats(vm: Command, cli: Cli): void {
     .action((name: string, options: FormatOptions, command) =>
       withDaemon(command, cli, async (client) => {
         const path = `${vmPath('/v1/vms', name)}/stats`;
-        await show(cli, options, await client.get(path, asCame(statsAnswer)), statsText);
+        const ask = () => client.get(path, asCame(statsAnswer));
+        await show(cli, options, await withProgress(cli, 'asking the guest', 1, ask), statsText);
       }),
     );
 }

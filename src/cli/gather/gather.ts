@@ -5,11 +5,14 @@ import { Deadline } from '../../model/deadline.js';
 import { errnoOf, errorMessage, isVmpulseError, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { VERSION } from '../../runtime/version.js';
+import { type Folders, USUAL_FOLDERS } from './folders.js';
 import { type Gathering, type GatherOptions, PARTS, type Part } from './parts.js';
 import { Stage } from './stage.js';
 
 export interface Gathered {
   readonly file: string;
+  /** What it is of. */
+  readonly from: Folders & { readonly configuration: string };
   readonly bytes: number;
   readonly files: number;
   readonly missing: readonly { readonly name: string; readonly why: string }[];
@@ -41,18 +44,19 @@ export async function gather(
   const whole = new Deadline('must-gather', { deadlineMs, signal });
   const stage = await Stage.make();
   try {
-    const gathering: Gathering = { ...options, stage };
+    const gathering: Gathering = { ...options, stage, folders: USUAL_FOLDERS };
     for (const part of PARTS) {
       tell(part.name);
       await runPart(part, gathering, whole);
     }
     stage.seal();
     const { taken, missing } = stage;
-    const manifest = { vmpulse: VERSION, gatheredAt: new Date().toISOString(), files: taken, missing };
-    await stage.finish('manifest.json', manifest);
+    const from = { configuration: options.configPath, ...gathering.folders };
+    const gatheredAt = new Date().toISOString();
+    await stage.finish('manifest.json', { vmpulse: VERSION, gatheredAt, from, files: taken, missing });
     tell('archive');
     await pack(stage.files, file, signal);
-    return { file, bytes: (await stat(file)).size, files: taken.length, missing };
+    return { file, from, bytes: (await stat(file)).size, files: taken.length, missing };
   } finally {
     await stage.remove();
   }

@@ -8,7 +8,6 @@ import { journalPageAnswer } from '../../daemon/answers/journal.js';
 import { hostAnswer } from '../../daemon/answers/status.js';
 import type { Deadline } from '../../model/deadline.js';
 import { errorMessage } from '../../model/errors.js';
-import { DEFAULT_RUN_DIR, DEFAULT_STATE_DIR } from '../../model/folders.js';
 import { given } from '../../model/given.js';
 import type { StoredJournalEntry } from '../../model/ports.js';
 import { openJournal } from '../../runtime/journal/index.js';
@@ -17,11 +16,14 @@ import { vmPath } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { historyQuery } from '../history-options.js';
 import { pages } from '../pages.js';
+import { chooseFolders, type Folders } from './folders.js';
 import type { Stage } from './stage.js';
 
 export interface GatherOptions {
   readonly client: DaemonClient;
   readonly configPath: string;
+  /** Whether the daemon says where its folders are: it is on this host, and nobody named its configuration. */
+  readonly asksFolders: boolean;
   /** How far back journal and log go, ms. */
   readonly lastMs: number;
 }
@@ -30,6 +32,7 @@ export interface GatherOptions {
 export interface Gathering extends GatherOptions {
   readonly stage: Stage;
   config?: LoadedConfig;
+  folders: Folders;
 }
 
 /** One part of the archive. What it lacks it notes; what it throws, also for want of time, is noted for it. */
@@ -56,6 +59,7 @@ const READABLE = /(^|\.)(log|json|txt|ya?ml|pid)(\.\d+)?$/;
 /** In this order: what is secret is learned from the configuration first. */
 export const PARTS: readonly Part[] = [
   { name: 'configuration', run: configuration },
+  { name: 'folders', run: chooseFolders },
   { name: 'versions', run: versions },
   { name: 'host', run: hostFacts },
   { name: 'doctor', run: doctor },
@@ -141,6 +145,7 @@ async function doctor({ stage, config, configPath }: Gathering, deadline: Deadli
 
 const QUESTIONS = [
   'status',
+  'config',
   'health',
   'intents',
   'maintenance',
@@ -215,10 +220,10 @@ async function everyPage(
 
 /** A copy is opened: reading a journal writes beside it. */
 async function journalOnDisk(
-  { config, lastMs, stage }: Gathering,
+  { folders, lastMs, stage }: Gathering,
   deadline: Deadline,
 ): Promise<readonly object[]> {
-  const path = join(config?.config.stateDir ?? DEFAULT_STATE_DIR, 'journal.db');
+  const path = join(folders.stateDir, 'journal.db');
   const { size } = await stat(path);
   if (size > MAX_JOURNAL_COPY_BYTES) throw new Error(`${path} is too large to be copied (${size} bytes)`);
   const copy = join(stage.scratch, 'journal.db');
@@ -264,7 +269,7 @@ async function log({ stage, lastMs }: Gathering, deadline: Deadline): Promise<vo
 }
 
 async function vmFolders(gathering: Gathering, deadline: Deadline): Promise<void> {
-  const { stateDir = DEFAULT_STATE_DIR, runDir = DEFAULT_RUN_DIR } = gathering.config?.config ?? {};
+  const { stateDir, runDir } = gathering.folders;
   for (const [name, folder] of [
     ['state', stateDir],
     ['run', runDir],

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ApiOptions } from '../../../src/daemon/api-route.js';
 import { VmpulseError } from '../../../src/model/errors.js';
 import { testFolder } from '../../fixtures/folder.js';
+import { FakeLifecycle } from '../daemon/fake-lifecycle.js';
 import { explainView, vmView } from '../daemon/fake-runtime.js';
 import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
@@ -120,6 +121,24 @@ describe('vmpulse policy show', () => {
       recovery: { graceMs: 120_000 },
       origins: { graceMs: 'RecoveryPolicy web' },
     });
+  });
+});
+
+describe('vmpulse config unset --all', () => {
+  it('says that what was set for VMs stays', async () => {
+    const lifecycle = new FakeLifecycle();
+    const { run } = await daemon({ lifecycle });
+    const all = ['config', 'unset', '--all'];
+    expect(await run(all)).toMatchObject({ status: 0, stderr: '' });
+    const set = { value: true, author: 'ann@1000', reason: '', atMs: 1, untilMs: null };
+    lifecycle.overrides.push({ ...set, vm: null, path: 'logLevel' });
+    lifecycle.overrides.push({ ...set, vm: 'lab/db', path: 'recovery.enabled' });
+    const stays = (what: string) =>
+      `vmpulse: what was set for ${what} stays; vmpulse config unset --vm VM --all withdraws it\n`;
+    expect(await run(all)).toMatchObject({ status: 0, stderr: stays('lab/db') });
+    expect(await run([...all, '--vm', 'lab/db'])).toMatchObject({ status: 0, stderr: '' });
+    lifecycle.overrides.push({ ...set, vm: 'lab/web', path: 'recovery.enabled' });
+    expect(await run([...all, '--dry-run'])).toMatchObject({ status: 0, stderr: stays('2 VMs') });
   });
 });
 

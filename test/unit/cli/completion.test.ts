@@ -12,11 +12,12 @@ import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 import { MAIN } from './run-cli.js';
 
-const program = describedProgram();
+const program = await describedProgram();
 
 async function values(...words: readonly string[]): Promise<string[]> {
   const vms = async () => ['web-1', 'lab/db'];
-  const { candidates, files } = await complete(program, words, vms);
+  const settings = async (vm?: string) => (vm === undefined ? ['probes.period'] : [`${vm}.recovery`]);
+  const { candidates, files } = await complete(program, words, { vms, settings });
   return [...candidates.map(({ value }) => value), ...(files ? [':files'] : [])];
 }
 
@@ -44,6 +45,19 @@ describe('candidates', () => {
     expect(await values('apply', '-f', '')).toEqual([':files']);
     expect(await values('config', 'check', '')).toEqual([':files']);
     expect(await values('vm', 'stop', '--reason', '')).toEqual([]);
+  });
+
+  it('are what a list has not yet, behind its last comma', async () => {
+    expect(await values('journal', 'list', '--type', 'op')).toEqual(['operator']);
+    expect(await values('journal', 'list', '--class', 'timeout,re')).toContain('timeout,refused');
+    expect(await values('journal', 'list', '--class', 'timeout,timeo')).toEqual([]);
+  });
+
+  it('are the settings of the daemon, or of the VM that is named', async () => {
+    for (const verb of ['set', 'get', 'unset'])
+      expect(await values('config', verb, '')).toEqual(['probes.period']);
+    expect(await values('config', 'set', '--vm', 'db', '')).toEqual(['db.recovery']);
+    expect(await values('config', 'set', 'probes.period', '')).toEqual([]);
   });
 
   it('are VMs wherever one may stand', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testFolder } from '../../fixtures/folder.js';
@@ -28,6 +28,43 @@ describe('vmpulse image', () => {
       status: 1,
       stderr: expect.stringContaining('there is no image other'),
     });
+  });
+
+  it('tells with --dry-run what it would pull, and makes nothing', async () => {
+    const folder = testFolder();
+    const source = join(folder, 'Debian-12.img');
+    writeFileSync(source, CONTENT);
+    const state = join(folder, 'state');
+    const image = (...args: string[]) => runCommandLine(['image', ...args, '--state-dir', state]);
+    const would = `would pull ${source} (raw, 512 bytes) as debian-12`;
+    expect(await image('pull', source, '--dry-run')).toEqual({
+      status: 0,
+      stdout: `${would}\nnothing done (--dry-run)\n`,
+      stderr: '',
+    });
+    expect(existsSync(state)).toBe(false);
+    await image('pull', source);
+    expect((await image('pull', source, '--dry-run')).stdout).toContain(
+      `${would}, instead of sha256:${SHA256}\n`,
+    );
+    const url = 'https://example.org/d.qcow2';
+    expect((await image('pull', url, '--dry-run', '--json')).stdout).toBe(
+      `{"dryRun":true,"needsYes":false,"would":["pull ${url} as d"]}\n`,
+    );
+  });
+
+  it.each([
+    [['--image-format', 'qcow2'], /its content is no qcow2 image/],
+    [['--max-size', '256'], /is larger than 256 bytes/],
+    [['--name', 'A/b'], /is not the name of an image/],
+  ])('refuses with --dry-run %j as it would without', async (args, message) => {
+    const folder = testFolder();
+    const source = join(folder, 'some.img');
+    writeFileSync(source, CONTENT);
+    const pull = ['image', 'pull', source, '--state-dir', folder, ...args];
+    const told = await runCommandLine([...pull, '--dry-run']);
+    expect(told).toMatchObject({ stdout: '', stderr: expect.stringMatching(message) });
+    expect(told).toEqual(await runCommandLine(pull));
   });
 
   it.each([

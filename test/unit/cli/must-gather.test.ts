@@ -16,6 +16,7 @@ import { gather } from '../../../src/cli/gather/gather.js';
 import type { StoredJournalEntry } from '../../../src/model/ports.js';
 import { openJournal } from '../../../src/runtime/journal/index.js';
 import { testFolder } from '../../fixtures/folder.js';
+import { FakeLifecycle } from '../daemon/fake-lifecycle.js';
 import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 import { startCli } from './run-cli.js';
@@ -185,6 +186,24 @@ describe('vmpulse must-gather', { timeout: 180_000 }, () => {
     expect(again.stderr).toContain('there is a file of that name');
   });
 
+  it('takes the folders of the daemon that answers, unless a configuration is named', async () => {
+    const { dir, stateDir } = await plantedHost();
+    const runDir = join(dir, 'run');
+    const lifecycle = new FakeLifecycle();
+    lifecycle.settings.push({ path: 'stateDir', value: stateDir, origin: 'default' });
+    lifecycle.settings.push({ path: 'runDir', value: runDir, origin: 'default' });
+    const { socket } = await serve({ lifecycle });
+    const output = join(dir, 'out.tar.gz');
+    const { stdout } = await runCommandLine(['must-gather', '-o', output, '--socket', socket, '--json']);
+    const { from, missing } = JSON.parse(stdout);
+    expect(from).toEqual({ configuration: '/etc/vmpulse/config.yaml', stateDir, runDir });
+    expect(missing).toContainEqual({
+      name: 'the configuration of the daemon that answers',
+      why: expect.stringContaining(`its folders are ${stateDir} and ${runDir}, not those of`),
+    });
+    expect([...(await unpacked(output)).keys()]).toContain('vms/state/default/web/state.json');
+  });
+
   it('works with no daemon: the journal comes from a copy of its file, which stays as it was', async () => {
     const { dir, config, stateDir } = await plantedHost();
     const path = join(stateDir, 'journal.db');
@@ -292,7 +311,9 @@ describe('vmpulse must-gather', { timeout: 180_000 }, () => {
       if (part === 'archive') interrupted.abort();
     };
     const call = { deadlineMs: 120_000, signal: interrupted.signal, tell };
-    await expect(gather(output, { client, configPath: config, lastMs: 1_000 }, call)).rejects.toMatchObject({
+    await expect(
+      gather(output, { client, configPath: config, asksFolders: false, lastMs: 1_000 }, call),
+    ).rejects.toMatchObject({
       code: 'ERR_VMPULSE_ABORTED',
     });
     expect(existsSync(output)).toBe(false);

@@ -16,7 +16,7 @@ import { FakeStore } from '../daemon/fake-store.js';
 import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 
-const program = describedProgram();
+const program = await describedProgram();
 
 /** Commands with --json, by their words. */
 function withJson(command: Command, words: readonly string[] = []): string[] {
@@ -77,6 +77,7 @@ const LINES = [
   ...['status', 'status [web-1]', 'status [--check-now]', 'status [--recovery-log]', 'explain [web-1]'],
   ...['reload', 'reload [--dry-run]', 'apply [-f F/config.yaml]', 'apply [--plan F/plan.json]'],
   ...['apply [--plan F/plan.json --dry-run]', 'gc', 'image pull [F/image.raw --state-dir F/state]'],
+  'image pull [F/image.raw --state-dir F/state --dry-run]',
   ...['image list [--state-dir F/state]', 'image verify [--state-dir F/state]'],
   ...['recovery hold [--reason r]', 'recovery hold [--reason r --dry-run]', 'recovery resume'],
   ...['recovery history', 'recovery log', 'health status', 'health check [--vm web-1]'],

@@ -1,3 +1,4 @@
+import type { Override, Setting } from '../../../src/config/index.js';
 import type {
   ActionPreview,
   ApplyRequest,
@@ -19,11 +20,13 @@ import type { VmId } from '../../../src/model/vm.js';
 export class FakeLifecycle implements LifecycleApi {
   readonly applied: ApplyRequest[] = [];
   readonly changes: ChangeRequest[] = [];
+  readonly settings: Setting[] = [{ path: 'logLevel', value: 'info', origin: 'default' }];
+  readonly overrides: Override[] = [];
   readonly configuration: ConfigurationApi = {
     view: (vm) => ({
       vm,
-      settings: [{ path: 'logLevel', value: 'info', origin: 'default' }],
-      overrides: [],
+      settings: this.settings,
+      overrides: this.overrides,
       setAside: [],
     }),
     change: async (request) => {
