@@ -15,7 +15,7 @@ export async function manPagesOf(root) {
     built('program.js'),
     built('exit-codes.js'),
   ]);
-  const program = describedProgram();
+  const program = await describedProgram();
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const exitStatuses = Object.fromEntries(
     Object.entries(EXIT).map(([name, status]) => [status, EXIT_MEANINGS[name]]),

@@ -1,4 +1,4 @@
-import { nested } from '../config/index.js';
+import { nested } from '../config/import/nested.js';
 import { trueOrFalse, wholeNumber } from './option-parsers.js';
 
 /** An option of azlin's `autopilot config`. */

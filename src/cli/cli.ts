@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import type { Command } from 'commander';
 import { errorMessage, isVmpulseError, VmpulseError } from '../model/errors.js';
 import { escapeUnsafe, plainText } from '../model/plain-text.js';
-import { DaemonClient } from './client.js';
+import type { DaemonClient } from './client.js';
 import { daemonPlace, type PlaceOptions } from './daemon-place.js';
 import type { Environment } from './environment.js';
 import type { ExitCode } from './exit-codes.js';
@@ -49,6 +49,7 @@ export async function withDaemon<T>(
   cli: Cli,
   use: (client: DaemonClient) => Promise<T>,
 ): Promise<T> {
+  const { DaemonClient } = await import('./client.js');
   const client = new DaemonClient(daemonPlace(globalOptions(command), cli.environment));
   try {
     return await use(client);

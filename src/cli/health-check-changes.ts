@@ -1,4 +1,4 @@
-import { type HealthCheck, kindOfCheck } from '../config/index.js';
+import { type HealthCheck, kindOfCheck } from '../config/health-check.js';
 import type { ConfigurationAnswer } from '../daemon/answers/configuration.js';
 import { VmpulseError } from '../model/errors.js';
 import type { WantedChange } from './commands/config-change.js';

@@ -6,14 +6,18 @@ import { DEFAULT_SOCKET } from './environment.js';
 import { examples } from './examples.js';
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { COMMANDS } from './registry.js';
-import { tellCandidates } from './tell-candidates.js';
 import { COMPLETE } from './text/completion-scripts.js';
 
-/**
- * The command line with all its commands. Parsing it throws ERR_VMPULSE_USAGE, or a
- * CommanderError once help or version have been shown; nothing ends the process.
- */
-export function createProgram(cli: Cli): Command {
+/** For what is read of the command line, and not run: it writes nothing. */
+const SILENT: Cli = {
+  stdout: { write: () => {} },
+  stderr: { write: () => {} },
+  environment: { socketPath: undefined, noColor: true, notify: undefined },
+  setExitCode: () => {},
+};
+
+/** The command line without its commands. */
+function bareProgram(cli: Cli): Command {
   const program = new Command('vmpulse')
     .description('Watches the pulse of virtual machines and brings back the ones that lose it.')
     .version(VERSION, '--version', 'print the version')
@@ -36,33 +40,57 @@ export function createProgram(cli: Cli): Command {
       ),
     );
   settle(program, program.name(), cli);
-  for (const command of COMMANDS) command.register(program, cli);
+  return program;
+}
+
+/**
+ * The command line with commands of the registry. Parsing it throws ERR_VMPULSE_USAGE, or a CommanderError once help or
+ * version have been shown; nothing ends the process.
+ */
+async function createProgram(cli: Cli, names: readonly string[]): Promise<Command> {
+  const program = bareProgram(cli);
+  const commands = await Promise.all(names.map((name) => COMMANDS[name]?.()));
+  for (const command of commands) command?.register(program, cli);
   inherit(program, program.name(), cli);
   return program;
 }
 
-/** The command line to be read, by manual pages and completions, and not to be run: it writes nothing. */
-export function describedProgram(): Command {
-  const silent = { write: () => {} };
-  return createProgram({
-    stdout: silent,
-    stderr: silent,
-    environment: { socketPath: undefined, noColor: true, notify: undefined },
-    setExitCode: () => {},
-  });
+/** The commands that `argv` needs to be run or completed: the one it names, else all, for the help and what was perhaps meant. */
+function namesIn(argv: readonly string[]): readonly string[] {
+  try {
+    const [first, second] = bareProgram(SILENT).parseOptions([...argv]).operands;
+    const name = first === 'help' ? second : first;
+    if (name !== undefined && Object.hasOwn(COMMANDS, name)) return [name];
+    return Object.keys(COMMANDS);
+  } catch {
+    // The version is asked for, or an option of the program lacks its value: no command has a say in it.
+    return [];
+  }
+}
+
+/** The command line with all commands, to be read, by manual pages and tests, and not to be run. */
+export function describedProgram(): Promise<Command> {
+  return createProgram(SILENT, Object.keys(COMMANDS));
 }
 
 /** Runs a command line. Errors are told on stderr; the exit status is set, the process is not ended. */
 export async function runCli(cli: Cli, argv: readonly string[]): Promise<void> {
-  const program = createProgram(cli);
-  if (argv[0] === COMPLETE) return tellCandidates(program, cli, argv.slice(2));
+  if (argv[0] === COMPLETE) return tellCandidates(cli, argv.slice(2));
   try {
+    const program = await createProgram(cli, namesIn(argv));
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     cli.setExitCode(exitCodeOf(error));
     // What is left of commander's own are help and version, which have been shown.
     if (!(error instanceof CommanderError)) printError(cli, error, argv.includes('--debug'));
   }
+}
+
+/** Answers a completion script about the last of the words. */
+async function tellCandidates(cli: Cli, words: readonly string[]): Promise<void> {
+  const completion = await import('./tell-candidates.js');
+  const program = await createProgram(SILENT, namesIn(words.slice(0, -1)));
+  await completion.tellCandidates(program, cli, words);
 }
 
 /** A command in the list of its group: its own help says the rest. */

@@ -1,65 +1,35 @@
 import type { CliCommand } from './cli.js';
-import { applyCommand } from './commands/apply.js';
-import { autopilotCommand } from './commands/autopilot.js';
-import { benchCommand } from './commands/bench.js';
-import { completionCommand } from './commands/completion.js';
-import { configCommand } from './commands/config.js';
-import { discoverCommand } from './commands/discover.js';
-import { doctorCommand } from './commands/doctor.js';
-import { explainCommand } from './commands/explain.js';
-import { gcCommand } from './commands/gc.js';
-import { healthCommand } from './commands/health.js';
-import { hooksCommand } from './commands/hooks.js';
-import { imageCommand } from './commands/image.js';
-import { intentCommand } from './commands/intent.js';
-import { journalCommand } from './commands/journal.js';
-import { maintenanceCommand } from './commands/maintenance.js';
-import { metricsCommand } from './commands/metrics.js';
-import { mustGatherCommand } from './commands/must-gather.js';
-import { networkCommand } from './commands/network.js';
-import { nodeCommand } from './commands/node.js';
-import { notifyCommand } from './commands/notify.js';
-import { policyCommand } from './commands/policy.js';
-import { probeCommand } from './commands/probe.js';
-import { recoveryCommand } from './commands/recovery.js';
-import { reloadCommand } from './commands/reload.js';
-import { runCommand } from './commands/run.js';
-import { securityGroupCommand } from './commands/security-group.js';
-import { simulateCommand } from './commands/simulate.js';
-import { statusCommand } from './commands/status.js';
-import { tokenCommand } from './commands/token.js';
-import { vmCommand } from './commands/vm.js';
 
-/** Every command, in the order of the help. */
-export const COMMANDS: readonly CliCommand[] = [
-  runCommand,
-  statusCommand,
-  explainCommand,
-  reloadCommand,
-  applyCommand,
-  gcCommand,
-  imageCommand,
-  recoveryCommand,
-  healthCommand,
-  vmCommand,
-  nodeCommand,
-  intentCommand,
-  maintenanceCommand,
-  hooksCommand,
-  notifyCommand,
-  metricsCommand,
-  autopilotCommand,
-  policyCommand,
-  networkCommand,
-  securityGroupCommand,
-  journalCommand,
-  tokenCommand,
-  probeCommand,
-  benchCommand,
-  configCommand,
-  discoverCommand,
-  doctorCommand,
-  mustGatherCommand,
-  simulateCommand,
-  completionCommand,
-];
+/** Every command by its name, in the order of the help. Its file is loaded when it is needed: most never are. */
+export const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
+  run: async () => (await import('./commands/run.js')).runCommand,
+  status: async () => (await import('./commands/status.js')).statusCommand,
+  explain: async () => (await import('./commands/explain.js')).explainCommand,
+  reload: async () => (await import('./commands/reload.js')).reloadCommand,
+  apply: async () => (await import('./commands/apply.js')).applyCommand,
+  gc: async () => (await import('./commands/gc.js')).gcCommand,
+  image: async () => (await import('./commands/image.js')).imageCommand,
+  recovery: async () => (await import('./commands/recovery.js')).recoveryCommand,
+  health: async () => (await import('./commands/health.js')).healthCommand,
+  vm: async () => (await import('./commands/vm.js')).vmCommand,
+  node: async () => (await import('./commands/node.js')).nodeCommand,
+  intent: async () => (await import('./commands/intent.js')).intentCommand,
+  maintenance: async () => (await import('./commands/maintenance.js')).maintenanceCommand,
+  hooks: async () => (await import('./commands/hooks.js')).hooksCommand,
+  notify: async () => (await import('./commands/notify.js')).notifyCommand,
+  metrics: async () => (await import('./commands/metrics.js')).metricsCommand,
+  autopilot: async () => (await import('./commands/autopilot.js')).autopilotCommand,
+  policy: async () => (await import('./commands/policy.js')).policyCommand,
+  network: async () => (await import('./commands/network.js')).networkCommand,
+  'security-group': async () => (await import('./commands/security-group.js')).securityGroupCommand,
+  journal: async () => (await import('./commands/journal.js')).journalCommand,
+  token: async () => (await import('./commands/token.js')).tokenCommand,
+  probe: async () => (await import('./commands/probe.js')).probeCommand,
+  bench: async () => (await import('./commands/bench.js')).benchCommand,
+  config: async () => (await import('./commands/config.js')).configCommand,
+  discover: async () => (await import('./commands/discover.js')).discoverCommand,
+  doctor: async () => (await import('./commands/doctor.js')).doctorCommand,
+  'must-gather': async () => (await import('./commands/must-gather.js')).mustGatherCommand,
+  simulate: async () => (await import('./commands/simulate.js')).simulateCommand,
+  completion: async () => (await import('./commands/completion.js')).completionCommand,
+};

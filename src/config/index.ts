@@ -4,12 +4,9 @@ export { problemOfDocuments } from './check-documents.js';
 export type { DaemonConfig } from './daemon-schema.js';
 export { type ConfigDiff, diffConfig } from './diff-config.js';
 export { MAX_DURATION_MS } from './duration.js';
-export { HEALTH_CHECK_TYPES, type HealthCheck, kindOfCheck } from './health-check.js';
-export { MONITOR_SETTINGS, type MonitorSetting } from './health-monitor.js';
 export { buildHook, hookFields, hookProblem } from './hooks-schema.js';
 export { azlinSettings } from './import/azlin-settings.js';
 export type { Imported } from './import/imported.js';
-export { nested } from './import/nested.js';
 export { IMPORTERS } from './import/registry.js';
 export { type ListenAddress, listenAddressText } from './listen-address.js';
 export {

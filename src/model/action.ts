@@ -19,6 +19,9 @@ export const LADDER_STEPS = [
 
 export type LadderStep = (typeof LADDER_STEPS)[number];
 
+/** Steps that a person can schedule. */
+export const SCHEDULABLE = ['reboot', 'cleanup', 'exec'] as const satisfies readonly LadderStep[];
+
 /** Steps after which the guest is a new boot. */
 export const NEW_INSTANCE_STEPS: ReadonlySet<LadderStep> = new Set([
   'start',

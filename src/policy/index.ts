@@ -7,7 +7,7 @@ export { type Intent, intentsOf } from './intents.js';
 export { assertInvariants } from './invariants.js';
 export { type KeptBy, ReadyList } from './readiness.js';
 export { RULES, type Rule } from './rules.js';
-export { maintenanceBlockers, SCHEDULABLE } from './scheduled.js';
+export { maintenanceBlockers } from './scheduled.js';
 export { HOST_ROW, hostText, restore, serialize, vmRow, vmText } from './snapshot.js';
 export { createPolicy, step } from './step.js';
 export { holdsOf, type PersonHold, type ProbeSummary, summarize, type VmSummary } from './summary.js';

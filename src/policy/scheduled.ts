@@ -1,4 +1,4 @@
-import type { LadderStep } from '../model/action.js';
+import type { SCHEDULABLE } from '../model/action.js';
 import type { VmId } from '../model/vm.js';
 import { type Blocker, blockersOf } from './blockers.js';
 import { type StepContext, say } from './context.js';
@@ -10,9 +10,6 @@ import type { PolicyState } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
 import { blocked } from './waits.js';
 import { nextOpenMs } from './windows.js';
-
-/** Steps that a person can schedule. */
-export const SCHEDULABLE = ['reboot', 'cleanup', 'exec'] as const satisfies readonly LadderStep[];
 
 export interface Scheduled {
   readonly step: (typeof SCHEDULABLE)[number];

@@ -1,4 +1,4 @@
-import { type ActionResult, LADDER_STEPS, type LadderStep } from '../model/action.js';
+import { type ActionResult, LADDER_STEPS, type LadderStep, SCHEDULABLE } from '../model/action.js';
 import { DIAGNOSES, DIAGNOSIS_CAUSES, type Diagnosis, HEALTH_STATES } from '../model/health.js';
 import { LINK_FAULTS } from '../model/link.js';
 import type { ProbeState } from '../model/outcome.js';
@@ -15,7 +15,7 @@ import type { Field } from './field.js';
 import type { HoldRecord } from './people.js';
 import type { ProbeRecord } from './probe-record.js';
 import { CONCLUDED } from './rules.js';
-import { SCHEDULABLE, type Scheduled } from './scheduled.js';
+import type { Scheduled } from './scheduled.js';
 import { isProbeKind } from './signals.js';
 import { newVmState, type PolicyVmState } from './vm-state.js';
 import { type Facts, noFacts } from './vmm-facts.js';

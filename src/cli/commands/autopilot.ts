@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { azlinSettings, documentText, ProblemList, parseDocuments } from '../../config/index.js';
 import { type ConfigurationAnswer, configurationAnswer } from '../../daemon/answers/configuration.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
@@ -120,7 +119,7 @@ function addConfig(autopilot: Command, cli: Cli): void {
       ) =>
         withDaemon(self, cli, async (client) => {
           if (options.show) return showConfig(client, cli, names, options);
-          const settings = meant(cli, options.fromFile, self.opts());
+          const settings = await meant(cli, options.fromFile, self.opts());
           if (settings.length === 0)
             throw new VmpulseError(
               'ERR_VMPULSE_USAGE',
@@ -132,18 +131,19 @@ function addConfig(autopilot: Command, cli: Cli): void {
 }
 
 /** What the options and the file mean. Throws ERR_VMPULSE_USAGE where an option has no counterpart; of a file it is told. */
-function meant(
+async function meant(
   cli: Cli,
   path: string | undefined,
   options: Readonly<Record<string, unknown>>,
-): readonly Setting[] {
-  const ofFile = path === undefined ? undefined : azlinSettings(documentOf(path, readText(path)));
+): Promise<readonly Setting[]> {
+  const { azlinSettings, documentText } = await import('../../config/index.js');
+  const ofFile = path === undefined ? undefined : azlinSettings(await documentOf(path, readText(path)));
   for (const { place, path: at, why } of ofFile?.notTaken ?? [])
     cli.stderr.write(
       `vmpulse: not taken over: ${plainText(`${place.file}:${place.line}:${place.column} ${at}: ${why}`, 1000)}\n`,
     );
   const typed = azlinDocument(options);
-  const ofOptions = azlinSettings(documentOf('options', documentText(typed.document)));
+  const ofOptions = azlinSettings(await documentOf('options', documentText(typed.document)));
   const [refused] = ofOptions.notTaken;
   if (refused !== undefined) {
     const flag = typed.flagOf(refused.path);
@@ -152,7 +152,8 @@ function meant(
   return [...(ofFile?.settings ?? []), ...ofOptions.settings];
 }
 
-function documentOf(path: string, text: string) {
+async function documentOf(path: string, text: string) {
+  const { ProblemList, parseDocuments } = await import('../../config/index.js');
   const problems = new ProblemList();
   const [document] = parseDocuments({ path, text }, problems).documents;
   problems.throwIfAny();

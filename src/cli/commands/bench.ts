@@ -1,14 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Option } from 'commander';
-import {
-  BENCH_KINDS,
-  type BenchKind,
-  type BenchReport,
-  barChart,
-  MAX_LOOPBACK_TARGETS,
-  parsePlaces,
-  runBench,
-} from '../../bench/index.js';
+import { BENCH_KINDS, type BenchKind, MAX_LOOPBACK_TARGETS, parsePlaces } from '../../bench/bench-targets.js';
+import type { BenchReport } from '../../bench/index.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { type Cli, type CliCommand, paintOf } from '../cli.js';
 import { examples } from '../examples.js';
@@ -84,6 +77,7 @@ async function run(cli: Cli, flags: BenchFlags): Promise<void> {
   const { kind, period, duration, perAddress, targetList } = flags;
   const targets =
     targetList === undefined ? flags.targets : parsePlaces(await readList(targetList), targetList, kind);
+  const { runBench } = await import('../../bench/index.js');
   // A terminal shows how far it is; a file has only the result.
   const onTerminal = cli.stdout.isTTY === true;
   await untilInterrupted(async (signal) => {
@@ -98,11 +92,13 @@ async function run(cli: Cli, flags: BenchFlags): Promise<void> {
     if (onTerminal) cli.stderr.write(NO_PROGRESS);
     cli.stdout.write(benchText(report, paintOf(cli)));
     if (flags.json !== undefined) await write(flags.json, `${JSON.stringify(report, null, 2)}\n`);
-    if (flags.svg !== undefined) await write(flags.svg, chart(report));
+    if (flags.svg !== undefined) await write(flags.svg, await chart(report));
   });
 }
 
-function chart({ kind, probesPerSecond, cpuUsPerProbe, latenessMs }: BenchReport): string {
+async function chart(report: BenchReport): Promise<string> {
+  const { barChart } = await import('../../bench/index.js');
+  const { kind, probesPerSecond, cpuUsPerProbe, latenessMs } = report;
   const title = `${kind}: ${Math.round(probesPerSecond).toLocaleString('en')} probes a second, ${cpuUsPerProbe.toFixed(1)} µs CPU each; start lateness`;
   const bars = Object.entries(latenessMs).map(([label, value]) => ({ label, value, own: true }));
   return barChart(title, 'ms', bars);

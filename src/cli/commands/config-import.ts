@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { IMPORTERS, type Imported, MAX_FILE_BYTES } from '../../config/index.js';
+import { IMPORTED_SYSTEMS } from '../../config/import/systems.js';
+import type { Imported } from '../../config/index.js';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import type { Cli } from '../cli.js';
@@ -24,7 +25,7 @@ export function addConfigImport(config: Command, cli: Cli): void {
     )
     .argument('<file>', "Blixard's config.toml, azlin's YAML of a VM, or manifests of KubeVirt")
     .addOption(
-      new Option('--from <system>', 'whose file it is').choices(Object.keys(IMPORTERS)).makeOptionMandatory(),
+      new Option('--from <system>', 'whose file it is').choices(IMPORTED_SYSTEMS).makeOptionMandatory(),
     )
     .option('-o, --output <dir>', 'write the documents there, instead of showing them')
     .option('--vm <vm>', "azlin: the VM's name here; default that of the file")
@@ -38,11 +39,12 @@ export function addConfigImport(config: Command, cli: Cli): void {
       ),
     )
     .action(async (path: string, options: ImportOptions) => {
+      const { IMPORTERS, MAX_FILE_BYTES } = await import('../../config/index.js');
       const importer = IMPORTERS[options.from];
       if (importer === undefined)
         throw new VmpulseError('ERR_VMPULSE_USAGE', `there is no importer ${options.from}`);
       const vm = options.vm ?? nameOf(path);
-      const imported = importer({ path, text: readText(path) }, { vm });
+      const imported = importer({ path, text: readText(path, MAX_FILE_BYTES) }, { vm });
       if (options.output !== undefined) write(options.output, imported);
       await show(cli, options, plain(imported), (shown) => importText(shown, options.output));
     });
@@ -56,9 +58,9 @@ function nameOf(path: string): string {
   return name.replaceAll(/^-+|-+$/g, '').slice(0, 63) || 'vm';
 }
 
-function readText(path: string): string {
+function readText(path: string, maxBytes: number): string {
   try {
-    if (statSync(path).size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`);
+    if (statSync(path).size > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (error) {
     const text = `${plainText(path)} cannot be read: ${plainText(errorMessage(error))}`;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { z } from 'zod';
-import { MONITOR_SETTINGS } from '../../config/index.js';
+import { MONITOR_SETTINGS } from '../../config/health-monitor.js';
 import { type ConfigurationAnswer, configurationAnswer } from '../../daemon/answers/configuration.js';
 import { VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
@@ -40,7 +40,7 @@ export function addConfigShow(config: Command, cli: Cli): void {
   config
     .command('get')
     .description('Prints one setting that holds, or all below a path.')
-    .argument('<path>', 'for example probes.timeout, recovery, or health_monitor')
+    .argument('<setting>', 'for example probes.timeout, recovery, or health_monitor')
     .option('--vm <vm>', 'name or namespace/name; without it the daemon')
     .addOption(formatOption())
     .addOption(jsonOption())

@@ -5,7 +5,6 @@ import { Option } from 'commander';
 import { errorMessage, VmpulseError } from '../../model/errors.js';
 import { plainText } from '../../model/plain-text.js';
 import { type MetricFamily, parseExposition, writeExposition } from '../../runtime/metrics/exposition.js';
-import { sendMetrics } from '../../runtime/metrics/push/send-metrics.js';
 import { type Cli, type CliCommand, json, printError, withDaemon, writeRaw } from '../cli.js';
 import type { DaemonClient } from '../client.js';
 import { examples } from '../examples.js';
@@ -101,6 +100,7 @@ async function send(
   { endpointTokenFile }: MetricsOptions,
   call: { readonly deadlineMs: number; readonly signal?: AbortSignal },
 ): Promise<void> {
+  const { sendMetrics } = await import('../../runtime/metrics/push/send-metrics.js');
   const token = endpointTokenFile === undefined ? undefined : await tokenIn(endpointTokenFile);
   const labels = { job: 'vmpulse', instance: hostname() };
   await sendMetrics(

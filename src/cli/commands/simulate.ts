@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { given } from '../../model/given.js';
 import { plainText } from '../../model/plain-text.js';
 import type { RecoverySpec, VmId } from '../../model/vm.js';
-import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, type PolicyConfig } from '../../policy/index.js';
+import type { PolicyConfig } from '../../policy/index.js';
 import type { FleetRange, FleetSize, Range } from '../../sim/fleet-size.js';
 import type { RunOptions } from '../../sim/run-seeds.js';
 import type { FailedSeed, Tally } from '../../sim/totals.js';
@@ -93,7 +93,7 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   const { faultKinds } = await import('../../sim/simulate.js');
   const kinds = faults === 'all' ? undefined : faults.split(',');
   const names = faultKinds(kinds).map(({ name }) => name);
-  const { recoveries, policy } = tried ?? BY_DEFAULT;
+  const { recoveries, policy } = tried ?? (await byDefault());
   if (tried !== undefined && !recoveries.some(({ enabled }) => enabled))
     cli.stderr.write(
       `vmpulse: ${plainText(options.policy ?? '', 4096)} only observes; its recovery is simulated as enabled\n`,
@@ -113,13 +113,17 @@ async function simulate(cli: Cli, options: SimulateOptions): Promise<void> {
   cli.setExitCode(bad === 0 ? EXIT.ok : EXIT.failed);
 }
 
-const BY_DEFAULT = { recoveries: [DEFAULT_RECOVERY], policy: DEFAULT_POLICY_CONFIG };
+async function byDefault(): Promise<Omit<TriedPolicy, 'of'>> {
+  const { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } = await import('../../policy/index.js');
+  return { recoveries: [DEFAULT_RECOVERY], policy: DEFAULT_POLICY_CONFIG };
+}
 
 /** What a daemon's configuration, or documents, say of recovery. Limits that are not said are the defaults. */
 async function triedPolicy(file: string): Promise<TriedPolicy> {
   const { loadTriedRecovery } = await import('../../config/index.js');
   const { limits, recoveries, of } = await loadTriedRecovery(file);
-  return { recoveries, of, policy: { ...DEFAULT_POLICY_CONFIG, ...limits } };
+  const { policy } = await byDefault();
+  return { recoveries, of, policy: { ...policy, ...limits } };
 }
 
 async function runSeeds(cli: Cli, options: Omit<RunOptions, 'signal' | 'onSeed'>): Promise<Tally> {

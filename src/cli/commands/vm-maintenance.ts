@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { vmAnswer } from '../../daemon/answers/status.js';
-import { SCHEDULABLE } from '../../policy/index.js';
+import { SCHEDULABLE } from '../../model/action.js';
 import { dryRunOption, yesOption } from '../changes.js';
 import { author, type Cli, vmPath, withDaemon } from '../cli.js';
 import { doneTo, type EachVmOptions, forEachVm } from '../each-vm.js';

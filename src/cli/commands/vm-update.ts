@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { HEALTH_CHECK_TYPES } from '../../config/index.js';
+import { HEALTH_CHECK_TYPES } from '../../config/health-check.js';
 import { configurationAnswer } from '../../daemon/answers/configuration.js';
 import { VmpulseError } from '../../model/errors.js';
 import { requireYes, yesOption } from '../changes.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SCHEDULABLE } from '../../policy/index.js';
+import { SCHEDULABLE } from '../../model/action.js';
 import { tokenAnswer } from '../answers/guests.js';
 import { vmAnswer } from '../answers/status.js';
 import { holdFields, reasonField } from '../api-bodies.js';

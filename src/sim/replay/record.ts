@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { LADDER_STEPS } from '../../model/action.js';
+import { LADDER_STEPS, SCHEDULABLE } from '../../model/action.js';
 import { VmpulseError } from '../../model/errors.js';
 import type { Outcome } from '../../model/outcome.js';
 import type { VmmEvent } from '../../model/ports.js';
 import type { ProbeKind } from '../../model/probe.js';
 import type { Reason } from '../../model/reasons.js';
 import type { RecoverySpec } from '../../model/vm.js';
-import { ACT_VERBS, DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, SCHEDULABLE } from '../../policy/index.js';
+import { ACT_VERBS, DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY } from '../../policy/index.js';
 import type { PolicyConfig, PolicyEvent } from '../../policy/types.js';
 
 const MAX_PROBES = 1_000;

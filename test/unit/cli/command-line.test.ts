@@ -102,6 +102,18 @@ describe('help', () => {
     expect(stdout).toMatch(/\nExamples:\n {2}\$ vmpulse /);
   });
 
+  it('is that of the program, not of a command that is named behind an option', async () => {
+    const { stdout } = await runCommandLine(['--help']);
+    for (const args of [['--help', 'status'], ['--socket', 'status', '--help'], ['help']])
+      expect(await runCommandLine(args)).toMatchObject({ stdout, stderr: '' });
+    const status = await runCommandLine(['status', '--help']);
+    for (const args of [
+      ['help', 'status'],
+      ['--socket', 'explain', 'status', '--help'],
+    ])
+      expect(await runCommandLine(args)).toEqual(status);
+  });
+
   it('covers every command that there is', async () => {
     const { stdout } = await runCommandLine(['--help']);
     const listed = [...stdout.matchAll(/^ {2}([a-z][a-z-]*)[ [].*$/gm)].map(([, name]) => name);

@@ -6,7 +6,7 @@ import { DEFAULT_POLICY_CONFIG, DEFAULT_RECOVERY, RULES } from '../../../src/pol
 import { daemonConfig } from '../../config/compile.js';
 
 const page = readFileSync(new URL('../../../docs/guides/recovery.md', import.meta.url), 'utf8');
-const program = describedProgram();
+const program = await describedProgram();
 
 /** The command that the words lead to, and the words that are left. */
 function commandOf(words: readonly string[]): {

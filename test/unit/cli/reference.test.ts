@@ -5,7 +5,7 @@ import { EXIT } from '../../../src/cli/exit-codes.js';
 import { describedProgram } from '../../../src/cli/program.js';
 
 const page = readFileSync(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8');
-const program = describedProgram();
+const program = await describedProgram();
 
 function section(title: string): string {
   return page.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? '';

@@ -44,10 +44,10 @@ export function metricsOf(expr: string): string[] {
 }
 
 /** `status`, `vm release` and so on, as they are typed. */
-export function commandPaths(): string[] {
+export async function commandPaths(): Promise<string[]> {
   const below = (command: Command, path: string): string[] =>
     command.commands.length === 0
       ? [path]
       : command.commands.flatMap((child) => below(child, `${path} ${child.name()}`.trim()));
-  return below(describedProgram(), '');
+  return below(await describedProgram(), '');
 }

@@ -103,8 +103,8 @@ describe('alerts', () => {
     }
   });
 
-  it('name only commands that there are', () => {
-    const known = commandPaths();
+  it('name only commands that there are', async () => {
+    const known = await commandPaths();
     for (const page of readdirSync(RUNBOOKS)) {
       const text = readFileSync(join(RUNBOOKS, page), 'utf8');
       const said = [...text.matchAll(/(?:^|`)vmpulse ((?:[a-z][a-z-]* ?)+)/gm)].map(([, words = '']) =>

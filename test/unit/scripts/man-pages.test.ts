@@ -8,7 +8,7 @@ import { EXIT, EXIT_MEANINGS } from '../../../src/cli/exit-codes.js';
 import { describedProgram } from '../../../src/cli/program.js';
 import { testFolder } from '../../fixtures/folder.js';
 
-const program = describedProgram();
+const program = await describedProgram();
 const exitStatuses = Object.fromEntries(
   Object.entries(EXIT).map(([name, status]) => [
     String(status),
