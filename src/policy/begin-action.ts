@@ -3,7 +3,7 @@ import type { Diagnosis } from '../model/health.js';
 import { charge, nextActionId } from './budget.js';
 import { escalate, type StepContext, say } from './context.js';
 import { LIMITS } from './defaults.js';
-import { changesBack, noteEdit } from './edit-war.js';
+import { changesBack, noteEdit, whyGivenIn } from './edit-war.js';
 import { attemptsOf, bootsGuest } from './ladder.js';
 import type { PolicyVmState } from './vm-state.js';
 
@@ -67,7 +67,7 @@ export function beginAction(
 /** Somebody may set again and again what we change back: automation gives in, and people are told once. */
 function edited(ctx: StepContext, vm: PolicyVmState, step: LadderStep): void {
   if (noteEdit(vm.war, ctx.now) !== 'paused') return;
-  const text = `${vm.id}: ${step} was undone ${vm.war.day.length} times within a day; after this one it is left as others want it`;
+  const text = `${vm.id}: ${whyGivenIn(vm.war, step)}; after this one it is left as others want it`;
   // Once a war, also where the failure is still the same.
   escalate(ctx, vm, 'edit-war', text, `edit-war/${ctx.now}`);
 }

@@ -89,7 +89,7 @@ export const LIMITS = {
   sharesKept: 16,
   /** VMs that an incident names; the others are counted. */
   namesTold: 10,
-  /** Edit war: changes a minute, times in a row that more were wanted, and changes a day until we give in. */
+  /** Edit war: changes a minute, times in a row that more were wanted, and minutes a day with changes until we give in. */
   editsAMinute: 10,
   editThrottles: 3,
   editsADay: 5,

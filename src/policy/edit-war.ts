@@ -13,7 +13,7 @@ export interface EditWar {
   throttledUntilMs: number;
   /** Times in a row that none was free. */
   throttles: number;
-  /** Times of the changes of the last day, oldest first. */
+  /** Minutes of the last day in which we changed something back, by their beginning, oldest first. */
   day: number[];
   /** We have given in; only a person lets us go on. */
   pausedAtMs: number | null;
@@ -30,6 +30,8 @@ export function newWar(): EditWar {
   };
 }
 
+const MINUTE_MS = 60_000;
+
 /** Steps that change back what somebody else may have set on purpose. */
 const CHANGES_BACK: ReadonlySet<LadderStep> = new Set(['continue-process', 'resume', 'reset-network']);
 
@@ -39,17 +41,27 @@ export function changesBack(step: LadderStep): boolean {
 
 /** We change something back. Says whether that was once too often; who gets `paused` gives in. */
 export function noteEdit(war: EditWar, now: number): 'free' | 'throttled' | 'paused' {
-  war.day = [...war.day.filter((atMs) => atMs > now - LIMITS.dayMs), now].slice(-LIMITS.editsADay);
-  const refill = ((now - war.atMs) / LIMITS.bootWindowMs) * LIMITS.editsAMinute;
+  war.day = war.day.filter((atMs) => atMs > now - LIMITS.dayMs);
+  // What follows within the minute is for the fast count: five at once would leave it nothing to find.
+  if (now - (war.day.at(-1) ?? Number.NEGATIVE_INFINITY) >= MINUTE_MS)
+    war.day = [...war.day, now].slice(-LIMITS.editsADay);
+  const refill = ((now - war.atMs) / MINUTE_MS) * LIMITS.editsAMinute;
   war.tokens = Math.min(LIMITS.editsAMinute, war.tokens + Math.max(0, refill)) - 1;
   war.atMs = now;
   const isFree = war.tokens >= 1;
   war.throttles = isFree ? 0 : war.throttles + 1;
-  if (!isFree) war.throttledUntilMs = now + LIMITS.bootWindowMs / LIMITS.editsAMinute;
+  if (!isFree) war.throttledUntilMs = now + MINUTE_MS / LIMITS.editsAMinute;
   const tooOften = war.throttles >= LIMITS.editThrottles || war.day.length >= LIMITS.editsADay;
   if (!tooOften) return isFree ? 'free' : 'throttled';
   war.pausedAtMs = now;
   return 'paused';
+}
+
+/** Why we have given in, for a person. */
+export function whyGivenIn({ throttles, day }: EditWar, step: LadderStep): string {
+  return throttles >= LIMITS.editThrottles
+    ? `${step} was undone more than ${LIMITS.editsAMinute} times a minute`
+    : `${step} was undone ${day.length} times within a day`;
 }
 
 /** A person lets us change back again what others change. `who`: the beginning of the sentence that says so. */

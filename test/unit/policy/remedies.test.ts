@@ -227,24 +227,35 @@ describe('an edit war', () => {
 
   it('ten changes a minute are free, then they are throttled, and three throttles in a row end it', () => {
     const war = newWar();
-    const said = Array.from({ length: 12 }, (_, i) => {
-      war.day = [];
-      return noteEdit(war, 1_000_000 + i * 10);
-    });
+    const said = Array.from({ length: 12 }, (_, i) => noteEdit(war, 1_000_000 + i * 10));
     expect(said).toEqual([...Array(9).fill('free'), 'throttled', 'throttled', 'paused']);
   });
 
-  it('is bounded, and gives in no later than at the fifth change within a day', () => {
+  it('is given up where each change is undone within seconds, if budgets allow that many', () => {
+    const s = new Stage().healthy({
+      recovery: {
+        ...{ maxConsecutive: 100, maxPer24h: 100, stableForMs: 1_000 },
+        ...{ backoff: { baseMs: 0, capMs: 0, jitter: 0 }, breaker: { failures: 100, holdMs: 0 } },
+      },
+    });
+    stopAgain(s, 2_000, 60);
+    expect(s.steps.length).toBeGreaterThan(10);
+    expect(s.steps.length).toBeLessThan(30);
+    expect(s.escalations.filter((t) => t.includes('undone more than 10 times a minute'))).toHaveLength(1);
+    expect(s.explain().holds.map((h) => h.rule)).toContain('edit-war');
+  });
+
+  it('is bounded, and gives in no later than in the fifth minute of a day with changes', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 50_000_000 }), { maxLength: 40 }), (gaps) => {
         const war = newWar();
-        const times: number[] = [];
+        const minutes: number[] = [];
         let now = 1_000_000_000;
         for (const gap of gaps) {
           now += gap;
-          times.push(now);
+          if (now - (minutes.at(-1) ?? 0) >= 60_000) minutes.push(now);
           const said = noteEdit(war, now);
-          const inDay = times.filter((atMs) => atMs > now - 86_400_000).length;
+          const inDay = minutes.filter((atMs) => atMs > now - 86_400_000).length;
           if (inDay >= 5) expect(said).toBe('paused');
           expect(war.day.length).toBeLessThanOrEqual(5);
           expect(war.tokens).toBeLessThanOrEqual(10);
