@@ -4,10 +4,10 @@ import { brakeBlocker } from './brake.js';
 import { backoffMs, nextActionId } from './budget.js';
 import { warBlocker } from './edit-war.js';
 import { ladderFor } from './ladder.js';
-import { inertBecause } from './mode.js';
+import { idleBecause, inertBecause } from './mode.js';
 import type { HoldRecord } from './people.js';
 import type { Rule } from './rules.js';
-import { mendsWhatIsShared, sharedCauseBlocker } from './shared-cause.js';
+import { incidentBlocker, mendsWhatIsShared, sharedCauseBlocker } from './shared-cause.js';
 import { inGrace } from './signals.js';
 import { migrationBlocker } from './suspension.js';
 import { span, utc } from './text.js';
@@ -44,11 +44,8 @@ export function blockersOf(
   if (brake !== null) list.push(brake);
   const shared = sharedCauseBlocker({ state, now }, vm, step, verdict);
   if (shared !== null) list.push(shared);
-  if (vm.spec?.runStrategy === 'Halted')
-    add('run-strategy', 'run strategy Halted: the VM should be off', null);
-  if (!verdict?.conclusive && inGrace(vm, now)) {
-    add('grace', 'the guest boots, or the last step is given time to work', vm.graceUntilMs);
-  }
+  addHalted(list, vm);
+  if (!verdict?.conclusive && inGrace(vm, now)) list.push(graceBlocker(vm));
   const moving = migrationBlocker(vm);
   if (moving !== null) list.push(moving);
   const veto = vetoBlocker(vm, step, verdict, now);
@@ -85,6 +82,36 @@ export function heldMeanwhile(state: PolicyState, id: VmId, now: number): string
     list.push({ rule: 'maintenance', text, untilMs: maintenance.untilMs });
   }
   return list.find(({ untilMs }) => untilMs === null || untilMs > now)?.text;
+}
+
+/** What would keep automation from doing anything to a VM that runs and does not fail, if it began to. */
+export function standingBlockers(state: PolicyState, vm: PolicyVmState): Blocker[] {
+  const { host } = state;
+  const idle = idleBecause(vm);
+  const together = incidentBlocker(host, vm) ?? brakeBlocker(host);
+  const list: Blocker[] = idle === null ? [] : [idle];
+  addHolds(list, state, vm);
+  if (together !== null) list.push(together);
+  addHalted(list, vm);
+  return list;
+}
+
+function addHalted(list: Blocker[], vm: PolicyVmState): void {
+  if (vm.spec?.runStrategy !== 'Halted') return;
+  list.push({ rule: 'run-strategy', text: 'run strategy Halted: the VM should be off', untilMs: null });
+}
+
+/** Its guest boots, or the last step is given time to work. */
+export function graceBlocker(vm: PolicyVmState): Blocker {
+  const { instanceAtMs, budget, graceUntilMs: untilMs } = vm;
+  const { lastEndedAtMs } = budget;
+  if (lastEndedAtMs === 0 || lastEndedAtMs < instanceAtMs) {
+    const since = instanceAtMs > 0 ? ` since ${utc(instanceAtMs)}` : '';
+    return { rule: 'grace', text: `its guest boots${since}`, untilMs };
+  }
+  const last = vm.episode?.attempts.at(-1);
+  const step = last?.endedAtMs === lastEndedAtMs ? last.step : 'the last step';
+  return { rule: 'grace', text: `${step}, ended at ${utc(lastEndedAtMs)}, is given time to work`, untilMs };
 }
 
 /** What persons and the host say, whatever the step and the VM. */

@@ -1,7 +1,7 @@
 import { extendGrace, syncActivity } from './activity.js';
 import { expireAct, followAct } from './acts.js';
 import { type Assessment, assess, latch } from './assess.js';
-import type { Blocker } from './blockers.js';
+import { type Blocker, graceBlocker } from './blockers.js';
 import { brakeBlocker } from './brake.js';
 import { askWhatIsRemembered, askWhatIsUnheard, askWhatItMeans, confirmOverdue } from './confirm.js';
 import { escalate, type StepContext, say, wakeAt } from './context.js';
@@ -213,10 +213,7 @@ function fine(ctx: StepContext, vm: PolicyVmState): void {
     escalate(ctx, vm, 'boot-loop', text);
   }
   unheard(ctx, vm);
-  if (inGrace(vm, ctx.now)) {
-    const text = `since ${utc(vm.instanceAtMs)} it boots, or the last step is given time to work`;
-    vm.blockers = [{ rule: 'grace', text, untilMs: vm.graceUntilMs }];
-  }
+  if (inGrace(vm, ctx.now)) vm.blockers = [graceBlocker(vm)];
   const blind = blindProbes(vm);
   if (blind.length > 0) distrust(ctx, vm, blind);
   else if (vm.episode === null && vm.scheduled === null) vm.told.hold = '';

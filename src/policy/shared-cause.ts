@@ -186,6 +186,11 @@ function endsAt({ calmSinceMs, aloneSinceMs }: Incident, config: PolicyConfig): 
   ];
 }
 
+/** When the incident is over if nothing changes; infinite: not by itself. */
+export function incidentEndsAtMs(incident: Incident, config: PolicyConfig): number {
+  return Math.min(...endsAt(incident, config));
+}
+
 /** Forgets the incident and the failures that led to it, so that the next failure alone does not begin it again. */
 export function endIncident(state: PolicyState): void {
   const { host } = state;
@@ -198,7 +203,7 @@ export function endIncident(state: PolicyState): void {
 export function incidentWakeAt(ctx: StepContext): number | null {
   const { host, config } = ctx.state;
   if (host.incident === null) return null;
-  const atMs = Math.min(...endsAt(host.incident, config));
+  const atMs = incidentEndsAtMs(host.incident, config);
   return Number.isFinite(atMs) ? Math.max(atMs, ctx.now + 1) : null;
 }
 
@@ -245,5 +250,6 @@ export function sharedCauseBlocker(
   if (untilMs <= ctx.now || host.counted < config.sharedCauseMinVms) return null;
   const inCompany = host.recent.size > (host.recent.has(vm.id) ? 1 : 0);
   if (!bootsGuest(step) && !inCompany) return null;
-  return { rule: 'correlation', text: 'others may fail of the same cause', untilMs };
+  const text = 'whether others that share something with it fail of the same cause is seen first';
+  return { rule: 'correlation', text, untilMs };
 }

@@ -38,6 +38,11 @@ export function pathOf(record: ProbeRecord): Path {
   return PATH[record.spec.kind];
 }
 
+/** The runtime asks it: the VM runs, and nobody has its guest stand still. */
+export function isAsked(vm: PolicyVmState, record: ProbeRecord): boolean {
+  return vm.running === true && (!vm.suspended || pathOf(record) === 'process');
+}
+
 export function isGuestPath(record: ProbeRecord): boolean {
   const path = pathOf(record);
   return path === 'agent' || path === 'network';

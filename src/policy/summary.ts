@@ -4,6 +4,7 @@ import type { ProbeState } from '../model/outcome.js';
 import type { ProbeKind, ProbeRole } from '../model/probe.js';
 import type { Reason } from '../model/reasons.js';
 import type { VmId } from '../model/vm.js';
+import { isAsked } from './signals.js';
 import type { PolicyState } from './types.js';
 import type { PolicyVmState } from './vm-state.js';
 
@@ -24,7 +25,10 @@ export interface ProbeSummary {
   readonly name: string;
   readonly role: ProbeRole;
   readonly kind: ProbeKind;
+  /** What it said last; of before where it is not asked. */
   readonly state: ProbeState;
+  /** False while the VM does not run, or stands still because somebody wants it so. */
+  readonly asked: boolean;
   readonly reason: Reason | null;
   /** Wall-clock ms of the last change of state, 0 when none yet. */
   readonly sinceMs: number;
@@ -62,14 +66,11 @@ export function summarize(state: PolicyState, id: VmId): VmSummary {
 }
 
 export function probeSummaries(vm: PolicyVmState): ProbeSummary[] {
-  return [...vm.probes.values()].map(({ spec, state, reason, sinceMs }) => ({
-    name: spec.name,
-    role: spec.role,
-    kind: spec.kind,
-    state,
-    reason,
-    sinceMs,
-  }));
+  return [...vm.probes.values()].map((record) => {
+    const { spec, state, reason, sinceMs } = record;
+    const { name, role, kind } = spec;
+    return { name, role, kind, state, asked: isAsked(vm, record), reason, sinceMs };
+  });
 }
 
 /** The holds of persons, all VMs' first. */

@@ -14,6 +14,11 @@ export function span(ms: number): string {
   return `${Math.round(ms / 360_000) / 10} h`;
 }
 
+/** A moment to come, with how long it is until then. */
+export function inTime(atMs: number, now: number): string {
+  return `${utc(atMs)} (in ${span(atMs - now)})`;
+}
+
 /** Text of the outside, bounded; it was escaped before it came here. */
 export function bounded(text: string): string {
   return text.length > LIMITS.textChars ? `${text.slice(0, LIMITS.textChars)}…` : text;

@@ -62,7 +62,7 @@ describe('a VM that cannot be helped', { timeout: 4 * MINUTE }, () => {
     const { output } = test.cli('explain', 'a');
     expect(output).toContain('nothing in the guest answers any more');
     expect(output).toContain('3 recoveries in a row did not make it stable');
-    expect(output).toContain('`vmpulse vm release` lets it out');
+    expect(output).toContain('`vmpulse vm release demo/a` lets it out');
     expect(test.cli('status').output).toMatch(/demo\/a +quarantined +no /);
 
     // In quarantine nothing is done, whatever becomes of it: not even by the next daemon.
@@ -95,7 +95,7 @@ describe('a VM that cannot be helped', { timeout: 4 * MINUTE }, () => {
     for (const pauseMs of pauses(attempts)) expect(pauseMs).toBeGreaterThanOrEqual(BACKOFF_MS[0]);
     const { output } = test.cli('explain', 'a');
     expect(output).toContain("'no-such-device' is not a valid device model name");
-    expect(output).toMatch(/start +process-gone .*it ended with status 1.*\[ERR_VMPULSE_START_FAILED\]/);
+    expect(output).toMatch(/: start, failed after .*it ended with status 1.*\[ERR_VMPULSE_START_FAILED\]/);
     const starts = () => test.log().split('start begins').length - 1;
     expect(starts()).toBe(4);
     expect(test.cli('status', 'a').output).toContain('VMM           not running');

@@ -63,15 +63,21 @@ function vmmText({ vmm, health }: VmAnswer): string {
 /** Probes of one VM. */
 export function probeTable(probes: VmAnswer['probes'], nowMs: number, paint: Paint): string {
   if (probes.length === 0) return 'no probes\n';
-  const rows = probes.map(({ name, role, kind, state, reason, sinceMs }): (string | Cell)[] => [
+  const rows = probes.map(({ name, role, kind, state, asked, reason, sinceMs }): (string | Cell)[] => [
     name,
     role,
     kind,
-    { text: state, paint: (text) => paintState(text, paint) },
-    sinceMs === 0 ? '-' : span(nowMs - sinceMs),
-    reason ?? '',
+    { text: asked ? state : 'not asked', paint: asked ? (text) => paintState(text, paint) : paint.faint },
+    !asked || sinceMs === 0 ? '-' : span(nowMs - sinceMs),
+    asked ? (reason ?? '') : lastSaid(state, reason),
   ]);
   return table(['PROBE', 'ROLE', 'KIND', 'STATE', 'FOR', 'REASON'], rows);
+}
+
+/** What a probe said before it was asked no longer. */
+function lastSaid(state: string, reason: string | null): string {
+  if (state === 'unknown') return '';
+  return `was ${state}${reason === null ? '' : `: ${reason}`}`;
 }
 
 /** A hold in half a sentence. */

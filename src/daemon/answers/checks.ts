@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { oneOf, shown } from './shown.js';
 import { probe } from './status.js';
 
-const set = probe.extend({
+const set = probe.omit({ asked: true }).extend({
   enabled: z.boolean(),
   critical: z.boolean(),
   weight: z.number(),

@@ -14,7 +14,6 @@ export const healthSummaryAnswer = z.looseObject({
 const probeHealth = probe.extend({
   class: shown.nullable(),
   periodMs: z.number(),
-  asked: z.boolean(),
   last: z
     .looseObject({
       result: oneOf(['ok', 'failed', 'inconclusive']),

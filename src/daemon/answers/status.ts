@@ -12,6 +12,7 @@ export const probe = z.looseObject({
   role: oneOf(['startup', 'liveness', 'readiness', 'check']),
   kind: shown,
   state: oneOf(['unknown', 'ok', 'failed', 'blind']),
+  asked: z.boolean(),
   reason: shown.nullable(),
   sinceMs: z.number(),
 });

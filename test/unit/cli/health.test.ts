@@ -6,7 +6,7 @@ import { serve } from '../daemon/helpers.js';
 import { runCommandLine } from './in-process.js';
 
 const failing = (name: string, reason: 'connect-timeout' | 'connection-refused') =>
-  ({ name, role: 'check', kind: 'tcpSocket', state: 'failed', reason, sinceMs: 1_000 }) as const;
+  ({ name, role: 'check', kind: 'tcpSocket', state: 'failed', asked: true, reason, sinceMs: 1_000 }) as const;
 
 function turned(seq: number, vm: string, probe: string, reason: string): StoredJournalEntry {
   return {

@@ -41,7 +41,15 @@ export function vmView(id: VmId, more: Partial<VmView> = {}): VmView {
     note: '',
     editWarSinceMs: null,
     probes: [
-      { name: 'readiness', role: 'readiness', kind: 'httpGet', state: 'ok', reason: null, sinceMs: 900 },
+      {
+        name: 'readiness',
+        role: 'readiness',
+        kind: 'httpGet',
+        state: 'ok',
+        asked: true,
+        reason: null,
+        sinceMs: 900,
+      },
     ],
     mode: { kind: 'managed', reason: '' },
     compliance: { compliant: true, drift: [] },
@@ -86,6 +94,7 @@ export function explainView(vm: VmId): ExplainView {
         role: 'liveness',
         kind: 'tcpSocket',
         state: 'failed',
+        asked: true,
         reason: 'connect-timeout',
         sinceMs: 1_980,
       },
@@ -274,7 +283,7 @@ export class FakeRuntime implements RuntimeApi {
 
   readonly checks: CheckApi = {
     list: (vm) =>
-      this.viewVm(vm).probes.map((probe) => ({
+      this.viewVm(vm).probes.map(({ asked: _, ...probe }) => ({
         ...probe,
         enabled: true,
         target: { host: '192.0.2.7', port: 8080, path: '/health' },

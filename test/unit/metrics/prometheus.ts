@@ -26,13 +26,13 @@ export interface Prometheus {
   query(expr: string): Promise<Found>;
 }
 
-/** Debian's Prometheus on loopback, with a receiver of remote write; it ends with the test. */
-export async function startPrometheus(): Promise<Prometheus> {
+/** Debian's Prometheus on loopback, with a receiver of remote write; it ends with the test. `config`: its own file. */
+export async function startPrometheus(config = 'global: {}\n'): Promise<Prometheus> {
   const program = prometheusProgram('prometheus');
   if (program === undefined)
     throw new Error('there is no prometheus; node scripts/setup.mjs --ci unpacks it');
   const dir = mkdtempSync(join(tmpdir(), 'vmpulse-prometheus-'));
-  writeFileSync(join(dir, 'prometheus.yml'), 'global: {}\n');
+  writeFileSync(join(dir, 'prometheus.yml'), config);
   const children: ChildProcess[] = [];
   onTestFinished(() => {
     for (const child of children) child.kill('SIGKILL');

@@ -31,7 +31,7 @@ describe('explain', () => {
       'Seen at 2029-12-31T23:59:58.000Z by liveness: failed 3 times in a row: connection-refused.',
     );
     expect(text).toContain('by fresh look: the agent answers, liveness does not.');
-    expect(text).toContain('restart-service, failed after 1.5 s (it did not work).');
+    expect(text).toContain('restart-service, failed after 1.5 s (it did not work) [ERR_VMPULSE_TIMEOUT].');
     expect(text).toContain('Rule back-off:');
     expect(text).toMatch(
       /Next: reboot, which boots the guest anew, at 2030-01-01T00:00:1\d\.\d{3}Z \(in 1\d(\.\d)? s\)/,
@@ -63,8 +63,8 @@ describe('explain', () => {
     s.answer(DOWN);
     const text = s.explain().sentences.join('\n');
     expect(text).toContain('Rule observe-only: recovery is not enabled for this VM.');
-    expect(text).toContain('It would act if recovery were enabled');
-    expect(text).toContain('Next: restart-service, if recovery were enabled.');
+    expect(text).toContain('`vmpulse config set --vm test/web recovery.enabled true`');
+    expect(text).toContain('Would be next: restart-service, if recovery were enabled.');
     s.probe('liveness', 'ok');
     const later = s.explain().sentences.join('\n');
     expect(later).toContain(
@@ -86,7 +86,7 @@ describe('explain', () => {
     s.probe('liveness', 'failed', 'response-timeout');
     s.answer({ ...DOWN, liveness: 'prober-late' });
     expect(s.explain().sentences.join('\n')).toContain(
-      'A fresh look settled nothing: no answer to a fresh look from liveness.',
+      'A fresh look settled nothing (rule observer): no answer to a fresh look from liveness.',
     );
   });
 
