@@ -21,15 +21,15 @@ interface Place {
 /**
  * The statement for a query; it reads one row more than the page has, which tells whether another page follows.
  *
- * Each type (or class) is read from its own stretch of an index that is ordered by time, at most a page of it, and the
- * stretches are merged: what a query costs depends on the size of its page and not on that of the journal.
+ * Each type (or class) is read from its own stretch of an index that is ordered by time, and the stretches are merged as
+ * they are read, until the page is full: what a query costs depends on the size of its page and not on that of the journal.
  */
 export function querySql(query: JournalQuery): Sql {
   const direction = query.order === 'newest' ? 'DESC' : 'ASC';
   const limit = pageSize(query) + 1;
   const column = query.classes === undefined ? 'type' : 'class';
   const stretches = [...new Set<string>(query.classes ?? query.types ?? JOURNAL_TYPES)].map((value) =>
-    stretchSql(query, column, value, limit),
+    stretchSql(query, column, value),
   );
   // No entry is of none of the types.
   if (stretches.length === 0)
@@ -37,8 +37,7 @@ export function querySql(query: JournalQuery): Sql {
   const order = (table: string) => `ORDER BY ${table}at_ms ${direction}, ${table}seq ${direction}`;
   return {
     text: `SELECT ${entryColumns()} FROM (
-             SELECT * FROM (${stretches.map(({ text }) => `SELECT * FROM (${text})`).join(' UNION ALL ')})
-             ${order('')} LIMIT ?
+             ${stretches.map(({ text }) => text).join(' UNION ALL ')} ${order('')} LIMIT ?
            ) AS found CROSS JOIN entries ON entries.seq = found.seq ${order('entries.')}`,
     values: [...stretches.flatMap(({ values }) => values), limit],
   };
@@ -51,9 +50,8 @@ export function pageOf(query: JournalQuery, found: readonly StoredJournalEntry[]
   return { entries, next: last !== undefined && found.length > entries.length ? cursorOf(last) : null };
 }
 
-function stretchSql(query: JournalQuery, column: 'type' | 'class', value: string, limit: number): Sql {
+function stretchSql(query: JournalQuery, column: 'type' | 'class', value: string): Sql {
   const { vm, types, classes, fromMs, untilMs, cursor, order } = query;
-  const isNewest = order === 'newest';
   const where: string[] = [`${column} = ?`];
   const values: Value[] = [value];
   const and = (condition: string, ...more: Value[]) => {
@@ -65,16 +63,11 @@ function stretchSql(query: JournalQuery, column: 'type' | 'class', value: string
   if (untilMs !== undefined) and('at_ms < ?', Math.ceil(untilMs));
   if (cursor !== undefined) {
     const { atMs, seq } = placeOf(cursor);
-    and(`(at_ms, seq) ${isNewest ? '<' : '>'} (?, ?)`, atMs, seq);
+    and(`(at_ms, seq) ${order === 'newest' ? '<' : '>'} (?, ?)`, atMs, seq);
   }
   if (classes !== undefined && types !== undefined) and(`type IN (${types.map(() => '?').join()})`, ...types);
   const index = `entries_by_${vm === undefined ? '' : 'vm_'}${column}`;
-  const direction = isNewest ? 'DESC' : 'ASC';
-  return {
-    text: `SELECT at_ms, seq FROM entries INDEXED BY ${index} WHERE ${where.join(' AND ')}
-           ORDER BY at_ms ${direction}, seq ${direction} LIMIT ?`,
-    values: [...values, limit],
-  };
+  return { text: `SELECT at_ms, seq FROM entries INDEXED BY ${index} WHERE ${where.join(' AND ')}`, values };
 }
 
 export function pageSize({ limit }: JournalQuery): number {
