@@ -16,6 +16,8 @@ export type Completion =
   | { readonly call: number; readonly result: ProbeResult }
   /** The `return` value of a channel command, untrusted JSON. */
   | { readonly call: number; readonly value: unknown }
+  /** What restore() takes. */
+  | { readonly call: number; readonly snapshot: Uint8Array }
   | { readonly call: number; readonly error: VmpulseError };
 
 /** Events in order. Those of the native engine become objects where they are taken: ten thousands may come at once. */
@@ -55,7 +57,8 @@ export interface EngineBackend {
   request(call: number, channel: number, command: string, args: string | undefined, deadlineMs: number): void;
   status(handle: number): TargetStatus;
   stats(): EngineStats;
-  snapshot(): Uint8Array;
+  /** Of all targets, with all that was told before the call. */
+  snapshot(call: number): void;
   restore(snapshot: Uint8Array): void;
   /** Moves out what waits; events of targets stay, and go on coalescing, unless asked for. */
   collect(withEvents: boolean): Batch;

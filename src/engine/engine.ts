@@ -22,6 +22,8 @@ import type {
 import { Turns } from './turns.js';
 
 const DEFAULT_CLOSE_MS = 1000;
+/** Longest wait for a snapshot, which takes the reactors some milliseconds. */
+const SNAPSHOT_MS = 5_000;
 
 export interface ProbeEngineOptions extends EngineOptions {
   /** Which engine; `auto` (default): the native one, or the portable one where the addon cannot be loaded. */
@@ -117,8 +119,18 @@ export class ProbeEngine implements ProbeEngineContract {
     return this.#open().stats();
   }
 
-  snapshot(): Uint8Array {
-    return this.#open().snapshot();
+  async snapshot(): Promise<Uint8Array> {
+    const backend = this.#open();
+    const late = AbortSignal.timeout(SNAPSHOT_MS);
+    try {
+      const completion = await this.#calls.start((call) => backend.snapshot(call), late);
+      if ('snapshot' in completion) return completion.snapshot;
+    } catch (error) {
+      if (!late.aborted) throw error;
+      const text = `no snapshot was made within ${SNAPSHOT_MS} ms; the host is overloaded`;
+      throw new VmpulseError('ERR_VMPULSE_TIMEOUT', text, { cause: error });
+    }
+    throw new VmpulseError('ERR_VMPULSE_INTERNAL', 'a snapshot was answered by something else');
   }
 
   restore(snapshot: Uint8Array): void {

@@ -142,8 +142,8 @@ export class NativeBackend implements EngineBackend {
     };
   }
 
-  snapshot(): Uint8Array {
-    return guarded(() => this.#engine.snapshot());
+  snapshot(call: number): void {
+    guarded(() => this.#engine.snapshot(call));
   }
 
   restore(snapshot: Uint8Array): void {

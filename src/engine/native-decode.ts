@@ -131,9 +131,10 @@ function dueAt(numbers: Float64Array, at: number): Due {
   };
 }
 
-function decodeCompletion({ call, probe, value, error }: NativeCompletion): Completion {
+function decodeCompletion({ call, probe, value, snapshot, error }: NativeCompletion): Completion {
   if (probe !== undefined) return { call, result: decodeProbe(probe) };
   if (value !== undefined) return { call, value: JSON.parse(value) };
+  if (snapshot !== undefined) return { call, snapshot };
   const code = error !== undefined && isErrorCode(error.code) ? error.code : 'ERR_VMPULSE_INTERNAL';
   const details = error?.class === undefined ? {} : { class: error.class };
   return { call, error: new VmpulseError(code, error?.message ?? 'the engine gave no answer', { details }) };

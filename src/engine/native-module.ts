@@ -17,6 +17,7 @@ export interface NativeCompletion {
   readonly call: number;
   readonly probe?: NativeProbe;
   readonly value?: string;
+  readonly snapshot?: Uint8Array;
   readonly error?: { readonly code: string; readonly message: string; readonly class?: string };
 }
 
@@ -104,7 +105,7 @@ export interface NativeEngine {
   cancel(call: number): void;
   status(handle: number): NativeStatus;
   stats(): NativeStats;
-  snapshot(): Uint8Array;
+  snapshot(call: number): void;
   restore(bytes: Uint8Array): void;
   openChannel(
     protocol: string,

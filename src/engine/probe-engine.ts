@@ -274,8 +274,11 @@ export interface ProbeEngine {
   report(handle: number, epoch: number, outcome: Outcome, durationMs: number): boolean;
   status(handle: number): TargetStatus;
   stats(): EngineStats;
-  /** Thresholds of all targets, to be given to restore() after a restart. Opaque, versioned. */
-  snapshot(): Uint8Array;
+  /**
+   * Thresholds of all targets, to be given to restore() after a restart. Opaque, versioned. It has all that was told before
+   * the call, and may have what comes meanwhile. Rejects with ERR_VMPULSE_TIMEOUT when a reactor does not answer within 5 s.
+   */
+  snapshot(): Promise<Uint8Array>;
   /**
    * Applies to targets of the same id, whether registered already or later; a state that differs from the target's is
    * told as a transition. Throws ERR_VMPULSE_ARGUMENT if damaged.

@@ -1,9 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { VmId, VmSpec } from '../model/vm.js';
 import type { Inventory } from './inventory.js';
 import type { ReloadView } from './views.js';
 
 /** What it needs of an inventory. */
 type SpecInventory = Pick<Inventory, 'units' | 'watch' | 'unwatch' | 'reconfigure'>;
+
+/** VMs that are compared in one turn of the event loop, which takes some milliseconds. */
+const VMS_A_TURN = 250;
 
 /**
  * Brings a new set of VMs to the inventory, or leaves it with those that it had. What is no longer named is only not watched
@@ -37,7 +41,8 @@ async function bring(
   }
   const added: VmId[] = [];
   const changed: { id: VmId; restartRequired: boolean }[] = [];
-  for (const vm of vms) {
+  for (const [at, vm] of vms.entries()) {
+    if (at > 0 && at % VMS_A_TURN === 0) await nextTurn();
     const unit = units.get(vm.id);
     if (!unit) {
       added.push(vm.id);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ProbeEngine } from '../engine/probe-engine.js';
 import type { Clock } from '../model/clock.js';
 import { errorMessage } from '../model/errors.js';
@@ -16,6 +17,8 @@ import { VmProbes } from './vm-probes.js';
 import { VmUnit } from './vm-unit.js';
 
 const LOOK_DEADLINE_MS = 5_000;
+/** VMs that are let go of in one turn of the event loop, which takes some milliseconds. */
+const DETACHED_A_TURN = 250;
 /** How often a VM without a VMM is looked at, as others may start it, ms. */
 const LOOK_AGAIN_MS = 10_000;
 /** The same where the last look failed, ms. */
@@ -220,8 +223,18 @@ export class Inventory {
     this.#options.post({ type: 'vm-removed', vm: id });
   }
 
+  /** Lets go of all VMs, many in a turn of the event loop; their targets leave the engine in one call a turn. */
   async close(): Promise<void> {
-    for (const unit of this.units.values()) this.#looking.get(unit)?.cancelNext();
-    await Promise.all([...this.units.values()].map((unit) => unit.detach()));
+    const units = [...this.units.values()];
+    for (const unit of units) this.#looking.get(unit)?.cancelNext();
+    const detached: Promise<PromiseSettledResult<void>[]>[] = [];
+    for (let first = 0; first < units.length; first += DETACHED_A_TURN) {
+      if (first > 0) await nextTurn();
+      const some = units.slice(first, first + DETACHED_A_TURN);
+      this.#options.engine.remove(some.flatMap((unit) => unit.probes.forget()));
+      detached.push(Promise.allSettled(some.map((unit) => unit.detach())));
+    }
+    const failed = (await Promise.all(detached)).flat().find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 }

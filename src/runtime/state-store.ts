@@ -3,6 +3,7 @@ import type { ProbeEngine } from '../engine/probe-engine.js';
 import { errorMessage, VmpulseError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Journal } from '../model/ports.js';
+import { Turns } from '../model/turns.js';
 import type { VmId } from '../model/vm.js';
 import { createPolicy, HOST_ROW, hostText, restore, vmRow, vmText } from '../policy/index.js';
 import type { PolicyConfig, PolicyState } from '../policy/types.js';
@@ -53,6 +54,7 @@ export class StateStore {
   #replaceAll = false;
   /** The write that takes them away, while it is under way. */
   #replacing: Promise<void> | undefined;
+  readonly #engineTurns = new Turns();
 
   constructor(journal: Journal, deadlineMs: number, logger: Logger, now: () => number) {
     this.#now = now;
@@ -150,9 +152,13 @@ export class StateStore {
     }
   }
 
-  async saveEngine(engine: ProbeEngine): Promise<void> {
-    const text = Buffer.from(engine.snapshot()).toString('base64');
-    await this.#save(new Map([[ENGINE_KEY, text]]));
+  /** Stores the thresholds as they are once those that are being stored are: an older one never comes after a newer one. */
+  saveEngine(engine: ProbeEngine): Promise<void> {
+    return this.#engineTurns.take(async () => {
+      const { buffer, byteOffset, byteLength } = await engine.snapshot();
+      const text = Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+      await this.#save(new Map([[ENGINE_KEY, text]]));
+    });
   }
 
   /** Whether the host has booted since a former run. */

@@ -61,6 +61,12 @@ export class VmProbes {
     this.#remove([...this.#byName.values()]);
   }
 
+  /** The same, but for the engine: whoever gets their handles takes them out of it, with those of other VMs. */
+  forget(): readonly number[] {
+    this.#subject = undefined;
+    return this.#forget([...this.#byName.values()]);
+  }
+
   /**
    * Takes a new configuration. Probes that still ask the same are counted on, at their new times. Resolves with those
    * that the engine counts from nothing.
@@ -172,11 +178,16 @@ export class VmProbes {
   }
 
   #remove(targets: readonly ProbeTarget[]): void {
+    const handles = this.#forget(targets);
+    if (handles.length > 0) this.#options.engine.remove(handles);
+  }
+
+  #forget(targets: readonly ProbeTarget[]): readonly number[] {
     for (const { handle, spec } of targets) {
       this.#byName.delete(spec.name);
       this.#options.targets.delete(handle);
     }
-    if (targets.length > 0) this.#options.engine.remove(handlesOf(targets));
+    return handlesOf(targets);
   }
 }
 

@@ -174,7 +174,7 @@ export class SimEngine implements ProbeEngine {
   }
 
   /** A name of what the host's memory holds: writing it out would cost more than everything else. */
-  snapshot(): Uint8Array {
+  async snapshot(): Promise<Uint8Array> {
     const { host } = this.#options;
     const frozen = Array.from(this.#targets.values(), (target) => target.frozen());
     return Buffer.from(host.snapshots.keep(frozen));

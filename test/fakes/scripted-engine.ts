@@ -183,7 +183,7 @@ export class ScriptedEngine implements ProbeEngine {
     };
   }
 
-  snapshot(): Uint8Array {
+  async snapshot(): Promise<Uint8Array> {
     return new Uint8Array();
   }
 

@@ -35,7 +35,7 @@ it('both give a target the same phase', async () => {
     };
     const handles = native.add([{ id, check: { kind: 'external' }, timing, startState: 'unknown' }]);
     // Behind eight bytes of format come the targets, each with the hash of its id first.
-    const hash = Buffer.from(native.snapshot()).readBigUInt64LE(8);
+    const hash = Buffer.from(await native.snapshot()).readBigUInt64LE(8);
     expect(hash, id.slice(0, 30)).toBe(idHash(id));
     native.remove(handles);
   }

@@ -10,6 +10,7 @@ import type {
   TargetCheck,
   TargetStatus,
 } from '../probe-engine.js';
+import type { SavedThresholds } from '../thresholds.js';
 import { Admission } from './admission.js';
 import { argumentError, checkCount, checkMs, checkReactor } from './argument.js';
 import { Channels } from './channel/channels.js';
@@ -183,11 +184,8 @@ export class PortableBackend implements EngineBackend {
     });
   }
 
-  snapshot(): Uint8Array {
-    // What waits for its target must survive a second restart.
-    const all: Saved = new Map(this.#saved);
-    for (const { idHash, thresholds } of this.#schedule) all.set(idHash, thresholds.save());
-    return encodeSnapshot(all);
+  snapshot(call: number): void {
+    void encodeSnapshot(this.#thresholds()).then((snapshot) => this.#outbox.complete({ call, snapshot }));
   }
 
   restore(snapshot: Uint8Array): void {
@@ -238,6 +236,13 @@ export class PortableBackend implements EngineBackend {
       },
     });
     this.#calls.set(call, probe);
+  }
+
+  /** As they are when they are taken, which may be some turns later. */
+  *#thresholds(): Iterable<readonly [idHash: bigint, SavedThresholds]> {
+    // What waits for its target must survive a second restart; whose target comes meanwhile is below, where the later counts.
+    yield* this.#saved;
+    for (const { idHash, thresholds } of this.#schedule) yield [idHash, thresholds.save()];
   }
 
   #expectAll(handles: Uint32Array) {

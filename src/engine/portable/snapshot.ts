@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { parseJson } from '../../model/parse-json.js';
 import { isReason, type Reason } from '../../model/reasons.js';
@@ -6,6 +7,8 @@ import type { SavedThresholds } from '../thresholds.js';
 import { argumentError } from './argument.js';
 
 const FORMAT = 'vmpulse-portable-snapshot 1';
+/** Targets that are written in one turn of the event loop, which takes about a millisecond. */
+const TARGETS_A_TURN = 500;
 const count = z.int().min(0);
 const reason = z.custom<Reason>((value) => typeof value === 'string' && isReason(value));
 const entry = z.tuple([
@@ -25,11 +28,33 @@ const entries = z.array(entry);
 /** What a snapshot says of each target, by the hash of its id. */
 export type Saved = Map<bigint, SavedThresholds>;
 
-/** Writes a snapshot: a line with format and checksum, then JSON. */
-export function encodeSnapshot(targets: Iterable<readonly [idHash: bigint, SavedThresholds]>): Uint8Array {
-  const list = [...targets].map(([hash, saved]) => [hash.toString(16), saved]);
-  const json = JSON.stringify(list);
-  return Buffer.from(`${FORMAT} ${checksum(json)}\n${json}`, 'utf8');
+/**
+ * Writes a snapshot, a line with format and checksum, then JSON, in parts between which the event loop comes round. Each target
+ * is taken out of `targets` when it is written.
+ */
+export async function encodeSnapshot(
+  targets: Iterable<readonly [idHash: bigint, SavedThresholds]>,
+): Promise<Uint8Array> {
+  const hash = createHash('sha256');
+  const parts: Buffer[] = [];
+  const write = (json: string) => {
+    const part = Buffer.from(json, 'utf8');
+    hash.update(part);
+    parts.push(part);
+  };
+  let text = '[';
+  let count = 0;
+  for (const [idHash, saved] of targets) {
+    if (count > 0) text += ',';
+    text += JSON.stringify([idHash.toString(16), saved]);
+    count += 1;
+    if (count % TARGETS_A_TURN !== 0) continue;
+    write(text);
+    text = '';
+    await nextTurn();
+  }
+  write(`${text}]`);
+  return Buffer.concat([Buffer.from(`${FORMAT} ${hash.digest('hex')}\n`, 'utf8'), ...parts]);
 }
 
 /** Reads a snapshot. Throws ERR_VMPULSE_ARGUMENT for damage of any kind and for other versions. */

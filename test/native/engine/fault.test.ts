@@ -64,5 +64,7 @@ it('a reactor that panics again and again stays down, and the process goes on', 
   const refused = expect.objectContaining({ code: 'ERR_VMPULSE_INTERNAL' });
   expect(() => engine.add([target('more', tcpCheck(port))])).toThrow(refused);
   await expect(within(engine.probeNow(well), 'the refusal')).rejects.toEqual(refused);
+  // What was stored before is better than nothing.
+  await expect(within(engine.snapshot(), 'the refusal')).rejects.toEqual(refused);
   await within(engine.close(), 'the end');
 });

@@ -186,7 +186,7 @@ describe('external targets', () => {
     const due = await events.due(handle);
     first.report(handle, due.epoch, { result: 'failed', reason: 'console-silent' }, 1);
     const before = await events.until(handle, 'failed');
-    const snapshot = first.snapshot();
+    const snapshot = await first.snapshot();
     await first.close();
 
     const second = openEngine();

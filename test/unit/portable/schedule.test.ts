@@ -279,7 +279,7 @@ describe('snapshots', () => {
       first.report(handle, due.epoch, { result: 'failed', reason: 'console-silent' }, 1);
       await eventually(() => first.status(handle).state === 'failed', 'failed');
     }
-    const snapshot = first.snapshot();
+    const snapshot = await first.snapshot();
     await first.close();
 
     const second = openPortable();
@@ -289,7 +289,7 @@ describe('snapshots', () => {
     second.restore(snapshot);
     expect(await told.until(before, 'failed')).toMatchObject({ from: 'unknown', reason: 'console-silent' });
     const again = openPortable();
-    again.restore(second.snapshot());
+    again.restore(await second.snapshot());
     const [after = 0] = again.add([target('vm/y', { kind: 'external' }, far)]);
     expect(again.status(after), 'what waits survives a second restart').toMatchObject({
       state: 'failed',

@@ -21,13 +21,42 @@ const SAMPLE: Saved = new Map([
   ],
 ]);
 
-it('gives back what was written', () => {
-  expect(decodeSnapshot(encodeSnapshot(SAMPLE))).toEqual(SAMPLE);
-  expect(decodeSnapshot(encodeSnapshot([])).size).toBe(0);
+it('gives back what was written', async () => {
+  expect(decodeSnapshot(await encodeSnapshot(SAMPLE))).toEqual(SAMPLE);
+  expect(decodeSnapshot(await encodeSnapshot([])).size).toBe(0);
 });
 
-it('finds every flipped bit and every cut', () => {
-  const bytes = encodeSnapshot(SAMPLE);
+it('lets the event loop come round between parts, and takes each target when it writes it', async () => {
+  const [, saved] = [...SAMPLE][1] ?? [];
+  if (saved === undefined) throw new Error('the sample has two');
+  const many = 3_000;
+  let rounds = 0;
+  let isOver = false;
+  const counting = (async () => {
+    while (!isOver) {
+      await new Promise(setImmediate);
+      rounds += 1;
+    }
+  })();
+  const roundsAt: number[] = [];
+  const targets = (function* () {
+    for (let n = 0; n < many; n += 1) {
+      roundsAt.push(rounds);
+      yield [BigInt(n), { ...saved, consecutiveOk: n }] as const;
+    }
+  })();
+  const snapshot = decodeSnapshot(await encodeSnapshot(targets));
+  isOver = true;
+  await counting;
+  expect(roundsAt[0], 'begun in the turn of the call').toBe(0);
+  expect(new Set(roundsAt).size).toBeGreaterThanOrEqual(5);
+  expect(Array.from(snapshot, ([hash, { consecutiveOk }]) => [Number(hash), consecutiveOk])).toEqual(
+    Array.from({ length: many }, (_, n) => [n, n]),
+  );
+});
+
+it('finds every flipped bit and every cut', async () => {
+  const bytes = await encodeSnapshot(SAMPLE);
   for (let at = 0; at < bytes.length; at += 1) {
     const damaged = Uint8Array.from(bytes);
     damaged[at] = (damaged[at] ?? 0) ^ 1;

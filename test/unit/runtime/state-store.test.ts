@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { silentLogger } from '../../../src/model/logger.js';
 import type { CallOptions } from '../../../src/model/ports.js';
 import { DEFAULT_POLICY_CONFIG, HOST_ROW, serialize, vmRow } from '../../../src/policy/index.js';
 import { MemoryJournal } from '../../../src/runtime/journal/index.js';
 import { StateStore } from '../../../src/runtime/state-store.js';
+import { ScriptedEngine } from '../../fakes/scripted-engine.js';
 import { Stage } from '../policy/stage.js';
 
 /** Remembers which keys each write had. */
@@ -13,6 +14,18 @@ class ListeningJournal extends MemoryJournal {
   override async saveState(values: ReadonlyMap<string, string | null>, options: CallOptions): Promise<void> {
     this.writes.push([...values.keys()]);
     await super.saveState(values, options);
+  }
+}
+
+/** Its snapshots are made when a test says so. */
+class SlowEngine extends ScriptedEngine {
+  readonly snapshots: {
+    readonly resolve: (snapshot: Uint8Array) => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
+
+  override snapshot(): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => this.snapshots.push({ resolve, reject }));
   }
 }
 
@@ -95,6 +108,29 @@ describe('StateStore', () => {
     await store.savePolicy(stage.state);
     const rows = await journal.loadState('policy/');
     for (const [key, text] of serialize(stage.state)) expect(rows.get(`policy/${key}`), key).toBe(text);
+  });
+
+  it('stores thresholds one after another, asked for when it is their turn, whatever becomes of those before', async () => {
+    const journal = new MemoryJournal();
+    const store = storeOn(journal);
+    const engine = new SlowEngine(() => 0);
+    const stored = async () => {
+      const text = (await journal.loadState('engine')).get('engine');
+      return Buffer.from(text ?? '', 'base64').toString();
+    };
+    const saves = [1, 2, 3].map(() => store.saveEngine(engine));
+    await vi.waitFor(() => expect(engine.snapshots).toHaveLength(1));
+    engine.snapshots[0]?.resolve(Buffer.from('older'));
+    await saves[0];
+    expect(await stored()).toBe('older');
+    await vi.waitFor(() => expect(engine.snapshots).toHaveLength(2));
+    engine.snapshots[1]?.reject(new Error('overloaded'));
+    await expect(saves[1]).rejects.toThrow('overloaded');
+    await vi.waitFor(() => expect(engine.snapshots).toHaveLength(3));
+    // A view of larger memory.
+    engine.snapshots[2]?.resolve(Buffer.from('a newer one').subarray(2, 7));
+    await saves[2];
+    expect(await stored()).toBe('newer');
   });
 
   it('writes nothing over what it could not read, until a person accepts the loss', async () => {

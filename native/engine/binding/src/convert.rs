@@ -1,6 +1,6 @@
 //! The engine's values in JavaScript's shapes.
 
-use napi::bindgen_prelude::{Float64Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Uint8Array, Uint32Array};
 use napi_derive::napi;
 use vmpulse_engine::proto::{Outcome, Reason};
 use vmpulse_engine::{
@@ -52,6 +52,7 @@ pub struct CompletionObject {
     pub probe: Option<ProbeObject>,
     /// JSON text.
     pub value: Option<String>,
+    pub snapshot: Option<Uint8Array>,
     pub error: Option<ErrorObject>,
 }
 
@@ -141,11 +142,13 @@ fn completion(completion: Completion) -> CompletionObject {
         call: completion.call,
         probe: None,
         value: None,
+        snapshot: None,
         error: None,
     };
     match completion.answer {
         Answer::Probe(report) => object.probe = Some(probe(*report)),
         Answer::Value(value) => object.value = Some(value.get().to_owned()),
+        Answer::Snapshot(bytes) => object.snapshot = Some(bytes.into()),
         Answer::Error { error, class } => {
             object.error = Some(ErrorObject {
                 code: error.code.code().to_owned(),

@@ -174,8 +174,8 @@ impl NativeEngine {
     }
 
     #[napi(catch_unwind)]
-    pub fn snapshot(&self) -> Result<Uint8Array> {
-        self.engine()?.snapshot().map(Into::into).map_err(fail)
+    pub fn snapshot(&self, call: u32) -> Result<()> {
+        self.engine()?.snapshot(call).map_err(fail)
     }
 
     #[napi(catch_unwind)]

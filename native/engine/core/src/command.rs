@@ -6,11 +6,10 @@ use crate::error::EngineError;
 use crate::news::Answer;
 use crate::outbox::Outbox;
 use crate::poller::Waker;
-use crate::snapshot::Saved;
+use crate::snapshot::{Gathering, Saved};
 use crate::stats::ShardStats;
 use crate::sync::Mutex;
 use crate::target::{NewTarget, TargetStatus};
-use crate::thresholds::Thresholds;
 use crate::timing::Timing;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -65,8 +64,10 @@ pub enum Command {
         handle: u32,
         reply: SyncSender<Option<TargetStatus>>,
     },
+    /// Adds what it has; the last reactor answers.
     Snapshot {
-        reply: SyncSender<Vec<(u64, Thresholds)>>,
+        call: u32,
+        gathering: Arc<Gathering>,
     },
     Restore(Arc<Saved>),
     Stop,
@@ -82,7 +83,8 @@ impl Command {
         match self {
             Self::ProbeNow { call, .. }
             | Self::ProbeOnce { call, .. }
-            | Self::Request { call, .. } => Some(*call),
+            | Self::Request { call, .. }
+            | Self::Snapshot { call, .. } => Some(*call),
             _ => None,
         }
     }

@@ -38,6 +38,8 @@ pub enum Answer {
     Probe(Box<ProbeReport>),
     /// The `return` value of a channel request.
     Value(Json),
+    /// To be given to `restore`.
+    Snapshot(Vec<u8>),
     /// `class`: the peer's own error class.
     Error {
         error: EngineError,

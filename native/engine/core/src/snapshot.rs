@@ -1,5 +1,6 @@
 //! Thresholds of all targets as bytes, keyed by the hash of the id, to survive a restart.
 
+use crate::sync::Mutex;
 use crate::thresholds::{State, Thresholds};
 use crate::timing::id_hash;
 use rustc_hash::FxHashMap;
@@ -12,10 +13,45 @@ const NO_REASON: u8 = u8::MAX;
 /// What a snapshot says of each target, by id hash.
 pub type Saved = FxHashMap<u64, Thresholds>;
 
-/// Writes a snapshot. Blindness is about the prober that ended, so only the known state is kept.
-pub fn encode(targets: &[(u64, Thresholds)]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(MAGIC.len() + targets.len() * ENTRY_BYTES + 8);
-    bytes.extend_from_slice(MAGIC);
+/// A snapshot that is being made: each reactor adds what it has, and whoever is the last has the whole.
+pub struct Gathering {
+    inner: Mutex<Gathered>,
+}
+
+struct Gathered {
+    bytes: Vec<u8>,
+    /// Reactors that have not added theirs.
+    missing: usize,
+}
+
+impl Gathering {
+    /// `waiting`: entries of targets that no reactor has. They come first: of two entries of one target the later counts.
+    pub fn new(waiting: &[u8], reactors: usize) -> Self {
+        Self {
+            inner: Mutex::new(Gathered {
+                bytes: [MAGIC.as_slice(), waiting].concat(),
+                missing: reactors,
+            }),
+        }
+    }
+
+    /// Adds the entries of a reactor; the whole snapshot, if it was the last.
+    pub fn add(&self, entries: &[u8]) -> Option<Vec<u8>> {
+        let mut inner = self.inner.lock();
+        inner.bytes.extend_from_slice(entries);
+        inner.missing -= 1;
+        if inner.missing > 0 {
+            return None;
+        }
+        let mut bytes = std::mem::take(&mut inner.bytes);
+        bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
+        Some(bytes)
+    }
+}
+
+/// Entries of a snapshot. Blindness is about the prober that ended, so only the known state is kept.
+pub fn entries<'a>(targets: impl Iterator<Item = (u64, &'a Thresholds)>) -> Vec<u8> {
+    let mut bytes = Vec::new();
     for (id_hash, thresholds) in targets {
         bytes.extend_from_slice(&id_hash.to_le_bytes());
         bytes.push(thresholds.known as u8);
@@ -30,7 +66,6 @@ pub fn encode(targets: &[(u64, Thresholds)]) -> Vec<u8> {
         bytes.extend_from_slice(&thresholds.last_at_ms.to_le_bytes());
         bytes.extend_from_slice(&thresholds.last_ok_ms.to_le_bytes());
     }
-    bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
     bytes
 }
 
@@ -99,11 +134,31 @@ mod tests {
         vec![(7, thresholds), (8, Thresholds::new(State::Unknown))]
     }
 
+    fn entries_of(targets: &[(u64, Thresholds)]) -> Vec<u8> {
+        entries(targets.iter().map(|(hash, thresholds)| (*hash, thresholds)))
+    }
+
+    fn encode(targets: &[(u64, Thresholds)]) -> Vec<u8> {
+        Gathering::new(&[], 1).add(&entries_of(targets)).unwrap()
+    }
+
     #[test]
     fn round_trip() {
         let decoded = decode(&encode(&sample())).unwrap();
         assert_eq!(decoded, sample().into_iter().collect());
         assert!(decode(&encode(&[])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_last_of_many_has_the_whole_and_a_reactor_knows_better_than_who_waits() {
+        let sample = sample();
+        let outdated = entries_of(&[(8, sample[0].1), (9, sample[0].1)]);
+        let gathering = Gathering::new(&outdated, 3);
+        assert!(gathering.add(&entries_of(&sample[..1])).is_none());
+        assert!(gathering.add(&[]).is_none());
+        let decoded = decode(&gathering.add(&entries_of(&sample[1..])).unwrap()).unwrap();
+        let expected = [sample[0], sample[1], (9, sample[0].1)];
+        assert_eq!(decoded, expected.into_iter().collect());
     }
 
     #[test]

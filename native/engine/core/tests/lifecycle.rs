@@ -124,6 +124,49 @@ fn a_suspended_target_is_not_probed(reactor: ReactorChoice) {
     assert_eq!(harness.until(handle, State::Failed).change.from, State::Ok);
 }
 
+fn snapshot(harness: &mut Harness) -> Vec<u8> {
+    let call = harness.call();
+    harness.engine.snapshot(call).unwrap();
+    match harness.answer(call) {
+        Answer::Snapshot(bytes) => bytes,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_snapshot_has_what_every_reactor_was_told_before() {
+    let ids = ["a", "b", "c", "d", "e", "f"];
+    let slow: Vec<Value> = ids
+        .map(|id| {
+            let mut slow = external(id);
+            slow["timing"]["periodMs"] = json!(60_000);
+            slow
+        })
+        .into();
+    let mut first = Harness::with(EngineOptions {
+        threads: 3,
+        late_ms: 10_000.0,
+        ..EngineOptions::default()
+    });
+    let hurried: Vec<Value> = ids.map(external).into();
+    let handles = first.add(&hurried);
+    for &handle in &handles {
+        report_until_ok(&mut first, handle);
+    }
+    // Nothing of this is waited for.
+    first.engine.new_instance(&handles[..1]).unwrap();
+    first.engine.remove(&handles[5..]).unwrap();
+    let bytes = snapshot(&mut first);
+
+    let second = Harness::new();
+    second.engine.restore(&bytes).unwrap();
+    let again = second.add(&slow);
+    let state = |handle: &u32| second.engine.status(*handle).unwrap().state;
+    let known: Vec<State> = again.iter().map(state).collect();
+    let ok = State::Ok;
+    assert_eq!(known, [State::Unknown, ok, ok, ok, ok, State::Unknown]);
+}
+
 #[test]
 fn a_snapshot_survives_a_restart() {
     let failing = TcpListener::bind("127.0.0.1:0")
@@ -135,7 +178,7 @@ fn a_snapshot_survives_a_restart() {
     let handles = first.add(&targets);
     let failed = first.until(handles[0], State::Failed);
     report_until_ok(&mut first, handles[1]);
-    let bytes = first.engine.snapshot().unwrap();
+    let bytes = snapshot(&mut first);
     drop(first);
 
     let mut second = Harness::new();
@@ -152,10 +195,7 @@ fn a_snapshot_survives_a_restart() {
     assert_eq!(second.transition(early).change.to, State::Ok);
     // What was not registered again is still in the next snapshot.
     let third = Harness::new();
-    third
-        .engine
-        .restore(&second.engine.snapshot().unwrap())
-        .unwrap();
+    third.engine.restore(&snapshot(&mut second)).unwrap();
     assert_eq!(
         third.engine.restore(&bytes[1..]).unwrap_err().code,
         ErrorCode::Argument

@@ -4,12 +4,11 @@ use super::Engine;
 use crate::command::Command;
 use crate::error::EngineError;
 use crate::news::{ChannelEvent, ChannelNews, Collected, Transition};
-use crate::snapshot;
+use crate::snapshot::{self, Gathering};
 use crate::stats::Stats;
 use crate::thresholds::{Change, State};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::sync_channel;
 use vmpulse_proto::Reason;
 
 impl Engine {
@@ -28,25 +27,25 @@ impl Engine {
         Ok(stats)
     }
 
-    pub fn snapshot(&self) -> Result<Vec<u8>, EngineError> {
-        self.usable()?;
-        let mut targets = Vec::new();
+    /// Thresholds of all targets, with all that the reactors were told before; the completion carries `call`.
+    pub fn snapshot(&self, call: u32) -> Result<(), EngineError> {
+        self.has_reactor()?;
         // Nobody knows what a reactor that stays down had; its targets begin unknown.
-        let up = self.shards.iter().enumerate();
-        for (index, shard) in up.filter(|(_, shard)| !shard.is_down()) {
-            let (reply, answer) = sync_channel(1);
-            shard.send(Command::Snapshot { reply });
-            targets.extend(self.answer(index, &answer)?);
-        }
+        let up: Vec<_> = self
+            .shards
+            .iter()
+            .filter(|shard| !shard.is_down())
+            .collect();
         // What waits for its target must survive a second restart.
-        targets.extend(
-            self.front
-                .lock()
-                .saved
-                .iter()
-                .map(|(hash, saved)| (*hash, *saved)),
-        );
-        Ok(snapshot::encode(&targets))
+        let front = self.front.lock();
+        let saved = front.saved.iter();
+        let waiting = snapshot::entries(saved.map(|(hash, saved)| (*hash, saved)));
+        let gathering = Arc::new(Gathering::new(&waiting, up.len()));
+        for shard in up {
+            let gathering = Arc::clone(&gathering);
+            shard.send(Command::Snapshot { call, gathering });
+        }
+        Ok(())
     }
 
     pub fn restore(&self, bytes: &[u8]) -> Result<(), EngineError> {

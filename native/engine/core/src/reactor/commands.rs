@@ -4,8 +4,9 @@ use super::Reactor;
 use super::revive::Suspect;
 use crate::clock;
 use crate::command::Command;
+use crate::news::Answer;
 use crate::running::{Machine, Order};
-use crate::snapshot::Saved;
+use crate::snapshot::{self, Saved};
 use crate::stats::Kind;
 use crate::target::{NewTarget, Phase, Target};
 use crate::thresholds::{Change, State, Thresholds};
@@ -93,9 +94,12 @@ impl Reactor {
             Command::Status { handle, reply } => {
                 let _ = reply.send(self.target(handle).map(|target| target.status()));
             }
-            Command::Snapshot { reply } => {
+            Command::Snapshot { call, gathering } => {
                 let targets = self.targets.iter().flatten();
-                let _ = reply.send(targets.map(|t| (t.id_hash, t.thresholds)).collect());
+                let own = snapshot::entries(targets.map(|t| (t.id_hash, &t.thresholds)));
+                if let Some(whole) = gathering.add(&own) {
+                    self.complete(call, Answer::Snapshot(whole));
+                }
             }
             Command::Restore(saved) => self.restore(&saved),
             Command::Stop => self.stopping = true,
