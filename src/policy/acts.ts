@@ -2,7 +2,7 @@ import type { Diagnosis, Evidence } from '../model/health.js';
 import { type StepContext, say, wakeAt } from './context.js';
 import type { Ended } from './exits.js';
 import type { HoldRecord } from './people.js';
-import { bounded, evidence, utc } from './text.js';
+import { bounded, evidence, orderEvidence, utc } from './text.js';
 import type { PolicyVmState } from './vm-state.js';
 
 /** What a person can have vmpulse do to a VM. */
@@ -122,7 +122,7 @@ export function endedByPerson(vm: PolicyVmState, atMs: number, words: readonly E
   const diagnosis: Diagnosis & { kind: 'intended' } = {
     kind: 'intended',
     cause: 'operator-stop',
-    evidence: [...words, evidence(by.sinceMs, 'operator', `${by.author}: ${by.reason}`)],
+    evidence: orderEvidence([...words, evidence(by.sinceMs, 'operator', `${by.author}: ${by.reason}`)]),
   };
   return { atMs, back: off ? 'never' : 'failure', bySignal: false, diagnosis };
 }

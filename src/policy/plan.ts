@@ -168,7 +168,7 @@ function quarantine(ctx: StepContext, vm: PolicyVmState, rule: 'budget-consecuti
   const { consecutive } = vm.budget;
   const text =
     rule === 'budget-consecutive'
-      ? `${consecutive} recoveries in a row did not make it stable`
+      ? `${consecutive} ${consecutive === 1 ? 'recovery' : 'recoveries'} in a row did not make it stable`
       : `${rollingUsed(vm, ctx.now)} recoveries in 24 hours`;
   vm.quarantine = { sinceMs: ctx.now, rule, text };
   vm.blockers = [{ rule: 'quarantine', text, untilMs: null }];

@@ -198,12 +198,15 @@ function whatFollows(vm: PolicyVmState, diagnosis: Parameters<typeof ladderFor>[
   return step === null ? 'no step is left, and people are told' : `${named(step)} comes next`;
 }
 
-/** The back-off, where it lasts longer than the grace. */
+/** The back-off, or what a stopped VMM is given, where that lasts longer than the grace. */
 function notBefore(vm: PolicyVmState, now: number): string {
   const { budget, spec, graceUntilMs } = vm;
   if (!spec || budget.tries === 0 || exhausted(vm, now)) return '';
   const id = nextActionId(vm, vm.episode?.startedAtMs ?? now);
-  const atMs = budget.lastEndedAtMs + backoffMs(spec.recovery.backoff, budget.tries, id);
+  const backoffAtMs = budget.lastEndedAtMs + backoffMs(spec.recovery.backoff, budget.tries, id);
+  const isStopped = vm.episode?.diagnosis.kind === 'vmm-stopped';
+  const lastsAtMs = isStopped ? (vm.episode?.startedAtMs ?? now) + spec.recovery.wedgedAfterMs : 0;
+  const atMs = Math.max(backoffAtMs, lastsAtMs);
   return atMs > (graceUntilMs ?? now) ? `, not before ${inTime(atMs, now)}` : '';
 }
 
@@ -251,5 +254,12 @@ function budgetSentence(vm: PolicyVmState, now: number): string {
     rolling >= maxPer24h && oldest !== undefined
       ? `; one is free again at ${inTime(oldest + LIMITS.dayMs, now)}`
       : '';
-  return spent && !vm.quarantine ? `${used}${back}; the next failure quarantines it.` : `${used}${back}.`;
+  // Who lets it out gives back the budget of those in a row, and not this one.
+  const again =
+    vm.quarantine && spent === 'budget-24h'
+      ? '; let out before that, its next failure quarantines it again'
+      : '';
+  return spent && !vm.quarantine
+    ? `${used}${back}; the next failure quarantines it.`
+    : `${used}${back}${again}.`;
 }

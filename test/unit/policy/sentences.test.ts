@@ -77,6 +77,14 @@ describe('what is said of a step', () => {
     expect(text).toContain('If its health is not back then, reboot, which boots the guest anew, comes next.');
   });
 
+  it('that let a stopped VMM go on: the next comes once it was stopped for long', () => {
+    const s = new Stage().healthy();
+    s.probe('process', 'failed', 'process-stopped');
+    s.answer({ process: 'process-stopped' });
+    s.end();
+    expect(told(s)).toContain('comes next, not before 2030-01-01T00:00:58.000Z (in 58 s).');
+  });
+
   it('that was the last of the budget: quarantine follows', () => {
     const s = new Stage().healthy({ recovery: { maxConsecutive: 1 } });
     s.vmm({ type: 'panicked', action: 'pause' });
@@ -87,7 +95,7 @@ describe('what is said of a step', () => {
     expect(s.explain().next?.text).toContain('it is quarantined instead');
     s.advance(20_000);
     const text = told(s);
-    expect(text).toMatch(/Quarantined since 2030-\S+ \(rule budget-consecutive\): 1 recoveries in a row/);
+    expect(text).toMatch(/Quarantined since 2030-\S+ \(rule budget-consecutive\): 1 recovery in a row/);
     expect(times(text, 'did not make it stable')).toBe(1);
     expect(text).toContain('`vmpulse vm release test/web` lets it out');
   });
@@ -108,6 +116,8 @@ describe('what is said of a step', () => {
     expect(told(s)).toContain(
       '1 of 1 in 24 hours are used; one is free again at 2030-01-02T00:00:00.000Z (in 24 h); the next failure quarantines it.',
     );
+    s.vmm({ type: 'exited' });
+    expect(told(s)).toContain('let out before that, its next failure quarantines it again.');
   });
 });
 
