@@ -86,6 +86,9 @@ function episodeSentences(vm: PolicyVmState, episode: EpisodeRecord, now: number
   if (latest && latest.cause !== cause) {
     list.push(`By now it is ${latest.kind} (${latest.cause}): ${latest.evidence.at(-1)?.text ?? ''}.`);
   }
+  const endedAtMs = episode.attempts.at(-1)?.endedAtMs ?? Number.POSITIVE_INFINITY;
+  const since = latest?.cause === cause ? latest.evidence.filter(({ atMs }) => atMs > endedAtMs) : [];
+  if (since.length > 0) list.push('It fails of the same again.', ...seen(since));
   if (episode.healedAtMs !== null) {
     const stableAtMs = episode.healedAtMs + (vm.spec?.recovery.stableForMs ?? 0);
     list.push(

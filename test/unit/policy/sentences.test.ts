@@ -90,8 +90,12 @@ describe('what is said of a step', () => {
     s.vmm({ type: 'panicked', action: 'pause' });
     expect(told(s)).toContain('If that does not help, it is quarantined, for its budget is used up.');
     s.boot();
+    s.advance(2_000);
     s.vmm({ type: 'panicked', action: 'pause' });
-    expect(told(s)).toMatch(/Next: quarantine, at 2030-\S+ \(in 1\d(\.\d)? s\), for its budget is used up\./);
+    expect(told(s)).toContain(
+      'It fails of the same again.\nSeen at 2030-01-01T00:00:02.000Z by vmm-event: the guest panicked.',
+    );
+    expect(told(s)).toMatch(/Next: quarantine, at 2030-\S+ \(in \d+(\.\d)? s\), for its budget is used up\./);
     expect(s.explain().next?.text).toContain('it is quarantined instead');
     s.advance(20_000);
     const text = told(s);
