@@ -245,6 +245,9 @@ export class ProbeEngine implements ProbeEngineContract {
     const batch = this.#backend.collect(isHungry);
     this.#leftEvents = !isHungry;
     for (const { channel, event } of batch.channelEvents) this.#channels.get(channel)?.deliver(event);
+    // Behind ten thousand answers a snapshot would come too late; its second answer finds nobody who waits.
+    for (const completion of batch.completions)
+      if ('snapshot' in completion) this.#calls.complete(completion);
     this.#completions.push(batch.completions);
     if (batch.events.length > 0) this.#stream?.push(batch.events);
     if (batch.stopped) this.#onStopped?.();
