@@ -114,10 +114,12 @@ export function graceBlocker(vm: PolicyVmState): Blocker {
   return { rule: 'grace', text: `${step}, ended at ${utc(lastEndedAtMs)}, is given time to work`, untilMs };
 }
 
+const OWN = 'recovery of this VM';
+
 /** What persons and the host say, whatever the step and the VM. */
 function addHolds(list: Blocker[], state: PolicyState, vm: PolicyVmState): void {
   addHold(list, state.host.hold, 'all recovery');
-  addHold(list, vm.hold, 'recovery of this VM');
+  addHold(list, vm.hold, OWN);
   const { journalHold, journalAvailable, signs } = state.host;
   if (journalHold !== null) {
     const how = journalAvailable ? 'recovery goes on once a person resumes it' : 'it cannot be written';
@@ -128,9 +130,16 @@ function addHolds(list: Blocker[], state: PolicyState, vm: PolicyVmState): void 
 }
 
 function addHold(list: Blocker[], hold: HoldRecord | null, what: string): void {
-  if (!hold) return;
-  const text = `${hold.author} holds ${what} since ${utc(hold.sinceMs)}: ${hold.reason}`;
-  list.push({ rule: 'person-hold', text, untilMs: hold.untilMs });
+  if (hold) list.push({ rule: 'person-hold', text: holdText(hold, what), untilMs: hold.untilMs });
+}
+
+function holdText({ author, sinceMs, reason }: HoldRecord, what: string): string {
+  return `${author} holds ${what} since ${utc(sinceMs)}: ${reason}`;
+}
+
+/** It is the hold of this VM, and not that of all. */
+export function isOwnHold({ rule, text }: Blocker, { hold }: PolicyVmState): boolean {
+  return rule === 'person-hold' && hold !== null && text === holdText(hold, OWN);
 }
 
 /** Distance between attempts: back-off and breaker. */

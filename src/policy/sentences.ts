@@ -1,7 +1,7 @@
 import type { LadderStep } from '../model/action.js';
 import type { Evidence, HealthState } from '../model/health.js';
 import type { ActionRecord } from './actions.js';
-import type { Blocker } from './blockers.js';
+import { type Blocker, isOwnHold } from './blockers.js';
 import { backoffMs, exhausted, nextActionId, rollingUsed } from './budget.js';
 import { brakeSentences, incidentSentences } from './company.js';
 import { LIMITS } from './defaults.js';
@@ -143,8 +143,9 @@ function held(vm: PolicyVmState, blocker: Blocker, now: number): string {
 }
 
 /** What would make the rule let go. */
-function whatEnds(state: PolicyState, vm: PolicyVmState, { rule, text }: Blocker, now: number): string[] {
+function whatEnds(state: PolicyState, vm: PolicyVmState, blocker: Blocker, now: number): string[] {
   const { host } = state;
+  const { rule } = blocker;
   const company =
     rule === 'fleet-brake' && host.brake !== null
       ? brakeSentences(state, host.brake, now)
@@ -154,9 +155,8 @@ function whatEnds(state: PolicyState, vm: PolicyVmState, { rule, text }: Blocker
   const unlooked =
     company.length > 0 && vm.verdict === null && vm.episode === null && vm.health !== 'healthy';
   if (unlooked) company.push('What its failure means is found out after that.');
-  // The text of a hold says whose it is.
-  const own = rule === 'person-hold' && vm.hold !== null && text.includes('recovery of this VM since');
-  const end = own ? `\`vmpulse recovery resume --vm ${vm.id}\` ends the hold.` : endOf(rule, vm);
+  const own = `\`vmpulse recovery resume --vm ${vm.id}\` ends the hold.`;
+  const end = isOwnHold(blocker, vm) ? own : endOf(rule, vm);
   return end === '' ? company : [...company, end];
 }
 

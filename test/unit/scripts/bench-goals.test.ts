@@ -18,7 +18,7 @@ const goal = 'tcp / HAProxy';
 test('a ratio of what is above the noise is met or missed', () => {
   const haproxy = row('HAProxy', [round(30)]);
   const met = judge(runOf(row('vmpulse', [round(15), round(12)]), haproxy), SIZES.full)[goal];
-  expect(met).toEqual({ value: 0.45, basis: 'core', target: '≤ 0.90', met: true });
+  expect(met).toEqual({ value: 0.45, basis: 'core', target: '≤ 0.9', met: true });
   const missed = judge(runOf(row('vmpulse', [round(60)]), haproxy), SIZES.full)[goal];
   expect(missed).toMatchObject({ value: 2, met: false });
 });
@@ -40,7 +40,7 @@ test('what is not above the noise is not measured, however well it looks', () =>
 test('where only the core hides it, the ratio is of the process figures, and says so', () => {
   const run = runOf(row('vmpulse', [round(14, false)]), row('HAProxy', [round(29)]));
   const ratios = judge(run, SIZES.full);
-  expect(ratios[goal]).toEqual({ value: 0.5, basis: 'tree', target: '≤ 0.90', met: true });
+  expect(ratios[goal]).toEqual({ value: 0.5, basis: 'tree', target: '≤ 0.9', met: true });
   expect(goalTable(ratios, 'core')).toMatch(/tcp \/ HAProxy .*met, by process/);
   expect(goalTable(ratios, 'tree')).not.toContain('by process');
 });
